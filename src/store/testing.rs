@@ -282,7 +282,9 @@ pub(super) fn ask(store: &Store, sql: &str) -> String {
             rusqlite::types::ValueRef::Null => String::new(),
             rusqlite::types::ValueRef::Integer(i) => i.to_string(),
             rusqlite::types::ValueRef::Text(t) => String::from_utf8_lossy(t).into_owned(),
-            other => format!("{other:?}"),
+            other @ (rusqlite::types::ValueRef::Real(_) | rusqlite::types::ValueRef::Blob(_)) => {
+                format!("{other:?}")
+            }
         });
         lines.push(cells.collect::<Vec<_>>().join("|"));
     }

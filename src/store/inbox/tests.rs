@@ -223,19 +223,19 @@ fn sql(path: &Path, sql: &str) {
 
 const TRICKS: [Trick; 9] = [
     ("not those of an inbox", |path| {
-        sql(path, "DROP TRIGGER request_no_delete")
+        sql(path, "DROP TRIGGER request_no_delete");
     }),
     ("not those of an inbox", |path| {
-        sql(path, "CREATE TABLE more (a)")
+        sql(path, "CREATE TABLE more (a)");
     }),
     ("not those of an inbox", |path| {
         sql(path, "ALTER TABLE request ADD COLUMN more TEXT");
     }),
     ("no inbox of this confirmd", |path| {
-        sql(path, "PRAGMA application_id = 1")
+        sql(path, "PRAGMA application_id = 1");
     }),
     ("no inbox of this confirmd", |path| {
-        sql(path, "PRAGMA user_version = 2")
+        sql(path, "PRAGMA user_version = 2");
     }),
     ("switched to WAL", |path| {
         let conn = Connection::open(path).unwrap();
@@ -247,7 +247,7 @@ const TRICKS: [Trick; 9] = [
         std::fs::create_dir(path).unwrap();
     }),
     ("not a database", |path| {
-        std::fs::write(path, "x".repeat(9000)).unwrap()
+        std::fs::write(path, "x".repeat(9000)).unwrap();
     }),
     ("No such file", |path| std::fs::remove_file(path).unwrap()),
 ];

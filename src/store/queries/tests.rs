@@ -264,13 +264,18 @@ fn scan(from: ScanFrom, scanned_to: Option<u32>, goal: Option<u32>) -> Scan {
     }
 }
 
+/// Start, done up to, and goal of each payment; start, goal and last payment of the batch.
+type ScanCase = (
+    Vec<(ScanFrom, Option<u32>, Option<u32>)>,
+    Option<(ScanFrom, u32, i64)>,
+);
+
 #[test]
 fn a_scan_batch_covers_all_its_payments_and_mixes_no_starts() {
     let height = |h| ScanFrom::Height(Height(h));
     let time = |t| ScanFrom::Time(UnixMs(t));
-    type Row = (ScanFrom, Option<u32>, Option<u32>);
     let done = (height(1), Some(9), Some(9));
-    let cases: [(Vec<Row>, Option<(ScanFrom, u32, i64)>); 8] = [
+    let cases: [ScanCase; 8] = [
         (vec![], None),
         (vec![done], None),
         (vec![(height(5), None, None)], None),

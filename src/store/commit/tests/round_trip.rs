@@ -11,7 +11,7 @@ use crate::{
         payment::{Acceptance, Closed, Due, History, Payment, PaymentKey, Refund, ScanFrom},
         status::{Reason, Status},
         time::UnixMs,
-        transfer::{Disposition, Place, Position},
+        transfer::{Disposition, Place, Position, Transfer},
     },
     store::{Store, testing::*},
 };
@@ -20,6 +20,36 @@ fn reloaded(store: &Store, payment: &Payment) -> Payment {
     let loaded = store.load(&[payment.key]).unwrap();
     assert_eq!(store.find(&payment.id).unwrap().as_ref(), loaded.first());
     loaded.into_iter().next().expect("it is there")
+}
+
+/// A transfer in every place.
+fn everywhere() -> Vec<Transfer> {
+    let mut transfers = vec![
+        transfer(1, in_block(1001)),
+        transfer(2, Place::Mempool),
+        transfer(3, Place::Evicted),
+        transfer(4, Place::Orphaned),
+        transfer(
+            5,
+            Place::Replaced {
+                by: TxId([9; 32]),
+                confirmed_in: None,
+            },
+        ),
+        transfer(
+            6,
+            Place::Replaced {
+                by: TxId([9; 32]),
+                confirmed_in: Some(block(1002)),
+            },
+        ),
+    ];
+    transfers[1].inputs = vec![outpoint(1), outpoint(2)];
+    transfers[2].first_block_at = Some(UnixMs(4));
+    transfers[3].coinbase = true;
+    transfers[4].position = Position::Dust;
+    transfers[4].disposition = Disposition::Dust;
+    transfers
 }
 
 /// A payment in which nothing is left out.
@@ -49,31 +79,7 @@ fn full() -> Payment {
         status_at: Some(UnixMs(9)),
         money_at: Some(UnixMs(10)),
     };
-    payment.transfers = vec![
-        transfer(1, in_block(1001)),
-        transfer(2, Place::Mempool),
-        transfer(3, Place::Evicted),
-        transfer(4, Place::Orphaned),
-        transfer(
-            5,
-            Place::Replaced {
-                by: TxId([9; 32]),
-                confirmed_in: None,
-            },
-        ),
-        transfer(
-            6,
-            Place::Replaced {
-                by: TxId([9; 32]),
-                confirmed_in: Some(block(1002)),
-            },
-        ),
-    ];
-    payment.transfers[1].inputs = vec![outpoint(1), outpoint(2)];
-    payment.transfers[2].first_block_at = Some(UnixMs(4));
-    payment.transfers[3].coinbase = true;
-    payment.transfers[4].position = Position::Dust;
-    payment.transfers[4].disposition = Disposition::Dust;
+    payment.transfers = everywhere();
     payment.judged.reason = Some(Reason::Reorged);
     payment.judged.flags = Flags::NONE.with(Flag::Late).with(Flag::Duplicate);
     payment.judged.needs_review = true;
@@ -230,15 +236,11 @@ fn an_entry_moves_its_payment_and_the_journal_is_dense() {
 #[test]
 fn several_entries_of_one_step_follow_one_another() {
     let (_dir, mut store) = store();
-    let mut expired = payment(1, "p");
-    register(&mut store, vec![expired.clone()]);
-    for (to, reason) in [(Status::Expired, Some(Reason::Deadline))] {
-        let step_of = moved(expired, to, reason);
-        store.commit(&step(vec![step_of.clone()])).unwrap();
-        expired = step_of.payment;
-    }
+    register(&mut store, vec![payment(1, "p")]);
+    let expired = moved(payment(1, "p"), Status::Expired, Some(Reason::Deadline));
+    store.commit(&step(vec![expired.clone()])).unwrap();
     // Extended, and its money is in the mempool: expired -> pending is no step, this path is.
-    let first = moved(expired, Status::New, None);
+    let first = moved(expired.payment, Status::New, None);
     let mut both = moved(first.payment, Status::Pending, None);
     both.entries.insert(0, first.entries[0].clone());
     let committed = store.commit(&step(vec![both])).unwrap();
