@@ -1,1 +1,9 @@
+//! confirmd watches Bitcoin and Ethereum for a payment gateway and says when a payment is paid.
 
+pub mod chain;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod health;
+pub mod metrics;
+pub mod store;

@@ -1,1 +1,3 @@
-fn main(){}
+//! Arguments to a command to an exit code; nothing else.
+
+fn main() {}

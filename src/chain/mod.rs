@@ -1,0 +1,180 @@
+//! Following a chain: what a source must offer, and what a follower tells the watcher.
+//!
+//! Only this folder speaks JSON-RPC. A source fetches and verifies; the follower walks the chain
+//! in order, once for all chains; neither knows who is watched.
+
+pub mod bitcoin;
+pub mod ethereum;
+pub mod follower;
+pub mod rpc;
+
+use crate::domain::{
+    block::{BlockId, BlockRef, Height, TxId},
+    facts::{BlockFacts, Destination, MempoolSnapshot, OutPoint, TxFacts},
+    payment::ScanFrom,
+    time::UnixMs,
+    view::FreezeReason,
+};
+use std::future::Future;
+
+/// What a node says of itself in one poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Its best block.
+    pub tip: BlockRef,
+    /// The highest block that it calls final (Ethereum's tag); `None` without tags.
+    pub finalized: Option<BlockId>,
+    /// The highest block that it calls safe; `None` without tags.
+    pub safe: Option<BlockId>,
+    /// Whether it is still catching up with its network.
+    pub syncing: bool,
+    /// Whether its mempool is complete; true where there is none.
+    pub mempool_loaded: bool,
+}
+
+/// Why a source could not answer, by what the caller does about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// Try again later: the network, a busy node, an answer that contradicts the last one.
+    #[error("{0}")]
+    Transient(String),
+    /// The node does not have what was asked for yet, or any more at this moment; ask again from
+    /// the tip.
+    #[error("{0}")]
+    Behind(String),
+    /// No repetition helps and an operator must act: another network, wrong credentials, a
+    /// pruned block, a block that fails verification.
+    #[error("{0}")]
+    Permanent(String),
+}
+
+/// What a follower needs of a node. Everything returned is verified as far as the chain's
+/// format binds it; a source never returns a block other than the one asked for.
+pub trait ChainSource: Send + 'static {
+    /// Connects for the first time or again: network, genesis, capabilities.
+    fn connect(&mut self) -> impl Future<Output = Result<(), SourceError>> + Send;
+
+    /// The node's best block and state.
+    fn status(&mut self) -> impl Future<Output = Result<NodeStatus, SourceError>> + Send;
+
+    /// Up to `count` consecutive headers of the node's best chain, ascending from `from`;
+    /// fewer at its tip, none above it. Linkage among them is the caller's to check.
+    fn headers(
+        &mut self,
+        from: Height,
+        count: u32,
+    ) -> impl Future<Output = Result<Vec<BlockRef>, SourceError>> + Send;
+
+    /// The verified contents of these blocks, in the order asked, fetched by hash.
+    fn blocks(
+        &mut self,
+        blocks: &[BlockRef],
+    ) -> impl Future<Output = Result<Vec<BlockFacts>, SourceError>> + Send;
+
+    /// Whether the node knows this block and says that it is off its best chain. A node that
+    /// does not know the block is behind, and the answer is no.
+    fn is_stale(
+        &mut self,
+        block: BlockId,
+    ) -> impl Future<Output = Result<bool, SourceError>> + Send;
+
+    /// News of the mempool since the last call; nothing where there is no mempool.
+    fn mempool(&mut self) -> impl Future<Output = Result<MempoolNews, SourceError>> + Send;
+
+    /// Unconfirmed transactions already known that pay one of these destinations.
+    fn unconfirmed(
+        &mut self,
+        destinations: &[Destination],
+    ) -> impl Future<Output = Result<Vec<TxFacts>, SourceError>> + Send;
+
+    /// For each output, the unconfirmed transaction that spends it, if any.
+    fn spenders(
+        &mut self,
+        outpoints: &[OutPoint],
+    ) -> impl Future<Output = Result<Vec<Option<TxId>>, SourceError>> + Send;
+}
+
+/// What changed in a mempool.
+#[derive(Debug, Clone, Default)]
+pub struct MempoolNews {
+    /// Transactions that were not known before.
+    pub arrived: Vec<TxFacts>,
+    /// The whole list, when it belongs to one stable tip and the node had loaded it.
+    pub snapshot: Option<MempoolSnapshot>,
+}
+
+/// What a follower tells the watcher, in one sequence per chain.
+#[derive(Debug)]
+pub enum ChainInput {
+    /// The node answered.
+    Status(NodeStatus),
+    /// The best chain changed: blocks above `disconnect_to` left it, `connected` joined it.
+    Advance {
+        /// The fork point, when blocks left: the highest block that stayed.
+        disconnect_to: Option<BlockRef>,
+        /// Consecutive blocks, ascending, after the fork point or the cursor.
+        connected: Vec<BlockFacts>,
+    },
+    /// News of the mempool.
+    Mempool(MempoolNews),
+    /// A full poll is done: every block up to the tip and the mempool were delivered before.
+    Polled {
+        /// When it began.
+        began_at: UnixMs,
+        /// What the node said then.
+        status: NodeStatus,
+    },
+    /// The source did not answer or may not be used; nothing else changed.
+    Failed {
+        /// What happened, without secrets.
+        error: SourceError,
+    },
+    /// Past blocks for late registrations.
+    Backfill {
+        /// Which scan, as the ask named it.
+        batch: u64,
+        /// Consecutive ascending blocks.
+        blocks: Vec<BlockFacts>,
+        /// Scanned up to and including this height.
+        to: Height,
+    },
+    /// A scan cannot be done: pruned, or too far back.
+    BackfillRefused {
+        /// Which scan.
+        batch: u64,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// Answers about outputs of vanished transactions.
+    Spenders {
+        /// The vanished transaction, and who spends one of its inputs now.
+        answers: Vec<(TxId, Option<TxId>)>,
+    },
+    /// No payment may rise until the next `Thawed`.
+    Frozen {
+        /// Why.
+        reason: FreezeReason,
+        /// In words.
+        message: String,
+    },
+    /// The node is back on our final block's chain.
+    Thawed,
+}
+
+/// What the watcher asks of a follower.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Scan the past, up to and including the block `to` of our chain.
+    Backfill {
+        /// Names the scan; a later one replaces it.
+        batch: u64,
+        /// Where to start.
+        from: ScanFrom,
+        /// Where to end.
+        to: Height,
+    },
+    /// Who spends the inputs of these vanished transactions?
+    Spenders(Vec<(TxId, Vec<OutPoint>)>),
+    /// Which known unconfirmed transactions pay these destinations?
+    Unconfirmed(Vec<Destination>),
+}

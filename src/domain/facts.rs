@@ -1,0 +1,272 @@
+//! What sources observe on a chain, in a form that is the same for every chain.
+//!
+//! A source reports every credit that could concern somebody; it does not know who is watched.
+
+use super::{
+    amount::Amount,
+    asset::AssetCode,
+    block::{BlockHash, BlockRef, Height, TxId},
+    time::UnixMs,
+    transfer::Position,
+};
+use std::sync::Arc;
+
+/// The exact bytes that a payment is recognised by: a scriptPubKey on Bitcoin, the 20 bytes of an
+/// account on Ethereum. At most 42 bytes: the longest script that an address can name is a
+/// witness program of 40 bytes (BIP 141).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Destination {
+    len: u8,
+    bytes: [u8; Self::MAX_LEN],
+}
+
+impl Destination {
+    /// The longest destination in bytes.
+    pub const MAX_LEN: usize = 42;
+
+    /// Takes the bytes; `None` when there are too many.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let mut buffer = [0_u8; Self::MAX_LEN];
+        buffer.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Self {
+            len: u8::try_from(bytes.len()).ok()?,
+            bytes: buffer,
+        })
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&alloy_primitives::hex::encode(self.as_bytes()))
+    }
+}
+
+/// Which asset a credit is in, as its source knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CreditAsset {
+    /// The chain's own money.
+    Native,
+    /// A configured token, by its contract.
+    Token([u8; 20]),
+}
+
+/// Who paid, as far as the chain says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payer {
+    /// Bitcoin outputs have no single sender.
+    Unknown,
+    /// An account.
+    Account([u8; 20]),
+    /// The account that signed: recovered only when the credit is somebody's.
+    Signer(Box<Signature>),
+}
+
+/// An ECDSA signature over a transaction, enough to recover who signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The hash that was signed.
+    pub hash: [u8; 32],
+    /// The signature's r.
+    pub r: [u8; 32],
+    /// The signature's s.
+    pub s: [u8; 32],
+    /// The parity of the curve point's y.
+    pub y_parity: bool,
+}
+
+/// One credit to any address: not yet known whether somebody watches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who is credited.
+    pub destination: Destination,
+    /// In what.
+    pub asset: CreditAsset,
+    /// How much.
+    pub amount: Amount,
+    /// Which of the block's transactions, as an index into [`BlockFacts::transactions`].
+    pub tx_index: u32,
+    /// Where in the transaction.
+    pub position: Position,
+    /// Who paid.
+    pub payer: Payer,
+    /// Whether it must ripen: newly minted bitcoin is spendable after 100 confirmations.
+    pub coinbase: bool,
+}
+
+/// An output that a transaction spends: a transaction and the output's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutPoint {
+    /// The transaction that made the output.
+    pub txid: TxId,
+    /// The output's number in it.
+    pub vout: u32,
+}
+
+/// One spending of an output by a transaction of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spend {
+    /// What is spent.
+    pub outpoint: OutPoint,
+    /// By which of the block's transactions.
+    pub tx_index: u32,
+}
+
+/// A verified block, reduced to what may concern payments.
+#[derive(Debug, Clone)]
+pub struct BlockFacts {
+    /// Which block, after which one, and when.
+    pub block: BlockRef,
+    /// The transaction ids in block order.
+    pub transactions: Vec<TxId>,
+    /// Every credit in it, in block order.
+    pub credits: Vec<Candidate>,
+    /// Every output spent in it (empty on Ethereum).
+    pub spends: Vec<Spend>,
+    /// Credits that were refused while reading the block, by reason, for a metric.
+    pub ignored: Vec<(IgnoredReason, u64)>,
+}
+
+/// Why something that looks like a credit is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IgnoredReason {
+    /// A log of a contract that is not configured.
+    UnknownToken,
+    /// Not 3 topics, or not 32 bytes of data, or a topic that is no address.
+    MalformedLog,
+    /// Nothing was moved.
+    ZeroValue,
+    /// The transaction failed.
+    Failed,
+}
+
+impl IgnoredReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [
+        Self::UnknownToken,
+        Self::MalformedLog,
+        Self::ZeroValue,
+        Self::Failed,
+    ];
+
+    /// The name in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownToken => "unknown_token",
+            Self::MalformedLog => "malformed_log",
+            Self::ZeroValue => "zero_value",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// An unconfirmed transaction.
+#[derive(Debug, Clone)]
+pub struct TxFacts {
+    /// Its id.
+    pub txid: TxId,
+    /// When the source first saw it.
+    pub first_seen_at: UnixMs,
+    /// Its credits; their `tx_index` is 0.
+    pub credits: Vec<Candidate>,
+    /// What it spends.
+    pub inputs: Vec<OutPoint>,
+}
+
+/// The mempool as a whole, at one tip that was the same before and after it was read.
+#[derive(Debug, Clone)]
+pub struct MempoolSnapshot {
+    /// The node's best block while it was read.
+    pub tip: BlockHash,
+    /// When reading began.
+    pub began_at: UnixMs,
+    /// Every transaction id in it, sorted.
+    pub txids: Arc<[TxId]>,
+}
+
+/// A credit that belongs to a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credit {
+    /// The transaction.
+    pub txid: TxId,
+    /// Where in it.
+    pub position: Position,
+    /// In what; the watcher names only configured assets.
+    pub asset: AssetCode,
+    /// How much.
+    pub amount: Amount,
+    /// Who paid, as text of the chain.
+    pub from_address: Option<String>,
+    /// Whether it must ripen.
+    pub coinbase: bool,
+    /// Less than this is dust in that asset, judged on the transaction's sum.
+    pub dust: Amount,
+    /// Digits after the point of that asset.
+    pub decimals: u8,
+}
+
+/// Something that happened to one payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// The chain's blocks above this height are no longer on the best chain.
+    Disconnected {
+        /// The highest block that stayed.
+        fork: Height,
+    },
+    /// A credit stands in a block of the best chain.
+    Mined {
+        /// What was credited.
+        credit: Credit,
+        /// In which block.
+        block: BlockRef,
+        /// The transaction's place in the block.
+        tx_index: u32,
+        /// When this daemon observed it.
+        seen_at: UnixMs,
+        /// What the transaction spends, to know a conflict by after a reorganisation; empty on
+        /// Ethereum.
+        inputs: Vec<OutPoint>,
+    },
+    /// A credit is in the mempool.
+    Seen {
+        /// What was credited.
+        credit: Credit,
+        /// When this daemon first observed it.
+        seen_at: UnixMs,
+        /// What the transaction spends, to know a replacement by.
+        inputs: Vec<OutPoint>,
+    },
+    /// An unconfirmed transaction is no longer in the mempool, without a known conflict.
+    Evicted {
+        /// Which.
+        txid: TxId,
+    },
+    /// Another unconfirmed transaction spends the same output.
+    Replaced {
+        /// Which is gone.
+        txid: TxId,
+        /// Which took its place.
+        by: TxId,
+    },
+    /// A transaction in a block spends the same output.
+    Conflicted {
+        /// Which can never confirm while that block stands.
+        txid: TxId,
+        /// Which took its place.
+        by: TxId,
+        /// Where.
+        block: BlockRef,
+    },
+    /// Past blocks were scanned for this payment up to this height.
+    Scanned {
+        /// Up to and including.
+        to: Height,
+    },
+}

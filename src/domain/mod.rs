@@ -1,0 +1,23 @@
+//! What a payment is and when it changes: pure functions over facts.
+//!
+//! Nothing in here does IO, reads a clock, logs, draws random numbers or depends on the order
+//! of a hash map. Facts and a time go in; a change set comes out.
+
+pub mod amount;
+pub mod apply;
+pub mod assess;
+pub mod asset;
+pub mod block;
+pub mod event;
+pub mod facts;
+pub mod flags;
+pub mod payment;
+pub mod register;
+pub mod request;
+pub mod snapshot;
+pub mod status;
+pub mod step;
+pub mod terms;
+pub mod time;
+pub mod transfer;
+pub mod view;

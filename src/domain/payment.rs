@@ -1,0 +1,222 @@
+//! A payment: what the gateway asked for, what came, and how it was last judged.
+
+use super::{
+    amount::Amount,
+    asset::{ChainKind, ChainName},
+    block::{BlockRef, Height, TxId},
+    facts::Destination,
+    flags::Flags,
+    status::{Reason, Status},
+    terms::Terms,
+    time::UnixMs,
+    transfer::Transfer,
+};
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
+
+/// The store's own number of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentKey(pub i64);
+
+/// The gateway's name of a payment: 1 to 128 bytes of printable ASCII.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentId(Arc<str>);
+
+impl PaymentId {
+    /// The longest id in bytes.
+    pub const MAX_LEN: usize = 128;
+
+    /// Takes a text; `None` when it is empty, too long, or not printable ASCII without spaces.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = (1..=Self::MAX_LEN).contains(&text.len());
+        (fits && text.bytes().all(|b| b.is_ascii_graphic())).then(|| Self(text.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PaymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// From where past blocks are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScanFrom {
+    /// From this block on.
+    Height(Height),
+    /// From the last block at or before this time on.
+    Time(UnixMs),
+}
+
+/// How far the past was scanned for a payment that was registered at a moving chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scan {
+    /// Where it starts.
+    pub from: ScanFrom,
+    /// Up to where it is done; `None` before its first block.
+    pub scanned_to: Option<Height>,
+    /// Where it ends: the cursor at registration; `None` when the chain had no cursor yet, and
+    /// then the chain's first block settles it.
+    pub goal: Option<Height>,
+}
+
+impl Scan {
+    /// Whether every block that may hold money of this payment was looked at; until then it gets
+    /// no `paid`, `expired` or `invalid`.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        match (self.scanned_to, self.goal) {
+            (Some(to), Some(goal)) => to >= goal,
+            (_, None) | (None, Some(_)) => false,
+        }
+    }
+}
+
+/// A payment as facts and as last judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// The store's number.
+    pub key: PaymentKey,
+    /// The gateway's name.
+    pub id: PaymentId,
+    /// On which chain.
+    pub chain: ChainName,
+    /// That chain's rules.
+    pub kind: ChainKind,
+    /// The watched address in canonical text.
+    pub address: String,
+    /// The watched address in the chain's bytes.
+    pub destination: Destination,
+    /// What was agreed.
+    pub terms: Terms,
+    /// The request's time.
+    pub created_at: UnixMs,
+    /// How far the past is scanned.
+    pub scan: Scan,
+    /// What people and time did to it.
+    pub history: History,
+    /// Every credit to the address.
+    pub transfers: Vec<Transfer>,
+    /// The last judgement, as the row shows it.
+    pub judged: Judgement,
+    /// Dense count of the payment's journal entries.
+    pub version: u64,
+    /// When anything in the row last changed.
+    pub updated_at: UnixMs,
+}
+
+/// What was decided about a payment and cannot be derived from its transfers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct History {
+    /// Flags that stick.
+    pub sticky: Flags,
+    /// Whether it was ever `paid`.
+    pub ever_paid: bool,
+    /// When it last became `paid`.
+    pub paid_at: Option<UnixMs>,
+    /// Closed as `expired` or `canceled`, with the reason and the time.
+    pub closed: Option<Closed>,
+    /// An operator's acceptance.
+    pub accepted: Option<Acceptance>,
+    /// An operator rejected it: automatic changes ended.
+    pub rejected: bool,
+    /// The gateway says that it returned the money.
+    pub refunded: Option<Refund>,
+    /// How often a `paid` was withdrawn.
+    pub reversals: u32,
+    /// What a person has already reviewed; a changed cause raises review again.
+    pub acked: Option<String>,
+    /// Whether the judgement is fixed for good.
+    pub is_final: bool,
+    /// The last time that the status changed.
+    pub status_at: Option<UnixMs>,
+    /// The last time that money came.
+    pub money_at: Option<UnixMs>,
+}
+
+/// How a payment was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// `expired` or `canceled`.
+    pub status: Status,
+    /// `deadline`, `gateway` or `operator`.
+    pub reason: Reason,
+    /// When.
+    pub at: UnixMs,
+}
+
+/// An operator's acceptance of a payment that the rules refuse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// When.
+    pub at: UnixMs,
+    /// The transactions (hex) whose money was accepted; void when one leaves the best chain.
+    pub txids: Vec<String>,
+}
+
+/// A statement that money was returned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// When.
+    pub at: UnixMs,
+    /// `gateway` or `operator`.
+    pub reason: Reason,
+}
+
+/// A payment judged: every derived column of its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What it is.
+    pub status: Status,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The marks beside it.
+    pub flags: Flags,
+    /// Whether a person should look.
+    pub needs_review: bool,
+    /// Whether it can no longer change.
+    pub is_final: bool,
+    /// Live significant money of the expected asset.
+    pub received: Amount,
+    /// What of it pays.
+    pub counted: Amount,
+    /// What is missing.
+    pub shortfall: Amount,
+    /// What is too much.
+    pub surplus: Amount,
+    /// The deciding transaction.
+    pub txid: Option<TxId>,
+    /// The block that holds it.
+    pub block: Option<BlockRef>,
+    /// When money of the payment was first observed.
+    pub first_seen_at: Option<UnixMs>,
+    /// When the deciding transaction was first seen in a block.
+    pub confirmed_at: Option<UnixMs>,
+    /// When it last became `paid`.
+    pub paid_at: Option<UnixMs>,
+    /// When it was closed.
+    pub closed_at: Option<UnixMs>,
+    /// Until when the address is watched; `None` while that has no end in sight.
+    pub watch_until_at: Option<UnixMs>,
+    /// When it must be judged again though nothing happens to it.
+    pub due: Due,
+}
+
+/// When a judgement may change by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Due {
+    /// Once the cursor reaches this height.
+    pub height: Option<Height>,
+    /// Once finality reaches this height.
+    pub final_height: Option<Height>,
+    /// Once the clock reaches this time.
+    pub at: Option<UnixMs>,
+}

@@ -1,0 +1,58 @@
+//! What a payment was registered with: copied then, never changed by a later configuration.
+
+use super::{
+    amount::Amount,
+    asset::AssetCode,
+    status::named_enum,
+    time::{SpanMs, UnixMs},
+};
+use serde::{Deserialize, Serialize};
+
+named_enum! {
+    /// How the amount may arrive.
+    Policy {
+        /// One transaction must cover it.
+        Single = "single",
+        /// On-time transactions add up.
+        Sum = "sum",
+    }
+}
+
+/// The terms of one payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// In what.
+    pub asset: AssetCode,
+    /// Digits after the point of the asset.
+    pub decimals: u8,
+    /// How much.
+    pub amount_expected: Amount,
+    /// How much may be missing.
+    pub allowed_shortfall: Amount,
+    /// How it may arrive.
+    pub policy: Policy,
+    /// Depth before `paid`.
+    pub confirmations_required: u32,
+    /// Less than this changes nothing.
+    pub dust: Amount,
+    /// The deadline.
+    pub expires_at: UnixMs,
+    /// Slack after it for the payer.
+    pub grace: SpanMs,
+    /// How long after it money still counts, with the flag `late`.
+    pub late_accept: SpanMs,
+    /// How long money may be seen without a block.
+    pub confirm_timeout: SpanMs,
+    /// How long the address stays watched afterwards.
+    pub watch_after_close: SpanMs,
+    /// An opaque JSON object of the gateway.
+    pub metadata: Option<String>,
+}
+
+impl Terms {
+    /// The last moment at which money is on time.
+    #[must_use]
+    pub const fn deadline(&self) -> UnixMs {
+        self.expires_at.plus(self.grace)
+    }
+}

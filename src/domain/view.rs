@@ -1,0 +1,74 @@
+//! What a judgement may know about a chain.
+
+use super::{
+    asset::{ChainKind, ChainName},
+    block::{BlockRef, Height},
+    status::named_enum,
+    time::UnixMs,
+};
+use serde::{Deserialize, Serialize};
+
+named_enum! {
+    /// Why no payment of a chain may rise.
+    FreezeReason {
+        /// The node's best chain contradicts a block that was final.
+        BelowFinality = "below_finality",
+        /// Too few operators hold our blocks.
+        Quorum = "quorum",
+    }
+}
+
+/// A chain as it stands: facts that are stored with the cursor, and the source's health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainView {
+    /// Which chain.
+    pub name: ChainName,
+    /// Which rules of evidence.
+    pub kind: ChainKind,
+    /// The cursor: the last block whose credits are all recorded.
+    pub scanned: Option<BlockRef>,
+    /// The node's best block.
+    pub tip: Option<BlockRef>,
+    /// The highest block that can no longer change: by tag on Ethereum, by depth elsewhere.
+    pub finalized: Option<Height>,
+    /// The highest block that the node calls safe (Ethereum).
+    pub safe: Option<Height>,
+    /// The highest block of ours that a quorum of operators holds by hash.
+    pub agreed: Option<Height>,
+    /// The highest block whose inner credits are recorded too; equals `scanned` without tracing.
+    pub traced: Option<Height>,
+    /// Set while no payment may rise.
+    pub frozen: Option<FreezeReason>,
+    /// Whether the source answers, is synced, and is scanned close to its tip; without it
+    /// there are no verdicts.
+    pub healthy: bool,
+    /// When the last full poll began: tip caught up and mempool reconciled.
+    pub polled_at: Option<UnixMs>,
+}
+
+impl ChainView {
+    /// Confirmations of a block at `height`: 1 for the tip itself, 0 above the cursor.
+    #[must_use]
+    pub fn confirmations(&self, height: Height) -> u32 {
+        self.scanned.map_or(0, |cursor| {
+            cursor
+                .id
+                .height
+                .0
+                .saturating_add(1)
+                .saturating_sub(height.0)
+        })
+    }
+
+    /// Whether a block at `height` can no longer change.
+    #[must_use]
+    pub fn is_final(&self, height: Height) -> bool {
+        self.finalized.is_some_and(|finalized| height <= finalized)
+    }
+
+    /// Whether a quorum of operators holds our block at `height`.
+    #[must_use]
+    pub fn is_agreed(&self, height: Height) -> bool {
+        self.agreed.is_some_and(|agreed| height <= agreed)
+    }
+}
