@@ -5,8 +5,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    clippy::needless_pass_by_value,
     reason = "a test says what went wrong by panicking"
 )]
 

@@ -85,19 +85,21 @@ impl Rpc {
 
     /// Calls; `params` is an array, or an object where the node takes names.
     pub fn try_call(&self, method: &str, params: Value) -> Result<Value, RpcError> {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let mut request = json!({"jsonrpc": "2.0", "id": 1, "method": method});
+        request["params"] = params;
         let body = self.post(&request.to_string())?;
         let answer: Value = serde_json::from_slice(&body).map_err(|_| {
             let text = String::from_utf8_lossy(&body).into_owned();
             RpcError::Transport(format!("not JSON: {text:?}"))
         })?;
-        match &answer["error"] {
-            Value::Null => Ok(answer["result"].clone()),
-            error => Err(RpcError::Node {
-                code: error["code"].as_i64().unwrap_or_default(),
-                message: error["message"].as_str().unwrap_or_default().to_owned(),
-            }),
+        let error = &answer["error"];
+        if error.is_null() {
+            return Ok(answer["result"].clone());
         }
+        Err(RpcError::Node {
+            code: error["code"].as_i64().unwrap_or_default(),
+            message: error["message"].as_str().unwrap_or_default().to_owned(),
+        })
     }
 
     /// Fetches a path, as bitcoind's REST interface has them: status and body.
