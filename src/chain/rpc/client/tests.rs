@@ -38,9 +38,9 @@ fn clock() -> Arc<TestClock> {
 }
 
 /// A node that answers every call with its first parameter.
-fn echo(request: &HttpRequest) -> Result<HttpResponse, TransportError> {
+fn echo(request: &HttpRequest) -> HttpResponse {
     let Verb::Post(body) = &request.verb else {
-        return Ok(HttpResponse::with_status(404, "Not found"));
+        return HttpResponse::with_status(404, "Not found");
     };
     let answer = |call: &Value| json!({"id": call["id"], "result": call["params"][0]});
     let asked: Value = serde_json::from_slice(body).unwrap();
@@ -48,7 +48,7 @@ fn echo(request: &HttpRequest) -> Result<HttpResponse, TransportError> {
         Some(calls) => calls.iter().rev().map(answer).collect(),
         None => answer(&asked),
     };
-    Ok(HttpResponse::ok(answers.to_string()))
+    HttpResponse::ok(answers.to_string())
 }
 
 async fn outcome_of(response: HttpResponse) -> String {
@@ -109,7 +109,7 @@ async fn errors_are_told_apart_by_what_the_caller_does() {
 
 #[tokio::test]
 async fn null_is_a_result_for_who_expects_it() {
-    let client = client(echo);
+    let client = client(|request| Ok(echo(request)));
     let asked = json!([null]);
     let null = client.call::<Option<u64>>("m", asked, Limits::ANSWER).await;
     assert_eq!(null, Ok(None));
@@ -125,10 +125,11 @@ async fn a_pause_is_kept_capped_and_ends() {
             response.retry_after_secs = Some(1_000_000_000);
             return Ok(response);
         }
-        echo(request)
+        Ok(echo(request))
     });
     let time = Arc::new(TestClock::default());
-    let client = Client::new("local", node, Auth::None, time.clone(), silent());
+    let shared: Arc<TestClock> = Arc::clone(&time);
+    let client = Client::new("local", node, Auth::None, shared, silent());
     let ask = || client.call::<u64>("m", json!([5]), Limits::ANSWER);
     let limited = |secs| {
         Err(RpcError::RateLimited {
@@ -148,7 +149,7 @@ async fn a_rotated_cookie_is_read_again_and_the_call_succeeds() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "__cookie__:old").unwrap();
     let node = MemoryTransport::new(|request| match &request.authorization {
-        Some(header) if header.expose_secret() == "Basic X19jb29raWVfXzpuZXc=" => echo(request),
+        Some(header) if header.expose_secret() == "Basic X19jb29raWVfXzpuZXc=" => Ok(echo(request)),
         Some(_) | None => Ok(HttpResponse::with_status(401, "")),
     });
     let client = Client::new(
@@ -171,7 +172,7 @@ async fn a_batch_comes_back_in_order_and_in_bearable_portions() {
     let counter = Arc::clone(&requests);
     let client = client(move |request| {
         counter.fetch_add(1, Ordering::Relaxed);
-        echo(request)
+        Ok(echo(request))
     });
     let calls: Vec<Call> = (0..250).map(|n| Call::new("m", json!([n]))).collect();
     let outcomes = client.batch(&calls).await.unwrap();
@@ -188,7 +189,7 @@ async fn a_batch_comes_back_in_order_and_in_bearable_portions() {
 async fn a_batch_with_too_large_an_answer_is_split() {
     let long = "x".repeat(12 * 1024 * 1024);
     let too_long = "x".repeat(33 * 1024 * 1024);
-    let client = client(echo);
+    let client = client(|request| Ok(echo(request)));
     let texts = [&long, &long, &too_long, &long, &long];
     let calls: Vec<Call> = texts.iter().map(|t| Call::new("m", json!([t]))).collect();
     let outcomes = client.batch(&calls).await.unwrap();
@@ -245,7 +246,7 @@ async fn every_exchange_is_observed_once() {
     });
     let client = Client::new(
         "local",
-        MemoryTransport::new(echo),
+        MemoryTransport::new(|request| Ok(echo(request))),
         Auth::None,
         clock(),
         observer,
