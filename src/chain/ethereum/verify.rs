@@ -159,10 +159,15 @@ pub fn header_ref(json: &str, height: Height) -> Result<BlockRef, VerifyError> {
     Ok(reference(&found, BlockId { height, hash }))
 }
 
-/// The height that a header claims; nothing else of it is checked.
-pub(super) fn claimed_height(json: &str) -> Option<Height> {
-    let header = wire::header(json).ok()?;
-    u32::try_from(header.number).ok().map(Height)
+/// The same for a header of any height, as a tag names it.
+///
+/// # Errors
+/// As [`header_ref`].
+pub fn any_header_ref(json: &str) -> Result<BlockRef, VerifyError> {
+    let number = wire::header(json).ok().map(|header| header.number);
+    let height = number.and_then(|number| u32::try_from(number).ok());
+    // Without a height, the check of the header says what is wrong.
+    header_ref(json, Height(height.unwrap_or(u32::MAX)))
 }
 
 /// Checks a block and all its receipts, both as JSON, against the block that was asked for.
