@@ -238,7 +238,7 @@ impl<T: Transport> Endpoint<T> {
         let body = self.present(block, "eth_getBlockByHash", body)?;
         let receipts = self.present(block, "eth_getBlockReceipts", receipts)?;
         scan::verify_and_scan(body.get(), receipts.get(), block, tokens)
-            .map_err(|error| BlockError::Unverified(block.id.hash, error))
+            .map_err(BlockError::Unverified)
     }
 
     fn present(
@@ -315,7 +315,7 @@ pub enum BlockError {
     /// The endpoint did not answer, or does not have it.
     Source(SourceError),
     /// What it answered is not that block.
-    Unverified(BlockHash, VerifyError),
+    Unverified(VerifyError),
 }
 
 /// Blocks that failed verification, counted, because a node may answer better a moment later.
@@ -330,10 +330,11 @@ impl Doubts {
 
     /// What the follower is told of a block that did not come.
     pub(super) fn judge(&mut self, endpoint: &impl fmt::Display, error: BlockError) -> SourceError {
-        let (block, error) = match error {
+        let error = match error {
             BlockError::Source(error) => return error,
-            BlockError::Unverified(block, error) => (block, error),
+            BlockError::Unverified(error) => error,
         };
+        let block = error.block.hash;
         let before = self.0.filter(|(doubted, _)| *doubted == block);
         let doubts = before.map_or(0, |(_, doubts)| doubts).saturating_add(1);
         self.0 = Some((block, doubts));

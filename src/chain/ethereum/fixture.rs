@@ -92,7 +92,7 @@ impl BlockBuilder {
     }
 
     fn next_nonce(&self) -> u64 {
-        self.txs.len() as u64
+        self.txs.iter().fold(0, |nonce, _| nonce + 1)
     }
 
     /// Computes the roots and the answers.

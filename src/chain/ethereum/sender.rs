@@ -24,7 +24,7 @@ pub fn recover(signature: &Signature) -> Option<[u8; 20]> {
     alloy_primitives::Signature::new(r, s, signature.y_parity)
         .recover_address_from_prehash(&B256::from(signature.hash))
         .ok()
-        .map(|address| address.into_array())
+        .map(alloy_primitives::Address::into_array)
 }
 
 /// The account that pays this credit, as far as the chain says.

@@ -17,49 +17,48 @@ use std::fmt;
 
 /// Why an answer is not the block that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VerifyError {
+#[error("block {}: {fault}", ShownId(*.block))]
+pub struct VerifyError {
+    /// The block that was asked for.
+    pub block: BlockId,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
     /// A transaction is of a type that this version cannot encode: no repetition helps.
-    #[error("block {block}: transaction {index}{id} is of the unknown type {kind}")]
+    #[error("transaction {index}{} is of the unknown type {kind}", ShownTx(*.id))]
     UnknownType {
-        /// The block.
-        block: ShownId,
-        /// The transaction's place in it, from 0.
+        /// The transaction's place in the block, from 0.
         index: usize,
-        /// The transaction's hash, as the node claims it.
-        id: ShownTx,
+        /// Its hash, as the node claims it.
+        id: Option<TxId>,
         /// The type (EIP-2718).
         kind: u64,
     },
     /// A transaction cannot be read.
-    #[error("block {block}: transaction {index}{id} cannot be read: {why}")]
+    #[error("transaction {index}{} cannot be read: {why}", ShownTx(*.id))]
     Transaction {
-        /// The block.
-        block: ShownId,
-        /// The transaction's place in it, from 0.
+        /// The transaction's place in the block, from 0.
         index: usize,
-        /// The transaction's hash, as the node claims it.
-        id: ShownTx,
+        /// Its hash, as the node claims it.
+        id: Option<TxId>,
         /// What is wrong.
         why: String,
     },
     /// Another part cannot be read.
-    #[error("block {block}: its {part} cannot be read: {why}")]
+    #[error("its {part} cannot be read: {why}")]
     Malformed {
-        /// The block.
-        block: ShownId,
         /// Which part.
         part: Part,
         /// What is wrong.
         why: String,
     },
     /// A part is not what the block's hash says.
-    #[error("block {block}: its {part} contradicts its hash")]
-    Contradiction {
-        /// The block.
-        block: ShownId,
-        /// Which part.
-        part: Part,
-    },
+    #[error("its {0} contradicts its hash")]
+    Contradiction(Part),
 }
 
 impl VerifyError {
@@ -67,9 +66,9 @@ impl VerifyError {
     /// for a second after a block appears. An unknown transaction type stays unknown.
     #[must_use]
     pub const fn may_heal(&self) -> bool {
-        match self {
-            Self::UnknownType { .. } => false,
-            Self::Transaction { .. } | Self::Malformed { .. } | Self::Contradiction { .. } => true,
+        match self.fault {
+            Fault::UnknownType { .. } => false,
+            Fault::Transaction { .. } | Fault::Malformed { .. } | Fault::Contradiction(_) => true,
         }
     }
 }
@@ -114,8 +113,7 @@ impl fmt::Display for Part {
 }
 
 /// A block's identity as explorers show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShownId(pub BlockId);
+pub(super) struct ShownId(pub(super) BlockId);
 
 impl fmt::Display for ShownId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,8 +122,7 @@ impl fmt::Display for ShownId {
 }
 
 /// A transaction's claimed hash in brackets, or nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShownTx(pub Option<TxId>);
+struct ShownTx(Option<TxId>);
 
 impl fmt::Display for ShownTx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +173,7 @@ pub(super) fn verify(
     receipts_json: &str,
     expected: &BlockRef,
 ) -> Result<VerifiedBlock, VerifyError> {
-    let check = Check(ShownId(expected.id));
+    let check = Check(expected.id);
     let header = checked_header(block_json, expected.id)?;
     check.that(header.parent_hash.0 == expected.parent.0, Part::Parent)?;
     let body: Body = check.read(wire::read(block_json), Part::Transactions)?;
@@ -198,7 +195,7 @@ pub(super) fn verify(
 }
 
 fn checked_header(json: &str, id: BlockId) -> Result<Header, VerifyError> {
-    let check = Check(ShownId(id));
+    let check = Check(id);
     let header = check.read(wire::header(json), Part::Header)?;
     check.that(header.number == u64::from(id.height.0), Part::Number)?;
     check.that(header.hash_slow().0 == id.hash.0, Part::Header)?;
@@ -214,21 +211,27 @@ fn reference(header: &Header, id: BlockId) -> BlockRef {
 }
 
 /// The checks of one block; names it in their errors.
-struct Check(ShownId);
+struct Check(BlockId);
 
 impl Check {
+    fn error(&self, fault: Fault) -> VerifyError {
+        VerifyError {
+            block: self.0,
+            fault,
+        }
+    }
+
     fn that(&self, holds: bool, part: Part) -> Result<(), VerifyError> {
-        let block = self.0;
-        holds
-            .then_some(())
-            .ok_or(VerifyError::Contradiction { block, part })
+        if holds {
+            return Ok(());
+        }
+        Err(self.error(Fault::Contradiction(part)))
     }
 
     fn read<T>(&self, read: Result<T, WireError>, part: Part) -> Result<T, VerifyError> {
-        read.map_err(|error| VerifyError::Malformed {
-            block: self.0,
-            part,
-            why: error.to_string(),
+        read.map_err(|error| {
+            let why = error.to_string();
+            self.error(Fault::Malformed { part, why })
         })
     }
 
@@ -265,22 +268,11 @@ impl Check {
 
     fn transaction(&self, index: usize, json: &str) -> Result<Envelope, VerifyError> {
         wire::transaction(json).map_err(|error| {
-            let block = self.0;
-            let id = ShownTx(wire::claimed_hash(json).map(|hash| TxId(hash.0)));
-            match error {
-                WireError::UnknownType(kind) => VerifyError::UnknownType {
-                    block,
-                    index,
-                    id,
-                    kind,
-                },
-                WireError::Shape(why) => VerifyError::Transaction {
-                    block,
-                    index,
-                    id,
-                    why,
-                },
-            }
+            let id = wire::claimed_hash(json).map(|hash| TxId(hash.0));
+            self.error(match error {
+                WireError::UnknownType(kind) => Fault::UnknownType { index, id, kind },
+                WireError::Shape(why) => Fault::Transaction { index, id, why },
+            })
         })
     }
 

@@ -68,132 +68,136 @@ fn dirty(topic: &mut B256) {
     topic.0[11] = 1;
 }
 
-#[test]
-fn a_call_with_these_logs_gives_these_credits() {
-    use IgnoredReason::{MalformedLog, UnknownToken, ZeroValue};
-    let refused = |reason| (vec![], vec![(reason, 1)]);
-    let credited = |lines: &[&str]| (lines.iter().map(ToString::to_string).collect(), vec![]);
-    let cases: Vec<(&str, Vec<Log>, (Vec<String>, Vec<(IgnoredReason, u64)>))> = vec![
+/// Logs of one call, the credits expected of them, and what is expected to be refused.
+type LogCase = (
+    &'static str,
+    Vec<Log>,
+    Vec<&'static str>,
+    Vec<IgnoredReason>,
+);
+
+fn real_transfers() -> Vec<LogCase> {
+    let other_event = Log::new_unchecked(TOKEN, vec![B256::ZERO], Bytes::new());
+    vec![
         (
-            "one transfer",
+            "one",
             vec![token_log(25)],
-            credited(&["0 log:0 0xdAC1 25"]),
+            vec!["0 log:0 0xdAC1 25"],
+            vec![],
         ),
         (
             "two to one address, and the ordinal counts every log",
-            vec![
-                token_log(1),
-                Log::new_unchecked(TOKEN, vec![B256::ZERO], Bytes::new()),
-                token_log(2),
-            ],
-            credited(&["0 log:0 0xdAC1 1", "0 log:2 0xdAC1 2"]),
+            vec![token_log(1), other_event, token_log(2)],
+            vec!["0 log:0 0xdAC1 1", "0 log:2 0xdAC1 2"],
+            vec![],
         ),
         (
-            "another configured token",
+            "of another configured token",
             vec![transfer_log(OTHER, PAYER, SHOP, wei(3))],
-            credited(&["0 log:0 0xA0b8 3"]),
+            vec!["0 log:0 0xA0b8 3"],
+            vec![],
         ),
         (
-            "a fee in a log of its own: what arrives counts",
-            vec![transfer_log(TOKEN, PAYER, SHOP, wei(1)), token_log(99)],
-            credited(&["0 log:0 0xdAC1 1", "0 log:1 0xdAC1 99"]),
+            "net of a fee, as the log says, whatever the call's data asked for",
+            vec![token_log(99)],
+            vec!["0 log:0 0xdAC1 99"],
+            vec![],
         ),
         (
             "minted from nobody",
             vec![transfer_log(TOKEN, Address::ZERO, SHOP, wei(9))],
-            credited(&["0 log:0 0xdAC1 9"]),
+            vec!["0 log:0 0xdAC1 9"],
+            vec![],
         ),
+        (
+            "beside a fake token's in a transaction to the real one",
+            vec![transfer_log(FAKE, PAYER, SHOP, wei(999)), token_log(7)],
+            vec!["0 log:1 0xdAC1 7"],
+            vec![IgnoredReason::UnknownToken],
+        ),
+    ]
+}
+
+fn no_transfers() -> Vec<LogCase> {
+    use IgnoredReason::{UnknownToken, ZeroValue};
+    let sent = |token, from, amount| vec![transfer_log(token, from, SHOP, wei(amount))];
+    let other_event = odd_log(|topics, _| topics[0] = B256::repeat_byte(1));
+    vec![
         (
             "a fake token",
-            vec![transfer_log(FAKE, PAYER, SHOP, wei(25))],
-            refused(UnknownToken),
-        ),
-        (
-            "a fake token that claims to be our own account",
-            vec![transfer_log(SHOP, PAYER, SHOP, wei(25))],
-            refused(UnknownToken),
-        ),
-        (
-            "a fake token inside a transaction to the real one",
-            vec![transfer_log(FAKE, PAYER, SHOP, wei(999)), token_log(7)],
-            (vec!["0 log:1 0xdAC1 7".to_owned()], vec![(UnknownToken, 1)]),
-        ),
-        (
-            "a transfer that said false and logged nothing",
+            sent(FAKE, PAYER, 25),
             vec![],
-            credited(&[]),
+            vec![UnknownToken],
         ),
-        ("zero value", vec![token_log(0)], refused(ZeroValue)),
+        (
+            "a log of the paid account",
+            sent(SHOP, PAYER, 25),
+            vec![],
+            vec![UnknownToken],
+        ),
+        ("a transfer that said false", vec![], vec![], vec![]),
+        (
+            "nothing moved",
+            sent(TOKEN, PAYER, 0),
+            vec![],
+            vec![ZeroValue],
+        ),
         (
             "an account that pays itself",
-            vec![transfer_log(TOKEN, SHOP, SHOP, wei(5))],
-            refused(ZeroValue),
+            sent(TOKEN, SHOP, 5),
+            vec![],
+            vec![ZeroValue],
         ),
+        (
+            "the system's log of ether",
+            sent(SYSTEM_EMITTER, PAYER, 5),
+            vec![],
+            vec![],
+        ),
+        ("another event", other_event, vec![], vec![]),
+        (
+            "no topics",
+            odd_log(|topics, _| topics.clear()),
+            vec![],
+            vec![],
+        ),
+    ]
+}
+
+fn malformed() -> Vec<LogCase> {
+    let cases = [
         (
             "4 topics, as ERC-721",
             odd_log(|topics, _| topics.push(B256::ZERO)),
-            refused(MalformedLog),
         ),
-        (
-            "2 topics",
-            odd_log(|topics, _| topics.truncate(2)),
-            refused(MalformedLog),
-        ),
-        (
-            "1 topic",
-            odd_log(|topics, _| topics.truncate(1)),
-            refused(MalformedLog),
-        ),
-        (
-            "no data",
-            odd_log(|_, data| *data = Bytes::new()),
-            refused(MalformedLog),
-        ),
-        (
-            "31 bytes",
-            odd_log(|_, data| data.truncate(31)),
-            refused(MalformedLog),
-        ),
-        (
-            "33 bytes",
-            odd_log(|_, data| *data = vec![0; 33].into()),
-            refused(MalformedLog),
-        ),
-        (
-            "64 bytes",
-            odd_log(|_, data| *data = vec![0; 64].into()),
-            refused(MalformedLog),
-        ),
+        ("2 topics", odd_log(|topics, _| topics.truncate(2))),
+        ("1 topic", odd_log(|topics, _| topics.truncate(1))),
+        ("no data", odd_log(|_, data| *data = Bytes::new())),
+        ("31 bytes", odd_log(|_, data| data.truncate(31))),
+        ("33 bytes", odd_log(|_, data| *data = vec![0; 33].into())),
+        ("64 bytes", odd_log(|_, data| *data = vec![0; 64].into())),
         (
             "a dirty sender topic",
             odd_log(|topics, _| dirty(&mut topics[1])),
-            refused(MalformedLog),
         ),
         (
             "a dirty receiver topic",
             odd_log(|topics, _| dirty(&mut topics[2])),
-            refused(MalformedLog),
-        ),
-        (
-            "another event",
-            odd_log(|topics, _| topics[0] = B256::repeat_byte(1)),
-            credited(&[]),
-        ),
-        (
-            "no topics",
-            odd_log(|topics, _| topics.clear()),
-            credited(&[]),
-        ),
-        (
-            "the system's log of ether",
-            vec![transfer_log(SYSTEM_EMITTER, PAYER, SHOP, wei(5))],
-            credited(&[]),
         ),
     ];
-    for (name, logs, (expected, ignored)) in cases {
-        let facts = facts(block().logs(TOKEN, logs));
-        assert_eq!(credits(&facts), expected, "{name}");
-        assert_eq!(facts.ignored, ignored, "{name}");
+    let refused = |(name, logs)| (name, logs, vec![], vec![IgnoredReason::MalformedLog]);
+    cases.map(refused).into()
+}
+
+#[test]
+fn a_call_with_these_logs_gives_these_credits() {
+    for cases in [real_transfers(), no_transfers(), malformed()] {
+        for (name, logs, expected, ignored) in cases {
+            let facts = facts(block().logs(TOKEN, logs));
+            assert_eq!(credits(&facts), expected, "{name}");
+            let ignored: Vec<_> = ignored.into_iter().map(|reason| (reason, 1)).collect();
+            assert_eq!(facts.ignored, ignored, "{name}");
+        }
     }
 }
 
