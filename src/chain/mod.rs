@@ -110,8 +110,8 @@ pub enum ChainInput {
     Status(NodeStatus),
     /// The best chain changed: blocks above `disconnect_to` left it, `connected` joined it.
     Advance {
-        /// The fork point, when blocks left.
-        disconnect_to: Option<Height>,
+        /// The fork point, when blocks left: the highest block that stayed.
+        disconnect_to: Option<BlockRef>,
         /// Consecutive blocks, ascending, after the fork point or the cursor.
         connected: Vec<BlockFacts>,
     },

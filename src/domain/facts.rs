@@ -230,6 +230,9 @@ pub enum Fact {
         tx_index: u32,
         /// When this daemon observed it.
         seen_at: UnixMs,
+        /// What the transaction spends, to know a conflict by after a reorganisation; empty on
+        /// Ethereum.
+        inputs: Vec<OutPoint>,
     },
     /// A credit is in the mempool.
     Seen {

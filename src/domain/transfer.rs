@@ -179,7 +179,7 @@ pub struct Transfer {
     pub first_seen_at: UnixMs,
     /// The time of the first block that ever held it.
     pub first_block_at: Option<UnixMs>,
-    /// What its transaction spends; known while it may still be replaced, otherwise empty.
+    /// What its transaction spends, to know a replacement or a conflict by; empty on Ethereum.
     pub inputs: Vec<OutPoint>,
 }
 
