@@ -227,7 +227,7 @@ impl Metrics {
     pub fn reorg(&self, chain: &ChainName, depth: u32) {
         add(&self.reorgs_total, &[chain.as_str()], 1);
         self.reorg_depth_blocks.at(&[chain.as_str()], |histogram| {
-            histogram.observe(depth.into())
+            histogram.observe(depth.into());
         });
     }
 
