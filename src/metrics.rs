@@ -40,8 +40,18 @@ const REQUEST_KINDS: &[&str] = &[
 ];
 const UNKNOWN: &str = "unknown";
 
-/// The outcomes of a call that have a label of their own; any other text is `other`.
-const RPC_OUTCOMES: &[&str] = &["ok", "error", "timeout", "transport", OTHER];
+/// The outcomes of a call that have a label of their own; any other text, such as `too_large`,
+/// means an answer that could not be used, and is `malformed`.
+const RPC_OUTCOMES: &[&str] = &[
+    "ok",
+    "error",
+    "transient",
+    "timeout",
+    "rate_limited",
+    "unauthorized",
+    MALFORMED,
+];
+const MALFORMED: &str = "malformed";
 const OTHER: &str = "other";
 
 /// The methods that are asked of a bitcoind; any other text is `other`.
@@ -298,8 +308,8 @@ impl Metrics {
         set(&self.watched_addresses, &[], clamp(count));
     }
 
-    /// What one endpoint's client calls after every request. A method or an outcome outside the
-    /// closed sets is counted as `other`.
+    /// What one endpoint's client calls after every request. A method outside the closed
+    /// sets is counted as `other`, an outcome as `malformed`.
     #[must_use]
     pub fn rpc_observer(&self, chain: &ChainName, endpoint: &str) -> RpcObserver {
         let (requests, durations) = (
@@ -313,7 +323,7 @@ impl Metrics {
                 method,
                 one_of(ETHEREUM_METHODS, method, OTHER),
             );
-            let outcome = one_of(RPC_OUTCOMES, outcome, OTHER);
+            let outcome = one_of(RPC_OUTCOMES, outcome, MALFORMED);
             add(&requests, &[chain.as_str(), &endpoint, method, outcome], 1);
             observe(&durations, &[chain.as_str()], took);
         })

@@ -317,13 +317,11 @@ fn what_the_example_comments_out_is_the_default() {
             rest.starts_with(|c: char| c.is_ascii_lowercase()) && !rest.starts_with("url_file")
         })
     };
-    let spelled_out: String = EXAMPLE
+    let spelled_out: Vec<_> = EXAMPLE
         .lines()
-        .map(|line| {
-            let from = usize::from(is_default(line));
-            format!("{}\n", &line[from..])
-        })
+        .map(|line| &line[usize::from(is_default(line))..])
         .collect();
+    let spelled_out = spelled_out.join("\n");
     assert_ne!(spelled_out, EXAMPLE);
     assert_eq!(
         format!("{:?}", parse(&spelled_out)),

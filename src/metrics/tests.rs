@@ -120,6 +120,15 @@ fn two_chains_with_three_endpoints_stay_below_five_hundred_series() {
         finalized: Some(Height(1)),
         ..view()
     });
+    let endpoints = [
+        ("bitcoin", "bitcoind"),
+        ("ethereum", "local"),
+        ("ethereum", "other"),
+    ];
+    for (chain, endpoint) in endpoints {
+        let observe = metrics.rpc_observer(&ChainName::new(chain), endpoint);
+        observe("unknown", "unknown", Duration::ZERO);
+    }
     let text = metrics.render().unwrap();
     let series = text.lines().filter(|line| !line.starts_with('#')).count();
     assert!((300..=500).contains(&series), "{series} series");
@@ -221,7 +230,7 @@ fn a_text_outside_the_closed_sets_makes_no_series() {
         &[
             "confirmd_requests_total{kind=\"unknown\",outcome=\"refused\"} 1",
             "confirmd_rpc_requests_total{chain=\"bitcoin\",endpoint=\"bitcoind\",method=\"getblock\",outcome=\"ok\"} 1",
-            "confirmd_rpc_requests_total{chain=\"bitcoin\",endpoint=\"bitcoind\",method=\"other\",outcome=\"other\"} 1",
+            "confirmd_rpc_requests_total{chain=\"bitcoin\",endpoint=\"bitcoind\",method=\"other\",outcome=\"malformed\"} 1",
             "confirmd_rpc_request_duration_seconds_count{chain=\"bitcoin\"} 2",
         ],
     );
