@@ -5,5 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod health;
+pub mod http;
+pub mod logging;
 pub mod metrics;
 pub mod store;
