@@ -57,7 +57,6 @@ pub struct Watcher {
     clock_guard: ClockGuard,
     next_key: i64,
     batches: u64,
-    due_offset: usize,
     more_due: bool,
 }
 
