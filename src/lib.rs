@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod domain;
 pub mod health;
 pub mod http;
