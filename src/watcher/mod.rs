@@ -46,7 +46,7 @@ use std::{collections::VecDeque, sync::Arc};
 pub struct Watcher {
     store: Store,
     clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     health: Health,
     defaults: Defaults,
     operator_commands: bool,

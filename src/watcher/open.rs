@@ -15,7 +15,7 @@ use crate::{
     store::{Store, StoreError},
 };
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::Arc,
 };
 
@@ -39,7 +39,7 @@ impl Watcher {
         store: Store,
         settings: Settings,
         clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
+        metrics: Metrics,
         health: Health,
     ) -> Result<Self, StoreError> {
         let mut index = WatchIndex::default();

@@ -12,6 +12,8 @@ use crate::{
         request::{self, Command, Refusal, Register, Request},
         step::{InboxPosition, Outcome, PaymentStep, RequestOutcome},
         time::UnixMs,
+        view::ChainView,
+        asset::ChainName, facts::Destination,
     },
     store::StoreError,
 };
@@ -143,8 +145,7 @@ impl Watcher {
     }
 
     fn is_allowed(&self, command: &Command) -> Result<(), Refusal> {
-        let by_operator = matches!(command, Command::Accept { .. } | Command::Reject { .. });
-        if by_operator && !self.operator_commands {
+        if command.settles_appeal() && !self.operator_commands {
             let message = "accept and reject are switched off by [database] operator_commands";
             return Err(Refusal::new("operator_commands_off", message));
         }
@@ -165,7 +166,7 @@ impl Watcher {
         let chain = self.chain(at);
         let mut view = chain.view.clone();
         self.settle_view(chain, &mut view, now);
-        if command.waits_for_chain() && !is_ready(chain, &view) {
+        if command.waits_for_chain() && !is_ready(chain, &view, payment) {
             return Ok(Verdict::Waits);
         }
         if let Command::Rescan { scan_from } = command {
@@ -213,8 +214,9 @@ impl Watcher {
         let registration = Registration {
             key: PaymentKey(overlay.next_key),
             id,
+            register: body,
             asset,
-            body,
+            kind: chain.spec.kind,
             address,
             destination,
             created_at: request.created_at,
@@ -243,7 +245,7 @@ impl Watcher {
     fn owner(
         &self,
         chain: &ChainState,
-        destination: &crate::domain::facts::Destination,
+        destination: &Destination,
         overlay: &Overlay,
     ) -> Result<Option<PaymentId>, StoreError> {
         let name = &chain.spec.name;
@@ -264,7 +266,7 @@ impl Watcher {
     fn unconfirmed_asks(
         &self,
         payments: &[PaymentStep],
-    ) -> Vec<(crate::domain::asset::ChainName, Ask)> {
+    ) -> Vec<(ChainName, Ask)> {
         let with_mempool = self.chains.iter().filter(|chain| chain.spec.kind.has_mempool());
         with_mempool
             .filter_map(|chain| {
@@ -278,8 +280,12 @@ impl Watcher {
     }
 }
 
-/// Whether a request may rest on what has not come: the chain is healthy and scanned to the tip.
-fn is_ready(chain: &ChainState, view: &crate::domain::view::ChainView) -> bool {
+/// Whether a request may rest on what has not come: the chain is healthy and scanned to the tip,
+/// and so is the payment's own past, unless that cannot be had.
+fn is_ready(chain: &ChainState, view: &ChainView, payment: &Payment) -> bool {
+    if !payment.scan.is_complete() && chain.refused.is_none() {
+        return false;
+    }
     let tip = chain.answer.as_ref().map(|(_, status)| status.tip.id);
     view.healthy && view.polled_at.is_some() && tip == view.scanned.map(|cursor| cursor.id)
 }

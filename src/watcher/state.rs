@@ -42,7 +42,7 @@ impl AddressFormat {
     pub fn parse(self, text: &str) -> Result<(Destination, String), String> {
         match self {
             Self::Bitcoin(network) => {
-                bitcoin::address::parse(text, network).map_err(|error| error.to_string())
+                bitcoin::parse_address(text, network).map_err(|error| error.to_string())
             }
             Self::Ethereum => ethereum::address::parse(text).map_err(|error| error.to_string()),
         }
