@@ -15,7 +15,7 @@ use crate::{
     health::Health,
     http,
     metrics::{ChainLabels, Labels, Metrics},
-    store::{self, Access, ChainEntry, Store},
+    store::{self, Access, ChainEntry, Store, StoreError},
     watcher::{
         Settings, Watcher,
         run::{Channels, Message},
@@ -23,16 +23,10 @@ use crate::{
     },
 };
 use anyhow::Context as _;
-use std::{
-    net::TcpListener,
-    path::Path,
-    sync::Arc,
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{net::TcpListener, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::{
     runtime::Runtime,
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
 };
 
 /// Inputs that wait for the watcher: each may hold several megabytes of facts.
@@ -79,19 +73,31 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     };
     let inbox = inbox::spawn(config, position, &inputs, &runtime, stopping.clone())?;
     supervise::spawn(&runtime, inputs, &clock, &health, stopping.clone());
-    let watching = spawn_watcher(watcher, Channels { inputs: received, asks }, &clock, &health, stopping)?;
+    let channels = Channels {
+        inputs: received,
+        asks,
+    };
+    let (ended, watcher_ended) = oneshot::channel();
+    let watching = spawn_watcher(watcher, channels, &clock, &health, stopping, ended)?;
     supervise::ready();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.http_listen, "confirmd is running");
 
-    runtime.block_on(supervise::wait_for_stop(config_path));
+    runtime.block_on(async {
+        tokio::select! {
+            () = supervise::wait_for_stop(config_path) => {}
+            // Its end before a stop is a failure, which joining it tells.
+            _ = watcher_ended => {}
+        }
+    });
     supervise::stopping();
     tracing::info!("stopping");
-    drop(stop.send(true));
+    stop.send_replace(true);
     runtime.shutdown_timeout(RUNTIME_STOP);
-    join(inbox, "inbox");
-    if let Some(watcher) = join(watching, "watcher") {
-        watcher.close().context("the last checkpoint failed; nothing committed is lost")?;
-    }
+    join(inbox, "inbox")?;
+    let watcher = join(watching, "watcher")??;
+    watcher
+        .close()
+        .context("the last checkpoint failed; nothing committed is lost")?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -120,23 +126,23 @@ fn spawn_watcher(
     clock: &Arc<dyn Clock>,
     health: &Health,
     stopping: watch::Receiver<bool>,
-) -> anyhow::Result<JoinHandle<Watcher>> {
+    ended: oneshot::Sender<()>,
+) -> anyhow::Result<JoinHandle<Result<Watcher, StoreError>>> {
     let (clock, health) = (Arc::clone(clock), health.clone());
     std::thread::Builder::new()
         .name("watcher".to_owned())
         .spawn(move || {
+            // Dropped when the thread ends, however it ends.
+            let _ended = ended;
             crate::watcher::run::run(watcher, channels, &clock, &health, &|| *stopping.borrow())
         })
         .context("cannot start the watcher's thread")
 }
 
-/// The thread's result; `None` after a panic, which the panic hook has reported.
-fn join<T>(thread: JoinHandle<T>, name: &str) -> Option<T> {
-    let result = thread.join().ok();
-    if result.is_none() {
-        tracing::error!(thread = name, "a thread ended by a panic");
-    }
-    result
+fn join<T>(thread: JoinHandle<T>, name: &str) -> anyhow::Result<T> {
+    thread
+        .join()
+        .map_err(|_| anyhow::anyhow!("the {name} thread ended by a panic"))
 }
 
 /// How a configuration's databases are opened.
@@ -147,7 +153,10 @@ pub fn store_options(config: &Config) -> store::Options {
         readers: database.group.clone(),
         writers: database.inbox_group.clone(),
     };
-    store::Options { access, ..store::Options::new(&database.path, &database.inbox) }
+    store::Options {
+        access,
+        ..store::Options::new(&database.path, &database.inbox)
+    }
 }
 
 /// A configuration's chains as the database knows them.
@@ -165,7 +174,10 @@ fn network(chain: &Chain) -> String {
     match &chain.node {
         Node::Bitcoin(node) => match node.network {
             bitcoin::Network::Bitcoin => "mainnet".to_owned(),
-            other => other.to_string(),
+            other @ (bitcoin::Network::Testnet
+            | bitcoin::Network::Testnet4
+            | bitcoin::Network::Signet
+            | bitcoin::Network::Regtest) => other.to_string(),
         },
         Node::Ethereum(node) => node.chain_id.to_string(),
     }
@@ -173,7 +185,11 @@ fn network(chain: &Chain) -> String {
 
 fn settings(config: &Config) -> Settings {
     Settings {
-        chains: config.chains.iter().map(|chain| chain_spec(config, chain)).collect(),
+        chains: config
+            .chains
+            .iter()
+            .map(|chain| chain_spec(config, chain))
+            .collect(),
         defaults: config.payments.clone(),
         operator_commands: config.database.operator_commands,
     }
@@ -187,7 +203,12 @@ fn chain_spec(config: &Config, chain: &Chain) -> ChainSpec {
         poll_interval: chain.poll_interval,
         final_depth: chain.final_depth,
         max_rescan: chain.max_rescan,
-        assets: config.assets.iter().filter(|asset| asset.chain == chain.name).cloned().collect(),
+        assets: config
+            .assets
+            .iter()
+            .filter(|asset| asset.chain == chain.name)
+            .cloned()
+            .collect(),
     }
 }
 
@@ -201,8 +222,14 @@ const fn chain_kind(chain: &Chain) -> ChainKind {
 fn labels(config: &Config) -> Labels {
     Labels {
         chains: config.chains.iter().map(chain_labels).collect(),
-        assets: config.assets.iter().map(|asset| asset.code.clone()).collect(),
-        revision: option_env!("CONFIRMD_REVISION").unwrap_or_default().to_owned(),
+        assets: config
+            .assets
+            .iter()
+            .map(|asset| asset.code.clone())
+            .collect(),
+        revision: option_env!("CONFIRMD_REVISION")
+            .unwrap_or_default()
+            .to_owned(),
         sqlite: rusqlite::version().to_owned(),
     }
 }
@@ -210,7 +237,15 @@ fn labels(config: &Config) -> Labels {
 fn chain_labels(chain: &Chain) -> ChainLabels {
     let endpoints = match &chain.node {
         Node::Bitcoin(_) => vec![followers::BITCOIND.to_owned()],
-        Node::Ethereum(node) => node.endpoints.iter().map(|point| point.name.clone()).collect(),
+        Node::Ethereum(node) => node
+            .endpoints
+            .iter()
+            .map(|point| point.name.clone())
+            .collect(),
     };
-    ChainLabels { name: chain.name.clone(), kind: chain_kind(chain), endpoints }
+    ChainLabels {
+        name: chain.name.clone(),
+        kind: chain_kind(chain),
+        endpoints,
+    }
 }

@@ -5,6 +5,7 @@ use crate::{
     chain::Ask,
     domain::{
         asset::ChainName,
+        facts::IgnoredReason,
         request::Request,
         step::{ChainStep, ScanStep, Step},
         time::UnixMs,
@@ -27,6 +28,8 @@ pub(super) struct Plan {
     pub batch: Option<(usize, Option<Batch>)>,
     /// A scan of the past that was refused: when on the monotonic clock, and why.
     pub refused: Option<(usize, u64, String)>,
+    /// What looked like credits in new blocks and was none.
+    pub ignored: Vec<(IgnoredReason, u64)>,
     /// Whether more payments are due.
     pub more_due: bool,
 }
@@ -41,6 +44,7 @@ impl Plan {
             waiting: None,
             batch: None,
             refused: None,
+            ignored: Vec::new(),
             more_due: false,
         }
     }

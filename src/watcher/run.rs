@@ -3,11 +3,7 @@
 
 use super::{Input, Watcher};
 use crate::{
-    chain::Ask,
-    clock::Clock,
-    domain::asset::ChainName,
-    health::Health,
-    store::StoreError,
+    chain::Ask, clock::Clock, domain::asset::ChainName, health::Health, store::StoreError,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
@@ -35,22 +31,29 @@ pub struct Channels {
 
 /// Handles inputs until all senders are gone, then returns the watcher to be closed.
 ///
-/// A failed commit is said once and tried again for as long as it takes: nothing is skipped, and
-/// a stop meanwhile loses nothing that was committed.
+/// A commit that fails for lack of room or behind a lock is said once and tried again for as long
+/// as it takes: nothing is skipped, and a stop meanwhile loses nothing that was committed.
+///
+/// # Errors
+/// When going on could make it worse: the disk failed, the file is damaged, or the database
+/// refused a step as contradicting what it holds. The process must end and open it again.
 pub fn run(
     mut watcher: Watcher,
     mut channels: Channels,
     clock: &Arc<dyn Clock>,
     health: &Health,
     stopping: &dyn Fn() -> bool,
-) -> Watcher {
+) -> Result<Watcher, StoreError> {
     while let Some(message) = next(&watcher, &mut channels.inputs) {
         let mut failed: Option<String> = None;
         while let Err(error) = watcher.handle(&message.input) {
+            if !error.is_transient() {
+                return Err(error);
+            }
             say_once(&mut failed, &error, health);
             health.update(|state| state.watcher_ticked_ms = clock.now().monotonic_ms);
             if stopping() {
-                return watcher;
+                return Ok(watcher);
             }
             std::thread::sleep(RETRY);
         }
@@ -61,11 +64,11 @@ pub fn run(
         health.update(|state| state.watcher_ticked_ms = clock.now().monotonic_ms);
         if let Some(done) = message.done {
             // Whoever asked may have stopped meanwhile; the input is committed either way.
-            drop(done.send(()));
+            let _: Result<(), ()> = done.send(());
         }
         send_asks(&mut watcher, &channels.asks);
     }
-    watcher
+    Ok(watcher)
 }
 
 /// The next message; a tick when nothing waits and more payments are due.
@@ -74,7 +77,10 @@ fn next(watcher: &Watcher, inputs: &mut mpsc::Receiver<Message>) -> Option<Messa
         match inputs.try_recv() {
             Ok(message) => return Some(message),
             Err(mpsc::error::TryRecvError::Empty) => {
-                return Some(Message { input: Input::Tick, done: None });
+                return Some(Message {
+                    input: Input::Tick,
+                    done: None,
+                });
             }
             Err(mpsc::error::TryRecvError::Disconnected) => return None,
         }
