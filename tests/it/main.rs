@@ -8,5 +8,6 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod ethereum_source;
 mod nodes;
 mod nodes_work;

@@ -184,59 +184,75 @@ impl BlockBuilder {
     }
 }
 
-fn sign(tx: impl Into<alloy_consensus::EthereumTypedTransaction<TxEip4844>>) -> Envelope {
-    // Nobody's signature: roots bind it all the same.
+/// Nobody's signature, which roots bind all the same; its parity is the nonce's.
+fn sign(
+    tx: impl Into<alloy_consensus::EthereumTypedTransaction<TxEip4844>>,
+    nonce: u64,
+) -> Envelope {
     Envelope::new_unhashed(
         tx.into(),
-        Signature::new(U256::from(0x1234_u64), U256::from(0x5678_u64), true),
+        Signature::new(
+            U256::from(0x1234_u64),
+            U256::from(0x5678_u64),
+            nonce % 2 == 1,
+        ),
     )
 }
 
 /// A transaction of type 0; with a chain, as EIP-155 says.
 pub fn legacy(nonce: u64, to: TxKind, value: U256, chain_id: Option<u64>) -> Envelope {
-    sign(TxLegacy {
-        chain_id,
+    sign(
+        TxLegacy {
+            chain_id,
+            nonce,
+            gas_price: 9,
+            gas_limit: 21_000,
+            to,
+            value,
+            input: vec![0xca, 0x11].into(),
+        },
         nonce,
-        gas_price: 9,
-        gas_limit: 21_000,
-        to,
-        value,
-        input: vec![0xca, 0x11].into(),
-    })
+    )
 }
 
 /// A transaction of type 1 (EIP-2930).
 pub fn eip2930(nonce: u64, to: TxKind, value: U256) -> Envelope {
-    sign(TxEip2930 {
-        chain_id: 1,
+    sign(
+        TxEip2930 {
+            chain_id: 1,
+            nonce,
+            gas_limit: 30_000,
+            gas_price: 9,
+            to,
+            value,
+            access_list: access_list(),
+            ..TxEip2930::default()
+        },
         nonce,
-        gas_limit: 30_000,
-        gas_price: 9,
-        to,
-        value,
-        access_list: access_list(),
-        ..TxEip2930::default()
-    })
+    )
 }
 
 /// A transaction of type 2 (EIP-1559).
 pub fn eip1559(nonce: u64, to: TxKind, value: U256) -> Envelope {
-    sign(TxEip1559 {
-        chain_id: 1,
+    sign(
+        TxEip1559 {
+            chain_id: 1,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 100,
+            max_priority_fee_per_gas: 1,
+            to,
+            value,
+            ..TxEip1559::default()
+        },
         nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 100,
-        max_priority_fee_per_gas: 1,
-        to,
-        value,
-        ..TxEip1559::default()
-    })
+    )
 }
 
 /// A transaction of type 3 (EIP-4844), with two blobs.
 pub fn eip4844(nonce: u64, to: Address, value: U256) -> Envelope {
-    sign(alloy_consensus::EthereumTypedTransaction::Eip4844(
-        TxEip4844 {
+    sign(
+        alloy_consensus::EthereumTypedTransaction::Eip4844(TxEip4844 {
             chain_id: 1,
             nonce,
             gas_limit: 21_000,
@@ -248,8 +264,9 @@ pub fn eip4844(nonce: u64, to: Address, value: U256) -> Envelope {
             blob_versioned_hashes: vec![B256::repeat_byte(1), B256::repeat_byte(2)],
             max_fee_per_blob_gas: 3,
             ..TxEip4844::default()
-        },
-    ))
+        }),
+        nonce,
+    )
 }
 
 /// A transaction of type 4 (EIP-7702), with one authorisation.
@@ -261,17 +278,20 @@ pub fn eip7702(nonce: u64, to: Address, value: U256) -> Envelope {
     };
     let signed =
         SignedAuthorization::new_unchecked(authorization, 1, U256::from(3_u8), U256::from(4_u8));
-    sign(TxEip7702 {
-        chain_id: 1,
+    sign(
+        TxEip7702 {
+            chain_id: 1,
+            nonce,
+            gas_limit: 50_000,
+            max_fee_per_gas: 100,
+            max_priority_fee_per_gas: 1,
+            to,
+            value,
+            authorization_list: vec![signed],
+            ..TxEip7702::default()
+        },
         nonce,
-        gas_limit: 50_000,
-        max_fee_per_gas: 100,
-        max_priority_fee_per_gas: 1,
-        to,
-        value,
-        authorization_list: vec![signed],
-        ..TxEip7702::default()
-    })
+    )
 }
 
 fn access_list() -> AccessList {

@@ -4,6 +4,7 @@
 //! all pure. [`source`] follows one [`endpoint`]. Nothing here knows who is watched.
 
 pub mod address;
+mod bloom;
 pub mod endpoint;
 #[cfg(test)]
 mod fake_node;

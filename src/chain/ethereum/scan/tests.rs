@@ -225,26 +225,29 @@ fn ether_beside_the_system_s_log_is_credited_once() {
 #[test]
 fn ether_is_credited_from_every_type_of_transaction() {
     let to = TxKind::Call(SHOP);
-    let facts = facts(
-        block()
-            .tx(fixture::legacy(0, to, wei(1), None), true, vec![])
-            .tx(fixture::legacy(1, to, wei(2), Some(1)), true, vec![])
-            .tx(
-                fixture::legacy(2, to, wei(3), Some(0x5_0000_0000)),
-                true,
-                vec![],
-            )
-            .tx(fixture::eip2930(3, to, wei(4)), true, vec![])
-            .tx(fixture::eip1559(4, to, wei(5)), true, vec![])
-            .tx(fixture::eip4844(5, SHOP, wei(6)), true, vec![])
-            .tx(fixture::eip7702(6, SHOP, wei(7)), true, vec![])
-            .withdrawals(&[(SHOP, 32)]),
-    );
-    let expected: Vec<String> = (0..7).map(|n| format!("{n} tx ether {}", n + 1)).collect();
-    assert_eq!(credits(&facts), expected);
-    assert_eq!(facts.transactions.len(), 7);
-    assert_eq!(facts.block.id.height, Height(100));
-    assert!(facts.ignored.is_empty());
+    // The parity of a signature is the nonce's: both are tried of each.
+    for nonce in [0, 1] {
+        let facts = facts(
+            block()
+                .tx(fixture::legacy(nonce, to, wei(1), None), true, vec![])
+                .tx(fixture::legacy(nonce, to, wei(2), Some(1)), true, vec![])
+                .tx(
+                    fixture::legacy(nonce, to, wei(3), Some(0x5_0000_0000)),
+                    true,
+                    vec![],
+                )
+                .tx(fixture::eip2930(nonce, to, wei(4)), true, vec![])
+                .tx(fixture::eip1559(nonce, to, wei(5)), true, vec![])
+                .tx(fixture::eip4844(nonce, SHOP, wei(6)), true, vec![])
+                .tx(fixture::eip7702(nonce, SHOP, wei(7)), true, vec![])
+                .withdrawals(&[(SHOP, 32)]),
+        );
+        let expected: Vec<String> = (0..7).map(|n| format!("{n} tx ether {}", n + 1)).collect();
+        assert_eq!(credits(&facts), expected);
+        assert_eq!(facts.transactions.len(), 7);
+        assert_eq!(facts.block.id.height, Height(100));
+        assert!(facts.ignored.is_empty());
+    }
 }
 
 #[test]

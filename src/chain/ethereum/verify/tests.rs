@@ -282,6 +282,20 @@ fn a_block_other_than_the_one_asked_for_is_refused() {
 }
 
 #[test]
+fn a_bloom_that_is_not_the_logs_own_is_refused_though_the_hash_binds_it() {
+    let mut built = BlockBuilder::new(5, B256::ZERO)
+        .ether(SHOP, U256::from(1))
+        .build();
+    built.header.logs_bloom.0[0] = 1;
+    built.block["logsBloom"] = serde_json::to_value(built.header.logs_bloom).unwrap();
+    built.block["hash"] = serde_json::to_value(built.header.hash_slow()).unwrap();
+    let (block, receipts) = (built.block.to_string(), built.receipts.to_string());
+    let expected = header_ref(&block, Height(5)).unwrap();
+    let error = verify_and_scan(&block, &receipts, &expected, &[]).unwrap_err();
+    assert_eq!(error.fault, Fault::Contradiction(Part::Bloom));
+}
+
+#[test]
 fn a_header_that_we_cannot_encode_is_not_believed() {
     let case = Case::constructed();
     let Value::Object(mut header) = case.block.clone() else {
