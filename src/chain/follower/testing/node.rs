@@ -338,7 +338,11 @@ impl ChainSource for FakeSource {
         let mut state = self.enter(Call::Headers)?;
         state.header_counts.push(count);
         let from = usize::try_from(from.0).expect("small");
-        let headers = state.seen().iter().skip(from).take(count as usize);
+        let headers = state
+            .seen()
+            .iter()
+            .skip(from)
+            .take(usize::try_from(count).expect("small"));
         let shown = |header: &BlockRef| *state.lies.get(&header.id.height).unwrap_or(header);
         let mut headers: Vec<BlockRef> = headers.map(shown).collect();
         if state.shuffled {

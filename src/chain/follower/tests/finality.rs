@@ -139,11 +139,10 @@ async fn tagged(height: u32) -> Bench {
 
 fn last_tags(bench: &Bench) -> (Option<BlockId>, Option<BlockId>) {
     let inputs = bench.watcher.inputs();
-    let polled = inputs.into_iter().rev().find_map(|input| match input {
-        ChainInput::Polled { status, .. } => Some((status.finalized, status.safe)),
-        _ => None,
-    });
-    polled.expect("a full poll")
+    let Some(ChainInput::Polled { status, .. }) = inputs.last() else {
+        panic!("{inputs:?}");
+    };
+    (status.finalized, status.safe)
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::chain::{
     ChainInput,
     follower::{
         Options, Standing, Start,
-        testing::{Bench, FakeNode, options, tx},
+        testing::{Bench, Call, FakeNode, options, tx},
     },
 };
 use crate::domain::time::UnixMs;
@@ -44,12 +44,10 @@ async fn a_node_that_loads_its_mempool_gives_no_snapshot_and_no_full_poll() {
 async fn a_snapshot_at_another_tip_makes_no_full_poll() {
     let mut bench = following().await;
     bench.watcher.forget();
-    bench
-        .node
-        .before(super::super::testing::Call::Mempool, 1, |node| {
-            node.mine(1);
-            Ok(())
-        });
+    bench.node.before(Call::Mempool, 1, |node| {
+        node.mine(1);
+        Ok(())
+    });
     assert_eq!(bench.poll().await, Ok(Standing::InStep));
     assert_eq!(bench.watcher.told(), ["mempool +0, snapshot"]);
 }

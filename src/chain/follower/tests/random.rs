@@ -7,7 +7,7 @@ use crate::{
         Ask,
         follower::{
             Standing,
-            testing::{Bench, Call, FakeNode},
+            testing::{Bench, Call, FakeNode, State},
         },
     },
     domain::{block::Height, payment::ScanFrom},
@@ -47,7 +47,7 @@ impl Dice {
 }
 
 /// Something happens to the node, or to us.
-async fn disturb(bench: &mut Bench, dice: &mut Dice) {
+fn disturb(bench: &mut Bench, dice: &mut Dice) {
     let (depth, count, nth) = (dice.index(12), dice.count(8), 1 + dice.index(3));
     match dice.below(14) {
         0..=2 => drop(bench.node.mine(count)),
@@ -62,7 +62,7 @@ async fn disturb(bench: &mut Bench, dice: &mut Dice) {
         9 => drop(bench.node.with_all_bodies()),
         10 => drop(bench.node.fail(dice.call(), nth, transient())),
         11 => {
-            let moves = move |node: &mut super::super::testing::State| {
+            let moves = move |node: &mut State| {
                 node.fork_shallow(depth, count);
                 Ok(())
             };
@@ -85,7 +85,7 @@ async fn run(seed: u64) {
         bench.node.shuffled();
     }
     for _ in 0..60 {
-        disturb(&mut bench, dice).await;
+        disturb(&mut bench, dice);
         for _ in 0..dice.below(3) {
             // What a poll answers is of no interest here: the recorder checks what it tells.
             let _ = bench.poll().await;

@@ -16,8 +16,8 @@ fn heights(window: &Window) -> Option<(u32, u32)> {
 #[test]
 fn the_longest_linked_end_of_what_was_stored_is_taken() {
     let stranger = child(hash(700), 5, 77);
-    let cases: [(Vec<BlockRef>, Option<(u32, u32)>); 6] = [
-        (vec![], None),
+    let cases = [
+        (Vec::new(), None),
         (vec![block(5)], Some((5, 5))),
         ((1..=9).map(block).collect(), Some((1, 9))),
         ([1, 2, 4, 5].map(block).to_vec(), Some((4, 5))),
