@@ -10,7 +10,7 @@ const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(15);
 
 /// The wait after a failure that only an operator can end.
-const PERMANENT: Duration = Duration::from_secs(60);
+const PERMANENT: Duration = Duration::from_mins(1);
 
 /// Counts failures in a row and draws the jitter.
 #[derive(Debug, Clone)]

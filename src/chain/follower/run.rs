@@ -22,7 +22,7 @@ const WAKE_GAP: Duration = Duration::from_millis(50);
 const BEHIND_TOLERATED: u32 = 3;
 
 /// How often a failure that goes on is logged again.
-const REPEAT: Duration = Duration::from_secs(60);
+const REPEAT: Duration = Duration::from_mins(1);
 
 /// How a running follower is reached.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 mod node;
 mod recorder;
 
-pub(crate) use node::{Call, FakeNode, FakeSource};
+pub(crate) use node::{Call, FakeNode, FakeSource, State, tx};
 pub(crate) use recorder::Recorder;
 
 use super::{Follower, Halt, Options, Standing, Start};

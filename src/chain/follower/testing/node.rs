@@ -42,6 +42,7 @@ pub(crate) struct State {
     known: HashMap<BlockHash, BlockRef>,
     best: Vec<BlockRef>,
     mined: u64,
+    highest: u32,
     lag: usize,
     bodiless: HashSet<BlockHash>,
     unreadable: HashSet<BlockHash>,
@@ -54,6 +55,8 @@ pub(crate) struct State {
     counts: HashMap<Call, usize>,
     script: Vec<(Call, usize, Action)>,
     header_counts: Vec<u32>,
+    lies: HashMap<Height, BlockRef>,
+    swapped: HashMap<BlockHash, BlockRef>,
 }
 
 impl State {
@@ -84,6 +87,30 @@ impl State {
     pub(crate) fn fork(&mut self, depth: usize, count: u32) {
         self.roll_back(depth);
         self.mine(count);
+    }
+
+    /// Forks, but nowhere below the 29 blocks under the highest tip there ever was.
+    pub(crate) fn fork_shallow(&mut self, depth: usize, count: u32) {
+        let highest = self.known.values().map(|block| block.id.height.0).max();
+        self.highest = self.highest.max(highest.unwrap_or(0));
+        let lowest_fork = usize::try_from(self.highest.saturating_sub(29)).expect("small");
+        let deepest = (self.best.len() - 1).saturating_sub(lowest_fork);
+        self.fork(depth.min(deepest), count);
+    }
+
+    /// Shows another header at this height.
+    pub(crate) fn lie_at(&mut self, height: u32, block: BlockRef) {
+        let id = BlockId {
+            height: Height(height),
+            ..block.id
+        };
+        self.lies.insert(id.height, BlockRef { id, ..block });
+    }
+
+    /// Gives another block's body for the best one at this height.
+    pub(crate) fn swap_body(&mut self, height: u32, block: BlockRef) {
+        let at = usize::try_from(height).expect("small");
+        self.swapped.insert(self.best[at].id.hash, block);
     }
 
     fn enter(&mut self, call: Call) -> Result<(), SourceError> {
@@ -240,6 +267,12 @@ impl FakeNode {
         self.before(call, nth, |_| Err(error))
     }
 
+    /// Shows the headers that it has.
+    pub(crate) fn be_honest(&self) -> &Self {
+        self.state().lies.clear();
+        self
+    }
+
     /// Forgets what was planned and did not happen.
     pub(crate) fn behave(&self) -> &Self {
         self.state().script.clear();
@@ -305,8 +338,13 @@ impl ChainSource for FakeSource {
         let mut state = self.enter(Call::Headers)?;
         state.header_counts.push(count);
         let from = usize::try_from(from.0).expect("small");
-        let headers = state.seen().iter().skip(from).take(count as usize);
-        let mut headers: Vec<BlockRef> = headers.copied().collect();
+        let headers = state
+            .seen()
+            .iter()
+            .skip(from)
+            .take(usize::try_from(count).expect("small"));
+        let shown = |header: &BlockRef| *state.lies.get(&header.id.height).unwrap_or(header);
+        let mut headers: Vec<BlockRef> = headers.map(shown).collect();
         if state.shuffled {
             headers.sort_by_key(|header| header.id.height.0.wrapping_mul(2_654_435_769));
         }
@@ -322,7 +360,7 @@ impl ChainSource for FakeSource {
             } else if state.bodiless.contains(&hash) || !state.known.contains_key(&hash) {
                 Err(SourceError::Behind("no body".into()))
             } else {
-                Ok(facts_of(*block))
+                Ok(facts_of(*state.swapped.get(&hash).unwrap_or(block)))
             }
         };
         blocks.iter().map(body).collect()

@@ -59,12 +59,11 @@ impl Model {
         let tip = self.chain.last().expect("something to disconnect");
         assert!(fork.id.height < tip.id.height, "nothing to disconnect");
         self.chain.retain(|block| block.id.height <= fork.id.height);
-        match self.chain.last() {
-            Some(left) => assert_eq!(*left, fork, "the fork is not on our chain"),
-            None => {
-                self.given.insert(fork.id.hash);
-                self.chain.push(fork);
-            }
+        if let Some(left) = self.chain.last() {
+            assert_eq!(*left, fork, "the fork is not on our chain");
+        } else {
+            self.given.insert(fork.id.hash);
+            self.chain.push(fork);
         }
     }
 
@@ -148,6 +147,17 @@ impl Recorder {
             let hash = block.id.hash;
             assert!(model.scanned.contains(&hash) || model.given.contains(&hash));
         }
+    }
+
+    /// The words of the refusals since the last look.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        let refusal = |input| {
+            let ChainInput::BackfillRefused { message, .. } = input else {
+                return None;
+            };
+            Some(message)
+        };
+        self.inputs().into_iter().filter_map(refusal).collect()
     }
 
     /// What was told since the last look, in words: one each, statuses left out.
