@@ -3,10 +3,11 @@
 use super::{
     Context,
     failure::Failure,
+    rows::{Row, rows},
     screen::{Screen, harmless},
     time::readable,
 };
-use crate::store::views::{Row, Views};
+use crate::store::reader::Reader;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -30,10 +31,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
-    let views = context.views()?;
+    let reader = context.reader()?;
     let mut after = match arguments.after {
         Some(seq) => seq,
-        None if arguments.follow => views.last_seq()?,
+        None if arguments.follow => reader.last_seq()?,
         None => 0,
     };
     let screen = &mut context.screen;
@@ -42,12 +43,12 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
     }
     loop {
         // Before reading, so that a commit in between is seen by the next look.
-        let version = views.data_version()?;
-        after = show_behind(&views, after, arguments.json, screen)?;
+        let version = reader.data_version()?;
+        after = show_behind(&reader, after, arguments.json, screen)?;
         if !arguments.follow {
             return Ok(());
         }
-        while views.data_version()? == version {
+        while reader.data_version()? == version {
             std::thread::sleep(LOOK_INTERVAL);
         }
     }
@@ -55,13 +56,13 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
 
 /// Shows every entry behind `after` and says which was the last.
 fn show_behind(
-    views: &Views,
+    reader: &Reader,
     mut after: i64,
     as_json: bool,
     screen: &mut Screen,
 ) -> Result<i64, Failure> {
     loop {
-        let events = views.events(after, BATCH)?;
+        let events = rows(&reader.events(after, BATCH)?);
         let Some(last) = events.last().and_then(|event| event.get("seq")?.as_i64()) else {
             return Ok(after);
         };

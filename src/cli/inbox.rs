@@ -5,6 +5,8 @@
 use super::{
     Context, Exit,
     failure::Failure,
+    open::open_reader,
+    rows::{Row, only},
     screen::{Screen, harmless},
 };
 use crate::{
@@ -14,7 +16,10 @@ use crate::{
         payment::PaymentId,
         time::{SpanMs, UnixMs},
     },
-    store::views::{Row, Views},
+    store::{
+        inbox::{InboxWriter, NewRequest, become_inbox_writer},
+        reader::Reader,
+    },
 };
 use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
@@ -37,17 +42,6 @@ pub(super) struct Sending {
     json: bool,
 }
 
-/// A request before the inbox has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NewRequest {
-    pub(super) request_id: String,
-    pub(super) kind: &'static str,
-    pub(super) payment_id: String,
-    pub(super) body: Value,
-    pub(super) actor: String,
-    pub(super) created_at: UnixMs,
-}
-
 /// What every request needs beside its kind and body.
 pub(super) struct Author {
     actor: String,
@@ -67,16 +61,16 @@ impl Author {
     pub(super) fn request(
         &self,
         request_id: Option<String>,
-        kind: &'static str,
+        kind: &str,
         payment_id: &str,
-        body: Value,
+        body: &Value,
     ) -> Result<NewRequest, Failure> {
         Ok(NewRequest {
             request_id: request_id.map_or_else(random_id, Ok)?,
-            kind,
+            kind: kind.to_owned(),
             payment_id: valid_id(payment_id)?,
-            body,
-            actor: self.actor.clone(),
+            body: body.to_string(),
+            actor: Some(self.actor.clone()),
             created_at: self.now,
         })
     }
@@ -140,30 +134,32 @@ pub(super) fn body(fields: Value) -> Value {
 /// Writes one request, waits as long as wanted, and shows what became of it.
 pub(super) fn send_one(
     sending: &Sending,
-    kind: &'static str,
+    kind: &str,
     payment_id: &str,
-    body: Value,
+    body: &Value,
     context: &mut Context,
 ) -> Result<(), Failure> {
     let request = Author::current().request(sending.request_id.clone(), kind, payment_id, body)?;
     let database = context.database()?;
     // Opened before root's rights are given up for the inbox: the readers' group may be another.
-    let views = Views::open(&database.path).ok();
-    write(&database, std::slice::from_ref(&request))?;
-    let outcome = await_outcome(views.as_ref(), &request.request_id, sending.wait)?;
+    let reader = open_reader(&database.path).ok();
+    open(&database)?.insert(&request)?;
+    let outcome = await_outcome(reader.as_ref(), &request.request_id, sending.wait)?;
     show(&request, outcome.as_ref(), sending, &mut context.screen)
 }
 
 fn await_outcome(
-    views: Option<&Views>,
+    reader: Option<&Reader>,
     request_id: &str,
     wait: SpanMs,
 ) -> Result<Option<Row>, Failure> {
-    let Some(views) = views else { return Ok(None) };
+    let Some(reader) = reader else {
+        return Ok(None);
+    };
     let clock = SystemClock::new();
     let wait_ms = u64::try_from(wait.0).unwrap_or(0);
     loop {
-        let outcome = views.request(request_id)?;
+        let outcome = only(&reader.request(request_id)?);
         if outcome.is_some() || clock.now().monotonic_ms >= wait_ms {
             return Ok(outcome);
         }
@@ -221,9 +217,18 @@ fn sentence(request: &NewRequest, word: &str, message: &str, wait: SpanMs) -> St
     }
 }
 
-/// Writes requests in one transaction and says how many were new.
-pub(super) fn write(_database: &Database, _requests: &[NewRequest]) -> Result<usize, Failure> {
-    Err(Failure::failed("not yet"))
+/// The inbox, opened as a user that may write nothing else.
+pub(super) fn open(database: &Database) -> Result<InboxWriter, Failure> {
+    let path = &database.inbox;
+    if matches!(path.try_exists(), Ok(false)) {
+        let message = format!(
+            "{} does not exist; `confirmd init` or `confirmd run` makes it",
+            path.display()
+        );
+        return Err(Failure::new(Exit::Io, message));
+    }
+    become_inbox_writer(path)?;
+    Ok(InboxWriter::open(path)?)
 }
 
 #[cfg(test)]
@@ -245,7 +250,7 @@ mod tests {
     fn request() -> NewRequest {
         let id = Some("r-1".to_owned());
         author()
-            .request(id, "cancel", "order-1", json!({}))
+            .request(id, "cancel", "order-1", &json!({}))
             .unwrap()
     }
 
@@ -289,7 +294,9 @@ mod tests {
     #[test]
     fn a_payment_id_that_no_payment_may_have_is_a_usage_error() {
         for id in ["", "with space", "é", &"x".repeat(129)] {
-            let failure = author().request(None, "cancel", id, json!({})).unwrap_err();
+            let failure = author()
+                .request(None, "cancel", id, &json!({}))
+                .unwrap_err();
             assert_eq!(failure.exit, Exit::Usage, "{id:?}");
         }
     }
@@ -351,6 +358,8 @@ mod tests {
 
     #[test]
     fn the_actor_names_the_unix_user() {
+        let actor = request().actor.unwrap();
+        assert_eq!(actor, "operator:test");
         let actor = Author::current().actor;
         assert!(
             actor.len() > "operator:".len() && actor.starts_with("operator:"),

@@ -12,6 +12,7 @@ mod inbox;
 mod init;
 mod open;
 mod payment;
+mod rows;
 mod run;
 mod screen;
 mod status;

@@ -1,15 +1,15 @@
 //! `run`: the daemon.
 
-use super::{Context, Exit, failure::Failure};
-use crate::{config::Config, logging};
+use super::{Context, failure::Failure, open::require_owner};
+use crate::{config::Config, daemon, logging};
 
 pub(super) fn run(context: &mut Context) -> Result<(), Failure> {
     let config = Config::load(&context.config)?;
+    require_owner(&config.database.path)?;
     let wanted = std::env::var("RUST_LOG").ok();
-    logging::start(context.log_format, wanted.as_deref())
-        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    logging::start(context.log_format, wanted.as_deref())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(())
+    Ok(daemon::run(&config, &context.config)?)
 }

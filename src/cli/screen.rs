@@ -3,8 +3,7 @@
 //! Aligned and coloured on a terminal, plain when piped. Texts that others wrote pass through
 //! [`harmless`], so that no note or node message can steer a terminal.
 
-use super::{failure::Failure, time::readable};
-use crate::store::views::Row;
+use super::{failure::Failure, rows::Row, time::readable};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};

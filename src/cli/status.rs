@@ -3,9 +3,10 @@
 use super::{
     Context,
     failure::Failure,
+    rows::{Row, rows},
     screen::{Column, Screen, Show},
 };
-use crate::store::views::{Row, Views};
+use crate::store::reader::Reader;
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
@@ -34,14 +35,14 @@ const COUNTS: &[Column] = &[
 ];
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
-    let views = context.views()?;
-    show(&views, arguments.json, &mut context.screen)
+    let reader = context.reader()?;
+    show(&reader, arguments.json, &mut context.screen)
 }
 
-fn show(views: &Views, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
-    let chains: Vec<Row> = views.chains()?.into_iter().map(with_lag).collect();
-    let counts = views.counts()?;
-    let last_seq = views.last_seq()?;
+fn show(reader: &Reader, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
+    let chains: Vec<Row> = rows(&reader.chains()?).into_iter().map(with_lag).collect();
+    let counts = rows(&reader.counts()?);
+    let last_seq = reader.last_seq()?;
     if as_json {
         let whole = json!({ "chains": chains, "payments": counts, "last_seq": last_seq });
         return screen.json(&whole);

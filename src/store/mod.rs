@@ -18,7 +18,6 @@ pub mod reader;
 mod registry;
 mod rows;
 mod schema;
-pub mod views;
 
 pub use commit::{Committed, Kept};
 pub use connection::{Checkpoint, Durability};

@@ -63,7 +63,7 @@ fn policy(text: &str) -> Result<Policy, String> {
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
     let id = arguments.id.clone().map_or_else(random_id, Ok)?;
     let body = registration(arguments, Author::current().now)?;
-    send_one(&arguments.sending, "register", &id, body, context)
+    send_one(&arguments.sending, "register", &id, &body, context)
 }
 
 fn registration(arguments: &Arguments, now: UnixMs) -> Result<Value, Failure> {

@@ -7,9 +7,9 @@ use crate::{
     cli::{
         Context, Exit,
         failure::Failure,
-        inbox::{Author, NewRequest, derived_id, write},
+        inbox::{self, Author, derived_id},
     },
-    config::Database,
+    store::inbox::{InboxWriter, Inserted, NewRequest},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
@@ -35,7 +35,8 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
     let database = context.database()?;
     let requests = read(&arguments.file)?;
-    let new = write_all(&database, &requests, context.screen.is_terminal)?;
+    let mut writer = inbox::open(&database)?;
+    let new = write_all(&mut writer, &requests, context.screen.is_terminal)?;
     let known = requests.len().saturating_sub(new);
     let known = match known {
         0 => String::new(),
@@ -91,7 +92,7 @@ fn registration(line: &str, author: &Author) -> Result<NewRequest, String> {
             Some(request_id),
             "register",
             &payment_id,
-            Value::Object(fields),
+            &Value::Object(fields),
         )
         .map_err(|failure| failure.message)
 }
@@ -105,7 +106,7 @@ fn take_text(fields: &mut Map<String, Value>, key: &str) -> Result<Option<String
 }
 
 fn write_all(
-    database: &Database,
+    writer: &mut InboxWriter,
     requests: &[NewRequest],
     with_bar: bool,
 ) -> Result<usize, Failure> {
@@ -116,7 +117,11 @@ fn write_all(
     };
     let mut new = 0_usize;
     for batch in requests.chunks(BATCH) {
-        new = new.saturating_add(write(database, batch)?);
+        let inserted = writer.insert_all(batch)?;
+        let added = inserted
+            .iter()
+            .filter(|outcome| **outcome != Inserted::Known);
+        new = new.saturating_add(added.count());
         bar.inc(u64::try_from(batch.len()).unwrap_or(0));
     }
     bar.finish_and_clear();
@@ -148,12 +153,13 @@ mod tests {
         let requests = parsed(text).unwrap();
         assert_eq!(requests.len(), 2);
         assert_eq!(requests[0].payment_id, "a");
+        let body: Value = serde_json::from_str(&requests[0].body).unwrap();
         assert_eq!(
-            requests[0].body,
+            body,
             json!({ "asset": "BTC", "amount": "1", "address": "x" })
         );
         assert_eq!(
-            (requests[1].kind, requests[1].request_id.as_str()),
+            (requests[1].kind.as_str(), requests[1].request_id.as_str()),
             ("register", "r")
         );
     }

@@ -1,13 +1,14 @@
-//! `payment list`: payments that match, the last changed first.
+//! `payment list`: payments that match, the last registered first.
 
 use crate::{
     cli::{
         Context,
         failure::Failure,
+        rows::rows,
         screen::{Column, Show},
     },
     domain::status::Status,
-    store::views::PaymentFilter,
+    store::reader::PaymentFilter,
 };
 
 #[derive(Debug, clap::Args)]
@@ -64,9 +65,8 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
         chain: arguments.chain.clone(),
         address: arguments.address.clone(),
         needs_review: arguments.review,
-        limit: arguments.limit,
     };
-    let rows = context.views()?.payments(&filter)?;
+    let rows = rows(&context.reader()?.payments(&filter, arguments.limit)?);
     context
         .screen
         .listing(COLUMNS, rows, arguments.json, "no such payments")

@@ -5,6 +5,7 @@ mod explain;
 mod import;
 mod list;
 mod request;
+mod sentences;
 mod show;
 
 use super::{Context, failure::Failure};
@@ -13,7 +14,7 @@ use super::{Context, failure::Failure};
 pub(super) enum Command {
     /// Register a payment: watch an address for an amount.
     Add(add::Arguments),
-    /// List payments, the last changed first.
+    /// List payments, the last registered first.
     List(list::Arguments),
     /// Show one payment with its transfers, requests and journal.
     Show(show::Arguments),

@@ -31,7 +31,7 @@ pub(super) trait Asks {
 pub(super) fn send<A: Asks>(arguments: &A, context: &mut Context) -> Result<(), Failure> {
     let (payment_id, sending) = arguments.common();
     let body = body(arguments.body()?);
-    send_one(sending, A::KIND, payment_id, body, context)
+    send_one(sending, A::KIND, payment_id, &body, context)
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,9 +4,10 @@ use crate::{
     cli::{
         Context,
         failure::Failure,
+        rows::{Row, only, rows},
         screen::{Column, Screen, Show},
     },
-    store::views::{Row, Views},
+    store::reader::Reader,
 };
 use serde_json::json;
 
@@ -91,26 +92,26 @@ const EVENTS: &[Column] = &[
 ];
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
-    let views = context.views()?;
-    let payment = existing(&views, &arguments.payment_id)?;
-    show(&views, &payment, arguments, &mut context.screen)
+    let reader = context.reader()?;
+    let payment = existing(&reader, &arguments.payment_id)?;
+    show(&reader, &payment, arguments, &mut context.screen)
 }
 
 /// The payment, or a failure that names it.
-pub(super) fn existing(views: &Views, payment_id: &str) -> Result<Row, Failure> {
-    let payment = views.payment(payment_id)?;
+pub(super) fn existing(reader: &Reader, payment_id: &str) -> Result<Row, Failure> {
+    let payment = only(&reader.payment(payment_id)?);
     payment.ok_or_else(|| Failure::failed(format!("there is no payment {payment_id:?}")))
 }
 
 fn show(
-    views: &Views,
+    reader: &Reader,
     payment: &Row,
     arguments: &Arguments,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let id = &arguments.payment_id;
-    let (transfers, requests) = (views.transfers(id)?, views.requests_of(id)?);
-    let events = views.events_of(id)?;
+    let (transfers, requests) = (rows(&reader.transfers(id)?), rows(&reader.requests_of(id)?));
+    let events = rows(&reader.events_of(id)?);
     if arguments.json {
         return screen.json(&json!({
             "payment": payment, "transfers": transfers, "requests": requests, "events": events,
