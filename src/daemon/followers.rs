@@ -15,7 +15,7 @@ use crate::{
     },
     metrics::Metrics,
     store::Store,
-    watcher::{Input, run::Message, state::AddressFormat},
+    watcher::{Input, run::Message, state::AddressFormat, was_tagged},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, mpsc, watch};
@@ -37,7 +37,7 @@ fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
         return Ok(Start::default());
     };
     Ok(Start {
-        tagged: known.view.safe.is_some(),
+        tagged: was_tagged(&known.view),
         finalized: known.view.finalized,
         frozen: known.view.frozen == Some(FreezeReason::BelowFinality),
         released: false,

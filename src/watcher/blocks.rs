@@ -135,7 +135,7 @@ impl Watcher {
         }
         view.healthy = self.trouble(chain, view, now).is_none();
         if view.frozen.is_none() && !chain.tagged {
-            let depth = chain.spec.final_depth.saturating_sub(1);
+            let depth = chain.spec.final_depth;
             let by_depth = view
                 .scanned
                 .and_then(|cursor| cursor.id.height.0.checked_sub(depth));

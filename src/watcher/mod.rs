@@ -23,7 +23,7 @@ mod touched;
 mod unconfirmed;
 
 pub use input::{Input, Requests};
-pub use open::Settings;
+pub use open::{Settings, was_tagged};
 
 use crate::{
     chain::{Ask, ChainInput},

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{register::Defaults, view::ChainView},
+    domain::{block::Height, register::Defaults, view::ChainView},
     health::Health,
     metrics::Metrics,
     store::{Store, StoreError},
@@ -91,7 +91,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         unconfirmed.insert(row.txid, row.payment, &row.inputs, row.in_mempool);
     }
     Ok(ChainState {
-        tagged: view.safe.is_some(),
+        tagged: was_tagged(&view),
         stored: (view.clone(), error.clone()),
         // Health and polls are observations: a restart makes them again.
         view: ChainView {
@@ -124,4 +124,11 @@ fn nothing_known(spec: &ChainSpec) -> ChainView {
         healthy: false,
         polled_at: None,
     }
+}
+
+/// Whether the node named final blocks before: then depth makes nothing final any more. A node
+/// that knows no finality yet calls genesis safe.
+#[must_use]
+pub fn was_tagged(view: &ChainView) -> bool {
+    view.safe.is_some_and(|safe| safe > Height(0))
 }

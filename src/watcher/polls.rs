@@ -51,13 +51,18 @@ impl Watcher {
         Ok(plan)
     }
 
-    /// The node is silent, or its state changed without a block.
+    /// The node is silent, or its state changed without a block. A new tip alone is recorded with
+    /// the block that follows, so that a block costs one commit.
     pub(super) fn plan_health(&self, at: usize, now: Now) -> Plan {
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
         let mut view = chain.view.clone();
         self.settle_view(chain, &mut view, now);
-        self.record_if_changed(chain, &view, now, &mut plan);
+        let row = ChainView {
+            tip: chain.stored.0.tip,
+            ..view.clone()
+        };
+        self.record_if_changed(chain, &row, now, &mut plan);
         plan.view = Some((at, view));
         plan
     }

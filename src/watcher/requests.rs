@@ -24,6 +24,9 @@ use std::collections::BTreeMap;
 /// most 8 KiB.
 const WAITING_MAX: usize = 10_000;
 
+/// Waiting requests are looked at again in portions of this size, in turn.
+const WAITING_PORTION: usize = 500;
+
 /// What becomes of one request.
 enum Verdict {
     Applied(Box<PaymentStep>),
@@ -63,7 +66,9 @@ impl Watcher {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let plan = self.plan_requests(self.waiting.clone(), Vec::new(), now)?;
+        let mut rows = self.waiting.clone();
+        let rest = rows.split_off(rows.len().min(WAITING_PORTION));
+        let plan = self.plan_requests(rows, rest, now)?;
         self.commit(plan)
     }
 
