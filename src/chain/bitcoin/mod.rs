@@ -1,1 +1,23 @@
-//! (to come)
+//! Bitcoin: a bitcoind as a chain source.
+//!
+//! Blocks and transactions are taken as raw bytes and checked here; nothing is believed because
+//! bitcoind says it. Who is watched is not known in here.
+
+mod address;
+mod bitcoind;
+mod concurrent;
+mod connect;
+mod mempool;
+mod scan;
+mod source;
+mod verify;
+mod wire;
+
+#[cfg(test)]
+mod fake;
+
+pub use address::{AddressError, parse as parse_address};
+pub use connect::Capabilities;
+pub use scan::scan_block;
+pub use source::BitcoinSource;
+pub use verify::VerifyError;

@@ -1,0 +1,208 @@
+//! Which unconfirmed transactions are known, and how the node's list is compared with them.
+//!
+//! Of each transaction only its id, when it was first seen, and 8 bytes of each output are kept:
+//! enough to answer a registration from memory, with 300,000 entries in some 30 MB.
+
+use super::{bitcoind::Bitcoind, concurrent::in_order};
+use crate::{
+    chain::{MempoolNews, SourceError, rpc::Transport},
+    clock::Clock,
+    domain::{
+        block::TxId,
+        facts::{Destination, MempoolSnapshot, TxFacts},
+        time::UnixMs,
+    },
+};
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+/// Transactions asked for in one batch.
+const BATCH: usize = 100;
+
+/// Batches under way at once: a bitcoind has 4 RPC threads by default, or more.
+const BATCHES_AT_ONCE: usize = 4;
+
+/// New transactions taken in one call, so that blocks need not wait for a first list of
+/// 300,000; their facts take some 20 MB.
+const MAX_ARRIVALS: usize = 20_000;
+
+/// What is kept of one transaction.
+#[derive(Debug)]
+struct Entry {
+    first_seen_at: UnixMs,
+    outputs: Box<[u64]>,
+}
+
+/// The known transactions: ids, sorted, and an entry for each in the same order.
+#[derive(Debug)]
+pub(super) struct Pool {
+    txids: Arc<[TxId]>,
+    entries: Vec<Entry>,
+    /// The key of the fingerprints, so that nobody can prepare outputs that collide.
+    key: RandomState,
+}
+
+impl Pool {
+    pub(super) fn new() -> Self {
+        Self {
+            txids: Arc::from([]),
+            entries: Vec::new(),
+            key: RandomState::new(),
+        }
+    }
+
+    /// Those of the sorted `listed` that are not known.
+    fn unknown(&self, listed: &[TxId]) -> Vec<TxId> {
+        let mut known = self.txids.iter().peekable();
+        listed
+            .iter()
+            .filter(|txid| {
+                while known.next_if(|known| known < txid).is_some() {}
+                known.peek() != Some(txid)
+            })
+            .copied()
+            .collect()
+    }
+
+    /// Adds what arrived; forgets what is not in the sorted `listed`.
+    fn absorb(&mut self, arrived: &[TxFacts], listed: Option<&[TxId]>) {
+        if arrived.is_empty() && listed.is_none_or(|listed| *listed == *self.txids) {
+            return;
+        }
+        let old = std::mem::take(&mut self.entries);
+        let mut listed = listed.map(|listed| listed.iter().peekable());
+        let mut pool: Vec<(TxId, Entry)> = self
+            .txids
+            .iter()
+            .copied()
+            .zip(old)
+            .filter(|(txid, _)| {
+                listed.as_mut().is_none_or(|listed| {
+                    while listed.next_if(|listed| *listed < txid).is_some() {}
+                    listed.peek() == Some(&txid)
+                })
+            })
+            .collect();
+        pool.extend(arrived.iter().map(|tx| (tx.txid, self.entry(tx))));
+        pool.sort_by_key(|(txid, _)| *txid);
+        self.txids = pool.iter().map(|(txid, _)| *txid).collect();
+        self.entries = pool.into_iter().map(|(_, entry)| entry).collect();
+    }
+
+    fn entry(&self, tx: &TxFacts) -> Entry {
+        Entry {
+            first_seen_at: tx.first_seen_at,
+            outputs: tx
+                .credits
+                .iter()
+                .map(|credit| self.fingerprint(&credit.destination))
+                .collect(),
+        }
+    }
+
+    fn fingerprint(&self, destination: &Destination) -> u64 {
+        self.key.hash_one(destination)
+    }
+
+    /// Known transactions that seem to pay one of these destinations, and when each was first
+    /// seen; a fingerprint may deceive.
+    fn paying(&self, destinations: &[Destination]) -> Vec<(TxId, UnixMs)> {
+        let wanted: HashSet<u64> = destinations.iter().map(|d| self.fingerprint(d)).collect();
+        let pays = |entry: &Entry| entry.outputs.iter().any(|output| wanted.contains(output));
+        self.txids
+            .iter()
+            .zip(&self.entries)
+            .filter(|(_, entry)| pays(entry))
+            .map(|(txid, entry)| (*txid, entry.first_seen_at))
+            .collect()
+    }
+}
+
+/// Compares the node's mempool with what is known, and fetches what is new.
+///
+/// Nothing becomes known before it is returned: should this be abandoned half way, the next
+/// call brings it again.
+pub(super) async fn news<T: Transport>(
+    node: &Bitcoind<T>,
+    pool: &mut Pool,
+    clock: &dyn Clock,
+) -> Result<MempoolNews, SourceError> {
+    let began_at = clock.now().wall;
+    let (tip, loaded) = node.tip_and_loaded().await?;
+    let listed = node.mempool_txids().await?;
+    let seen_at = clock.now().wall;
+    let mut unknown = pool.unknown(&listed);
+    let all = unknown.len() <= MAX_ARRIVALS;
+    unknown.truncate(MAX_ARRIVALS);
+    let (arrived, failure) = fetch(node, &unknown, seen_at).await;
+    let whole = match failure {
+        Some(error) if arrived.is_empty() => return Err(error),
+        Some(_) => false,
+        None => all && loaded,
+    };
+    // The list belongs to a tip that was there before it and is there after all of it was read.
+    let stable = whole && node.best_hash().await.is_ok_and(|after| after == tip);
+    pool.absorb(&arrived, loaded.then_some(&listed));
+    let snapshot = stable.then(|| MempoolSnapshot {
+        tip,
+        began_at,
+        txids: Arc::clone(&pool.txids),
+    });
+    Ok(MempoolNews { arrived, snapshot })
+}
+
+/// What could be fetched, and what stopped it.
+async fn fetch<T: Transport>(
+    node: &Bitcoind<T>,
+    txids: &[TxId],
+    seen_at: UnixMs,
+) -> (Vec<TxFacts>, Option<SourceError>) {
+    let tasks = txids
+        .chunks(BATCH)
+        .map(|batch| {
+            let (node, batch) = (node.clone(), batch.to_vec());
+            async move { node.transactions(&batch, seen_at).await }
+        })
+        .collect();
+    let mut found = Vec::with_capacity(txids.len());
+    let mut failure = None;
+    for batch in in_order(tasks, BATCHES_AT_ONCE).await {
+        match batch {
+            Ok(transactions) => found.extend(transactions),
+            Err(error) => failure = Some(error),
+        }
+    }
+    (found, failure)
+}
+
+/// The known unconfirmed transactions that pay one of these destinations, read again.
+pub(super) async fn paying<T: Transport>(
+    node: &Bitcoind<T>,
+    pool: &Pool,
+    destinations: &[Destination],
+) -> Result<Vec<TxFacts>, SourceError> {
+    let hits = pool.paying(destinations);
+    let txids: Vec<TxId> = hits.iter().map(|(txid, _)| *txid).collect();
+    let (mut found, failure) = fetch(node, &txids, UnixMs(0)).await;
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let wanted: HashSet<&Destination> = destinations.iter().collect();
+    found.retain(|tx| {
+        tx.credits
+            .iter()
+            .any(|credit| wanted.contains(&credit.destination))
+    });
+    for tx in &mut found {
+        if let Ok(place) = hits.binary_search_by_key(&tx.txid, |(txid, _)| *txid) {
+            tx.first_seen_at = hits.get(place).map_or(tx.first_seen_at, |(_, at)| *at);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

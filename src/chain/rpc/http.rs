@@ -1,0 +1,227 @@
+//! The transport of real life: HTTP/1.1 with kept connections, over TLS where the URL says so.
+//!
+//! No redirect is followed and no proxy taken from the environment: a call goes where the
+//! operator said, or nowhere.
+
+use super::{
+    secrets,
+    transport::{HttpRequest, HttpResponse, Limits, Transport, TransportError, Verb},
+};
+use reqwest::{
+    Client, RequestBuilder, Response, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    redirect,
+};
+use secrecy::{ExposeSecret, SecretString};
+use std::{error::Error, fmt, time::Duration};
+use tokio::time::{Instant, timeout_at};
+
+/// A node in reach answers the handshake well within this.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Shorter than bitcoind's `rpcservertimeout` of 30 s, so that it is us who close.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// An HTTP endpoint.
+pub struct HttpTransport {
+    client: Client,
+    url: Url,
+    user: Option<(String, SecretString)>,
+    place: String,
+    secrets: Vec<SecretString>,
+}
+
+/// Scheme, host and port.
+impl fmt::Debug for HttpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+impl HttpTransport {
+    /// An endpoint at `url`; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up on this machine, or the URL is not HTTP.
+    pub fn new(url: &Url) -> Result<Self, TransportError> {
+        install_tls_provider();
+        let encrypted = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            _ => return Err(TransportError::Unreachable("the URL is not HTTP".into())),
+        };
+        let mut builder = Client::builder()
+            .user_agent(concat!("confirmd/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .tcp_nodelay(true);
+        if !encrypted {
+            // Without this, a machine without CA certificates could not reach a local node.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(unreachable)?;
+        let (bare, user) = without_user(url);
+        Ok(Self {
+            client,
+            place: place(url),
+            secrets: secrets::of_url(url),
+            url: bare,
+            user,
+        })
+    }
+
+    fn builder(&self, request: &HttpRequest) -> RequestBuilder {
+        let builder = match &request.verb {
+            Verb::Get => self.client.get(self.target(&request.path)),
+            Verb::Post(body) => self
+                .client
+                .post(self.target(&request.path))
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone()),
+        };
+        match (authorization(request), &self.user) {
+            (Some(header), _) => builder.header(AUTHORIZATION, header),
+            (None, Some((user, password))) => {
+                builder.basic_auth(user, Some(password.expose_secret()))
+            }
+            (None, None) => builder,
+        }
+    }
+
+    /// The endpoint's own path and query, with `path` after the path.
+    fn target(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        if !path.is_empty() {
+            let joined = format!("{}{path}", url.path().trim_end_matches('/'));
+            url.set_path(&joined);
+        }
+        url
+    }
+}
+
+impl Transport for HttpTransport {
+    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
+        let Limits {
+            first_byte, total, ..
+        } = request.limits;
+        let began = Instant::now();
+        let response = timeout_at(began + first_byte, self.builder(request).send())
+            .await
+            .map_err(|_| timed_out("answer", first_byte))?
+            .map_err(|error| classify(error, first_byte))?;
+        let status = response.status().as_u16();
+        let retry_after_secs = retry_after_secs(&response);
+        let body = timeout_at(began + total, read(response, request.limits))
+            .await
+            .map_err(|_| timed_out("end of the answer", total))??;
+        Ok(HttpResponse {
+            status,
+            retry_after_secs,
+            body,
+        })
+    }
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn secrets(&self) -> &[SecretString] {
+        &self.secrets
+    }
+}
+
+/// Reads the body piece by piece, so that neither a long one nor a small one that unpacks into
+/// a huge one is ever held.
+async fn read(mut response: Response, limits: Limits) -> Result<Vec<u8>, TransportError> {
+    let limit_bytes = limits.max_body_bytes;
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(broken)? {
+        if body.len().saturating_add(piece.len()) > limit_bytes {
+            return Err(TransportError::TooLarge { limit_bytes });
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+fn retry_after_secs(response: &Response) -> Option<u64> {
+    response
+        .headers()
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+fn authorization(request: &HttpRequest) -> Option<HeaderValue> {
+    let secret = request.authorization.as_ref()?;
+    let mut header = HeaderValue::from_str(secret.expose_secret()).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+fn without_user(url: &Url) -> (Url, Option<(String, SecretString)>) {
+    let mut bare = url.clone();
+    let password = url.password().unwrap_or_default().to_owned();
+    let user = (!url.username().is_empty()).then(|| (url.username().to_owned(), password.into()));
+    // Both fail only for URLs that cannot have a user.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    (bare, user)
+}
+
+fn place(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    url.port().map_or_else(
+        || format!("{}://{host}", url.scheme()),
+        |port| format!("{}://{host}:{port}", url.scheme()),
+    )
+}
+
+fn install_tls_provider() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Fails only when another thread was faster, with the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+const fn timed_out(missing: &'static str, limit: Duration) -> TransportError {
+    TransportError::TimedOut { missing, limit }
+}
+
+fn classify(error: reqwest::Error, first_byte: Duration) -> TransportError {
+    if error.is_connect() && error.is_timeout() {
+        timed_out("connection", CONNECT_TIMEOUT)
+    } else if error.is_timeout() {
+        timed_out("answer", first_byte)
+    } else if error.is_connect() {
+        unreachable(error)
+    } else {
+        broken(error)
+    }
+}
+
+fn unreachable(error: reqwest::Error) -> TransportError {
+    TransportError::Unreachable(root_cause(error))
+}
+
+fn broken(error: reqwest::Error) -> TransportError {
+    TransportError::Broken(root_cause(error))
+}
+
+/// The innermost reason: what surrounds it repeats the URL or says "error sending request".
+fn root_cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests;

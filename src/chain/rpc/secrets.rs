@@ -1,0 +1,68 @@
+//! Keeping our own secrets, and a node's unprintable words, out of every text.
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+
+/// The most that is repeated of what a node says, in characters: enough to understand it.
+const MAX_REMOTE_CHARS: usize = 200;
+
+/// Path segments shorter than this are versions and names (`v3`, `rpc`), not keys.
+const MIN_KEY_LEN: usize = 4;
+
+/// What stands where a secret stood.
+const HIDDEN: &str = "***";
+
+/// The text with every secret hidden, printable characters only, and cut to a bearable length.
+pub(super) fn scrub(text: &str, secrets: &[SecretString]) -> String {
+    let hidden = secrets.iter().fold(text.to_owned(), |text, secret| {
+        let secret = secret.expose_secret();
+        if secret.is_empty() {
+            text
+        } else {
+            text.replace(secret, HIDDEN)
+        }
+    });
+    hidden
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_REMOTE_CHARS)
+        .collect()
+}
+
+/// Everything in a URL that may be a key: user, password, path segments, query.
+pub(super) fn of_url(url: &Url) -> Vec<SecretString> {
+    let path = url
+        .path_segments()
+        .into_iter()
+        .flatten()
+        .filter(|segment| segment.len() >= MIN_KEY_LEN)
+        .map(str::to_owned);
+    let query = url.query().map(str::to_owned);
+    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    let user = [url.username(), url.password().unwrap_or_default()].map(str::to_owned);
+    let mut found: Vec<String> = path.chain(query).chain(values).chain(user).collect();
+    found.retain(|text| !text.is_empty());
+    found.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    found.into_iter().map(SecretString::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_of_a_url_are_hidden_wherever_a_node_repeats_them() {
+        let url =
+            Url::parse("https://us3r:pa55@host.example:8545/v3/k3y0f0urs?token=t0ken").unwrap();
+        let said = "bad key k3y0f0urs (token t0ken, token=t0ken) for us3r:pa55 at /v3/";
+        let shown = scrub(said, &of_url(&url));
+        assert_eq!(shown, "bad key *** (token ***, ***) for ***:*** at /v3/");
+    }
+
+    #[test]
+    fn remote_words_are_cut_and_made_printable() {
+        let shown = scrub(&"a\u{1b}[31m\n".repeat(1000), &[]);
+        assert_eq!(shown.chars().count(), MAX_REMOTE_CHARS);
+        assert!(!shown.contains(['\u{1b}', '\n']));
+    }
+}
