@@ -8,5 +8,7 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod bitcoin;
+mod confirmd;
 mod nodes;
 mod nodes_work;
