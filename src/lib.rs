@@ -3,9 +3,12 @@
 pub mod chain;
 pub mod clock;
 pub mod config;
+pub mod crash;
+pub mod daemon;
 pub mod domain;
 pub mod health;
 pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod store;
+pub mod watcher;

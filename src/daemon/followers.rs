@@ -34,7 +34,7 @@ fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
         tagged: known.view.safe.is_some(),
         finalized: known.view.finalized,
         frozen: known.view.frozen == Some(FreezeReason::BelowFinality),
-        released: known.released,
+        released: false,
         recent: known.recent,
     })
 }
@@ -62,11 +62,11 @@ pub(super) fn spawn(
             Node::Bitcoin(node) => {
                 let observer = metrics.rpc_observer(&chain.name, BITCOIND);
                 let name = chain.name.as_str();
-                let source = BitcoinSource::new(node, name, Arc::clone(clock), observer)?;
+                let source = BitcoinSource::new(name, node, Arc::clone(clock), observer)?;
                 follow(source, sink, clock, options(chain), start, signals);
             }
             Node::Ethereum(node) => {
-                let source = ethereum(config, chain, node, metrics)?;
+                let source = ethereum(config, chain, node, clock, metrics)?;
                 follow(source, sink, clock, options(chain), start, signals);
             }
         }
@@ -90,11 +90,12 @@ fn ethereum(
     config: &Config,
     chain: &Chain,
     node: &EthereumNode,
+    clock: &Arc<dyn Clock>,
     metrics: &Metrics,
 ) -> anyhow::Result<EthereumSource<crate::chain::rpc::HttpTransport>> {
     let endpoint = node.endpoints.first().map_or("", |endpoint| endpoint.name.as_str());
     let observer = metrics.rpc_observer(&chain.name, endpoint);
-    Ok(EthereumSource::new(node, tokens(config, chain), chain.name.as_str(), observer)?)
+    Ok(EthereumSource::new(node, tokens(config, chain), Arc::clone(clock), observer)?)
 }
 
 /// The tokens that a chain carries.
@@ -122,6 +123,7 @@ fn options(chain: &Chain) -> Options {
     let has_mempool = super::chain_kind(chain).has_mempool();
     let poll_ms = u64::try_from(chain.poll_interval.0).unwrap_or(1000);
     Options {
+        chain: chain.name.clone(),
         poll_interval: Duration::from_millis(poll_ms),
         final_depth: chain.final_depth,
         max_rescan: chain.max_rescan,

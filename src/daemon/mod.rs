@@ -15,7 +15,7 @@ use crate::{
     health::Health,
     http,
     metrics::{ChainLabels, Labels, Metrics},
-    store::{self, Store},
+    store::{self, Access, ChainEntry, Store},
     watcher::{
         Settings, Watcher,
         run::{Channels, Message},
@@ -48,9 +48,10 @@ const RUNTIME_STOP: Duration = Duration::from_secs(3);
 /// When it cannot start: database, listener, threads. A node that is down is no such error.
 pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let mut store = store::open(&database(config))?;
-    store.sync(&config.assets, &chain_rows(config))?;
-    let metrics = Arc::new(Metrics::new(&labels(config)).context("metrics cannot be declared")?);
+    let mut store = Store::open(&store_options(config), clock.now().wall)?;
+    store.sync_registry(&chain_entries(config), &config.assets, clock.now().wall)?;
+    let position = store.inbox_position()?;
+    let metrics = Metrics::new(&labels(config)).context("metrics cannot be declared")?;
     let health = Health::default();
     let (stop, stopping) = watch::channel(false);
     let listener = TcpListener::bind(config.http_listen)
@@ -60,7 +61,7 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
         store,
         settings(config),
         Arc::clone(&clock),
-        Arc::clone(&metrics),
+        metrics.clone(),
         health.clone(),
     )?;
     let runtime = runtime()?;
@@ -69,12 +70,14 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
         let _in_runtime = runtime.enter();
         runtime.spawn(http::serve(
             http_listener(listener)?,
-            http::State::new(Arc::clone(&metrics), health.clone(), Arc::clone(&clock)),
-            stopping.clone(),
+            metrics.clone(),
+            health.clone(),
+            Arc::clone(&clock),
+            stopped(stopping.clone()),
         ));
         followers::spawn(config, starts, &inputs, &clock, &metrics, &stopping)?
     };
-    let inbox = inbox::spawn(config, &inputs, &runtime, stopping.clone())?;
+    let inbox = inbox::spawn(config, position, &inputs, &runtime, stopping.clone())?;
     supervise::spawn(&runtime, inputs, &clock, &health, stopping.clone());
     let watching = spawn_watcher(watcher, Channels { inputs: received, asks }, &clock, &health, stopping)?;
     supervise::ready();
@@ -91,6 +94,10 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
@@ -132,6 +139,38 @@ fn join<T>(thread: JoinHandle<T>, name: &str) -> Option<T> {
     result
 }
 
+/// How a configuration's databases are opened.
+#[must_use]
+pub fn store_options(config: &Config) -> store::Options {
+    let database = &config.database;
+    let access = Access::Groups {
+        readers: database.group.clone(),
+        writers: database.inbox_group.clone(),
+    };
+    store::Options { access, ..store::Options::new(&database.path, &database.inbox) }
+}
+
+/// A configuration's chains as the database knows them.
+#[must_use]
+pub fn chain_entries(config: &Config) -> Vec<ChainEntry> {
+    let entry = |chain: &Chain| ChainEntry {
+        name: chain.name.clone(),
+        kind: chain_kind(chain),
+        network: network(chain),
+    };
+    config.chains.iter().map(entry).collect()
+}
+
+fn network(chain: &Chain) -> String {
+    match &chain.node {
+        Node::Bitcoin(node) => match node.network {
+            bitcoin::Network::Bitcoin => "mainnet".to_owned(),
+            other => other.to_string(),
+        },
+        Node::Ethereum(node) => node.chain_id.to_string(),
+    }
+}
+
 fn settings(config: &Config) -> Settings {
     Settings {
         chains: config.chains.iter().map(|chain| chain_spec(config, chain)).collect(),
@@ -164,7 +203,7 @@ fn labels(config: &Config) -> Labels {
         chains: config.chains.iter().map(chain_labels).collect(),
         assets: config.assets.iter().map(|asset| asset.code.clone()).collect(),
         revision: option_env!("CONFIRMD_REVISION").unwrap_or_default().to_owned(),
-        sqlite: store::sqlite_version().to_owned(),
+        sqlite: rusqlite::version().to_owned(),
     }
 }
 

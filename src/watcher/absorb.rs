@@ -5,7 +5,6 @@ use crate::{
     clock::Now,
     domain::{
         event::EventKind,
-        payment::PaymentKey,
         status::Status,
         step::{ChainStep, PaymentStep, Step},
         time::{SpanMs, UnixMs},
@@ -15,7 +14,7 @@ use crate::{
 use std::time::Instant;
 
 /// Addresses whose watch window ended are dropped in portions of this size.
-const UNWATCH_MAX: usize = 1000;
+const UNWATCH_MAX: u32 = 1000;
 
 impl Watcher {
     /// Commits a plan's step, then takes the plan over.
@@ -25,8 +24,8 @@ impl Watcher {
             let committed = self.store.commit(&plan.step)?;
             self.metrics.committed(began.elapsed());
             crate::crash::point("after_commit");
-            for refused in committed.refused {
-                tracing::error!(payment = %refused, "the database refused an impossible transition; the payment stays as it was");
+            for kept in committed.kept {
+                tracing::error!(payment = %kept.id, problem = %kept.problem, "the database refused a change; the payment stays as it was");
                 self.metrics.transition_refused();
             }
         }
@@ -55,11 +54,6 @@ impl Watcher {
             self.waiting = waiting;
         }
         self.more_due = plan.more_due;
-        self.due_offset = if plan.more_due {
-            self.due_offset.saturating_add(plan.still_due)
-        } else {
-            0
-        };
         for entry in &plan.step.entries {
             tracing::warn!(data = %entry.data, "attention");
         }
@@ -141,17 +135,13 @@ impl Watcher {
         }
     }
 
-    /// Forgets addresses whose watch window ended before the last full poll of their chain.
+    /// Forgets addresses whose watch window ended before the last full poll of every chain: what
+    /// came inside the window is recorded by then.
     pub(super) fn unwatch_ended(&mut self, now: Now) -> Result<(), StoreError> {
-        for at in 0..self.chains.len() {
-            let name = self.chain(at).spec.name.clone();
-            let Some(polled) = self.chain(at).view.polled_at else { continue };
-            let ended = self.store.watch_ended(&name, polled.min(now.wall), UNWATCH_MAX)?;
-            let keys: Vec<PaymentKey> = ended.iter().map(|(key, _)| *key).collect();
-            self.store.unwatch(&keys)?;
-            for (key, destination) in ended {
-                self.index.remove(&name, &destination, key);
-            }
+        let polled = self.chains.iter().map(|chain| chain.view.polled_at).min().flatten();
+        let Some(polled) = polled else { return Ok(()) };
+        for ended in self.store.end_watches(polled.min(now.wall), UNWATCH_MAX)? {
+            self.index.remove(&ended.chain, &ended.destination, ended.payment);
         }
         Ok(())
     }

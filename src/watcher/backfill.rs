@@ -89,12 +89,12 @@ impl Watcher {
         if chain.batch.is_some() || chain.view.scanned.is_none() || waits {
             return Ok(());
         }
-        let Some(scan) = self.store.incomplete_scans(&chain.spec.name)? else { return Ok(()) };
-        self.batches = self.batches.saturating_add(1);
-        let batch = Batch { id: self.batches, up_to: scan.up_to, goal: scan.goal };
+        let Some(scan) = self.store.next_scan(&chain.spec.name)? else { return Ok(()) };
+        let batch = Batch { id: self.batches.saturating_add(1), up_to: scan.up_to, goal: scan.goal };
         let ask = Ask::Backfill { batch: batch.id, from: scan.from, to: scan.goal };
         let name = chain.spec.name.clone();
         tracing::info!(chain = %name, from = ?scan.from, to = %scan.goal, "scanning past blocks for late registrations");
+        self.batches = batch.id;
         self.asks.push_back((name, ask));
         self.chain_mut(at).batch = Some(batch);
         Ok(())

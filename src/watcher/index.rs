@@ -28,11 +28,6 @@ struct Addresses {
 }
 
 impl WatchIndex {
-    /// Makes room for `count` addresses of a chain, so that loading them never holds two tables.
-    pub fn reserve(&mut self, chain: &ChainName, count: usize) {
-        self.addresses_mut(chain).first.reserve(count);
-    }
-
     /// Watches an address for a payment.
     pub fn insert(&mut self, chain: &ChainName, destination: &Destination, key: PaymentKey) {
         let fingerprint = self.fingerprint(destination);

@@ -8,7 +8,7 @@ use crate::{
 
 /// Payments that fall due by themselves are judged in portions of this size, so that an input
 /// that waits behind them is handled soon.
-pub(super) const DUE_MAX: usize = 500;
+pub(super) const DUE_MAX: u32 = 500;
 
 impl Watcher {
     /// Judges every touched payment under `view` and adds what changed to the plan's step.
@@ -20,12 +20,10 @@ impl Watcher {
     ) -> Result<(), StoreError> {
         touched.keep_loaded(self.store.load(&touched.unloaded())?);
         for (payment, facts) in touched.into_payments() {
-            match apply(&payment, &facts, view, plan.step.at) {
-                Some(step) => plan.step.payments.push(step),
-                None if facts.is_empty() => plan.still_due = plan.still_due.saturating_add(1),
-                None => {}
-            }
+            plan.step.payments.extend(apply(&payment, &facts, view, plan.step.at));
         }
+        // A full portion of which nothing changed would come again at once, for ever.
+        plan.more_due &= !plan.step.payments.is_empty();
         Ok(())
     }
 
@@ -42,10 +40,9 @@ impl Watcher {
             scanned.id.height,
             view.finalized,
             judged_until(view),
-            self.due_offset,
             DUE_MAX,
         )?;
-        plan.more_due = due.len() == DUE_MAX;
+        plan.more_due = u32::try_from(due.len()).is_ok_and(|found| found >= DUE_MAX);
         for key in due {
             if !touched.contains(key) {
                 touched.again(key);
@@ -62,10 +59,10 @@ const fn gives_verdicts(view: &ChainView) -> bool {
 
 /// Up to when deadlines can be judged: the last full poll began then, and on Ethereum the head is
 /// that far too.
-fn judged_until(view: &ChainView) -> Option<UnixMs> {
-    let polled = view.polled_at?;
+fn judged_until(view: &ChainView) -> UnixMs {
+    let polled = view.polled_at.unwrap_or(UnixMs(0));
     match view.kind {
-        ChainKind::Bitcoin => Some(polled),
-        ChainKind::Ethereum => view.scanned.map(|head| head.time.min(polled)),
+        ChainKind::Bitcoin => polled,
+        ChainKind::Ethereum => view.scanned.map_or(polled, |head| head.time.min(polled)),
     }
 }

@@ -46,7 +46,7 @@ use std::{collections::VecDeque, sync::Arc};
 pub struct Watcher {
     store: Store,
     clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     health: Health,
     defaults: Defaults,
     operator_commands: bool,
@@ -57,7 +57,6 @@ pub struct Watcher {
     clock_guard: ClockGuard,
     next_key: i64,
     batches: u64,
-    due_offset: usize,
     more_due: bool,
 }
 

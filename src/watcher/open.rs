@@ -15,7 +15,7 @@ use crate::{
     store::{Store, StoreError},
 };
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::Arc,
 };
 
@@ -39,14 +39,13 @@ impl Watcher {
         store: Store,
         settings: Settings,
         clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
+        metrics: Metrics,
         health: Health,
     ) -> Result<Self, StoreError> {
         let mut index = WatchIndex::default();
-        for spec in &settings.chains {
-            index.reserve(&spec.name, store.watched_count(&spec.name)?);
-        }
-        store.watched(|chain, destination, key| index.insert(chain, destination, key))?;
+        store.watched(|watched| {
+            index.insert(&watched.chain, &watched.destination, watched.payment);
+        })?;
         let chains = settings
             .chains
             .into_iter()
@@ -54,7 +53,7 @@ impl Watcher {
             .collect::<Result<_, _>>()?;
         let next_key = store.next_payment_key()?.0;
         let now = clock.now();
-        let mut watcher = Self {
+        let watcher = Self {
             store,
             clock,
             metrics,
@@ -68,7 +67,6 @@ impl Watcher {
             clock_guard: ClockGuard::new(now),
             next_key,
             batches: 0,
-            due_offset: 0,
             more_due: false,
         };
         watcher.count_payments()?;
@@ -76,9 +74,9 @@ impl Watcher {
         Ok(watcher)
     }
 
-    fn count_payments(&mut self) -> Result<(), StoreError> {
-        for (asset, status, count) in self.store.payment_counts()? {
-            self.metrics.payments(&asset, status, count);
+    fn count_payments(&self) -> Result<(), StoreError> {
+        for count in self.store.counts()? {
+            self.metrics.payments(&count.asset, count.status, count.payments);
         }
         Ok(())
     }
@@ -91,7 +89,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         None => (nothing_known(&spec), Vec::new(), None),
     };
     let mut unconfirmed = Unconfirmed::default();
-    for row in store.unconfirmed(&spec.name)? {
+    for row in store.loose(&spec.name)? {
         unconfirmed.insert(row.txid, row.payment, &row.inputs, row.in_mempool);
     }
     Ok(ChainState {

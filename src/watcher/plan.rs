@@ -27,8 +27,6 @@ pub(super) struct Plan {
     pub batch: Option<(usize, Option<Batch>)>,
     /// A scan of the past that was refused: when on the monotonic clock, and why.
     pub refused: Option<(usize, u64, String)>,
-    /// How many due payments did not change.
-    pub still_due: usize,
     /// Whether more payments are due.
     pub more_due: bool,
 }
@@ -43,7 +41,6 @@ impl Plan {
             waiting: None,
             batch: None,
             refused: None,
-            still_due: 0,
             more_due: false,
         }
     }

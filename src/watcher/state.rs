@@ -5,11 +5,11 @@
 
 use super::unconfirmed::Unconfirmed;
 use crate::{
-    chain::NodeStatus,
+    chain::{NodeStatus, bitcoin, ethereum},
     domain::{
         asset::{Asset, AssetKind, ChainKind, ChainName},
         block::{BlockRef, Height},
-        facts::CreditAsset,
+        facts::{CreditAsset, Destination},
         payment::PaymentKey,
         time::SpanMs,
         view::ChainView,
@@ -29,9 +29,24 @@ const LAG_MAX: u32 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressFormat {
     /// Base58 or bech32 of one network.
-    Bitcoin(bitcoin::Network),
+    Bitcoin(::bitcoin::Network),
     /// 20 bytes in hexadecimal, EIP-55.
     Ethereum,
+}
+
+impl AddressFormat {
+    /// An address in the chain's bytes and in canonical text.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(self, text: &str) -> Result<(Destination, String), String> {
+        match self {
+            Self::Bitcoin(network) => {
+                bitcoin::parse_address(text, network).map_err(|error| error.to_string())
+            }
+            Self::Ethereum => ethereum::address::parse(text).map_err(|error| error.to_string()),
+        }
+    }
 }
 
 /// What is configured about a chain.

@@ -1,0 +1,410 @@
+//! Which status the facts call for.
+//!
+//! One function a situation: open, expired, canceled, once paid, or settled by a person. Knows
+//! money, decision and gate; knows nothing of amounts in the row, of flags or of the journal.
+
+use super::{
+    decision::{self, Decision, Pool},
+    gate::{Gate, Wait},
+    money::Money,
+};
+use crate::domain::{
+    amount::Amount,
+    block::Height,
+    payment::Payment,
+    status::{Reason, Status},
+    time::UnixMs,
+    view::ChainView,
+};
+
+/// A status that the facts call for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruling {
+    /// The status.
+    pub status: Status,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Whether the deadline was found passed just now.
+    pub closes: bool,
+    /// Whether the payment can no longer change from now on.
+    pub finalizes: bool,
+    /// What could change it without a new fact.
+    pub waits: Vec<Wait>,
+}
+
+/// A payment before its judge.
+pub(super) struct Case<'a> {
+    payment: &'a Payment,
+    view: &'a ChainView,
+    now: UnixMs,
+    money: &'a [Money],
+    decision: Option<&'a Decision>,
+    gate: Gate<'a>,
+    waits: Vec<Wait>,
+}
+
+/// How far a group of transactions has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Unconfirmed,
+    Below,
+    Enough,
+}
+
+/// A status and its reason.
+type Verdict = (Status, Option<Reason>);
+
+/// The ruling on a payment with this money and this decision.
+pub(super) fn rule(
+    payment: &Payment,
+    view: &ChainView,
+    now: UnixMs,
+    money: &[Money],
+    decision: Option<&Decision>,
+) -> Ruling {
+    let case = Case {
+        payment,
+        view,
+        now,
+        money,
+        decision,
+        gate: Gate::new(payment, view, now),
+        waits: Vec::new(),
+    };
+    case.rule()
+}
+
+impl<'a> Case<'a> {
+    fn rule(mut self) -> Ruling {
+        let mut closes = false;
+        let (status, reason) = match self.settled() {
+            Some(verdict) => verdict,
+            None => self.by_the_facts(&mut closes),
+        };
+        let finalizes = status == Status::Paid && self.finalizes();
+        Ruling {
+            status,
+            reason,
+            closes,
+            finalizes,
+            waits: self.waits,
+        }
+    }
+
+    /// What people or finality have settled and the facts no longer move.
+    fn settled(&self) -> Option<Verdict> {
+        let (history, prior) = (&self.payment.history, &self.payment.judged);
+        if let Some(refund) = &history.refunded {
+            Some((Status::Refunded, Some(refund.reason)))
+        } else if history.is_final {
+            Some((Status::Paid, prior.reason))
+        } else if history.rejected {
+            Some((Status::Invalid, prior.reason))
+        } else if history.accepted.is_some() {
+            Some((Status::Paid, Some(Reason::Operator)))
+        } else {
+            None
+        }
+    }
+
+    fn by_the_facts(&mut self, closes: &mut bool) -> Verdict {
+        self.wait_for_depths();
+        if self.payment.scan.goal.is_none() {
+            self.waits.push(Wait::Cursor(Height(0)));
+        }
+        if self.payment.history.ever_paid {
+            self.once_paid()
+        } else if decision::is_canceled(self.payment) {
+            self.canceled()
+        } else if self.payment.history.closed.is_some() {
+            self.expired()
+        } else {
+            self.open(closes)
+        }
+    }
+
+    /// Before the deadline, or beyond it with money that was on time.
+    fn open(&mut self, closes: &mut bool) -> Verdict {
+        if let Some(decision) = self.on_time() {
+            return self.in_progress(decision);
+        }
+        if self.double_spent(true) && self.may_say(Status::Invalid) {
+            return (Status::Invalid, Some(Reason::DoubleSpent));
+        }
+        match self.gate.deadline() {
+            Ok(()) => {
+                *closes = true;
+                self.expired()
+            }
+            Err(wait) => {
+                self.waits.push(wait);
+                (Status::New, self.why_new())
+            }
+        }
+    }
+
+    /// Money on time decides by where it is and how much it is.
+    fn in_progress(&mut self, decision: &Decision) -> Verdict {
+        match self.depth_of(decision) {
+            Depth::Unconfirmed if self.timed_out(decision) => {
+                (Status::Invalid, Some(Reason::ConfirmTimeout))
+            }
+            Depth::Unconfirmed => (Status::Pending, None),
+            Depth::Below => (Status::Confirming, None),
+            Depth::Enough => self
+                .at_depth(decision)
+                .unwrap_or((Status::Confirming, None)),
+        }
+    }
+
+    /// The verdict on money at depth; `None` while it may not be made.
+    fn at_depth(&mut self, decision: &Decision) -> Option<Verdict> {
+        match decision.pool {
+            Pool::OnTime | Pool::Accepted if decision.covers() => self
+                .may_pay(decision)
+                .then(|| (Status::Paid, Some(self.paid_reason(decision.total)))),
+            Pool::OnTime | Pool::Accepted => self.invalid(short_reason(decision)),
+            Pool::Late => self.invalid(Reason::Late),
+            Pool::AfterCancel => self.invalid(Reason::AfterCancel),
+        }
+    }
+
+    fn invalid(&mut self, reason: Reason) -> Option<Verdict> {
+        self.may_say(Status::Invalid)
+            .then_some((Status::Invalid, Some(reason)))
+    }
+
+    /// After the deadline: money moves the status at depth only, wrong money that was in time at
+    /// once.
+    fn expired(&mut self) -> Verdict {
+        let at_depth = match self.on_time() {
+            Some(decision) if self.depth_of(decision) == Depth::Enough => {
+                Some(self.at_depth(decision))
+            }
+            Some(_) | None => None,
+        };
+        match at_depth {
+            Some(Some(verdict)) => verdict,
+            Some(None) => self.as_it_was_after_the_deadline(),
+            None => self.expired_without(),
+        }
+    }
+
+    fn expired_without(&mut self) -> Verdict {
+        let limit = decision::last_accepted_at(&self.payment.terms);
+        let late = |m: &Money| m.expected && m.since > limit;
+        let wrong = |m: &Money| !m.expected && m.is_live() && m.since <= limit;
+        let wrong_late = |m: &Money| !m.expected;
+        let reason = if self.any_at_depth(late) {
+            Reason::Late
+        } else if self.any(wrong) || self.any_at_depth(wrong_late) {
+            Reason::WrongAsset
+        } else {
+            return (Status::Expired, Some(Reason::Deadline));
+        };
+        self.invalid(reason)
+            .unwrap_or((Status::Expired, Some(Reason::Deadline)))
+    }
+
+    /// A rise that must wait leaves an expired payment where it was.
+    fn as_it_was_after_the_deadline(&self) -> Verdict {
+        let prior = &self.payment.judged;
+        if prior.status == Status::Invalid {
+            (prior.status, prior.reason)
+        } else {
+            (Status::Expired, Some(Reason::Deadline))
+        }
+    }
+
+    /// After a cancel: only money of the expected asset moves the status, at depth.
+    fn canceled(&mut self) -> Verdict {
+        let closed = self.payment.history.closed.as_ref();
+        let reason = closed.map_or(Reason::Gateway, |closed| closed.reason);
+        let money = self.any_at_depth(|m: &Money| m.expected);
+        money
+            .then(|| self.invalid(Reason::AfterCancel))
+            .flatten()
+            .unwrap_or((Status::Canceled, Some(reason)))
+    }
+
+    /// Once paid, never again `new`, `expired` or `canceled`. That its money is gone is said at
+    /// once, whatever the source's health: it would be `paid` on nothing otherwise.
+    fn once_paid(&mut self) -> Verdict {
+        let Some(decision) = self.decision else {
+            return (Status::Invalid, Some(self.why_gone()));
+        };
+        match self.depth_of(decision) {
+            Depth::Unconfirmed => (Status::Pending, None),
+            Depth::Below => (Status::Confirming, None),
+            Depth::Enough => self
+                .at_depth(decision)
+                .unwrap_or((Status::Confirming, None)),
+        }
+    }
+
+    fn why_gone(&self) -> Reason {
+        if self.double_spent(false) {
+            Reason::DoubleSpent
+        } else if self.any(|m| !m.expected && m.is_live()) {
+            Reason::WrongAsset
+        } else {
+            Reason::Reorged
+        }
+    }
+
+    /// Why nothing is live any more, if something was.
+    fn why_new(&self) -> Option<Reason> {
+        let gone = |m: &Money| m.expected && !m.is_live();
+        if self.any(|m| gone(m) && m.ever_mined) {
+            Some(Reason::Reorged)
+        } else {
+            self.any(gone).then_some(Reason::Dropped)
+        }
+    }
+
+    fn paid_reason(&self, total: Amount) -> Reason {
+        match total.cmp(&self.payment.terms.amount_expected) {
+            std::cmp::Ordering::Less => Reason::WithinTolerance,
+            std::cmp::Ordering::Equal => Reason::Exact,
+            std::cmp::Ordering::Greater => Reason::Overpaid,
+        }
+    }
+
+    /// Whether a verdict other than `paid` may be said: staying where it was needs no permission.
+    fn may_say(&mut self, status: Status) -> bool {
+        let stays = self.payment.judged.status == status;
+        stays || self.permitted(self.gate.verdict())
+    }
+
+    /// Whether `paid` may be said: it stays while the money that made it so stays where it was.
+    fn may_pay(&mut self, decision: &Decision) -> bool {
+        let members = self.members(decision);
+        let anchors = members.iter().filter_map(|money| money.anchor());
+        let top = anchors.map(|anchor| anchor.block.id.height).max();
+        self.still_paid() || self.permitted(self.gate.rise(top.unwrap_or_default()))
+    }
+
+    fn still_paid(&self) -> bool {
+        let prior = &self.payment.judged;
+        let stands = |m: &Money| {
+            let block = m.anchor().map(|anchor| anchor.block.id);
+            Some(m.txid) == prior.txid && block == prior.block.map(|b| b.id) && self.is_deep(m)
+        };
+        prior.status == Status::Paid && prior.block.is_some() && self.any(stands)
+    }
+
+    fn permitted(&mut self, gate: Result<(), Wait>) -> bool {
+        match gate {
+            Ok(()) => true,
+            Err(wait) => {
+                self.waits.push(wait);
+                false
+            }
+        }
+    }
+
+    /// Whether the money was seen, but in no block, for too long.
+    fn timed_out(&mut self, decision: &Decision) -> bool {
+        let members = self.members(decision);
+        let unconfirmed = members.iter().filter(|money| money.anchor().is_none());
+        let Some(seen) = unconfirmed.map(|money| money.first_seen_at).min() else {
+            return false;
+        };
+        let at = seen.plus(self.payment.terms.confirm_timeout);
+        let prior = &self.payment.judged;
+        let stays = prior.status == Status::Invalid
+            && prior.reason == Some(Reason::ConfirmTimeout)
+            && self.now > at;
+        stays || self.permitted(self.gate.passed(at))
+    }
+
+    /// Whether what pays can no longer change.
+    fn finalizes(&mut self) -> bool {
+        if self.payment.history.is_final {
+            return false;
+        }
+        let Some(decision) = self.decision else {
+            return false;
+        };
+        let members = self.members(decision);
+        let heights = members
+            .iter()
+            .map(|m| m.anchor().map(|a| a.block.id.height));
+        let Some(Some(top)) = heights
+            .collect::<Option<Vec<_>>>()
+            .map(|h| h.into_iter().max())
+        else {
+            return false;
+        };
+        if !self.view.is_final(top) {
+            self.waits.push(Wait::Final(top));
+            return false;
+        }
+        self.permitted(self.gate.rise(top))
+    }
+
+    fn wait_for_depths(&mut self) {
+        let required = self.payment.terms.confirmations_required;
+        for money in self.money.iter().filter(|money| money.significant) {
+            if !self.is_deep(money) {
+                self.waits.extend(money.deep_at(required).map(Wait::Cursor));
+            }
+        }
+    }
+
+    fn on_time(&self) -> Option<&'a Decision> {
+        self.decision
+            .filter(|decision| decision.pool == Pool::OnTime)
+    }
+
+    fn members(&self, decision: &Decision) -> Vec<&'a Money> {
+        let of = |index: &usize| self.money.get(*index);
+        decision.members.iter().filter_map(of).collect()
+    }
+
+    fn depth_of(&self, decision: &Decision) -> Depth {
+        let members = self.members(decision);
+        if decision::is_unconfirmed(&members) {
+            Depth::Unconfirmed
+        } else if members.iter().all(|money| self.is_deep(money)) {
+            Depth::Enough
+        } else {
+            Depth::Below
+        }
+    }
+
+    fn is_deep(&self, money: &Money) -> bool {
+        is_deep(self.payment, self.view, money)
+    }
+
+    fn any(&self, fits: impl Fn(&Money) -> bool) -> bool {
+        self.money.iter().any(|m| m.significant && fits(m))
+    }
+
+    fn any_at_depth(&self, fits: impl Fn(&Money) -> bool) -> bool {
+        self.any(|m| fits(m) && self.is_deep(m))
+    }
+
+    /// Whether a conflict confirmed against money of the payment.
+    fn double_spent(&self, in_time: bool) -> bool {
+        let limit = decision::last_accepted_at(&self.payment.terms);
+        self.any(|m| m.expected && m.conflicted && !m.is_live() && (!in_time || m.since <= limit))
+    }
+}
+
+fn short_reason(decision: &Decision) -> Reason {
+    if decision.split {
+        Reason::Split
+    } else {
+        Reason::Underpaid
+    }
+}
+
+/// Whether money is in a block and deep enough for its payment.
+#[must_use]
+pub(in crate::domain) fn is_deep(payment: &Payment, view: &ChainView, money: &Money) -> bool {
+    let required = money.depth_required(payment.terms.confirmations_required);
+    money
+        .anchor()
+        .is_some_and(|anchor| view.confirmations(anchor.block.id.height) >= required)
+}
