@@ -1,6 +1,7 @@
 //! confirmd watches Bitcoin and Ethereum for a payment gateway and says when a payment is paid.
 
 pub mod chain;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash;

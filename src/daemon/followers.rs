@@ -25,11 +25,17 @@ pub(super) const BITCOIND: &str = "bitcoind";
 
 /// Where each chain's follower resumes.
 pub(super) fn starts(store: &Store, config: &Config) -> anyhow::Result<Vec<Start>> {
-    config.chains.iter().map(|chain| start(store, &chain.name)).collect()
+    config
+        .chains
+        .iter()
+        .map(|chain| start(store, &chain.name))
+        .collect()
 }
 
 fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
-    let Some(known) = store.chain(name)? else { return Ok(Start::default()) };
+    let Some(known) = store.chain(name)? else {
+        return Ok(Start::default());
+    };
     Ok(Start {
         tagged: known.view.safe.is_some(),
         finalized: known.view.finalized,
@@ -57,7 +63,10 @@ pub(super) fn spawn(
             wake: Arc::new(Notify::new()),
             shutdown: stopping.clone(),
         };
-        let sink = ToWatcher { chain: chain.name.clone(), inputs: inputs.clone() };
+        let sink = ToWatcher {
+            chain: chain.name.clone(),
+            inputs: inputs.clone(),
+        };
         match &chain.node {
             Node::Bitcoin(node) => {
                 let observer = metrics.rpc_observer(&chain.name, BITCOIND);
@@ -93,20 +102,33 @@ fn ethereum(
     clock: &Arc<dyn Clock>,
     metrics: &Metrics,
 ) -> anyhow::Result<EthereumSource<crate::chain::rpc::HttpTransport>> {
-    let endpoint = node.endpoints.first().map_or("", |endpoint| endpoint.name.as_str());
+    let endpoint = node
+        .endpoints
+        .first()
+        .map_or("", |endpoint| endpoint.name.as_str());
     let observer = metrics.rpc_observer(&chain.name, endpoint);
-    Ok(EthereumSource::new(node, tokens(config, chain), Arc::clone(clock), observer)?)
+    Ok(EthereumSource::new(
+        node,
+        tokens(config, chain),
+        Arc::clone(clock),
+        observer,
+    )?)
 }
 
 /// The tokens that a chain carries.
 pub(crate) fn tokens(config: &Config, chain: &Chain) -> Vec<TokenSpec> {
-    let on_chain = config.assets.iter().filter(|asset| asset.chain == chain.name);
+    let on_chain = config
+        .assets
+        .iter()
+        .filter(|asset| asset.chain == chain.name);
     on_chain
         .filter_map(|asset| match asset.kind {
             AssetKind::Native => None,
-            AssetKind::Token(contract) => {
-                Some(TokenSpec { asset: asset.code.clone(), contract, decimals: asset.decimals })
-            }
+            AssetKind::Token(contract) => Some(TokenSpec {
+                asset: asset.code.clone(),
+                contract,
+                decimals: asset.decimals,
+            }),
         })
         .collect()
 }
@@ -128,7 +150,11 @@ fn options(chain: &Chain) -> Options {
         final_depth: chain.final_depth,
         max_rescan: chain.max_rescan,
         has_mempool,
-        seed: chain.name.as_str().bytes().fold(0, |seed, byte| seed.wrapping_mul(31) ^ u64::from(byte)),
+        seed: chain
+            .name
+            .as_str()
+            .bytes()
+            .fold(0, |seed, byte| seed.wrapping_mul(31) ^ u64::from(byte)),
     }
 }
 
@@ -142,6 +168,9 @@ struct ToWatcher {
 impl Sink for ToWatcher {
     async fn deliver(&mut self, input: ChainInput) -> Result<(), Gone> {
         let input = Input::Chain(self.chain.clone(), input);
-        self.inputs.send(Message { input, done: None }).await.map_err(|_| Gone)
+        self.inputs
+            .send(Message { input, done: None })
+            .await
+            .map_err(|_| Gone)
     }
 }

@@ -72,12 +72,21 @@ impl Look {
             return Some(false);
         };
         let inbox_id = batch.inbox_id.clone();
-        let requests = Requests { inbox_id: batch.inbox_id, rows: batch.requests };
+        let requests = Requests {
+            inbox_id: batch.inbox_id,
+            rows: batch.requests,
+        };
         let (done, committed) = oneshot::channel();
-        let message = Message { input: Input::Requests(requests), done: Some(done) };
+        let message = Message {
+            input: Input::Requests(requests),
+            done: Some(done),
+        };
         self.inputs.blocking_send(message).ok()?;
         committed.blocking_recv().ok()?;
-        self.position = Some(InboxPosition { inbox_id, seq: last });
+        self.position = Some(InboxPosition {
+            inbox_id,
+            seq: last,
+        });
         Some(true)
     }
 
@@ -98,7 +107,10 @@ impl Look {
             tracing::warn!(problem = %text, "requests wait");
         }
         self.trouble.clone_from(&trouble);
-        let message = Message { input: Input::InboxTrouble(trouble), done: None };
+        let message = Message {
+            input: Input::InboxTrouble(trouble),
+            done: None,
+        };
         self.inputs.blocking_send(message).ok()
     }
 

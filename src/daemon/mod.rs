@@ -23,13 +23,7 @@ use crate::{
     },
 };
 use anyhow::Context as _;
-use std::{
-    net::TcpListener,
-    path::Path,
-    sync::Arc,
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{net::TcpListener, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::{
     runtime::Runtime,
     sync::{mpsc, watch},
@@ -79,7 +73,16 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     };
     let inbox = inbox::spawn(config, position, &inputs, &runtime, stopping.clone())?;
     supervise::spawn(&runtime, inputs, &clock, &health, stopping.clone());
-    let watching = spawn_watcher(watcher, Channels { inputs: received, asks }, &clock, &health, stopping)?;
+    let watching = spawn_watcher(
+        watcher,
+        Channels {
+            inputs: received,
+            asks,
+        },
+        &clock,
+        &health,
+        stopping,
+    )?;
     supervise::ready();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.http_listen, "confirmd is running");
 
@@ -90,7 +93,9 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     runtime.shutdown_timeout(RUNTIME_STOP);
     join(inbox, "inbox");
     if let Some(watcher) = join(watching, "watcher") {
-        watcher.close().context("the last checkpoint failed; nothing committed is lost")?;
+        watcher
+            .close()
+            .context("the last checkpoint failed; nothing committed is lost")?;
     }
     tracing::info!("stopped");
     Ok(())
@@ -147,7 +152,10 @@ pub fn store_options(config: &Config) -> store::Options {
         readers: database.group.clone(),
         writers: database.inbox_group.clone(),
     };
-    store::Options { access, ..store::Options::new(&database.path, &database.inbox) }
+    store::Options {
+        access,
+        ..store::Options::new(&database.path, &database.inbox)
+    }
 }
 
 /// A configuration's chains as the database knows them.
@@ -173,7 +181,11 @@ fn network(chain: &Chain) -> String {
 
 fn settings(config: &Config) -> Settings {
     Settings {
-        chains: config.chains.iter().map(|chain| chain_spec(config, chain)).collect(),
+        chains: config
+            .chains
+            .iter()
+            .map(|chain| chain_spec(config, chain))
+            .collect(),
         defaults: config.payments.clone(),
         operator_commands: config.database.operator_commands,
     }
@@ -187,7 +199,12 @@ fn chain_spec(config: &Config, chain: &Chain) -> ChainSpec {
         poll_interval: chain.poll_interval,
         final_depth: chain.final_depth,
         max_rescan: chain.max_rescan,
-        assets: config.assets.iter().filter(|asset| asset.chain == chain.name).cloned().collect(),
+        assets: config
+            .assets
+            .iter()
+            .filter(|asset| asset.chain == chain.name)
+            .cloned()
+            .collect(),
     }
 }
 
@@ -201,8 +218,14 @@ const fn chain_kind(chain: &Chain) -> ChainKind {
 fn labels(config: &Config) -> Labels {
     Labels {
         chains: config.chains.iter().map(chain_labels).collect(),
-        assets: config.assets.iter().map(|asset| asset.code.clone()).collect(),
-        revision: option_env!("CONFIRMD_REVISION").unwrap_or_default().to_owned(),
+        assets: config
+            .assets
+            .iter()
+            .map(|asset| asset.code.clone())
+            .collect(),
+        revision: option_env!("CONFIRMD_REVISION")
+            .unwrap_or_default()
+            .to_owned(),
         sqlite: rusqlite::version().to_owned(),
     }
 }
@@ -210,7 +233,15 @@ fn labels(config: &Config) -> Labels {
 fn chain_labels(chain: &Chain) -> ChainLabels {
     let endpoints = match &chain.node {
         Node::Bitcoin(_) => vec![followers::BITCOIND.to_owned()],
-        Node::Ethereum(node) => node.endpoints.iter().map(|point| point.name.clone()).collect(),
+        Node::Ethereum(node) => node
+            .endpoints
+            .iter()
+            .map(|point| point.name.clone())
+            .collect(),
     };
-    ChainLabels { name: chain.name.clone(), kind: chain_kind(chain), endpoints }
+    ChainLabels {
+        name: chain.name.clone(),
+        kind: chain_kind(chain),
+        endpoints,
+    }
 }

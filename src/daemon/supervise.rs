@@ -28,7 +28,12 @@ pub(super) fn spawn(
 ) {
     runtime.spawn(tick(inputs, stopping.clone()));
     if let Some(timeout) = sd_notify::watchdog_enabled() {
-        runtime.spawn(watchdog(timeout / 3, Arc::clone(clock), health.clone(), stopping));
+        runtime.spawn(watchdog(
+            timeout / 3,
+            Arc::clone(clock),
+            health.clone(),
+            stopping,
+        ));
     }
 }
 
@@ -40,8 +45,14 @@ async fn tick(inputs: mpsc::Sender<Message>, mut stopping: watch::Receiver<bool>
             _ = every.tick() => {}
             _ = stopping.changed() => return,
         }
-        let message = Message { input: Input::Tick, done: None };
-        if matches!(inputs.try_send(message), Err(mpsc::error::TrySendError::Closed(_))) {
+        let message = Message {
+            input: Input::Tick,
+            done: None,
+        };
+        if matches!(
+            inputs.try_send(message),
+            Err(mpsc::error::TrySendError::Closed(_))
+        ) {
             return;
         }
     }
@@ -58,7 +69,10 @@ async fn watchdog(
             () = tokio::time::sleep(every) => {}
             _ = stopping.changed() => return,
         }
-        let idle_ms = clock.now().monotonic_ms.saturating_sub(health.read().watcher_ticked_ms);
+        let idle_ms = clock
+            .now()
+            .monotonic_ms
+            .saturating_sub(health.read().watcher_ticked_ms);
         if idle_ms < STUCK_AFTER_MS {
             notify(&[sd_notify::NotifyState::Watchdog]);
         } else {

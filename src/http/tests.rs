@@ -23,7 +23,7 @@ use tokio::{
 };
 
 /// A monotonic clock that stands where it is set.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct SetClock(AtomicU64);
 
 impl Clock for SetClock {

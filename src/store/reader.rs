@@ -4,7 +4,7 @@
 //! by the daemon's own code.
 
 use super::{
-    connection,
+    commit, connection,
     error::{Fault, OpenError, StoreError},
     load, queries,
     rows::chain::StoredChain,
@@ -180,6 +180,14 @@ impl Reader {
             "SELECT * FROM v1_event WHERE seq > ? ORDER BY seq LIMIT ?",
             &[Value::Integer(after), Value::Integer(limit.into())],
         )
+    }
+
+    /// The number of the journal's last entry; 0 for an empty one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn last_seq(&self) -> Result<i64, StoreError> {
+        Ok(commit::last_seq(&self.conn)?)
     }
 
     /// `v1_event` of one payment, ascending.

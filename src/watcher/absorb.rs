@@ -62,10 +62,20 @@ impl Watcher {
     }
 
     fn absorb_chain(&mut self, step: &ChainStep) {
-        let Some(at) = self.place(&step.view.name) else { return };
+        let Some(at) = self.place(&step.view.name) else {
+            return;
+        };
         if let Some(fork) = step.disconnected_to {
-            let old = self.chain(at).view.scanned.map_or(fork, |cursor| cursor.id.height);
-            let newest = self.chain(at).recent.back().map_or(old, |block| block.id.height);
+            let old = self
+                .chain(at)
+                .view
+                .scanned
+                .map_or(fork, |cursor| cursor.id.height);
+            let newest = self
+                .chain(at)
+                .recent
+                .back()
+                .map_or(old, |block| block.id.height);
             let depth = newest.0.saturating_sub(fork.0);
             tracing::warn!(chain = %step.view.name, fork = %fork, depth, "blocks left the best chain");
             self.metrics.reorg(&step.view.name, depth);
@@ -83,7 +93,8 @@ impl Watcher {
     fn absorb_payment(&mut self, step: &PaymentStep, at: UnixMs) {
         let payment = &step.payment;
         if step.is_new {
-            self.index.insert(&payment.chain, &payment.destination, payment.key);
+            self.index
+                .insert(&payment.chain, &payment.destination, payment.key);
             self.next_key = self.next_key.max(payment.key.0.saturating_add(1));
         }
         if let Some(place) = self.place(&payment.chain) {
@@ -100,7 +111,8 @@ impl Watcher {
                         "{}", entry.kind
                     );
                     if let Some(to) = entry.to.filter(|to| entry.from != Some(*to)) {
-                        self.metrics.transition(&payment.terms.asset, entry.from, to);
+                        self.metrics
+                            .transition(&payment.terms.asset, entry.from, to);
                     }
                     if entry.to == Some(Status::Paid) {
                         let since = payment.judged.first_seen_at.unwrap_or(at);
@@ -113,7 +125,11 @@ impl Watcher {
                 EventKind::Transfer | EventKind::Finalized | EventKind::Command => {}
             }
         }
-        for transfer in step.changed.iter().filter_map(|n| payment.transfers.get(*n)) {
+        for transfer in step
+            .changed
+            .iter()
+            .filter_map(|n| payment.transfers.get(*n))
+        {
             if let Some(anchor) = transfer.place.anchor() {
                 let delay = SpanMs(at.since(anchor.block.time).0.max(0));
                 self.metrics.detected(&payment.terms.asset, delay);
@@ -138,10 +154,16 @@ impl Watcher {
     /// Forgets addresses whose watch window ended before the last full poll of every chain: what
     /// came inside the window is recorded by then.
     pub(super) fn unwatch_ended(&mut self, now: Now) -> Result<(), StoreError> {
-        let polled = self.chains.iter().map(|chain| chain.view.polled_at).min().flatten();
+        let polled = self
+            .chains
+            .iter()
+            .map(|chain| chain.view.polled_at)
+            .min()
+            .flatten();
         let Some(polled) = polled else { return Ok(()) };
         for ended in self.store.end_watches(polled.min(now.wall), UNWATCH_MAX)? {
-            self.index.remove(&ended.chain, &ended.destination, ended.payment);
+            self.index
+                .remove(&ended.chain, &ended.destination, ended.payment);
         }
         Ok(())
     }
@@ -157,7 +179,8 @@ impl Watcher {
             health.chains = chains;
             health.watcher_ticked_ms = now.monotonic_ms;
         });
-        self.metrics.watched_addresses(u64::try_from(self.index.len()).unwrap_or(u64::MAX));
+        self.metrics
+            .watched_addresses(u64::try_from(self.index.len()).unwrap_or(u64::MAX));
         for chain in &self.chains {
             self.metrics.chain(&chain.view);
         }

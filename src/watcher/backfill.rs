@@ -30,7 +30,9 @@ impl Watcher {
     ) -> Result<Plan, StoreError> {
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
-        let Some(batch) = chain.batch.filter(|batch| batch.id == id) else { return Ok(plan) };
+        let Some(batch) = chain.batch.filter(|batch| batch.id == id) else {
+            return Ok(plan);
+        };
         let mut touched = Touched::default();
         for facts in blocks {
             self.touch_block(chain, facts, &HashMap::new(), now.wall, &mut touched);
@@ -40,7 +42,10 @@ impl Watcher {
         self.settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
         let error = self.trouble(chain, &view, now);
-        let scan = ScanStep { to, up_to: batch.up_to };
+        let scan = ScanStep {
+            to,
+            up_to: batch.up_to,
+        };
         plan.record_chain(view.clone(), error).scan = Some(scan);
         plan.view = Some((at, view));
         if to >= batch.goal {
@@ -62,7 +67,11 @@ impl Watcher {
         if chain.batch.is_none_or(|batch| batch.id != id) {
             return plan;
         }
-        if chain.refused.as_ref().is_none_or(|(_, known)| known != message) {
+        if chain
+            .refused
+            .as_ref()
+            .is_none_or(|(_, known)| known != message)
+        {
             plan.step.entries.push(Entry {
                 payment: None,
                 kind: EventKind::Attention,
@@ -89,9 +98,19 @@ impl Watcher {
         if chain.batch.is_some() || chain.view.scanned.is_none() || waits {
             return Ok(());
         }
-        let Some(scan) = self.store.next_scan(&chain.spec.name)? else { return Ok(()) };
-        let batch = Batch { id: self.batches.saturating_add(1), up_to: scan.up_to, goal: scan.goal };
-        let ask = Ask::Backfill { batch: batch.id, from: scan.from, to: scan.goal };
+        let Some(scan) = self.store.next_scan(&chain.spec.name)? else {
+            return Ok(());
+        };
+        let batch = Batch {
+            id: self.batches.saturating_add(1),
+            up_to: scan.up_to,
+            goal: scan.goal,
+        };
+        let ask = Ask::Backfill {
+            batch: batch.id,
+            from: scan.from,
+            to: scan.goal,
+        };
         let name = chain.spec.name.clone();
         tracing::info!(chain = %name, from = ?scan.from, to = %scan.goal, "scanning past blocks for late registrations");
         self.batches = batch.id;

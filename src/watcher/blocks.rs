@@ -92,19 +92,34 @@ impl Watcher {
         for candidate in &facts.credits {
             let owners = self.index.owners(&chain.spec.name, &candidate.destination);
             for key in owners {
-                let Some(fact) = mined(chain, facts, candidate, seen_at) else { continue };
+                let Some(fact) = mined(chain, facts, candidate, seen_at) else {
+                    continue;
+                };
                 touched.add_credit(key, candidate.destination, fact);
             }
         }
         for spend in &facts.spends {
-            let Some(by) = transaction(facts, spend.tx_index) else { continue };
+            let Some(by) = transaction(facts, spend.tx_index) else {
+                continue;
+            };
             let unconfirmed = chain.unconfirmed.spender(&spend.outpoint);
             let ours = unconfirmed.into_iter().flat_map(|txid| {
-                chain.unconfirmed.payments(txid).iter().map(move |key| (txid, *key))
+                chain
+                    .unconfirmed
+                    .payments(txid)
+                    .iter()
+                    .map(move |key| (txid, *key))
             });
             let disconnected = conflicts.get(&spend.outpoint).copied();
             for (txid, key) in ours.chain(disconnected).filter(|(txid, _)| *txid != by) {
-                touched.add(key, Fact::Conflicted { txid, by, block: facts.block });
+                touched.add(
+                    key,
+                    Fact::Conflicted {
+                        txid,
+                        by,
+                        block: facts.block,
+                    },
+                );
             }
         }
     }
@@ -117,7 +132,9 @@ impl Watcher {
         view.healthy = self.trouble(chain, view, now).is_none();
         if view.frozen.is_none() && !chain.tagged {
             let depth = chain.spec.final_depth.saturating_sub(1);
-            let by_depth = view.scanned.and_then(|cursor| cursor.id.height.0.checked_sub(depth));
+            let by_depth = view
+                .scanned
+                .and_then(|cursor| cursor.id.height.0.checked_sub(depth));
             view.finalized = view.finalized.max(by_depth.map(Height));
         }
     }
@@ -138,7 +155,13 @@ fn mined(
         .filter(|spend| spend.tx_index == candidate.tx_index)
         .map(|spend| spend.outpoint)
         .collect();
-    Some(Fact::Mined { credit, block: facts.block, tx_index: candidate.tx_index, seen_at, inputs })
+    Some(Fact::Mined {
+        credit,
+        block: facts.block,
+        tx_index: candidate.tx_index,
+        seen_at,
+        inputs,
+    })
 }
 
 /// A candidate as a credit of a configured asset.
@@ -160,7 +183,10 @@ pub(super) fn credit(chain: &ChainState, txid: TxId, candidate: &Candidate) -> O
 }
 
 fn transaction(facts: &BlockFacts, index: u32) -> Option<TxId> {
-    facts.transactions.get(usize::try_from(index).ok()?).copied()
+    facts
+        .transactions
+        .get(usize::try_from(index).ok()?)
+        .copied()
 }
 
 /// Whether blocks follow one another and the block before them.

@@ -27,13 +27,19 @@ impl ClockGuard {
     /// Trusts the clock as it is now.
     #[must_use]
     pub const fn new(now: Now) -> Self {
-        Self { last: now, suspended: false }
+        Self {
+            last: now,
+            suspended: false,
+        }
     }
 
     /// Looks at both clocks; true when the wall clock was just found to have jumped.
     pub fn look(&mut self, now: Now) -> bool {
         let elapsed = now.monotonic_ms.saturating_sub(self.last.monotonic_ms);
-        let expected = self.last.wall.plus(SpanMs(i64::try_from(elapsed).unwrap_or(i64::MAX)));
+        let expected = self
+            .last
+            .wall
+            .plus(SpanMs(i64::try_from(elapsed).unwrap_or(i64::MAX)));
         self.last = now;
         let jumped = now.wall.since(expected).0.abs() > JUMP_MAX.0;
         self.suspended |= jumped;
@@ -62,7 +68,10 @@ impl ClockGuard {
 mod tests {
     use super::*;
 
-    const START: Now = Now { wall: UnixMs(1_000_000_000), monotonic_ms: 0 };
+    const START: Now = Now {
+        wall: UnixMs(1_000_000_000),
+        monotonic_ms: 0,
+    };
 
     fn at(wall_s: i64, monotonic_s: u64) -> Now {
         Now {
@@ -86,7 +95,10 @@ mod tests {
             assert!(guard.is_suspended());
             guard.hear(ChainKind::Ethereum, START.wall);
             assert!(guard.is_suspended(), "a head a day away does not agree");
-            guard.hear(ChainKind::Ethereum, START.wall.plus(SpanMs::from_secs(jump)));
+            guard.hear(
+                ChainKind::Ethereum,
+                START.wall.plus(SpanMs::from_secs(jump)),
+            );
             assert!(!guard.is_suspended());
         }
     }

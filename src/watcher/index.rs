@@ -49,7 +49,9 @@ impl WatchIndex {
         if addresses.first.get(&fingerprint) == Some(&key) {
             addresses.first.remove(&fingerprint);
         }
-        addresses.further.retain(|entry| *entry != (fingerprint, key));
+        addresses
+            .further
+            .retain(|entry| *entry != (fingerprint, key));
     }
 
     /// The payments that may own this address; almost always none or one.
@@ -63,14 +65,20 @@ impl WatchIndex {
         let first = addresses.and_then(|all| all.first.get(&fingerprint).copied());
         let further = addresses.map_or(&[][..], |all| &all.further);
         first.into_iter().chain(
-            further.iter().filter(move |entry| entry.0 == fingerprint).map(|entry| entry.1),
+            further
+                .iter()
+                .filter(move |entry| entry.0 == fingerprint)
+                .map(|entry| entry.1),
         )
     }
 
     /// How many addresses are watched.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.chains.iter().map(|(_, all)| all.first.len().saturating_add(all.further.len())).sum()
+        self.chains
+            .iter()
+            .map(|(_, all)| all.first.len().saturating_add(all.further.len()))
+            .sum()
     }
 
     /// Whether nothing is watched.
@@ -84,7 +92,10 @@ impl WatchIndex {
     }
 
     fn addresses(&self, chain: &ChainName) -> Option<&Addresses> {
-        self.chains.iter().find(|(name, _)| name == chain).map(|(_, all)| all)
+        self.chains
+            .iter()
+            .find(|(name, _)| name == chain)
+            .map(|(_, all)| all)
     }
 
     fn addresses_mut(&mut self, chain: &ChainName) -> &mut Addresses {
@@ -93,7 +104,10 @@ impl WatchIndex {
             self.chains.push((chain.clone(), Addresses::default()));
             self.chains.len().saturating_sub(1)
         });
-        #[expect(clippy::indexing_slicing, reason = "the place was found or made just above")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the place was found or made just above"
+        )]
         &mut self.chains[at].1
     }
 }
@@ -133,7 +147,10 @@ mod tests {
         index.insert(&bitcoin, &address(1), PaymentKey(1));
         index.insert(&ethereum, &address(1), PaymentKey(2));
         let owners = |chain| index.owners(chain, &address(1)).collect::<Vec<_>>();
-        assert_eq!((owners(&bitcoin), owners(&ethereum)), (vec![PaymentKey(1)], vec![PaymentKey(2)]));
+        assert_eq!(
+            (owners(&bitcoin), owners(&ethereum)),
+            (vec![PaymentKey(1)], vec![PaymentKey(2)])
+        );
         assert_eq!(index.owners(&bitcoin, &address(2)).count(), 0);
     }
 
@@ -146,7 +163,10 @@ mod tests {
         }
         index.remove(&chain, &address(9), PaymentKey(1));
         let left: Vec<_> = index.owners(&chain, &address(9)).map(|key| key.0).collect();
-        assert!(left.contains(&2) && left.contains(&3) && !left.contains(&1), "{left:?}");
+        assert!(
+            left.contains(&2) && left.contains(&3) && !left.contains(&1),
+            "{left:?}"
+        );
         index.remove(&chain, &address(9), PaymentKey(2));
         index.remove(&chain, &address(9), PaymentKey(3));
         assert!(index.is_empty());

@@ -20,7 +20,9 @@ impl Watcher {
     ) -> Result<(), StoreError> {
         touched.keep_loaded(self.store.load(&touched.unloaded())?);
         for (payment, facts) in touched.into_payments() {
-            plan.step.payments.extend(apply(&payment, &facts, view, plan.step.at));
+            plan.step
+                .payments
+                .extend(apply(&payment, &facts, view, plan.step.at));
         }
         // A full portion of which nothing changed would come again at once, for ever.
         plan.more_due &= !plan.step.payments.is_empty();
@@ -34,7 +36,9 @@ impl Watcher {
         touched: &mut Touched,
         plan: &mut Plan,
     ) -> Result<(), StoreError> {
-        let Some(scanned) = view.scanned.filter(|_| gives_verdicts(view)) else { return Ok(()) };
+        let Some(scanned) = view.scanned.filter(|_| gives_verdicts(view)) else {
+            return Ok(());
+        };
         let due = self.store.due(
             &view.name,
             scanned.id.height,

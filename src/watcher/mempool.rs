@@ -33,7 +33,8 @@ impl Watcher {
         self.settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
         if let Some(snapshot) = &news.snapshot {
-            plan.asks.extend(vanished(chain, snapshot).map(|ask| (chain.spec.name.clone(), ask)));
+            plan.asks
+                .extend(vanished(chain, snapshot).map(|ask| (chain.spec.name.clone(), ask)));
         }
         plan.view = Some((at, view));
         Ok(plan)
@@ -41,17 +42,27 @@ impl Watcher {
 
     fn touch_arrived(&self, chain: &ChainState, arrived: &TxFacts, touched: &mut Touched) {
         for input in &arrived.inputs {
-            let Some(replaced) = chain.unconfirmed.spender(input) else { continue };
+            let Some(replaced) = chain.unconfirmed.spender(input) else {
+                continue;
+            };
             if replaced == arrived.txid {
                 continue;
             }
             for key in chain.unconfirmed.payments(replaced) {
-                touched.add(*key, Fact::Replaced { txid: replaced, by: arrived.txid });
+                touched.add(
+                    *key,
+                    Fact::Replaced {
+                        txid: replaced,
+                        by: arrived.txid,
+                    },
+                );
             }
         }
         for candidate in &arrived.credits {
             for key in self.index.owners(&chain.spec.name, &candidate.destination) {
-                let Some(credit) = credit(chain, arrived.txid, candidate) else { continue };
+                let Some(credit) = credit(chain, arrived.txid, candidate) else {
+                    continue;
+                };
                 let fact = Fact::Seen {
                     credit,
                     seen_at: arrived.first_seen_at,
@@ -75,7 +86,10 @@ impl Watcher {
         for (txid, spender) in answers {
             let fact = match spender {
                 Some(by) if by == txid => continue,
-                Some(by) => Fact::Replaced { txid: *txid, by: *by },
+                Some(by) => Fact::Replaced {
+                    txid: *txid,
+                    by: *by,
+                },
                 None => Fact::Evicted { txid: *txid },
             };
             for key in chain.unconfirmed.payments(*txid) {

@@ -28,9 +28,7 @@ pub use open::Settings;
 use crate::{
     chain::{Ask, ChainInput},
     clock::{Clock, Now},
-    domain::{
-        asset::ChainName, register::Defaults, request::Request, view::ChainView,
-    },
+    domain::{asset::ChainName, register::Defaults, request::Request, view::ChainView},
     health::Health,
     metrics::Metrics,
     store::{Store, StoreError},
@@ -69,7 +67,9 @@ impl Watcher {
     pub fn handle(&mut self, input: &Input) -> Result<(), StoreError> {
         let now = self.clock.now();
         if self.clock_guard.look(now) {
-            tracing::warn!("the wall clock jumped; no verdicts until a chain's head agrees with it");
+            tracing::warn!(
+                "the wall clock jumped; no verdicts until a chain's head agrees with it"
+            );
         }
         match input {
             Input::Chain(name, input) => match self.place(name) {
@@ -78,7 +78,8 @@ impl Watcher {
             },
             Input::Requests(requests) => self.handle_requests(requests, now),
             Input::InboxTrouble(trouble) => {
-                self.health.update(|health| health.inbox.clone_from(trouble));
+                self.health
+                    .update(|health| health.inbox.clone_from(trouble));
                 Ok(())
             }
             Input::Tick => self.handle_tick(now),
@@ -109,12 +110,7 @@ impl Watcher {
         self.store.close()
     }
 
-    fn handle_chain(
-        &mut self,
-        at: usize,
-        input: &ChainInput,
-        now: Now,
-    ) -> Result<(), StoreError> {
+    fn handle_chain(&mut self, at: usize, input: &ChainInput, now: Now) -> Result<(), StoreError> {
         self.observe(at, input, now);
         let plan = self.plan(at, input, now)?;
         self.commit(plan)?;
@@ -153,13 +149,12 @@ impl Watcher {
     fn plan(&self, at: usize, input: &ChainInput, now: Now) -> Result<Plan, StoreError> {
         match input {
             ChainInput::Status(_) | ChainInput::Failed { .. } => Ok(self.plan_health(at, now)),
-            ChainInput::Advance { disconnect_to, connected } => {
-                self.plan_advance(at, *disconnect_to, connected, now)
-            }
+            ChainInput::Advance {
+                disconnect_to,
+                connected,
+            } => self.plan_advance(at, *disconnect_to, connected, now),
             ChainInput::Mempool(news) => self.plan_mempool(at, news, now),
-            ChainInput::Polled { began_at, status } => {
-                self.plan_polled(at, *began_at, status, now)
-            }
+            ChainInput::Polled { began_at, status } => self.plan_polled(at, *began_at, status, now),
             ChainInput::Backfill { batch, blocks, to } => {
                 self.plan_backfill(at, *batch, blocks, *to, now)
             }
@@ -199,15 +194,23 @@ impl Watcher {
     }
 
     fn place(&self, name: &ChainName) -> Option<usize> {
-        self.chains.iter().position(|chain| chain.spec.name == *name)
+        self.chains
+            .iter()
+            .position(|chain| chain.spec.name == *name)
     }
 
-    #[expect(clippy::indexing_slicing, reason = "places come from `place` or the list's length")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "places come from `place` or the list's length"
+    )]
     fn chain(&self, at: usize) -> &ChainState {
         &self.chains[at]
     }
 
-    #[expect(clippy::indexing_slicing, reason = "places come from `place` or the list's length")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "places come from `place` or the list's length"
+    )]
     fn chain_mut(&mut self, at: usize) -> &mut ChainState {
         &mut self.chains[at]
     }

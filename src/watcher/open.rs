@@ -14,10 +14,7 @@ use crate::{
     metrics::Metrics,
     store::{Store, StoreError},
 };
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 /// What a watcher is told at start.
 #[derive(Debug)]
@@ -76,7 +73,8 @@ impl Watcher {
 
     fn count_payments(&self) -> Result<(), StoreError> {
         for count in self.store.counts()? {
-            self.metrics.payments(&count.asset, count.status, count.payments);
+            self.metrics
+                .payments(&count.asset, count.status, count.payments);
         }
         Ok(())
     }
@@ -96,7 +94,11 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         tagged: view.safe.is_some(),
         stored: (view.clone(), error.clone()),
         // Health and polls are observations: a restart makes them again.
-        view: ChainView { healthy: false, polled_at: None, ..view },
+        view: ChainView {
+            healthy: false,
+            polled_at: None,
+            ..view
+        },
         error,
         recent: VecDeque::from(recent),
         unconfirmed,

@@ -24,7 +24,10 @@ impl Watcher {
         let chain = self.chain(at);
         let mut view = chain.view.clone();
         self.settle_view(chain, &mut view, now);
-        if view.scanned.is_some_and(|cursor| cursor.id == status.tip.id) {
+        if view
+            .scanned
+            .is_some_and(|cursor| cursor.id == status.tip.id)
+        {
             view.polled_at = view.polled_at.max(Some(began_at));
             settle_tags(&mut view, status);
         }
@@ -72,7 +75,9 @@ impl Watcher {
         self.settle_view(chain, &mut view, now);
         view.frozen = frozen.map(|(reason, _)| reason);
         if view.frozen != chain.view.frozen {
-            plan.step.entries.push(freeze_entry(chain, frozen, now.wall));
+            plan.step
+                .entries
+                .push(freeze_entry(chain, frozen, now.wall));
             let error = frozen.map(|(_, message)| message.to_owned());
             let error = error.or_else(|| self.trouble(chain, &view, now));
             plan.record_chain(view.clone(), error);
@@ -87,7 +92,10 @@ impl Watcher {
             None => self.trouble(chain, view, now),
         };
         let (stored, stored_error) = &chain.stored;
-        let row = ChainView { polled_at: stored.polled_at, ..view.clone() };
+        let row = ChainView {
+            polled_at: stored.polled_at,
+            ..view.clone()
+        };
         if row != *stored || said_otherwise(stored_error.as_deref(), error.as_deref()) {
             plan.record_chain(view.clone(), error);
         }
@@ -98,7 +106,11 @@ impl Watcher {
 /// would be written at every look.
 fn said_otherwise(before: Option<&str>, after: Option<&str>) -> bool {
     let words = |text: Option<&str>| {
-        text.map(|text| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>())
+        text.map(|text| {
+            text.chars()
+                .filter(|c| !c.is_ascii_digit())
+                .collect::<String>()
+        })
     };
     words(before) != words(after)
 }
@@ -116,11 +128,7 @@ fn settle_tags(view: &mut ChainView, status: &NodeStatus) {
     view.safe = view.safe.max(safe);
 }
 
-fn freeze_entry(
-    chain: &ChainState,
-    frozen: Option<(FreezeReason, &str)>,
-    at: UnixMs,
-) -> Entry {
+fn freeze_entry(chain: &ChainState, frozen: Option<(FreezeReason, &str)>, at: UnixMs) -> Entry {
     let data = match frozen {
         Some((reason, message)) => serde_json::json!({
             "chain": chain.spec.name, "frozen": reason.as_str(), "message": message,

@@ -6,14 +6,15 @@ use crate::{
     clock::Now,
     domain::{
         asset::Asset,
+        asset::ChainName,
         command::{CarriedOut, carry_out},
+        facts::Destination,
         payment::{Payment, PaymentId, PaymentKey, ScanFrom},
         register::{self, Registration},
         request::{self, Command, Refusal, Register, Request},
         step::{InboxPosition, Outcome, PaymentStep, RequestOutcome},
         time::UnixMs,
         view::ChainView,
-        asset::ChainName, facts::Destination,
     },
     store::StoreError,
 };
@@ -71,7 +72,9 @@ impl Watcher {
         let ids: Vec<String> = rows.iter().map(|row| row.request_id.clone()).collect();
         let known = self.store.known_requests(&ids)?;
         let waits = |row: &Request| self.waiting.iter().any(|known| known.seq == row.seq);
-        let fresh = rows.iter().filter(|row| !known.contains(&row.request_id) && !waits(row));
+        let fresh = rows
+            .iter()
+            .filter(|row| !known.contains(&row.request_id) && !waits(row));
         Ok(fresh.cloned().collect())
     }
 
@@ -82,10 +85,17 @@ impl Watcher {
         now: Now,
     ) -> Result<Plan, StoreError> {
         let mut plan = Plan::new(now.wall);
-        let mut overlay = Overlay { payments: BTreeMap::new(), next_key: self.next_key };
+        let mut overlay = Overlay {
+            payments: BTreeMap::new(),
+            next_key: self.next_key,
+        };
         for row in rows {
             let parsed = request::parse(&row);
-            let note = parsed.as_ref().ok().and_then(Command::note).map(str::to_owned);
+            let note = parsed
+                .as_ref()
+                .ok()
+                .and_then(Command::note)
+                .map(str::to_owned);
             let verdict = match parsed {
                 Ok(command) => self.decide(&row, &command, &mut overlay, now)?,
                 Err(refusal) => Err(refusal),
@@ -97,10 +107,17 @@ impl Watcher {
                     plan.step.outcomes.push(refused(row, note, &refusal));
                 }
                 Ok(Verdict::Applied(step)) => {
-                    let version = step.entries.first().and_then(|entry| entry.payment.as_ref());
+                    let version = step
+                        .entries
+                        .first()
+                        .and_then(|entry| entry.payment.as_ref());
                     let version = version.map(|(_, version)| *version);
-                    plan.step.outcomes.push(outcome(row, note, Outcome::Applied, version));
-                    overlay.payments.insert(step.payment.id.clone(), step.payment.clone());
+                    plan.step
+                        .outcomes
+                        .push(outcome(row, note, Outcome::Applied, version));
+                    overlay
+                        .payments
+                        .insert(step.payment.id.clone(), step.payment.clone());
                     plan.step.payments.push(*step);
                 }
                 Ok(Verdict::Duplicate(why)) => {
@@ -127,7 +144,10 @@ impl Watcher {
             return Ok(Err(refusal));
         }
         let Some(id) = PaymentId::new(&request.payment_id) else {
-            return Ok(Err(Refusal::new("bad_payment_id", "the payment id is not readable")));
+            return Ok(Err(Refusal::new(
+                "bad_payment_id",
+                "the payment id is not readable",
+            )));
         };
         let known = match overlay.payments.get(&id) {
             Some(payment) => Some(payment.clone()),
@@ -137,9 +157,10 @@ impl Watcher {
             (Command::Register(body), known) => {
                 self.register(request, body, known.as_ref(), id, overlay, now)
             }
-            (_, None) => {
-                Ok(Err(Refusal::new("unknown_payment", format!("no payment {id} is registered"))))
-            }
+            (_, None) => Ok(Err(Refusal::new(
+                "unknown_payment",
+                format!("no payment {id} is registered"),
+            ))),
             (_, Some(payment)) => Ok(self.carry_out(request, command, &payment, now)),
         }
     }
@@ -172,10 +193,12 @@ impl Watcher {
         if let Command::Rescan { scan_from } = command {
             check_reach(chain, *scan_from)?;
         }
-        Ok(match carry_out(payment, command, request, &view, now.wall)? {
-            CarriedOut::Applied(step) => Verdict::Applied(step),
-            CarriedOut::Duplicate(why) => Verdict::Duplicate(why),
-        })
+        Ok(
+            match carry_out(payment, command, request, &view, now.wall)? {
+                CarriedOut::Applied(step) => Verdict::Applied(step),
+                CarriedOut::Duplicate(why) => Verdict::Duplicate(why),
+            },
+        )
     }
 
     fn register(
@@ -197,13 +220,16 @@ impl Watcher {
         };
         if let Some(payment) = known {
             return Ok(if register::same_terms(payment, body, asset, &address) {
-                Ok(Verdict::Duplicate("the payment is registered already with these terms"))
+                Ok(Verdict::Duplicate(
+                    "the payment is registered already with these terms",
+                ))
             } else {
                 Err(register::known_id_other_terms(&id))
             });
         }
         if let Some(owner) = self.owner(chain, &destination, overlay)? {
-            let message = format!("the address belongs to payment {owner} until its watch window ends");
+            let message =
+                format!("the address belongs to payment {owner} until its watch window ends");
             return Ok(Err(Refusal::new("address_in_use", message)));
         }
         if let Some(Err(refusal)) = body.scan_from.map(|from| check_reach(chain, from)) {
@@ -221,19 +247,25 @@ impl Watcher {
             destination,
             created_at: request.created_at,
         };
-        Ok(register::register(registration, &self.defaults, &view, now.wall).map(|step| {
-            overlay.next_key = overlay.next_key.saturating_add(1);
-            Verdict::Applied(Box::new(step))
-        }))
+        Ok(
+            register::register(registration, &self.defaults, &view, now.wall).map(|step| {
+                overlay.next_key = overlay.next_key.saturating_add(1);
+                Verdict::Applied(Box::new(step))
+            }),
+        )
     }
 
     fn asset(&self, body: &Register) -> Result<(&ChainState, &Asset), Refusal> {
-        let assets = self.chains.iter().flat_map(|chain| {
-            chain.spec.assets.iter().map(move |asset| (chain, asset))
-        });
+        let assets = self
+            .chains
+            .iter()
+            .flat_map(|chain| chain.spec.assets.iter().map(move |asset| (chain, asset)));
         let mut found = assets.filter(|(_, asset)| asset.code.as_str() == body.asset);
         let (chain, asset) = found.next().ok_or_else(|| {
-            Refusal::new("unknown_asset", format!("asset {:?} is not configured", body.asset))
+            Refusal::new(
+                "unknown_asset",
+                format!("asset {:?} is not configured", body.asset),
+            )
         })?;
         if !asset.enabled {
             let message = format!("asset {} takes no new payments", asset.code);
@@ -259,15 +291,18 @@ impl Watcher {
         if self.index.owners(name, destination).next().is_none() {
             return Ok(None);
         }
-        Ok(self.store.address_owner(name, destination)?.map(|(_, id)| id))
+        Ok(self
+            .store
+            .address_owner(name, destination)?
+            .map(|(_, id)| id))
     }
 
     /// Whether new addresses are paid already by transactions in the mempool.
-    fn unconfirmed_asks(
-        &self,
-        payments: &[PaymentStep],
-    ) -> Vec<(ChainName, Ask)> {
-        let with_mempool = self.chains.iter().filter(|chain| chain.spec.kind.has_mempool());
+    fn unconfirmed_asks(&self, payments: &[PaymentStep]) -> Vec<(ChainName, Ask)> {
+        let with_mempool = self
+            .chains
+            .iter()
+            .filter(|chain| chain.spec.kind.has_mempool());
         with_mempool
             .filter_map(|chain| {
                 let name = &chain.spec.name;
@@ -293,7 +328,9 @@ fn is_ready(chain: &ChainState, view: &ChainView, payment: &Payment) -> bool {
 /// Refuses a start that is further back than `max_rescan` blocks. For a start by time the recent
 /// blocks' average distance tells how many that are.
 fn check_reach(chain: &ChainState, from: ScanFrom) -> Result<(), Refusal> {
-    let Some(cursor) = chain.view.scanned else { return Ok(()) };
+    let Some(cursor) = chain.view.scanned else {
+        return Ok(());
+    };
     let blocks = match from {
         ScanFrom::Height(height) => cursor.id.height.0.saturating_sub(height.0),
         ScanFrom::Time(time) => blocks_since(chain, time).unwrap_or(0),
@@ -323,7 +360,10 @@ fn position(requests: &Requests, waiting: &[Request]) -> Option<InboxPosition> {
     let last = requests.rows.last()?.seq;
     let first_waiting = waiting.iter().map(|request| request.seq).min();
     let seq = first_waiting.map_or(last, |seq| last.min(seq.saturating_sub(1)));
-    Some(InboxPosition { inbox_id: requests.inbox_id.clone(), seq })
+    Some(InboxPosition {
+        inbox_id: requests.inbox_id.clone(),
+        seq,
+    })
 }
 
 fn outcome(
@@ -333,11 +373,22 @@ fn outcome(
     version: Option<u64>,
 ) -> RequestOutcome {
     let (code, message) = (String::new(), String::new());
-    RequestOutcome { request, outcome, code, message, note, version }
+    RequestOutcome {
+        request,
+        outcome,
+        code,
+        message,
+        note,
+        version,
+    }
 }
 
 fn refused(request: Request, note: Option<String>, refusal: &Refusal) -> RequestOutcome {
     let code = refusal.code.to_owned();
     let message = refusal.message.clone();
-    RequestOutcome { code, message, ..outcome(request, note, Outcome::Refused, None) }
+    RequestOutcome {
+        code,
+        message,
+        ..outcome(request, note, Outcome::Refused, None)
+    }
 }

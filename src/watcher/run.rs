@@ -3,11 +3,7 @@
 
 use super::{Input, Watcher};
 use crate::{
-    chain::Ask,
-    clock::Clock,
-    domain::asset::ChainName,
-    health::Health,
-    store::StoreError,
+    chain::Ask, clock::Clock, domain::asset::ChainName, health::Health, store::StoreError,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
@@ -74,7 +70,10 @@ fn next(watcher: &Watcher, inputs: &mut mpsc::Receiver<Message>) -> Option<Messa
         match inputs.try_recv() {
             Ok(message) => return Some(message),
             Err(mpsc::error::TryRecvError::Empty) => {
-                return Some(Message { input: Input::Tick, done: None });
+                return Some(Message {
+                    input: Input::Tick,
+                    done: None,
+                });
             }
             Err(mpsc::error::TryRecvError::Disconnected) => return None,
         }

@@ -130,7 +130,11 @@ impl ChainState {
     /// Takes over a changed chain.
     pub fn advance(&mut self, disconnected_to: Option<Height>, connected: &[BlockRef]) {
         if let Some(fork) = disconnected_to {
-            while self.recent.back().is_some_and(|block| block.id.height > fork) {
+            while self
+                .recent
+                .back()
+                .is_some_and(|block| block.id.height > fork)
+            {
                 self.recent.pop_back();
             }
         }
@@ -144,7 +148,11 @@ impl ChainState {
     #[must_use]
     pub fn trouble(&self, view: &ChainView, monotonic_ms: u64) -> Option<String> {
         let Some((answered_ms, status)) = &self.answer else {
-            return Some(self.failure.clone().unwrap_or_else(|| "no answer yet".to_owned()));
+            return Some(
+                self.failure
+                    .clone()
+                    .unwrap_or_else(|| "no answer yet".to_owned()),
+            );
         };
         let silent_ms = monotonic_ms.saturating_sub(*answered_ms);
         if silent_ms > self.silence_max_ms() {
@@ -157,10 +165,15 @@ impl ChainState {
         if !status.mempool_loaded {
             return Some("the node has not loaded its mempool yet".to_owned());
         }
-        let Some(cursor) = view.scanned else { return Some("no block scanned yet".to_owned()) };
+        let Some(cursor) = view.scanned else {
+            return Some("no block scanned yet".to_owned());
+        };
         let behind = status.tip.id.height.0.saturating_sub(cursor.id.height.0);
         (behind > LAG_MAX).then(|| {
-            format!("scanned to {}, {behind} blocks behind the node", cursor.id.height)
+            format!(
+                "scanned to {}, {behind} blocks behind the node",
+                cursor.id.height
+            )
         })
     }
 

@@ -23,19 +23,28 @@ struct Observed {
 impl Touched {
     /// Something happened to a payment, whatever its address.
     pub fn add(&mut self, key: PaymentKey, fact: Fact) {
-        self.facts.entry(key).or_default().push(Observed { destination: None, fact });
+        self.facts.entry(key).or_default().push(Observed {
+            destination: None,
+            fact,
+        });
     }
 
     /// A credit that belongs to the payment if its address is exactly this.
     pub fn add_credit(&mut self, key: PaymentKey, destination: Destination, fact: Fact) {
         let destination = Some(destination);
-        self.facts.entry(key).or_default().push(Observed { destination, fact });
+        self.facts
+            .entry(key)
+            .or_default()
+            .push(Observed { destination, fact });
     }
 
     /// The same happened to every payment that is touched so far.
     pub fn add_to_all(&mut self, fact: &Fact) {
         for observed in self.facts.values_mut() {
-            observed.push(Observed { destination: None, fact: fact.clone() });
+            observed.push(Observed {
+                destination: None,
+                fact: fact.clone(),
+            });
         }
     }
 
@@ -46,7 +55,8 @@ impl Touched {
 
     /// Keeps payments that were loaded already.
     pub fn keep_loaded(&mut self, payments: Vec<Payment>) {
-        self.loaded.extend(payments.into_iter().map(|payment| (payment.key, payment)));
+        self.loaded
+            .extend(payments.into_iter().map(|payment| (payment.key, payment)));
     }
 
     /// Whether a payment is touched.
@@ -56,7 +66,11 @@ impl Touched {
 
     /// The touched payments that are not loaded yet.
     pub fn unloaded(&self) -> Vec<PaymentKey> {
-        self.facts.keys().filter(|key| !self.loaded.contains_key(*key)).copied().collect()
+        self.facts
+            .keys()
+            .filter(|key| !self.loaded.contains_key(*key))
+            .copied()
+            .collect()
     }
 
     /// Every loaded payment with its facts; credits to another address are left out.
@@ -65,7 +79,10 @@ impl Touched {
             let payment = self.loaded.remove(&key)?;
             let facts = observed
                 .into_iter()
-                .filter(|seen| seen.destination.is_none_or(|bytes| bytes == payment.destination))
+                .filter(|seen| {
+                    seen.destination
+                        .is_none_or(|bytes| bytes == payment.destination)
+                })
                 .map(|seen| seen.fact)
                 .collect();
             Some((payment, facts))

@@ -62,7 +62,9 @@ impl Unconfirmed {
     }
 
     fn remove(&mut self, txid: TxId, payment: PaymentKey) {
-        let Some(relevant) = self.transactions.get_mut(&txid) else { return };
+        let Some(relevant) = self.transactions.get_mut(&txid) else {
+            return;
+        };
         relevant.payments.retain(|known| *known != payment);
         if !relevant.payments.is_empty() {
             return;
@@ -85,7 +87,9 @@ impl Unconfirmed {
     /// The payments that a transaction pays.
     #[must_use]
     pub fn payments(&self, txid: TxId) -> &[PaymentKey] {
-        self.transactions.get(&txid).map_or(&[], |relevant| &relevant.payments)
+        self.transactions
+            .get(&txid)
+            .map_or(&[], |relevant| &relevant.payments)
     }
 
     /// Transactions believed to be in the mempool that a complete, sorted list of it lacks.
