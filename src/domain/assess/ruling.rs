@@ -10,7 +10,6 @@ use super::{
 };
 use crate::domain::{
     amount::Amount,
-    block::Height,
     payment::Payment,
     status::{Reason, Status},
     time::UnixMs,
@@ -109,9 +108,6 @@ impl<'a> Case<'a> {
 
     fn by_the_facts(&mut self, closes: &mut bool) -> Verdict {
         self.wait_for_depths();
-        if self.payment.scan.goal.is_none() {
-            self.waits.push(Wait::Cursor(Height(0)));
-        }
         if self.payment.history.ever_paid {
             self.once_paid()
         } else if decision::is_canceled(self.payment) {

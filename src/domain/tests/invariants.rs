@@ -67,9 +67,11 @@ pub fn was_due(before: &Payment, after: &Payment, view: &ChainView) {
     }
     let due = before.judged.due;
     let cursor = view.scanned.map(|cursor| cursor.id.height);
+    let calm = view.healthy && view.frozen.is_none();
+    assert!(calm && before.scan.is_complete(), "a verdict out of season");
     let by_height = due.height.is_some() && due.height <= cursor;
     let by_final = due.final_height.is_some() && due.final_height <= view.finalized;
-    let by_time = view.healthy && due.at.is_some() && due.at <= view.polled_at;
+    let by_time = due.at.is_some() && due.at <= view.polled_at;
     assert!(by_height || by_final || by_time, "not due: {due:?}");
 }
 
