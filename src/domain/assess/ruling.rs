@@ -86,7 +86,7 @@ impl<'a> Case<'a> {
             reason,
             closes,
             finalizes,
-            waits: self.waits,
+            waits: if finalizes { Vec::new() } else { self.waits },
         }
     }
 
@@ -266,7 +266,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether a verdict other than `paid` may be said: staying where it was needs no permission.
+    /// Whether a verdict other than `paid` may be said. Staying in it needs no permission, not even
+    /// for another reason.
     fn may_say(&mut self, status: Status) -> bool {
         let stays = self.payment.judged.status == status;
         stays || self.permitted(self.gate.verdict())

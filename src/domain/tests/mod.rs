@@ -10,6 +10,8 @@ mod amounts;
 mod first;
 mod invariants;
 mod mempool;
+mod naive;
+mod random;
 mod reorgs;
 mod requests;
 mod story;
