@@ -257,9 +257,8 @@ fn new_row(credit: &Credit, seen_at: UnixMs, place: Place) -> Transfer {
 
 /// Whether a credit is dust beyond the rows that an address may fill.
 fn is_further_dust(payment: &Payment, credit: &Credit, all: &[Fact]) -> bool {
-    let stored = stored_sum(payment, credit);
-    let sum = stored.saturating_add(coming_sum(payment, credit, all));
-    payment.transfers.len() >= MAX_ROWS && sum < credit.dust
+    let sum = || stored_sum(payment, credit).saturating_add(coming_sum(payment, credit, all));
+    payment.transfers.len() >= MAX_ROWS && sum() < credit.dust
 }
 
 /// What the credit's whole transaction has brought in its asset.

@@ -10,7 +10,6 @@ use super::{
 };
 use crate::domain::{
     amount::Amount,
-    block::Height,
     payment::Payment,
     status::{Reason, Status},
     time::UnixMs,
@@ -87,7 +86,7 @@ impl<'a> Case<'a> {
             reason,
             closes,
             finalizes,
-            waits: self.waits,
+            waits: if finalizes { Vec::new() } else { self.waits },
         }
     }
 
@@ -109,9 +108,6 @@ impl<'a> Case<'a> {
 
     fn by_the_facts(&mut self, closes: &mut bool) -> Verdict {
         self.wait_for_depths();
-        if self.payment.scan.goal.is_none() {
-            self.waits.push(Wait::Cursor(Height(0)));
-        }
         if self.payment.history.ever_paid {
             self.once_paid()
         } else if decision::is_canceled(self.payment) {
@@ -270,7 +266,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether a verdict other than `paid` may be said: staying where it was needs no permission.
+    /// Whether a verdict other than `paid` may be said. Staying in it needs no permission, not even
+    /// for another reason.
     fn may_say(&mut self, status: Status) -> bool {
         let stays = self.payment.judged.status == status;
         stays || self.permitted(self.gate.verdict())

@@ -6,9 +6,16 @@
     reason = "a test that overflows panics, as it should"
 )]
 
+mod amounts;
 mod first;
 mod invariants;
+mod mempool;
+mod naive;
+mod random;
+mod reorgs;
+mod requests;
 mod story;
+mod time;
 
 use self::story::{Setup, Story};
 
@@ -85,7 +92,7 @@ impl Story {
                 _ => {
                     let reason = judged.reason.map_or(String::new(), |r| format!("/{r}"));
                     let status = format!("{}{reason}", judged.status);
-                    assert_eq!(status, word, "in: {line}\n{:#?}", self.payment.judged);
+                    assert_eq!(status, word, "in: {line}");
                 }
             }
         }
