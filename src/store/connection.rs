@@ -183,7 +183,7 @@ mod tests {
             ("trusted_schema", 0),
             ("foreign_keys", 1),
             ("cell_size_check", 1),
-            ("journal_size_limit", &WAL_SIZE_LIMIT),
+            ("journal_size_limit", WAL_SIZE_LIMIT),
             ("busy_timeout", 2000),
         ] {
             assert_eq!(number(&conn, pragma).unwrap(), wanted, "{pragma}");

@@ -84,11 +84,12 @@ impl Store {
         owner.prepare_dir_unchecked(&options.head)?;
         let (head, mark) = Head::open(&options.head, &owner)?;
         let unreadable = |fault: Fault| schema::unreadable(&options.database, &fault);
-        let database_id = identify(&conn, mark.as_ref(), now).map_err(unreadable)?;
+        let mark = identify(&conn, mark.as_ref(), now).map_err(unreadable)?;
+        head.write(&mark);
         Ok(Self {
             conn,
             path: options.database.clone(),
-            database_id,
+            database_id: mark.database_id,
             head,
             broken: None,
             _lock: lock,
@@ -149,7 +150,7 @@ fn head_remembers(options: &Options, owner: &Ownership) -> Result<bool, OpenErro
 }
 
 /// Gives a new database its id, and a new one to a database that lacks what its readers saw.
-fn identify(conn: &Connection, mark: Option<&Mark>, now: UnixMs) -> Result<String, Fault> {
+fn identify(conn: &Connection, mark: Option<&Mark>, now: UnixMs) -> Result<Mark, Fault> {
     conn.execute(
         "INSERT INTO meta (one, database_id, schema_major, schema_minor, confirmd_version,
                            created_at, first_seq)
@@ -164,17 +165,17 @@ fn identify(conn: &Connection, mark: Option<&Mark>, now: UnixMs) -> Result<Strin
             now.0
         ],
     )?;
-    let id: String = conn.query_row("SELECT database_id FROM meta", [], |row| row.get(0))?;
-    let last = last_seq(conn)?;
-    if !mark.is_some_and(|mark| mark.is_ahead_of(&id, last)) {
-        return Ok(id);
+    let mut database_id: String =
+        conn.query_row("SELECT database_id FROM meta", [], |row| row.get(0))?;
+    let seq = last_seq(conn)?;
+    if mark.is_some_and(|mark| mark.is_ahead_of(&database_id, seq)) {
+        database_id = conn.query_row(
+            "UPDATE meta SET database_id = lower(hex(randomblob(16))) RETURNING database_id",
+            [],
+            |row| row.get(0),
+        )?;
     }
-    let fresh = conn.query_row(
-        "UPDATE meta SET database_id = lower(hex(randomblob(16))) RETURNING database_id",
-        [],
-        |row| row.get(0),
-    )?;
-    Ok(fresh)
+    Ok(Mark { database_id, seq })
 }
 
 #[cfg(test)]

@@ -203,3 +203,6 @@ fn has_payments(conn: &Connection, asset: &Asset) -> Result<bool, RegistryError>
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests;

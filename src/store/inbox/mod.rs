@@ -95,6 +95,8 @@ fn model() -> Result<Connection, Fault> {
     Ok(conn)
 }
 
+const SWITCHED: &str = "it was switched to WAL; switch it back with: PRAGMA journal_mode=DELETE";
+
 /// One object of a schema: type, name, table, text.
 type Object = (String, String, String, Option<String>);
 
@@ -113,6 +115,10 @@ impl Expected {
             || connection::number(conn, "user_version")? != VERSION
         {
             return Ok(Some("it is no inbox of this confirmd"));
+        }
+        let journal: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        if journal != "delete" {
+            return Ok(Some(SWITCHED));
         }
         let more = self.0.len().saturating_add(1);
         let found = objects(conn, i64::try_from(more).unwrap_or(i64::MAX))?;
@@ -148,9 +154,7 @@ fn plain_file(path: &Path) -> Result<PathBuf, String> {
     }
     for suffix in ["-wal", "-shm"] {
         if std::fs::symlink_metadata(files::beside(&real, suffix)).is_ok() {
-            return Err(format!(
-                "{shown} was switched to WAL; switch it back with: PRAGMA journal_mode=DELETE"
-            ));
+            return Err(format!("{shown}: {SWITCHED}"));
         }
     }
     Ok(real)

@@ -69,10 +69,6 @@ impl InboxReader {
             if let Some(problem) = self.expected.compare(&tx)? {
                 return Ok(Err(problem));
             }
-            let journal: String = tx.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-            if journal != "delete" {
-                return Ok(Err("its journal mode is not DELETE"));
-            }
             select(&tx, after).map(Ok)
         };
         match read() {
