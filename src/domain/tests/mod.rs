@@ -12,9 +12,12 @@ mod invariants;
 mod mempool;
 mod naive;
 mod random;
+mod registering;
 mod reorgs;
 mod requests;
 mod story;
+mod table;
+mod telling;
 mod time;
 
 use self::story::{Setup, Story};

@@ -186,7 +186,7 @@ impl Both {
                     }
                 }
                 At::Conflicted(Some(height)) if height > tip => tx.at = At::Conflicted(None),
-                _ => {}
+                At::Unknown | At::Mempool | At::Block(_) | At::Evicted | At::Conflicted(_) => {}
             }
         }
         true

@@ -474,6 +474,11 @@ impl Story {
         told.credits.iter().cloned().map(seen).collect()
     }
 
+    /// Whether a transaction was told under this name.
+    pub fn knows(&self, name: &str) -> bool {
+        self.txs.contains_key(name)
+    }
+
     /// Reads `a=1+2:USDC!@x,y`, or what was told under that name before.
     fn tell(&mut self, word: &str) -> Told {
         let Some((name, what)) = word.split_once('=') else {
