@@ -3,7 +3,8 @@
 
 use super::{
     naive::{At, Books, Truth, Tx},
-    story::{START, START_HEIGHT, Setup, Story},
+    setup::{START, START_HEIGHT, Setup},
+    story::Story,
 };
 use crate::domain::status::Status;
 use alloy_primitives::U256;

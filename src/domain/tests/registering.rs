@@ -1,6 +1,9 @@
 //! From requests to payments: what is refused, what is filled in, what is the same.
 
-use super::story::{START, Setup, Story, asset, defaults, kind_of, span, view};
+use super::{
+    setup::{START, Setup, asset, defaults, kind_of, span, view},
+    story::Story,
+};
 use crate::domain::{
     amount::Amount,
     asset::ChainKind,
@@ -39,7 +42,7 @@ fn registered(fields: &str, created: i64) -> Result<PaymentStep, Refusal> {
     let asked = parsed(&body)?;
     let asset = asset(&asked.asset);
     let kind = kind_of(&asset);
-    let cursor = super::story::block(1000, 0, BlockHash([0; 32]), START);
+    let cursor = super::setup::block(1000, 0, BlockHash([0; 32]), START);
     let registration = Registration {
         key: PaymentKey(1),
         id: PaymentId::new("order-1").unwrap(),
@@ -188,7 +191,7 @@ fn a_disabled_asset_takes_no_new_payments() {
         destination: Destination::new(b"addr").unwrap(),
         created_at: START,
     };
-    let cursor = super::story::block(1000, 0, BlockHash([0; 32]), START);
+    let cursor = super::setup::block(1000, 0, BlockHash([0; 32]), START);
     let view = view(ChainKind::Bitcoin, cursor, START);
     assert_eq!(
         code(register(registration, &defaults(), &view, START)),

@@ -2,7 +2,8 @@
 
 use super::{
     check,
-    story::{START, Setup, Story},
+    setup::{START, Setup},
+    story::Story,
 };
 use crate::domain::{apply::apply, event::EventKind, status::Status};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! What the journal and the explanations say.
 
-use super::{check, story::txid};
+use super::{check, setup::txid};
 use crate::domain::{event::EventKind, explain::explain};
 
 #[test]
