@@ -12,6 +12,7 @@ pub mod asset;
 pub mod block;
 pub mod command;
 pub mod event;
+pub mod explain;
 pub mod facts;
 pub mod flags;
 pub mod payment;

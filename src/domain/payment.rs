@@ -256,11 +256,12 @@ pub struct Judgement {
 
 /// When a judgement may change by itself.
 ///
-/// A payment is due when the cursor reached `height`, or finality reached `final_height`, or,
-/// **while the source is healthy**, the last full poll began at or after `at`
-/// ([`super::view::ChainView::polled_at`], not the clock: no judgement that depends on time is
-/// made before such a poll). A payment whose scan of the past is under way is not due at all:
-/// its thresholds wait, however old, until the scan is complete.
+/// Only verdicts and finality come by themselves, so nothing is due while the source is
+/// unhealthy or the chain frozen, and no payment while its scan of the past is under way; its
+/// thresholds then wait, however old. Otherwise a payment is due when the cursor reached
+/// `height`, finality reached `final_height`, or the last full poll began at or after `at`: the
+/// poll ([`super::view::ChainView::polled_at`]) and not the clock, since no judgement depends on
+/// a time before such a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Due {
     /// Once the cursor reaches this height.

@@ -9,5 +9,7 @@
 )]
 
 mod ethereum_source;
+mod bitcoin;
+mod confirmd;
 mod nodes;
 mod nodes_work;

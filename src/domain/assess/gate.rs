@@ -12,7 +12,13 @@ use crate::domain::{
 pub enum Wait {
     /// The scan of past blocks for this payment must end.
     Scan,
-    /// A full poll of a healthy source must begin at or after this time.
+    /// The source must be healthy again.
+    Health,
+    /// The chain must be released from its freeze.
+    Thaw,
+    /// A quorum of operators must hold the block.
+    Agreement,
+    /// A full poll must begin at or after this time.
     Poll(UnixMs),
     /// The cursor must reach this height.
     Cursor(Height),
@@ -47,9 +53,9 @@ impl<'a> Gate<'a> {
         if !self.payment.scan.is_complete() {
             Err(Wait::Scan)
         } else if !self.view.healthy {
-            Err(self.next_poll())
+            Err(Wait::Health)
         } else if self.view.frozen.is_some() {
-            Err(self.next_block())
+            Err(Wait::Thaw)
         } else {
             Ok(())
         }
@@ -64,7 +70,7 @@ impl<'a> Gate<'a> {
         if self.view.is_agreed(top) {
             Ok(())
         } else {
-            Err(self.next_block())
+            Err(Wait::Agreement)
         }
     }
 
@@ -109,13 +115,7 @@ impl<'a> Gate<'a> {
         !self.payment.history.needs_traces || self.view.traced >= scanned
     }
 
-    /// A healthy source's next full poll.
-    fn next_poll(&self) -> Wait {
-        let last = self.view.polled_at.unwrap_or(self.payment.created_at);
-        Wait::Poll(just_after(last))
-    }
-
-    /// Quorum, finality, tracing and a thaw all come with blocks.
+    /// Later blocks and their traces come with the cursor.
     fn next_block(&self) -> Wait {
         let scanned = self
             .view
@@ -137,8 +137,10 @@ pub fn due(payment: &Payment, waits: &[Wait]) -> Due {
     let mut due = Due::default();
     for wait in waits {
         match *wait {
-            // In the past on purpose: found as soon as the scan is complete.
-            Wait::Scan => due.at = Some(earliest(due.at, payment.created_at)),
+            // In the past on purpose: found by the first look that is allowed.
+            Wait::Scan | Wait::Health | Wait::Thaw | Wait::Agreement => {
+                due.at = Some(earliest(due.at, payment.created_at));
+            }
             Wait::Poll(at) => due.at = Some(earliest(due.at, at)),
             Wait::Cursor(height) => due.height = Some(earliest(due.height, height)),
             Wait::Final(height) => due.final_height = Some(earliest(due.final_height, height)),

@@ -29,7 +29,7 @@ pub fn derived_flags(payment: &Payment, money: &[Money], decision: Option<&Decis
         let beside = money.iter().enumerate().any(|(index, m)| {
             m.expected && m.significant && m.is_live() && !decision.members.contains(&index)
         });
-        let short = !decision.sufficient;
+        let short = !decision.sufficient && !decision.total.is_zero();
         flags = flags
             .with_if(
                 Flag::Overpaid,

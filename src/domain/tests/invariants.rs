@@ -8,10 +8,24 @@ use crate::domain::{
 
 /// Judging again at the same moment changes nothing, and neither do the last facts once more.
 pub fn settled(payment: &Payment, facts: &[Fact], view: &ChainView, now: UnixMs) {
-    assert_eq!(apply(payment, &[], view, now), None, "judged twice");
+    unchanged(payment, &[], view, now);
     let rolls_back = |fact: &Fact| matches!(fact, Fact::Disconnected { .. });
     if !facts.iter().any(rolls_back) {
-        assert_eq!(apply(payment, facts, view, now), None, "facts taken twice");
+        unchanged(payment, facts, view, now);
+    }
+}
+
+fn unchanged(payment: &Payment, facts: &[Fact], view: &ChainView, now: UnixMs) {
+    if let Some(step) = apply(payment, facts, view, now) {
+        assert_eq!(
+            payment.judged, step.payment.judged,
+            "judged twice: {facts:?}"
+        );
+        assert_eq!(
+            payment.history, step.payment.history,
+            "judged twice: {facts:?}"
+        );
+        panic!("changed without facts: {facts:?}");
     }
 }
 
@@ -50,11 +64,14 @@ fn amounts_add_up(payment: &Payment) {
         Disposition::AfterCancel,
     ]);
     assert_eq!(all, judged.received, "received");
-    if of(&[Disposition::Counted]).is_zero() {
+    let history = &payment.history;
+    let settled = history.accepted.is_some() || history.is_final;
+    if of(&[Disposition::Counted]).is_zero() && !settled {
         assert!(judged.surplus.is_zero(), "surplus of nothing");
     } else {
-        let paid = judged.counted.saturating_add(judged.surplus);
-        assert_eq!(paid, judged.received, "counted + surplus");
+        let beyond = judged.received.saturating_sub(judged.counted);
+        assert_eq!(judged.surplus, beyond, "counted + surplus");
+        assert!(history.is_final || judged.received >= judged.counted);
     }
     let owed = judged.counted.saturating_add(judged.shortfall);
     assert_eq!(owed, payment.terms.amount_expected, "counted + shortfall");
@@ -67,9 +84,18 @@ pub fn was_due(before: &Payment, after: &Payment, view: &ChainView) {
     }
     let due = before.judged.due;
     let cursor = view.scanned.map(|cursor| cursor.id.height);
+    let calm = view.healthy && view.frozen.is_none();
+    let (was, is) = (&before.judged, &after.judged);
+    if was.status == is.status && !calm {
+        return; // Another reason for the same status is no verdict.
+    }
+    assert!(
+        calm && before.scan.is_complete(),
+        "a verdict out of season: {was:?}\n{is:?}"
+    );
     let by_height = due.height.is_some() && due.height <= cursor;
     let by_final = due.final_height.is_some() && due.final_height <= view.finalized;
-    let by_time = view.healthy && due.at.is_some() && due.at <= view.polled_at;
+    let by_time = due.at.is_some() && due.at <= view.polled_at;
     assert!(by_height || by_final || by_time, "not due: {due:?}");
 }
 

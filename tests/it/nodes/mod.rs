@@ -7,7 +7,7 @@ pub mod abi;
 pub mod anvil;
 pub mod bitcoind;
 pub mod coins;
-mod rpc;
+pub mod rpc;
 pub mod tokens;
 
 use std::env;
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 const START_LIMIT: Duration = Duration::from_mins(2);
 
 /// Between two looks at something that is being waited for.
-const POLL_EVERY: Duration = Duration::from_millis(10);
+pub const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// Ports tried before the machine is taken to have none.
 const PORT_ATTEMPTS: u32 = 1_000;
@@ -71,7 +71,7 @@ fn executable(name: &str, variable: &str) -> PathBuf {
 
 /// A loopback port that nobody listens on. Below the range from which the kernel takes ports for outgoing
 /// connections, so that only another test can take it before the node does; the node then starts again.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let (first, count) = (20_000, 12_000);
     (0..PORT_ATTEMPTS)
         .map(|_| RandomState::new().hash_one(0) % count + first)
@@ -82,7 +82,7 @@ fn free_port() -> u16 {
 
 /// A folder for a node's data, gone when dropped. In memory where there is enough: bitcoind syncs every
 /// block to disk, which makes mining fifty times slower there.
-fn scratch_folder() -> TempDir {
+pub fn scratch_folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let free_bytes = nix::sys::statvfs::statvfs(memory)
         .map_or(0, |stat| stat.blocks_available() * stat.fragment_size());

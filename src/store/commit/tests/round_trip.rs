@@ -75,7 +75,7 @@ fn full() -> Payment {
         }),
         reversals: 3,
         acked: ["cause".to_owned()].into(),
-        impossible: Some(Status::Expired),
+        impossible: Some(Status::Refunded),
         needs_traces: true,
         is_final: true,
         status_at: Some(UnixMs(9)),
