@@ -13,7 +13,7 @@ pub struct Now {
 }
 
 /// Where time comes from.
-pub trait Clock: Send + Sync {
+pub trait Clock: std::fmt::Debug + Send + Sync {
     /// The present moment.
     fn now(&self) -> Now;
 }

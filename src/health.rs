@@ -1,7 +1,11 @@
 //! How the daemon is, as one snapshot that the watcher publishes and `/readyz` reads.
 
-use crate::domain::asset::ChainName;
+use crate::{clock::Now, domain::asset::ChainName};
 use std::sync::{Arc, RwLock};
+
+/// How long the watcher may stand still before it counts as stuck: far beyond the slowest
+/// commit, and below what the service manager waits.
+pub const STALL_MS: u64 = 30_000;
 
 /// The state of everything that readiness depends on.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +18,37 @@ pub struct Snapshot {
     pub chains: Vec<(ChainName, Option<String>)>,
     /// When the watcher last finished an input or found none, on the monotonic clock.
     pub watcher_ticked_ms: u64,
+}
+
+impl Snapshot {
+    /// Why the daemon is not live, if so: nodes that do not answer are no reason.
+    #[must_use]
+    pub fn stalled(&self, now: Now) -> Option<String> {
+        let still_ms = now.monotonic_ms.saturating_sub(self.watcher_ticked_ms);
+        (still_ms > STALL_MS).then(|| {
+            let seconds = still_ms.div_euclid(1000);
+            format!("the watcher has not moved for {seconds} s")
+        })
+    }
+
+    /// Words for the time before the watcher's first input.
+    #[must_use]
+    pub const fn starting(&self) -> Option<&'static str> {
+        if self.watcher_ticked_ms == 0 {
+            Some("is starting")
+        } else {
+            None
+        }
+    }
+
+    /// Whether payments are judged: the database takes commits and every chain is fresh. An
+    /// inbox that a writer holds for a moment changes nothing about that.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.starting().is_none()
+            && self.database.is_none()
+            && self.chains.iter().all(|(_, reason)| reason.is_none())
+    }
 }
 
 /// A place where the snapshot is left for readers.

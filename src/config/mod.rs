@@ -1,5 +1,15 @@
 //! The validated configuration: what the operator wrote, checked as a whole.
 
+mod asset;
+mod chain;
+mod load;
+mod report;
+mod secret;
+mod section;
+#[cfg(test)]
+mod tests;
+mod value;
+
 use crate::domain::{
     asset::{Asset, ChainName},
     register::Defaults,
@@ -7,6 +17,9 @@ use crate::domain::{
 };
 use secrecy::SecretString;
 use std::{net::SocketAddr, path::PathBuf};
+
+pub use report::{ConfigErrors, Problem};
+pub use value::span;
 
 /// Everything that `config.toml` says.
 #[derive(Debug, Clone)]
@@ -21,6 +34,8 @@ pub struct Config {
     pub chains: Vec<Chain>,
     /// The assets to judge, by code.
     pub assets: Vec<Asset>,
+    /// What is allowed but should be known, for the log.
+    pub warnings: Vec<String>,
 }
 
 /// `[database]`.
@@ -73,6 +88,8 @@ pub struct BitcoinNode {
     pub auth: BitcoinAuth,
     /// Whether blocks are fetched over REST (`-rest=1`) at the same address.
     pub rest: bool,
+    /// Whether a node without REST is asked over JSON-RPC instead.
+    pub rest_fallback: bool,
     /// A ZMQ publisher that may wake the loop.
     pub zmq: Option<String>,
 }

@@ -3,12 +3,16 @@
 //! Nothing in here does IO, reads a clock, logs, draws random numbers or depends on the order
 //! of a hash map. Facts and a time go in; a change set comes out.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 pub mod amount;
 pub mod apply;
 pub mod assess;
 pub mod asset;
 pub mod block;
+pub mod command;
 pub mod event;
+pub mod explain;
 pub mod facts;
 pub mod flags;
 pub mod payment;
@@ -21,3 +25,6 @@ pub mod terms;
 pub mod time;
 pub mod transfer;
 pub mod view;
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use super::{
     transfer::Transfer,
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 /// The store's own number of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +79,46 @@ impl Scan {
     }
 }
 
+impl Scan {
+    /// A scan that a registration or a request starts at this cursor.
+    #[must_use]
+    pub fn starting(from: ScanFrom, cursor: Option<Height>) -> Self {
+        let mut scan = Self {
+            from,
+            scanned_to: None,
+            goal: cursor,
+        };
+        scan.skip_if_nothing_lies_between();
+        scan
+    }
+
+    /// Settles the goal of a scan that began before the chain had a cursor.
+    pub fn settle_goal(&mut self, cursor: Option<Height>) {
+        if self.goal.is_none() && cursor.is_some() {
+            *self = Self::starting(self.from, cursor);
+        }
+    }
+
+    /// Ends a scan that starts above its goal: nothing lies between.
+    pub fn skip_if_nothing_lies_between(&mut self) {
+        match self.from {
+            ScanFrom::Height(from) if self.goal.is_some_and(|goal| from > goal) => {
+                self.scanned_to = self.goal;
+            }
+            ScanFrom::Height(_) | ScanFrom::Time(_) => {}
+        }
+    }
+}
+
+impl Payment {
+    /// Whether money that came at this time still belongs to the payment. A `new` payment is
+    /// watched until it is judged, however long its source was away.
+    #[must_use]
+    pub fn is_watched_at(&self, at: UnixMs) -> bool {
+        self.judged.status == Status::New || self.judged.watch_until_at.is_none_or(|end| at <= end)
+    }
+}
+
 /// A payment as facts and as last judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
@@ -116,6 +156,8 @@ pub struct Payment {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct History {
+    /// Whether its blocks must be traced too before it may expire: native money on Ethereum.
+    pub needs_traces: bool,
     /// Flags that stick.
     pub sticky: Flags,
     /// Whether it was ever `paid`.
@@ -130,15 +172,17 @@ pub struct History {
     pub rejected: bool,
     /// The gateway says that it returned the money.
     pub refunded: Option<Refund>,
-    /// How often a `paid` was withdrawn.
+    /// How often a `paid` was withdrawn, or refunded money left the chain.
     pub reversals: u32,
-    /// What a person has already reviewed; a changed cause raises review again.
-    pub acked: Option<String>,
+    /// The causes for review that a person has already seen; any other raises it again.
+    pub acked: BTreeSet<String>,
+    /// A status that the facts asked for and the transition table does not have.
+    pub impossible: Option<Status>,
     /// Whether the judgement is fixed for good.
     pub is_final: bool,
-    /// The last time that the status changed.
+    /// The last time that the status or its reason changed.
     pub status_at: Option<UnixMs>,
-    /// The last time that money came.
+    /// The last time that significant money came.
     pub money_at: Option<UnixMs>,
 }
 
@@ -211,12 +255,19 @@ pub struct Judgement {
 }
 
 /// When a judgement may change by itself.
+///
+/// Only verdicts and finality come by themselves, so nothing is due while the source is
+/// unhealthy or the chain frozen, and no payment while its scan of the past is under way; its
+/// thresholds then wait, however old. Otherwise a payment is due when the cursor reached
+/// `height`, finality reached `final_height`, or the last full poll began at or after `at`: the
+/// poll ([`super::view::ChainView::polled_at`]) and not the clock, since no judgement depends on
+/// a time before such a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Due {
     /// Once the cursor reaches this height.
     pub height: Option<Height>,
     /// Once finality reaches this height.
     pub final_height: Option<Height>,
-    /// Once the clock reaches this time.
+    /// Once a full poll began at this time or later.
     pub at: Option<UnixMs>,
 }

@@ -90,6 +90,19 @@ pub struct PaymentStep {
     pub entries: Vec<Entry>,
 }
 
+impl PaymentStep {
+    /// This step and then `later`, which started from this step's payment, as one.
+    #[must_use]
+    pub fn then(mut self, later: Self) -> Self {
+        self.payment = later.payment;
+        self.changed.extend(later.changed);
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        self.entries.extend(later.entries);
+        self
+    }
+}
+
 /// A place in the inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxPosition {

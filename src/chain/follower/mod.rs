@@ -1,1 +1,171 @@
-//! (to come)
+//! Walks one chain in order, once for all chains: headers first to the fork point, then
+//! disconnect, then connect; the same code live and in catch-up.
+//!
+//! It owns its source, the recent blocks of our chain and the height below which nothing may
+//! change. It knows neither who is watched nor what a chain's blocks look like, and it stores
+//! nothing: what it has told the watcher is what it believes.
+//!
+//! What decides (each is a test):
+//! - A block left the best chain only when the node's own path, linked by hash from its new
+//!   blocks down to a block of ours, leads around it. Heights decide nothing.
+//! - A node with a higher tip is followed. A node with a tip no higher than ours is behind,
+//!   unless it knows our tip and says that it is off its best chain.
+//! - Blocks are disconnected in the same input that connects what replaces them, and only when
+//!   those bodies are here: a missing body never rolls anything back.
+//! - Nothing at or below the final height changes: the chain freezes instead, until the node is
+//!   back or an operator releases it.
+
+mod asks;
+mod backfill;
+mod backoff;
+mod connect;
+mod finality;
+mod fork;
+mod freeze;
+mod pace;
+mod poll;
+mod reorg;
+mod run;
+mod window;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use super::{ChainInput, ChainSource, SourceError};
+use crate::{
+    clock::Clock,
+    domain::{
+        asset::ChainName,
+        block::{BlockRef, Height},
+    },
+};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+pub use finality::Finality;
+pub use poll::Standing;
+pub use run::Signals;
+pub use window::{WINDOW_BLOCKS, Window};
+
+/// What is configured about following a chain.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The chain's name, for the log.
+    pub chain: ChainName,
+    /// The time between the beginnings of two polls.
+    pub poll_interval: Duration,
+    /// Depth beyond which a block is final while the node names no final block; at least 1.
+    pub final_depth: u32,
+    /// How many past blocks one backfill may scan.
+    pub max_rescan: u32,
+    /// Whether the chain has a mempool, so that a full poll needs a snapshot of it.
+    pub has_mempool: bool,
+    /// Seeds the jitter of repeated attempts, so that a run can be repeated.
+    pub seed: u64,
+}
+
+/// Where following resumes: what the store kept of the last run.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// Our chain's recent blocks, ascending, the last one being the cursor; empty at the first
+    /// start ever. [`WINDOW_BLOCKS`] are enough, and the more the deeper a reorg may have gone
+    /// while we were away.
+    pub recent: Vec<BlockRef>,
+    /// The stored height up to which nothing may change.
+    pub finalized: Option<Height>,
+    /// Whether the node ever named a final block; depth no longer counts then.
+    pub tagged: bool,
+    /// Whether the chain was left frozen below finality.
+    pub frozen: bool,
+    /// Whether an operator released it: one change below finality is then followed.
+    pub released: bool,
+}
+
+/// Where a follower's inputs go.
+pub trait Sink: Send + 'static {
+    /// Hands one input on, waiting while the other side is busy.
+    ///
+    /// # Errors
+    /// When nobody listens any more.
+    fn deliver(&mut self, input: ChainInput) -> impl Future<Output = Result<(), Gone>> + Send;
+}
+
+/// Nobody listens to the follower any more: the daemon is stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the watcher is gone")]
+pub struct Gone;
+
+/// The watcher's queue, which several followers share.
+///
+/// The watcher must never wait for room in a follower's queue of asks (`try_send`), because a
+/// follower waits for room in this one.
+#[derive(Debug)]
+pub struct ToWatcher {
+    /// Whose inputs these are.
+    pub chain: ChainName,
+    /// The queue; a handful of places is enough, since each may hold several megabytes of facts.
+    pub inputs: mpsc::Sender<(ChainName, ChainInput)>,
+}
+
+impl Sink for ToWatcher {
+    async fn deliver(&mut self, input: ChainInput) -> Result<(), Gone> {
+        let input = (self.chain.clone(), input);
+        self.inputs.send(input).await.map_err(|_| Gone)
+    }
+}
+
+/// Why a poll ended early.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// The source could not answer.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Nobody listens any more.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+}
+
+/// Follows one chain.
+pub struct Follower<S, K> {
+    source: S,
+    sink: K,
+    clock: Arc<dyn Clock>,
+    options: Options,
+    /// Our chain's recent blocks; changed only after the watcher was told.
+    window: Window,
+    finality: Finality,
+    frozen: bool,
+    released: bool,
+    connected: bool,
+    pace: pace::Pace,
+    asks: asks::Asks,
+}
+
+impl<S: ChainSource, K: Sink> Follower<S, K> {
+    /// A follower that resumes at `start`; it speaks to nobody before its first poll.
+    #[must_use]
+    pub fn new(source: S, sink: K, clock: Arc<dyn Clock>, options: Options, start: Start) -> Self {
+        let window = Window::new(start.recent);
+        let mut finality = Finality::new(options.final_depth, start.finalized, start.tagged);
+        finality.observe(&window, None);
+        Self {
+            source,
+            sink,
+            clock,
+            options,
+            window,
+            finality,
+            frozen: start.frozen,
+            released: start.released,
+            connected: false,
+            pace: pace::Pace::new(),
+            asks: asks::Asks::default(),
+        }
+    }
+
+    async fn tell(&mut self, input: ChainInput) -> Result<(), Halt> {
+        Ok(self.sink.deliver(input).await?)
+    }
+}

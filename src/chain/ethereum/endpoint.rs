@@ -1,0 +1,364 @@
+//! One endpoint of an EVM chain: the calls, and what its answers mean. Believes nothing that a
+//! hash can prove; does not choose among endpoints and knows no payment.
+//!
+//! Source: Ethereum execution APIs. Filters and ranges of logs are never used: a node may answer
+//! them from another branch, or not at all.
+
+use super::{
+    network::Network,
+    scan,
+    verify::{self, VerifyError},
+};
+use crate::{
+    chain::{
+        NodeStatus, SourceError,
+        rpc::{Call, Client, Limits, RpcError, Transport},
+    },
+    domain::{
+        block::{BlockHash, BlockId, BlockRef, Height},
+        facts::BlockFacts,
+    },
+};
+use alloy_primitives::{B256, U64};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{json, value::RawValue};
+use std::fmt;
+
+/// How often in a row the same block may fail verification before it is an operator's matter:
+/// nodes are known to answer with half-written receipts for some seconds after a new block.
+const MAX_DOUBTS: u32 = 10;
+
+/// JSON-RPC: the method does not exist.
+const METHOD_NOT_FOUND: i64 = -32601;
+/// JSON-RPC: the node does not take a block hash here.
+const INVALID_PARAMS: i64 = -32602;
+/// EIP-4444: the node no longer has bodies or receipts of that age.
+const PRUNED: i64 = 4444;
+
+type Answer = Result<Box<RawValue>, RpcError>;
+
+/// How `eth_getBlockReceipts` is told which block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReceiptsBy {
+    Hash,
+    /// Where a node takes no hash; the receipts root proves that it was the right block.
+    Number,
+}
+
+/// One endpoint.
+pub struct Endpoint<T> {
+    client: Client<T>,
+    network: Network,
+    receipts_by: ReceiptsBy,
+}
+
+/// Its name and place.
+impl<T: Transport> fmt::Display for Endpoint<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.client.fmt(f)
+    }
+}
+
+impl<T> Clone for Endpoint<T> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            ..*self
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Genesis {
+    hash: B256,
+}
+
+impl<T: Transport> Endpoint<T> {
+    /// An endpoint that must be on `network`; nothing is asked yet.
+    #[must_use]
+    pub const fn new(client: Client<T>, network: Network) -> Self {
+        Self {
+            client,
+            network,
+            receipts_by: ReceiptsBy::Hash,
+        }
+    }
+
+    /// Asks for chain id, genesis and whether receipts come by the block.
+    ///
+    /// # Errors
+    /// `Permanent` for another chain, or where `eth_getBlockReceipts` is missing.
+    pub async fn connect(&mut self) -> Result<(), SourceError> {
+        let calls = [
+            Call::new("eth_chainId", json!([])),
+            Call::new("eth_getBlockByNumber", json!(["0x0", false])),
+            Call::new("eth_getBlockByNumber", json!(["latest", false])),
+        ];
+        let [chain_id, genesis, latest] = self.batch(calls).await?;
+        let chain_id: U64 = self.read("eth_chainId", chain_id)?;
+        let genesis: Genesis = self.read("eth_getBlockByNumber 0", genesis)?;
+        self.check_network(chain_id.to(), BlockHash(genesis.hash.0))?;
+        let latest = self.header("latest", latest)?;
+        self.probe_receipts(&latest).await
+    }
+
+    fn check_network(&mut self, chain_id: u64, genesis: BlockHash) -> Result<(), SourceError> {
+        let expected = self.network.chain_id;
+        if chain_id != expected {
+            return Err(self.permanent(&format!("chain id: expected {expected}, found {chain_id}")));
+        }
+        // Of an unknown chain, the first genesis seen must stay.
+        let expected = *self.network.genesis.get_or_insert(genesis);
+        if genesis != expected {
+            let text = format!("genesis: expected 0x{expected}, found 0x{genesis}");
+            return Err(self.permanent(&text));
+        }
+        Ok(())
+    }
+
+    async fn probe_receipts(&mut self, latest: &BlockRef) -> Result<(), SourceError> {
+        self.receipts_by = ReceiptsBy::Hash;
+        let by_hash = self.receipts(latest).await;
+        if by_hash.as_ref().err().and_then(RpcError::code) == Some(INVALID_PARAMS) {
+            self.receipts_by = ReceiptsBy::Number;
+        }
+        let asked = match self.receipts_by {
+            ReceiptsBy::Hash => by_hash,
+            ReceiptsBy::Number => self.receipts(latest).await,
+        };
+        match asked {
+            Err(RpcError::Node { code, .. }) if code == METHOD_NOT_FOUND => Err(self.permanent(
+                "eth_getBlockReceipts is not offered; deposits cannot be proved without it",
+            )),
+            asked => asked
+                .map(drop)
+                .map_err(|error| self.error("eth_getBlockReceipts", &error)),
+        }
+    }
+
+    /// Its best block, its tags and whether it is syncing.
+    ///
+    /// # Errors
+    /// When it does not answer, or with a header that does not hash to what it claims.
+    pub async fn status(&self) -> Result<NodeStatus, SourceError> {
+        let by_tag = |tag| Call::new("eth_getBlockByNumber", json!([tag, false]));
+        let calls = [
+            by_tag("latest"),
+            by_tag("safe"),
+            by_tag("finalized"),
+            Call::new("eth_syncing", json!([])),
+        ];
+        let [latest, safe, finalized, syncing] = self.batch(calls).await?;
+        let tip = self.header("latest", latest)?;
+        Ok(NodeStatus {
+            tip,
+            finalized: self.tagged("finalized", finalized)?,
+            safe: self.tagged("safe", safe)?,
+            syncing: self.syncing(syncing)?,
+            mempool_loaded: true,
+        })
+    }
+
+    /// A tag that the node does not know, or has no block for, names nothing.
+    fn tagged(&self, tag: &str, answer: Answer) -> Result<Option<BlockId>, SourceError> {
+        match answer {
+            Err(RpcError::Node { .. }) => Ok(None),
+            Ok(json) if is_null(&json) => Ok(None),
+            answer => self.header(tag, answer).map(|block| Some(block.id)),
+        }
+    }
+
+    /// `false`, or an object while syncing; hosted endpoints that lack the method are synced.
+    fn syncing(&self, answer: Answer) -> Result<bool, SourceError> {
+        match answer {
+            Err(RpcError::Node { code, .. }) if code == METHOD_NOT_FOUND => Ok(false),
+            Err(error) => Err(self.error("eth_syncing", &error)),
+            Ok(json) => Ok(json.get() != "false"),
+        }
+    }
+
+    /// The header that a tag names.
+    fn header(&self, tag: &str, answer: Answer) -> Result<BlockRef, SourceError> {
+        let json: Box<RawValue> = self.read("eth_getBlockByNumber", answer)?;
+        verify::any_header_ref(json.get())
+            .map_err(|error| SourceError::Transient(format!("{self}: {tag}: {error}")))
+    }
+
+    /// Up to `count` headers of its best chain from this height on; none above its tip.
+    ///
+    /// # Errors
+    /// When one is of another height, or does not hash to what the node claims.
+    pub async fn headers(&self, from: Height, count: u32) -> Result<Vec<BlockRef>, SourceError> {
+        let heights: Vec<Height> = (0..count).map(|step| from.plus(step)).collect();
+        let calls: Vec<Call> = heights.iter().map(|height| by_number(*height)).collect();
+        let answers = self.client.batch(&calls).await;
+        let answers = answers.map_err(|error| self.error("eth_getBlockByNumber", &error))?;
+        let mut headers = Vec::with_capacity(answers.len());
+        for (height, answer) in heights.into_iter().zip(answers) {
+            match self.header_at(height, answer)? {
+                Some(header) => headers.push(header),
+                None => break,
+            }
+        }
+        Ok(headers)
+    }
+
+    /// Whether it has another block than this one on its best chain, at the same height. With
+    /// a lower head it has none there: it is behind.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn contradicts(&self, block: BlockId) -> Result<bool, SourceError> {
+        let [answer] = self.batch([by_number(block.height)]).await?;
+        let found = self.header_at(block.height, answer)?;
+        Ok(found.is_some_and(|found| found.id != block))
+    }
+
+    fn header_at(&self, height: Height, answer: Answer) -> Result<Option<BlockRef>, SourceError> {
+        let json: Box<RawValue> = self.read("eth_getBlockByNumber", answer)?;
+        if is_null(&json) {
+            return Ok(None);
+        }
+        verify::header_ref(json.get(), height)
+            .map(Some)
+            .map_err(|error| SourceError::Transient(format!("{self}: {error}")))
+    }
+
+    /// A block by its hash with all its receipts, verified, and its credits in ether and in
+    /// these token contracts.
+    ///
+    /// # Errors
+    /// See [`BlockError`].
+    pub async fn block(
+        &self,
+        block: &BlockRef,
+        tokens: &[[u8; 20]],
+    ) -> Result<BlockFacts, BlockError> {
+        let (body, receipts) = tokio::join!(self.body(block), self.receipts(block));
+        let body = self.present(block, "eth_getBlockByHash", body)?;
+        let receipts = self.present(block, "eth_getBlockReceipts", receipts)?;
+        scan::verify_and_scan(body.get(), receipts.get(), block, tokens)
+            .map_err(BlockError::Unverified)
+    }
+
+    fn present(
+        &self,
+        block: &BlockRef,
+        method: &str,
+        answer: Result<Option<Box<RawValue>>, RpcError>,
+    ) -> Result<Box<RawValue>, BlockError> {
+        let answer = answer.map_err(|error| BlockError::Source(self.error(method, &error)))?;
+        answer.ok_or_else(|| {
+            let id = verify::ShownId(block.id);
+            let text = format!("{self} {method}: block {id} is not there (yet)");
+            BlockError::Source(SourceError::Behind(text))
+        })
+    }
+
+    async fn body(&self, block: &BlockRef) -> Result<Option<Box<RawValue>>, RpcError> {
+        let params = json!([prefixed(block.id.hash), true]);
+        self.client
+            .call("eth_getBlockByHash", params, Limits::BULK)
+            .await
+    }
+
+    async fn receipts(&self, block: &BlockRef) -> Result<Option<Box<RawValue>>, RpcError> {
+        let which = match self.receipts_by {
+            ReceiptsBy::Hash => prefixed(block.id.hash),
+            ReceiptsBy::Number => quantity(block.id.height),
+        };
+        self.client
+            .call("eth_getBlockReceipts", json!([which]), Limits::BULK)
+            .await
+    }
+
+    /// Several small calls in one request.
+    pub(super) async fn batch<const N: usize>(
+        &self,
+        calls: [Call; N],
+    ) -> Result<[Answer; N], SourceError> {
+        let method = calls.first().map_or("", |call| call.method);
+        let answers = self.client.batch(&calls).await;
+        let answers = answers.map_err(|error| self.error(method, &error))?;
+        answers.try_into().map_err(|_| {
+            let error = RpcError::Malformed("another number of answers than calls".into());
+            self.error(method, &error)
+        })
+    }
+
+    /// Reads one answer of a batch.
+    pub(super) fn read<R: DeserializeOwned>(
+        &self,
+        method: &str,
+        answer: Answer,
+    ) -> Result<R, SourceError> {
+        answer
+            .and_then(|json| self.client.read(&json))
+            .map_err(|error| self.error(method, &error))
+    }
+
+    fn error(&self, method: &str, error: &RpcError) -> SourceError {
+        match error.code() {
+            Some(PRUNED) => self.permanent(&format!("{method}: {error}")),
+            Some(_) | None => self.client.source_error(method, error),
+        }
+    }
+
+    fn permanent(&self, text: &str) -> SourceError {
+        SourceError::Permanent(format!("{self}: {text}"))
+    }
+}
+
+/// Why a block did not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockError {
+    /// The endpoint did not answer, or does not have it.
+    Source(SourceError),
+    /// What it answered is not that block.
+    Unverified(VerifyError),
+}
+
+/// Blocks that failed verification, counted, because a node may answer better a moment later.
+#[derive(Debug, Default)]
+pub(super) struct Doubts(Option<(BlockHash, u32)>);
+
+impl Doubts {
+    /// That block was verified after all.
+    pub(super) fn settled(&mut self, block: BlockHash) {
+        self.0.take_if(|(doubted, _)| *doubted == block);
+    }
+
+    /// What the follower is told of a block that did not come.
+    pub(super) fn judge(&mut self, endpoint: &impl fmt::Display, error: BlockError) -> SourceError {
+        let error = match error {
+            BlockError::Source(error) => return error,
+            BlockError::Unverified(error) => error,
+        };
+        let block = error.block.hash;
+        let before = self.0.filter(|(doubted, _)| *doubted == block);
+        let doubts = before.map_or(0, |(_, doubts)| doubts).saturating_add(1);
+        self.0 = Some((block, doubts));
+        let text = format!("{endpoint}: {error}");
+        if error.may_heal() && doubts < MAX_DOUBTS {
+            SourceError::Transient(text)
+        } else {
+            SourceError::Permanent(text)
+        }
+    }
+}
+
+fn by_number(height: Height) -> Call {
+    Call::new("eth_getBlockByNumber", json!([quantity(height), false]))
+}
+
+fn prefixed(hash: BlockHash) -> String {
+    format!("0x{hash}")
+}
+
+fn quantity(height: Height) -> String {
+    format!("{:#x}", height.0)
+}
+
+fn is_null(json: &RawValue) -> bool {
+    json.get() == "null"
+}

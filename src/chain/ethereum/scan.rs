@@ -1,0 +1,168 @@
+//! Finds every credit in a verified block: tokens by their contracts' logs, ether by the value
+//! of successful transactions. Pure; does not know who is watched.
+//!
+//! Calldata is never evidence. Withdrawals and fees are no payments.
+
+use super::{
+    sender,
+    verify::{self, VerifiedBlock, VerifiedTx, VerifyError},
+};
+use crate::domain::{
+    amount::Amount,
+    block::BlockRef,
+    facts::{BlockFacts, Candidate, CreditAsset, Destination, IgnoredReason, Payer},
+    transfer::Position,
+};
+use alloy_consensus::Transaction;
+use alloy_primitives::{Address, B256, Log, U256, address, b256};
+use std::collections::BTreeMap;
+
+/// `keccak256("Transfer(address,address,uint256)")` (ERC-20).
+pub const TRANSFER: B256 =
+    b256!("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
+
+/// Emits a Transfer log for every move of ether where EIP-7708 is active; the ether itself is
+/// found by other means, so its logs say nothing new.
+const SYSTEM_EMITTER: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
+
+/// Checks a block and its receipts, both as the JSON that a node answers, and finds its credits
+/// in ether and in these token contracts.
+///
+/// # Errors
+/// When any part contradicts the block's hash, or cannot be read.
+pub fn verify_and_scan(
+    block_json: &str,
+    receipts_json: &str,
+    expected: &BlockRef,
+    tokens: &[[u8; 20]],
+) -> Result<BlockFacts, VerifyError> {
+    let block = verify::verify(block_json, receipts_json, expected)?;
+    Ok(scan(&block, tokens))
+}
+
+fn scan(block: &VerifiedBlock, tokens: &[[u8; 20]]) -> BlockFacts {
+    let mut found = Found::default();
+    for (index, tx) in (0..).zip(&block.transactions) {
+        found.native(index, tx);
+        for (ordinal, log) in (0..).zip(&tx.logs) {
+            found.log(index, ordinal, tx.succeeded, log, tokens);
+        }
+    }
+    BlockFacts {
+        block: block.block,
+        transactions: block.transactions.iter().map(|tx| tx.id).collect(),
+        credits: found.credits,
+        spends: Vec::new(),
+        ignored: found.ignored.into_iter().collect(),
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    credits: Vec<Candidate>,
+    ignored: BTreeMap<IgnoredReason, u64>,
+}
+
+impl Found {
+    fn ignore(&mut self, reason: IgnoredReason) {
+        let count = self.ignored.entry(reason).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// The value of the transaction itself. Who signed is recovered for matches only, so that an
+    /// account that pays itself is still among the credits: see [`sender::is_self_transfer`].
+    fn native(&mut self, tx_index: u32, tx: &VerifiedTx) {
+        let value = tx.envelope.value();
+        let Some(destination) = tx.envelope.to().and_then(destination) else {
+            return;
+        };
+        if value.is_zero() {
+            return;
+        }
+        if !tx.succeeded {
+            return self.ignore(IgnoredReason::Failed);
+        }
+        self.credits.push(Candidate {
+            destination,
+            asset: CreditAsset::Native,
+            amount: Amount::from_base(value),
+            tx_index,
+            position: Position::Transaction,
+            payer: sender::signer_of(&tx.envelope),
+            coinbase: false,
+        });
+    }
+
+    fn log(
+        &mut self,
+        tx_index: u32,
+        ordinal: u32,
+        succeeded: bool,
+        log: &Log,
+        tokens: &[[u8; 20]],
+    ) {
+        if log.topics().first() != Some(&TRANSFER) || log.address == SYSTEM_EMITTER {
+            return;
+        }
+        match token_transfer(succeeded, log, tokens) {
+            Err(reason) => self.ignore(reason),
+            Ok(moved) => self.credits.push(Candidate {
+                destination: moved.to,
+                asset: CreditAsset::Token(log.address.into_array()),
+                amount: moved.amount,
+                tx_index,
+                position: Position::Log(ordinal),
+                payer: Payer::Account(moved.from.into_array()),
+                coinbase: false,
+            }),
+        }
+    }
+}
+
+struct Moved {
+    from: Address,
+    to: Destination,
+    amount: Amount,
+}
+
+/// What a Transfer log moves; only the exact shape of ERC-20 counts.
+fn token_transfer(succeeded: bool, log: &Log, tokens: &[[u8; 20]]) -> Result<Moved, IgnoredReason> {
+    if !tokens.contains(&log.address.into_array()) {
+        return Err(IgnoredReason::UnknownToken);
+    }
+    // The protocol drops the logs of a failed transaction; a chain that keeps them changes nothing.
+    if !succeeded {
+        return Err(IgnoredReason::Failed);
+    }
+    let (from, to, amount) = erc20(log).ok_or(IgnoredReason::MalformedLog)?;
+    // An account that pays itself gains nothing.
+    if amount.is_zero() || from == to {
+        return Err(IgnoredReason::ZeroValue);
+    }
+    Ok(Moved {
+        from,
+        to: destination(to).ok_or(IgnoredReason::MalformedLog)?,
+        amount: Amount::from_base(amount),
+    })
+}
+
+fn erc20(log: &Log) -> Option<(Address, Address, U256)> {
+    let [_, from, to] = log.topics() else {
+        return None;
+    };
+    let amount: [u8; 32] = log.data.data.as_ref().try_into().ok()?;
+    Some((account(from)?, account(to)?, U256::from_be_bytes(amount)))
+}
+
+/// The account in a topic, whose upper 12 bytes must be zero.
+fn account(topic: &B256) -> Option<Address> {
+    let word = Address::from_word(*topic);
+    (word.into_word() == *topic).then_some(word)
+}
+
+fn destination(address: Address) -> Option<Destination> {
+    Destination::new(address.as_slice())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! Checks a block and its receipts against the hash that was asked for. Pure; knows no node.
+//!
+//! The hash binds the header; the header binds transactions, receipts and withdrawals by their
+//! roots. So nothing can be hidden in, changed in or added to a block whose hash is known. What
+//! the header does not bind is not read at all (see [`super::wire`]).
+
+use super::{
+    bloom,
+    wire::{self, Body, Envelope, WireError},
+};
+use crate::domain::{
+    block::{BlockHash, BlockId, BlockRef, Height, TxId},
+    time::UnixMs,
+};
+use alloy_consensus::{EthereumReceipt, Header, ReceiptWithBloom, proofs};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Bloom, Bytes, Log, keccak256};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// Why an answer is not the block that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("block {}: {fault}", ShownId(*.block))]
+pub struct VerifyError {
+    /// The block that was asked for.
+    pub block: BlockId,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A transaction is of a type that this version cannot encode: no repetition helps.
+    #[error("transaction {index}{} is of the unknown type {kind}", ShownTx(*.id))]
+    UnknownType {
+        /// The transaction's place in the block, from 0.
+        index: usize,
+        /// Its hash, as the node claims it.
+        id: Option<TxId>,
+        /// The type (EIP-2718).
+        kind: u64,
+    },
+    /// A transaction cannot be read.
+    #[error("transaction {index}{} cannot be read: {why}", ShownTx(*.id))]
+    Transaction {
+        /// The transaction's place in the block, from 0.
+        index: usize,
+        /// Its hash, as the node claims it.
+        id: Option<TxId>,
+        /// What is wrong.
+        why: String,
+    },
+    /// Another part cannot be read.
+    #[error("its {part} cannot be read: {why}")]
+    Malformed {
+        /// Which part.
+        part: Part,
+        /// What is wrong.
+        why: String,
+    },
+    /// A part is not what the block's hash says.
+    #[error("its {0} contradicts its hash")]
+    Contradiction(Part),
+}
+
+impl VerifyError {
+    /// Whether the node may answer better a moment later: half-written receipts are common
+    /// for a second after a block appears. An unknown transaction type stays unknown.
+    #[must_use]
+    pub const fn may_heal(&self) -> bool {
+        match self.fault {
+            Fault::UnknownType { .. } => false,
+            Fault::Transaction { .. } | Fault::Malformed { .. } | Fault::Contradiction(_) => true,
+        }
+    }
+}
+
+/// A part of a block that is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The header's own hash.
+    Header,
+    /// The header's number.
+    Number,
+    /// The header's parent.
+    Parent,
+    /// The list of transactions.
+    Transactions,
+    /// The list of withdrawals.
+    Withdrawals,
+    /// How many receipts there are.
+    ReceiptCount,
+    /// The list of receipts.
+    Receipts,
+    /// The gas that receipts add up, which never falls.
+    Gas,
+    /// The bloom filter over all logs.
+    Bloom,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::Number => "number",
+            Self::Parent => "parent",
+            Self::Transactions => "list of transactions",
+            Self::Withdrawals => "list of withdrawals",
+            Self::ReceiptCount => "number of receipts",
+            Self::Receipts => "list of receipts",
+            Self::Gas => "cumulative gas",
+            Self::Bloom => "logs bloom",
+        })
+    }
+}
+
+/// A block's identity as explorers show it.
+pub(super) struct ShownId(pub(super) BlockId);
+
+impl fmt::Display for ShownId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (0x{})", self.0.height, self.0.hash)
+    }
+}
+
+/// A transaction's claimed hash in brackets, or nothing.
+struct ShownTx(Option<TxId>);
+
+impl fmt::Display for ShownTx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |id| write!(f, " (0x{id})"))
+    }
+}
+
+/// A block of which every part is what its hash says.
+pub(super) struct VerifiedBlock {
+    pub block: BlockRef,
+    pub transactions: Vec<VerifiedTx>,
+}
+
+/// A transaction of a verified block with what came of it.
+pub(super) struct VerifiedTx {
+    pub id: TxId,
+    pub envelope: Envelope,
+    pub succeeded: bool,
+    pub logs: Vec<Log>,
+}
+
+/// What a header says of its block, its hash computed here and equal to the claimed one.
+///
+/// # Errors
+/// When it cannot be read, is of another height, or our encoding of it does not give the hash
+/// that the node claims.
+pub fn header_ref(json: &str, height: Height) -> Result<BlockRef, VerifyError> {
+    let claimed = wire::claimed_hash(json).unwrap_or_default();
+    let hash = BlockHash(claimed.0);
+    let found = checked_header(json, BlockId { height, hash })?;
+    Ok(reference(&found, BlockId { height, hash }))
+}
+
+/// The same for a header of any height, as a tag names it.
+///
+/// # Errors
+/// As [`header_ref`].
+pub fn any_header_ref(json: &str) -> Result<BlockRef, VerifyError> {
+    let number = wire::header(json).ok().map(|header| header.number);
+    let height = number.and_then(|number| u32::try_from(number).ok());
+    // Without a height, the check of the header says what is wrong.
+    header_ref(json, Height(height.unwrap_or(u32::MAX)))
+}
+
+/// Checks a block and all its receipts, both as JSON, against the block that was asked for.
+pub(super) fn verify(
+    block_json: &str,
+    receipts_json: &str,
+    expected: &BlockRef,
+) -> Result<VerifiedBlock, VerifyError> {
+    let check = Check(expected.id);
+    let header = checked_header(block_json, expected.id)?;
+    check.that(header.parent_hash.0 == expected.parent.0, Part::Parent)?;
+    let body: Body = check.read(wire::read(block_json), Part::Transactions)?;
+    check.withdrawals(&header, &body)?;
+    let (ids, envelopes) = check.transactions(&header, &body.transactions)?;
+    let receipts = check.receipts(&header, receipts_json, &envelopes)?;
+    let transactions = ids.into_iter().zip(envelopes).zip(receipts);
+    Ok(VerifiedBlock {
+        block: reference(&header, expected.id),
+        transactions: transactions
+            .map(|((id, envelope), receipt)| VerifiedTx {
+                id,
+                envelope,
+                succeeded: receipt.success,
+                logs: receipt.logs,
+            })
+            .collect(),
+    })
+}
+
+fn checked_header(json: &str, id: BlockId) -> Result<Header, VerifyError> {
+    let check = Check(id);
+    let header = check.read(wire::header(json), Part::Header)?;
+    check.that(header.number == u64::from(id.height.0), Part::Number)?;
+    check.that(header.hash_slow().0 == id.hash.0, Part::Header)?;
+    Ok(header)
+}
+
+fn reference(header: &Header, id: BlockId) -> BlockRef {
+    BlockRef {
+        id,
+        parent: BlockHash(header.parent_hash.0),
+        time: UnixMs::from_secs(i64::try_from(header.timestamp).unwrap_or(i64::MAX)),
+    }
+}
+
+/// The checks of one block; names it in their errors.
+struct Check(BlockId);
+
+impl Check {
+    fn error(&self, fault: Fault) -> VerifyError {
+        VerifyError {
+            block: self.0,
+            fault,
+        }
+    }
+
+    fn that(&self, holds: bool, part: Part) -> Result<(), VerifyError> {
+        if holds {
+            return Ok(());
+        }
+        Err(self.error(Fault::Contradiction(part)))
+    }
+
+    fn read<T>(&self, read: Result<T, WireError>, part: Part) -> Result<T, VerifyError> {
+        read.map_err(|error| {
+            let why = error.to_string();
+            self.error(Fault::Malformed { part, why })
+        })
+    }
+
+    fn withdrawals(&self, header: &Header, body: &Body) -> Result<(), VerifyError> {
+        let root = body
+            .withdrawals
+            .as_deref()
+            .map(proofs::calculate_withdrawals_root);
+        // Before Shanghai there is no root, and a node's idea of a list is not looked at.
+        let holds = header
+            .withdrawals_root
+            .is_none_or(|said| root == Some(said));
+        self.that(holds, Part::Withdrawals)
+    }
+
+    fn transactions(
+        &self,
+        header: &Header,
+        raw: &[&RawValue],
+    ) -> Result<(Vec<TxId>, Vec<Envelope>), VerifyError> {
+        let envelopes = (0..)
+            .zip(raw)
+            .map(|(index, json)| self.transaction(index, json.get()))
+            .collect::<Result<Vec<Envelope>, _>>()?;
+        let encoded: Vec<Bytes> = envelopes
+            .iter()
+            .map(|envelope| envelope.encoded_2718().into())
+            .collect();
+        let root = proofs::ordered_trie_root_encoded(&encoded);
+        self.that(root == header.transactions_root, Part::Transactions)?;
+        let ids = encoded.iter().map(|bytes| TxId(keccak256(bytes).0));
+        Ok((ids.collect(), envelopes))
+    }
+
+    fn transaction(&self, index: usize, json: &str) -> Result<Envelope, VerifyError> {
+        wire::transaction(json).map_err(|error| {
+            let id = wire::claimed_hash(json).map(|hash| TxId(hash.0));
+            self.error(match error {
+                WireError::UnknownType(kind) => Fault::UnknownType { index, id, kind },
+                WireError::Shape(why) => Fault::Transaction { index, id, why },
+            })
+        })
+    }
+
+    /// Blooms are computed from the logs and not read, so the root proves them too.
+    fn receipts(
+        &self,
+        header: &Header,
+        json: &str,
+        envelopes: &[Envelope],
+    ) -> Result<Vec<EthereumReceipt>, VerifyError> {
+        let types: Vec<_> = envelopes.iter().map(Envelope::tx_type).collect();
+        let receipts = self.read(wire::receipts(json, &types), Part::Receipts)?;
+        self.that(receipts.len() == envelopes.len(), Part::ReceiptCount)?;
+        let rises = receipts.is_sorted_by_key(|receipt| receipt.cumulative_gas_used);
+        self.that(rises, Part::Gas)?;
+        let blooms = bloom::of_receipts(&receipts);
+        let all = blooms.iter().fold(Bloom::ZERO, |all, one| all | *one);
+        let receipts: Vec<ReceiptWithBloom<EthereumReceipt>> = receipts
+            .into_iter()
+            .zip(blooms)
+            .map(|(receipt, logs_bloom)| ReceiptWithBloom {
+                receipt,
+                logs_bloom,
+            })
+            .collect();
+        let root = proofs::calculate_receipt_root(&receipts);
+        self.that(root == header.receipts_root, Part::Receipts)?;
+        self.that(all == header.logs_bloom, Part::Bloom)?;
+        Ok(receipts.into_iter().map(|one| one.receipt).collect())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,194 @@
+//! Blocks, transactions and receipts as JSON-RPC gives them, read into the types that consensus
+//! encodes. Whether they are true is not known here.
+//!
+//! Only fields that end up in an encoding are read. What a node adds (`from`, `blockHash`,
+//! `logIndex`, `effectiveGasPrice`, a receipt's bloom) is not looked at, so it cannot mislead.
+//!
+//! Source: Ethereum execution APIs, `eth_getBlockByHash` and `eth_getBlockReceipts`.
+
+use alloy_consensus::{
+    EthereumReceipt, EthereumTxEnvelope, EthereumTypedTransaction, Header, TxEip1559, TxEip2930,
+    TxEip4844, TxEip7702, TxLegacy, TxType,
+};
+use alloy_eips::eip4895::Withdrawal;
+use alloy_primitives::{Address, B256, Bytes, Log, Signature, U64, U256};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A transaction as blocks hold it: without the sidecar of blobs.
+pub(super) type Envelope = EthereumTxEnvelope<TxEip4844>;
+
+/// Why a JSON text could not be read; never quotes it, for a node may echo what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Not JSON, or not of the expected shape.
+    #[error("{0}")]
+    Shape(String),
+    /// A transaction of a type that this version cannot encode.
+    #[error("is of the unknown type {0}")]
+    UnknownType(u64),
+}
+
+/// The parts of a block beside its header.
+#[derive(Deserialize)]
+pub(super) struct Body<'a> {
+    /// Full transactions.
+    #[serde(borrow)]
+    pub transactions: Vec<&'a RawValue>,
+    /// Present since Shanghai.
+    pub withdrawals: Option<Vec<Withdrawal>>,
+}
+
+/// The hash that a node claims for a block or a transaction.
+#[derive(Deserialize)]
+struct Claim {
+    hash: Option<B256>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Signed {
+    r#type: Option<U64>,
+    r: Option<U256>,
+    s: Option<U256>,
+    v: Option<U64>,
+    y_parity: Option<U64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptJson {
+    status: Option<U64>,
+    cumulative_gas_used: U64,
+    logs: Vec<LogJson>,
+}
+
+#[derive(Deserialize)]
+struct LogJson {
+    address: Address,
+    topics: Vec<B256>,
+    data: Bytes,
+}
+
+/// Reads JSON without repeating any of it in the error.
+pub(super) fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, WireError> {
+    serde_json::from_str(json).map_err(|error| WireError::Shape(shape(&error)))
+}
+
+/// The block's header; fields of the body are skipped.
+pub(super) fn header(json: &str) -> Result<Header, WireError> {
+    read(json)
+}
+
+/// The hash that the node claims for this block or transaction, if it can be read.
+pub(super) fn claimed_hash(json: &str) -> Option<B256> {
+    read::<Claim>(json).ok().and_then(|claim| claim.hash)
+}
+
+/// One transaction of a block.
+///
+/// # Errors
+/// For types beyond 4, which this version cannot encode, and for missing or impossible fields.
+pub(super) fn transaction(json: &str) -> Result<Envelope, WireError> {
+    let signed: Signed = read(json)?;
+    let typed = match signed.r#type.map_or(0, |kind| kind.to::<u64>()) {
+        0 => legacy(json, &signed)?.into(),
+        1 => read::<TxEip2930>(json)?.into(),
+        2 => read::<TxEip1559>(json)?.into(),
+        3 => EthereumTypedTransaction::Eip4844(read::<TxEip4844>(json)?),
+        4 => read::<TxEip7702>(json)?.into(),
+        unknown => return Err(WireError::UnknownType(unknown)),
+    };
+    Ok(Envelope::new_unhashed(typed, signed.signature()?))
+}
+
+/// A legacy transaction; whether it names its chain is told by `v` alone (EIP-155).
+fn legacy(json: &str, signed: &Signed) -> Result<TxLegacy, WireError> {
+    let chain_id = match signed.v()? {
+        27 | 28 => None,
+        v => Some(v.checked_sub(35).ok_or_else(|| missing("v"))? / 2),
+    };
+    Ok(TxLegacy {
+        chain_id,
+        ..read(json)?
+    })
+}
+
+impl Signed {
+    fn signature(&self) -> Result<Signature, WireError> {
+        let r = self.r.ok_or_else(|| missing("r"))?;
+        let s = self.s.ok_or_else(|| missing("s"))?;
+        Ok(Signature::new(r, s, self.parity()?))
+    }
+
+    fn parity(&self) -> Result<bool, WireError> {
+        if self.r#type.is_none_or(|kind| kind.is_zero()) {
+            let v = self.v()?;
+            return Ok(if v < 35 { v == 28 } else { v % 2 == 0 });
+        }
+        match self.y_parity.or(self.v).map(|parity| parity.to::<u64>()) {
+            Some(0) => Ok(false),
+            Some(1) => Ok(true),
+            Some(_) | None => Err(missing("yParity")),
+        }
+    }
+
+    fn v(&self) -> Result<u64, WireError> {
+        self.v.map(|v| v.to::<u64>()).ok_or_else(|| missing("v"))
+    }
+}
+
+/// All receipts of a block; each is encoded with the type of its transaction, given in order.
+///
+/// # Errors
+/// For missing or impossible fields. Receipts from before Byzantium (2017) have no status and
+/// are not read.
+pub(super) fn receipts(json: &str, types: &[TxType]) -> Result<Vec<EthereumReceipt>, WireError> {
+    let receipts: Vec<ReceiptJson> = read(json)?;
+    let types = types
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(TxType::Legacy));
+    receipts.into_iter().zip(types).map(receipt).collect()
+}
+
+fn receipt((json, tx_type): (ReceiptJson, TxType)) -> Result<EthereumReceipt, WireError> {
+    Ok(EthereumReceipt {
+        tx_type,
+        success: match json.status.map(|status| status.to::<u64>()) {
+            Some(0) => false,
+            Some(1) => true,
+            Some(_) | None => return Err(missing("status")),
+        },
+        cumulative_gas_used: json.cumulative_gas_used.to(),
+        logs: json.logs.into_iter().map(log).collect::<Result<_, _>>()?,
+    })
+}
+
+fn log(json: LogJson) -> Result<Log, WireError> {
+    Log::new(json.address, json.topics, json.data)
+        .ok_or_else(|| WireError::Shape("a log has more than 4 topics".to_owned()))
+}
+
+fn missing(field: &str) -> WireError {
+    WireError::Shape(format!("the field `{field}` is missing or impossible"))
+}
+
+/// What serde says, without the text that it quotes.
+fn shape(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    if said.starts_with("missing field") {
+        return said;
+    }
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            format!("a field of the wrong shape at line {line} column {column}")
+        }
+        serde_json::error::Category::Io
+        | serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof => {
+            format!("no valid JSON at line {line} column {column}")
+        }
+    }
+}

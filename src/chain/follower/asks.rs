@@ -1,0 +1,118 @@
+//! What the watcher asked and is not answered yet: a bounded queue, and at most one backfill.
+
+use super::{Follower, Halt, Sink, backfill::Backfill};
+use crate::{
+    chain::{Ask, ChainInput, ChainSource, MempoolNews, SourceError},
+    domain::{
+        block::{Height, TxId},
+        facts::OutPoint,
+    },
+};
+use std::collections::VecDeque;
+use tracing::warn;
+
+/// How many asks wait here; further ones wait in the channel, and the watcher tries again later.
+const ASKS_KEPT: usize = 64;
+
+/// The asks that are not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    /// Asks that one request answers, in the order in which they came.
+    quick: VecDeque<Ask>,
+    pub(super) backfill: Option<Backfill>,
+}
+
+impl Asks {
+    /// Whether another ask may come in.
+    pub(super) fn has_room(&self) -> bool {
+        self.quick.len() < ASKS_KEPT
+    }
+
+    /// Takes an ask in; a backfill replaces the one before.
+    pub(super) fn push(&mut self, ask: Ask) {
+        match ask {
+            Ask::Backfill { batch, from, to } => {
+                self.backfill = Some(Backfill::new(batch, from, to));
+            }
+            Ask::Spenders(_) | Ask::Unconfirmed(_) => self.quick.push_back(ask),
+        }
+    }
+
+    /// Blocks above `fork` are no longer ours.
+    pub(super) fn disconnected(&mut self, fork: Height) {
+        if let Some(backfill) = &mut self.backfill {
+            backfill.disconnected(fork);
+        }
+    }
+}
+
+impl<S: ChainSource, K: Sink> Follower<S, K> {
+    /// Takes in what the watcher wants to know.
+    pub fn ask(&mut self, ask: Ask) {
+        self.asks.push(ask);
+    }
+
+    /// Answers every quick ask and works on the backfill for one request; whether work is left
+    /// that need not wait for the next poll.
+    ///
+    /// # Errors
+    /// When the source fails, with the unanswered asks kept in order, or when nobody listens.
+    pub async fn serve(&mut self) -> Result<bool, Halt> {
+        while let Some(ask) = self.asks.quick.pop_front() {
+            if let Err(halt) = self.answer(&ask).await {
+                self.asks.quick.push_front(ask);
+                return Err(halt);
+            }
+        }
+        self.work_on_backfill().await
+    }
+
+    async fn answer(&mut self, ask: &Ask) -> Result<(), Halt> {
+        let answer = match ask {
+            Ask::Spenders(vanished) => self.spenders(vanished).await,
+            Ask::Unconfirmed(destinations) => {
+                let arrived = self.source.unconfirmed(destinations).await;
+                let news = |arrived| MempoolNews {
+                    arrived,
+                    snapshot: None,
+                };
+                arrived.map(|arrived| ChainInput::Mempool(news(arrived)))
+            }
+            Ask::Backfill { .. } => return Ok(()),
+        };
+        match answer {
+            Ok(input) => self.tell(input).await,
+            Err(SourceError::Permanent(message)) => {
+                warn!(
+                    message,
+                    "the source cannot answer the watcher; the ask is dropped"
+                );
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Who spends what these transactions spent. One that spends its own inputs is back in the
+    /// mempool and has not vanished: there is nothing to say about it.
+    async fn spenders(
+        &mut self,
+        vanished: &[(TxId, Vec<OutPoint>)],
+    ) -> Result<ChainInput, SourceError> {
+        let outpoints: Vec<OutPoint> = vanished.iter().flat_map(|(_, o)| o).copied().collect();
+        let spenders = self.source.spenders(&outpoints).await?;
+        if spenders.len() != outpoints.len() {
+            let message = "spenders came for another number of outputs than was asked";
+            return Err(SourceError::Transient(message.into()));
+        }
+        let mut spenders = spenders.into_iter();
+        let answers = vanished.iter().filter_map(|(txid, inputs)| {
+            let mut of_this = spenders.by_ref().take(inputs.len()).flatten();
+            let spender = of_this.next();
+            of_this.for_each(drop);
+            (spender != Some(*txid)).then_some((*txid, spender))
+        });
+        let answers = answers.collect();
+        Ok(ChainInput::Spenders { answers })
+    }
+}

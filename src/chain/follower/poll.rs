@@ -1,0 +1,165 @@
+//! One poll: what the node says, compared with our chain, and everything that follows from it.
+
+use super::{
+    Follower, Halt, Sink,
+    finality::Finality,
+    fork::{self, HEADER_BATCH, Path, Walk},
+    freeze::{contradiction, off_our_final_chain},
+};
+use crate::{
+    chain::{ChainInput, ChainSource, NodeStatus, SourceError},
+    domain::block::{BlockRef, Height},
+};
+use std::cmp::Ordering;
+
+/// How our chain stands to the node's at the end of a poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Our tip is the node's.
+    InStep,
+    /// The node has more blocks for us; the next poll need not wait.
+    More,
+    /// The node has nothing for us: it is behind.
+    Behind,
+    /// The node's chain contradicts a final block of ours.
+    Frozen,
+}
+
+impl<S: ChainSource, K: Sink> Follower<S, K> {
+    /// Asks the node once and tells the watcher what changed: at most one batch of headers'
+    /// worth of blocks, so that asks and shutdown have their turn in a long catch-up.
+    ///
+    /// # Errors
+    /// When the source fails, with everything told so far being true and complete in itself, or
+    /// when nobody listens.
+    pub async fn poll_once(&mut self) -> Result<Standing, Halt> {
+        let polled = self.try_poll().await;
+        if let Err(Halt::Source(SourceError::Transient(_) | SourceError::Permanent(_))) = polled {
+            self.connected = false;
+        }
+        polled
+    }
+
+    async fn try_poll(&mut self) -> Result<Standing, Halt> {
+        if !self.connected {
+            self.source.connect().await?;
+            self.connected = true;
+        }
+        let began_at = self.clock.now().wall;
+        let status = self.source.status().await?;
+        self.finality.observe(&self.window, status.finalized);
+        self.tell(ChainInput::Status(self.vouched(&status))).await?;
+        let standing = self.reconcile(&status).await?;
+        let standing = self.settle(&status, standing).await?;
+        if matches!(standing, Standing::InStep | Standing::Behind) {
+            let reconciled = self.read_mempool().await? && status.mempool_loaded;
+            if reconciled && !status.syncing && standing == Standing::InStep {
+                let status = self.vouched(&status);
+                self.tell(ChainInput::Polled { began_at, status }).await?;
+            }
+        }
+        Ok(standing)
+    }
+
+    /// The status with only those tags that name blocks of our chain: a lagging or lying node's
+    /// tag makes nothing final. What was final stays named when the node's tag goes back.
+    fn vouched(&self, status: &NodeStatus) -> NodeStatus {
+        let safe = status.safe.filter(|safe| self.window.contains(*safe));
+        NodeStatus {
+            finalized: self.finality.tag(),
+            safe,
+            ..status.clone()
+        }
+    }
+
+    async fn reconcile(&mut self, status: &NodeStatus) -> Result<Standing, Halt> {
+        let Some(ours) = self.window.tip() else {
+            return self.start_at(status).await;
+        };
+        let tag = status.finalized;
+        let is_old = tag.is_some_and(|tag| tag.height <= self.finality.height());
+        if is_old && !self.released && Finality::is_contradicted(&self.window, tag) {
+            return self.freeze(contradiction(tag)).await;
+        }
+        if status.tip.id == ours.id {
+            return Ok(Standing::InStep);
+        }
+        match status.tip.id.height.cmp(&ours.id.height) {
+            Ordering::Greater => self.climb(ours, status.tip).await,
+            Ordering::Equal | Ordering::Less => self.step_aside(ours, status.tip).await,
+        }
+    }
+
+    /// The node's chain is longer than ours, so it is not behind: whether it stands on our tip or
+    /// leads around it, and even when the node has never heard of our tip, it is what the network
+    /// builds on as far as anybody can say.
+    async fn climb(&mut self, ours: BlockRef, tip: BlockRef) -> Result<Standing, Halt> {
+        let missing = tip.id.height.minus(ours.id.height.0).0;
+        let above = if missing == 1 {
+            vec![tip]
+        } else {
+            let from = ours.id.height.plus(1);
+            fork::linked_headers(&mut self.source, from, missing.min(HEADER_BATCH)).await?
+        };
+        let path = Path::above(above).ok_or_else(|| fork::moved(tip.id.height))?;
+        self.join(path, tip).await
+    }
+
+    /// The node's tip is no higher than ours: it is behind, unless it knows our tip and says that
+    /// it is off its best chain.
+    async fn step_aside(&mut self, ours: BlockRef, tip: BlockRef) -> Result<Standing, Halt> {
+        if !self.source.is_stale(ours.id).await? {
+            return Ok(Standing::Behind);
+        }
+        let path = Path {
+            head: tip.id,
+            blocks: Vec::new(),
+        };
+        self.join(path, tip).await
+    }
+
+    async fn join(&mut self, path: Path, tip: BlockRef) -> Result<Standing, Halt> {
+        let floor = self.floor();
+        match fork::walk(&mut self.source, &self.window, floor, path).await? {
+            Walk::Found(path) => self.follow(path).await?,
+            Walk::Below(path) => match self.reach_below(&path) {
+                Some(to) => self.restart(path, to).await?,
+                None => return self.freeze(off_our_final_chain(floor, tip)).await,
+            },
+        }
+        Ok(self.standing_to(tip))
+    }
+
+    /// Hands on what is new in the mempool; whether that makes it fully known at our tip.
+    async fn read_mempool(&mut self) -> Result<bool, Halt> {
+        let news = self.source.mempool().await?;
+        let ours = self.window.tip().map(|tip| tip.id.hash);
+        let snapshot_at = news.snapshot.as_ref().map(|snapshot| snapshot.tip);
+        let reconciled = snapshot_at.is_some() && snapshot_at == ours;
+        if !news.arrived.is_empty() || snapshot_at.is_some() {
+            self.tell(ChainInput::Mempool(news)).await?;
+        }
+        Ok(reconciled || !self.options.has_mempool)
+    }
+
+    /// The lowest block that may be a fork point.
+    pub(super) fn floor(&self) -> Height {
+        let bottom = self.window.bottom();
+        if self.released {
+            bottom
+        } else {
+            bottom.max(self.finality.height())
+        }
+    }
+
+    fn standing_to(&self, tip: BlockRef) -> Standing {
+        let ours = self.window.tip().map(|ours| ours.id);
+        if ours == Some(tip.id) {
+            Standing::InStep
+        } else if ours.is_some_and(|ours| ours.height < tip.id.height) {
+            Standing::More
+        } else {
+            Standing::Behind
+        }
+    }
+}

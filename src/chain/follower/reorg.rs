@@ -1,0 +1,80 @@
+//! Leaving blocks of ours for the node's: one input disconnects and connects.
+
+use super::{
+    Follower, Halt, Sink,
+    connect::{refs, split},
+    fork::{self, Path},
+    pace::BATCH_BLOCKS,
+};
+use crate::{
+    chain::{ChainInput, ChainSource, SourceError},
+    domain::{
+        block::{BlockId, BlockRef, Height},
+        facts::BlockFacts,
+    },
+};
+use tracing::info;
+
+/// How far below a short history following may begin again: only just after the very first
+/// start, when the store holds fewer blocks than finality is deep.
+const RESTART_BLOCKS: u32 = 128;
+
+impl<S: ChainSource, K: Sink> Follower<S, K> {
+    /// Goes over to the node's branch. Transactions that both branches hold stay in a block
+    /// throughout, because the first batch reaches our old height where the limit lets it.
+    pub(super) async fn reorganise(&mut self, path: Path) -> Result<(), Halt> {
+        let fork = self.fork_block(path.head).await?;
+        let left = self.window.tip().map_or(Height(0), |tip| tip.id.height);
+        let depth = left.minus(fork.id.height.0).0;
+        let needed = depth.saturating_add(1).min(BATCH_BLOCKS);
+        let (first, rest) = split(&path.blocks, self.pace.blocks().max(needed));
+        let connected = self.bodies(first).await?;
+        info!(depth, fork = fork.id.height.0, tip = left.0, "reorg");
+        self.leave(fork, connected).await?;
+        self.connect(rest).await
+    }
+
+    /// Begins again above `to`, where no block of ours is known to be on the node's chain.
+    pub(super) async fn restart(&mut self, path: Path, to: Height) -> Result<(), Halt> {
+        let path = fork::descend(&mut self.source, path, to, None).await?;
+        self.reorganise(path).await
+    }
+
+    /// Down to where following may begin again when the walk found no block of ours: to what is
+    /// final when our history is short because it has just begun, and to the end of our history
+    /// when an operator released the chain.
+    pub(super) fn reach_below(&self, path: &Path) -> Option<Height> {
+        let (bottom, last_final) = (self.window.bottom(), self.finality.height());
+        let is_short = (1..=RESTART_BLOCKS).contains(&bottom.minus(last_final.0).0);
+        let to = if is_short {
+            last_final
+        } else {
+            self.released.then_some(bottom)?
+        };
+        (path.head.height >= to).then_some(to)
+    }
+
+    async fn leave(&mut self, fork: BlockRef, connected: Vec<BlockFacts>) -> Result<(), Halt> {
+        let blocks = refs(&connected);
+        self.tell(ChainInput::Advance {
+            disconnect_to: Some(fork),
+            connected,
+        })
+        .await?;
+        self.window.rewind(fork);
+        self.asks.disconnected(fork.id.height);
+        if self.released {
+            self.finality.release(fork.id.height);
+        }
+        self.believe(blocks)
+    }
+
+    async fn fork_block(&mut self, fork: BlockId) -> Result<BlockRef, SourceError> {
+        if let Some(ours) = self.window.get(fork.height).filter(|ours| ours.id == fork) {
+            return Ok(ours);
+        }
+        let headers = fork::linked_headers(&mut self.source, fork.height, 1).await?;
+        let found = headers.first().filter(|header| header.id == fork).copied();
+        found.ok_or_else(|| fork::moved(fork.height))
+    }
+}

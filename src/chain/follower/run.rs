@@ -1,0 +1,189 @@
+//! The loop around a follower: when to poll, when to answer, when to try again.
+//!
+//! It ends only with the daemon: whatever a node answers, the chain waits and tries again, and
+//! the other chains go on.
+
+use super::{Follower, Gone, Halt, Sink, Standing, backoff::Backoff};
+use crate::chain::{Ask, ChainInput, ChainSource, SourceError};
+use std::{future::ready, sync::Arc, time::Duration};
+use tokio::{
+    select,
+    sync::{Notify, mpsc, watch},
+    time::{Instant, sleep_until},
+};
+use tracing::{debug, info, warn};
+
+/// The least time between the beginnings of two polls, however often pushes ring: a push wakes
+/// the loop, but the loop asks at its own pace.
+const WAKE_GAP: Duration = Duration::from_millis(50);
+
+/// How many polls in a row may find the node behind in the middle of an answer before that is
+/// reported: behind a balancer it happens at every other block.
+const BEHIND_TOLERATED: u32 = 3;
+
+/// How often a failure that goes on is logged again.
+const REPEAT: Duration = Duration::from_mins(1);
+
+/// How a running follower is reached.
+#[derive(Debug)]
+pub struct Signals {
+    /// What the watcher asks; a bounded queue that the watcher fills without waiting.
+    pub asks: mpsc::Receiver<Ask>,
+    /// Rung by pushes of a node: something may be new.
+    pub wake: Arc<Notify>,
+    /// Becomes true when the daemon stops; so does its end.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// What follows a poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// The next poll at once: the node has more.
+    None,
+    /// The usual interval.
+    Interval,
+    /// Nothing is asked of the source meanwhile.
+    Backoff(Duration),
+}
+
+/// What was last said of a failing source.
+#[derive(Debug)]
+struct Complaint {
+    error: SourceError,
+    at: Instant,
+}
+
+struct Loop<S, K> {
+    follower: Follower<S, K>,
+    backoff: Backoff,
+    behind: u32,
+    complaint: Option<Complaint>,
+}
+
+impl<S: ChainSource, K: Sink> Follower<S, K> {
+    /// Follows the chain until the daemon stops or nobody listens.
+    pub async fn run(self, mut signals: Signals) {
+        let backoff = Backoff::new(self.options.seed);
+        let mut running = Loop {
+            follower: self,
+            backoff,
+            behind: 0,
+            complaint: None,
+        };
+        let mut shutdown = signals.shutdown.clone();
+        select! {
+            biased;
+            // Its end means the same as its word.
+            _ = shutdown.wait_for(|stopping| *stopping) => {}
+            Err(Gone) = running.go_on(&mut signals) => {}
+        }
+    }
+}
+
+impl<S: ChainSource, K: Sink> Loop<S, K> {
+    async fn go_on(&mut self, signals: &mut Signals) -> Result<(), Gone> {
+        loop {
+            let began = Instant::now();
+            let rest = self.poll().await?;
+            match rest {
+                Rest::None => {
+                    self.serve_once(signals).await?;
+                }
+                Rest::Interval => self.serve_until_next(signals, began).await?,
+                Rest::Backoff(span) => sleep_until(began + span).await,
+            }
+        }
+    }
+
+    async fn poll(&mut self) -> Result<Rest, Gone> {
+        match self.follower.poll_once().await {
+            Ok(standing) => {
+                self.recovered();
+                let more = standing == Standing::More;
+                Ok(if more { Rest::None } else { Rest::Interval })
+            }
+            Err(Halt::Gone(gone)) => Err(gone),
+            Err(Halt::Source(error)) => self.failed(error).await,
+        }
+    }
+
+    fn recovered(&mut self) {
+        self.backoff.succeeded();
+        self.behind = 0;
+        if self.complaint.take().is_some() {
+            info!(chain = %self.follower.options.chain, "the source answers again");
+        }
+    }
+
+    /// Decides how to go on after a failure, and reports it unless it is too common to mention.
+    async fn failed(&mut self, error: SourceError) -> Result<Rest, Gone> {
+        let (rest, is_news) = match error {
+            SourceError::Behind(_) => {
+                self.behind = self.behind.saturating_add(1);
+                (Rest::Interval, self.behind > BEHIND_TOLERATED)
+            }
+            SourceError::Transient(_) => (Rest::Backoff(self.backoff.failed()), true),
+            SourceError::Permanent(_) => (Rest::Backoff(self.backoff.refused()), true),
+        };
+        if is_news {
+            self.complain(error).await?;
+        }
+        Ok(rest)
+    }
+
+    /// Tells the watcher of every failure, which backoff keeps rare, because a status may have
+    /// come in between; logs it when it changes, and now and then while it lasts.
+    async fn complain(&mut self, error: SourceError) -> Result<(), Gone> {
+        let known = self.complaint.as_ref();
+        if !known.is_some_and(|known| known.error == error && known.at.elapsed() < REPEAT) {
+            warn!(chain = %self.follower.options.chain, %error, "the source fails");
+            self.complaint = Some(Complaint {
+                error: error.clone(),
+                at: Instant::now(),
+            });
+        }
+        let failed = ChainInput::Failed { error };
+        self.follower.sink.deliver(failed).await
+    }
+
+    async fn serve_once(&mut self, signals: &mut Signals) -> Result<bool, Gone> {
+        while self.follower.asks.has_room() {
+            let Ok(ask) = signals.asks.try_recv() else {
+                break;
+            };
+            self.follower.ask(ask);
+        }
+        match self.follower.serve().await {
+            Ok(more) => Ok(more),
+            Err(Halt::Gone(gone)) => Err(gone),
+            Err(Halt::Source(error)) => {
+                debug!(chain = %self.follower.options.chain, %error, "an ask must wait");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Answers asks until the next poll is due, or something rings.
+    async fn serve_until_next(
+        &mut self,
+        signals: &mut Signals,
+        began: Instant,
+    ) -> Result<(), Gone> {
+        let until = began + self.follower.options.poll_interval;
+        loop {
+            let more = self.serve_once(signals).await?;
+            select! {
+                biased;
+                () = sleep_until(until) => return Ok(()),
+                () = signals.wake.notified() => {
+                    sleep_until(until.min(began + WAKE_GAP)).await;
+                    return Ok(());
+                }
+                () = ready(()), if more => {}
+                Some(ask) = signals.asks.recv(), if self.follower.asks.has_room() => {
+                    self.follower.ask(ask);
+                }
+            }
+        }
+    }
+}

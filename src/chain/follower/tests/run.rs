@@ -1,0 +1,252 @@
+//! The loop: when it polls, answers, waits and ends. Time is virtual.
+
+use super::{permanent, transient};
+use crate::{
+    chain::{
+        Ask, ChainInput,
+        follower::{
+            Follower, Signals, Start, ToWatcher,
+            testing::{Bench, Call, FakeNode, Recorder, SteppingClock, hash, options},
+        },
+    },
+    domain::{
+        asset::ChainName,
+        block::{Height, TxId},
+        payment::ScanFrom,
+    },
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+/// A follower that runs, and the ends of its channels.
+struct Running {
+    node: FakeNode,
+    watcher: Recorder,
+    asks: mpsc::Sender<Ask>,
+    wake: Arc<Notify>,
+    shutdown: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+fn start(node: FakeNode) -> Running {
+    let bench = Bench::new(node);
+    let (asks, asked) = mpsc::channel(8);
+    let (shutdown, stopping) = watch::channel(false);
+    let wake = Arc::new(Notify::new());
+    let signals = Signals {
+        asks: asked,
+        wake: Arc::clone(&wake),
+        shutdown: stopping,
+    };
+    Running {
+        node: bench.node,
+        watcher: bench.watcher,
+        asks,
+        wake,
+        shutdown,
+        task: tokio::spawn(bench.follower.run(signals)),
+    }
+}
+
+async fn after(millis: u64) {
+    sleep(Duration::from_millis(millis)).await;
+}
+
+fn statuses(running: &Running) -> usize {
+    running.node.count(Call::Status)
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_polls_once_an_interval() {
+    let running = start(FakeNode::with_height(50));
+    after(10_001).await;
+    assert_eq!(statuses(&running), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ring_polls_at_once_but_a_storm_of_rings_does_not() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running.node.mine(1);
+    running.wake.notify_one();
+    after(1).await;
+    assert_eq!(running.watcher.tip(), running.node.tip());
+    let before = statuses(&running);
+    for _ in 0..1_000 {
+        running.wake.notify_one();
+        after(1).await;
+    }
+    let polls = statuses(&running) - before;
+    assert!((15..=21).contains(&polls), "{polls} polls in a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_catch_up_does_not_wait_between_polls() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running.node.mine(1_000);
+    after(2_000).await;
+    assert_eq!(running.watcher.tip(), running.node.tip());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_node_is_tried_again_ever_more_slowly_and_found_when_it_is_back() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    for call in 1..=20 {
+        running.node.fail(Call::Status, call, transient());
+    }
+    let before = statuses(&running);
+    after(60_000).await;
+    let tries = statuses(&running) - before;
+    assert!((6..=14).contains(&tries), "{tries} tries in a minute");
+    let told = running.watcher.told();
+    assert_eq!(
+        told.iter()
+            .filter(|told| *told == "failed transient")
+            .count(),
+        tries
+    );
+    running.node.behave().mine(1);
+    after(15_001).await;
+    assert_eq!(running.watcher.tip(), running.node.tip());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_failure_is_told_and_looked_at_again_slowly_for_ever() {
+    let running = start(FakeNode::with_height(50));
+    for call in 1..=100 {
+        running.node.fail(Call::Connect, call, permanent());
+    }
+    after(3_600_000).await;
+    let tries = running.node.count(Call::Connect);
+    assert!((60..=100).contains(&tries), "{tries} tries in an hour");
+    assert!(
+        running
+            .watcher
+            .told()
+            .iter()
+            .all(|told| told == "failed permanent")
+    );
+    assert_eq!(statuses(&running), 0);
+    running.node.behave();
+    after(60_001).await;
+    assert_eq!(running.watcher.tip(), running.node.tip());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_body_is_reported_only_when_it_stays_missing() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running.watcher.forget();
+    running.node.mine(1).without_body(51);
+    after(6_000).await;
+    assert_eq!(running.watcher.told(), [""; 0]);
+    after(4_000).await;
+    assert_eq!(running.watcher.told(), ["failed behind", "failed behind"]);
+    running.node.with_all_bodies();
+    after(2_000).await;
+    assert_eq!(running.watcher.tip(), running.node.tip());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ask_is_answered_without_waiting_for_the_next_poll() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running.watcher.forget();
+    let ask = Ask::Spenders(vec![(TxId(hash(1).0), vec![])]);
+    running.asks.send(ask).await.unwrap();
+    after(1).await;
+    assert_eq!(running.watcher.told(), ["spenders 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_of_the_past_runs_between_two_polls() {
+    let running = start(FakeNode::with_height(400));
+    after(100).await;
+    running.watcher.forget();
+    let ask = Ask::Backfill {
+        batch: 1,
+        from: ScanFrom::Height(Height(200)),
+        to: Height(400),
+    };
+    running.asks.send(ask).await.unwrap();
+    after(1).await;
+    let told = running.watcher.told();
+    assert!(told.last().unwrap().ends_with("to 400"), "{told:?}");
+    assert_eq!(statuses(&running), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_wait_while_the_node_fails_and_are_answered_after() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running.node.fail(Call::Status, 1, transient());
+    after(2_000).await;
+    running.watcher.forget();
+    let ask = Ask::Spenders(vec![(TxId(hash(1).0), vec![])]);
+    running.asks.send(ask).await.unwrap();
+    let asked = running.node.count(Call::Spenders);
+    after(10).await;
+    assert_eq!(running.node.count(Call::Spenders), asked);
+    after(2_000).await;
+    assert_eq!(running.watcher.told(), ["polled 50", "spenders 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_it_at_once_even_in_a_long_backoff() {
+    let running = start(FakeNode::with_height(50));
+    for call in 1..=9 {
+        running.node.fail(Call::Connect, call, permanent());
+    }
+    after(1_000).await;
+    let began = Instant::now();
+    running.shutdown.send(true).unwrap();
+    running.task.await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_those_who_could_stop_it_ends_it() {
+    let Running { shutdown, task, .. } = start(FakeNode::with_height(50));
+    drop(shutdown);
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_those_who_ask_does_not_end_it() {
+    let running = start(FakeNode::with_height(50));
+    drop(running.asks);
+    after(4_100).await;
+    assert_eq!(running.node.count(Call::Status), 3);
+    assert!(!running.task.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn inputs_bear_the_chains_name_and_the_end_of_the_watcher_ends_it() {
+    let (inputs, mut received) = mpsc::channel(1);
+    let sink = ToWatcher {
+        chain: ChainName::new("fake"),
+        inputs,
+    };
+    let node = FakeNode::with_height(50);
+    let clock = Arc::new(SteppingClock::default());
+    let follower = Follower::new(node.source(), sink, clock, options(), Start::default());
+    let (_asks, asks) = mpsc::channel(1);
+    let (_shutdown, shutdown) = watch::channel(false);
+    let wake = Arc::default();
+    let running = tokio::spawn(follower.run(Signals {
+        asks,
+        wake,
+        shutdown,
+    }));
+    let (chain, input) = received.recv().await.unwrap();
+    assert_eq!(chain.as_str(), "fake");
+    assert!(matches!(input, ChainInput::Status(_)));
+    drop(received);
+    running.await.unwrap();
+}

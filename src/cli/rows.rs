@@ -1,0 +1,73 @@
+//! Rows of the public views as JSON objects, the one form that listings show and print.
+
+use crate::store::reader::{Cell, Table};
+use serde_json::{Map, Value};
+
+/// A row by column names.
+pub(super) type Row = Map<String, Value>;
+
+/// Columns that hold 0 or 1.
+const TRUTHS: &[&str] = &["needs_review", "final", "healthy", "enabled"];
+
+/// Columns that hold JSON.
+const DOCUMENTS: &[&str] = &["data", "metadata"];
+
+/// Every row, with truth values and documents as such.
+pub(super) fn rows(table: &Table) -> Vec<Row> {
+    let row = |cells: &Vec<Cell>| {
+        let pairs = table.columns.iter().zip(cells);
+        pairs
+            .map(|(column, cell)| (column.clone(), value(column, cell)))
+            .collect()
+    };
+    table.rows.iter().map(row).collect()
+}
+
+/// The only row, if there is one.
+pub(super) fn only(table: &Table) -> Option<Row> {
+    rows(table).pop()
+}
+
+fn value(column: &str, cell: &Cell) -> Value {
+    match cell {
+        Cell::Nothing => Value::Null,
+        Cell::Integer(truth) if TRUTHS.contains(&column) => Value::Bool(*truth != 0),
+        Cell::Integer(number) => (*number).into(),
+        Cell::Text(text) => {
+            let document = DOCUMENTS
+                .contains(&column)
+                .then(|| serde_json::from_str(text));
+            let document = document.and_then(Result::ok);
+            document.unwrap_or_else(|| text.as_str().into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn truths_and_documents_are_shown_as_such() {
+        let table = Table {
+            columns: ["needs_review", "version", "metadata", "data", "note"]
+                .map(str::to_owned)
+                .to_vec(),
+            rows: vec![vec![
+                Cell::Integer(1),
+                Cell::Integer(1),
+                Cell::Text("{\"a\":1}".to_owned()),
+                Cell::Text("broken {".to_owned()),
+                Cell::Nothing,
+            ]],
+        };
+        assert_eq!(
+            Value::Object(only(&table).unwrap()),
+            json!({
+                "needs_review": true, "version": 1, "metadata": { "a": 1 }, "data": "broken {",
+                "note": null,
+            })
+        );
+    }
+}

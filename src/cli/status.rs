@@ -1,0 +1,122 @@
+//! `status`: where the chains stand, and how many payments are open.
+
+use super::{
+    Context,
+    failure::Failure,
+    rows::{Row, rows},
+    screen::{Column, Screen, Show},
+};
+use crate::store::reader::Reader;
+use serde_json::{Value, json};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+const CHAINS: &[Column] = &[
+    Column("chain", "chain", Show::Text),
+    Column("network", "network", Show::Text),
+    Column("state", "state", Show::Status),
+    Column("tip", "tip_height", Show::Number),
+    Column("scanned", "scanned_height", Show::Number),
+    Column("lag", "lag", Show::Number),
+    Column("final", "finalized_height", Show::Number),
+    Column("tip time", "tip_at", Show::Time),
+    Column("error", "error", Show::Text),
+];
+
+const COUNTS: &[Column] = &[
+    Column("asset", "asset", Show::Text),
+    Column("status", "status", Show::Status),
+    Column("payments", "payments", Show::Number),
+];
+
+pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
+    let reader = context.reader()?;
+    show(&reader, arguments.json, &mut context.screen)
+}
+
+fn show(reader: &Reader, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
+    let chains: Vec<Row> = rows(&reader.chains()?).into_iter().map(with_lag).collect();
+    let counts = rows(&reader.counts()?);
+    let last_seq = reader.last_seq()?;
+    if as_json {
+        let whole = json!({ "chains": chains, "payments": counts, "last_seq": last_seq });
+        return screen.json(&whole);
+    }
+    screen.listing(CHAINS, chains, false, "no chain was ever followed")?;
+    screen.line("")?;
+    screen.listing(COUNTS, counts, false, "no payments")?;
+    screen.line("")?;
+    screen.line(&format!("last event: {last_seq}"))
+}
+
+/// Adds how many blocks the chain is behind its node, and its state in a word.
+fn with_lag(mut chain: Row) -> Row {
+    let height = |key: &str| chain.get(key).and_then(Value::as_i64);
+    let lag = height("tip_height")
+        .zip(height("scanned_height"))
+        .map(|(tip, scanned)| tip.saturating_sub(scanned).max(0));
+    let is_frozen = chain.get("frozen").is_some_and(is_set);
+    let is_healthy = chain.get("healthy").is_some_and(is_set);
+    let state = match (is_frozen, is_healthy) {
+        (true, _) => "frozen",
+        (false, true) => "ok",
+        (false, false) => "failed",
+    };
+    chain.insert("lag".to_owned(), lag.into());
+    chain.insert("state".to_owned(), state.into());
+    chain
+}
+
+fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(truth) => *truth,
+        Value::Number(number) => number.as_i64() != Some(0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::screen::tests::row, *};
+
+    #[test]
+    fn a_chain_shows_its_lag_and_state() {
+        let cases = [
+            (
+                json!({ "tip_height": 9, "scanned_height": 7, "healthy": true, "frozen": null }),
+                json!(2),
+                "ok",
+            ),
+            (
+                json!({ "tip_height": 7, "scanned_height": 9, "healthy": true, "frozen": 0 }),
+                json!(0),
+                "ok",
+            ),
+            (
+                json!({ "tip_height": null, "scanned_height": 7, "healthy": false }),
+                json!(null),
+                "failed",
+            ),
+            (
+                json!({ "healthy": true, "frozen": "below_finality" }),
+                json!(null),
+                "frozen",
+            ),
+        ];
+        for (chain, lag, state) in cases {
+            let shown = with_lag(row(chain.clone()));
+            assert_eq!(
+                (&shown["lag"], shown["state"].as_str()),
+                (&lag, Some(state)),
+                "{chain}"
+            );
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Times as people write and read them.
+
+use crate::domain::{block::Height, payment::ScanFrom, time::UnixMs};
+use jiff::Timestamp;
+
+/// From this number on, an integer is a time and no height: the year 1970 in milliseconds has
+/// more digits only until April.
+const FIRST_TIME: i64 = 10_000_000_000;
+
+/// A time in UTC to the second: `2026-11-21 23:52:48Z`.
+pub(super) fn readable(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map_or_else(
+        |_| ms.to_string(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+    )
+}
+
+/// Reads milliseconds since 1970, or a time with its zone: `2026-11-21T23:52:48Z`.
+pub(super) fn parse_time(text: &str) -> Result<UnixMs, String> {
+    if let Ok(ms) = text.parse::<i64>() {
+        return if ms >= FIRST_TIME {
+            Ok(UnixMs(ms))
+        } else {
+            Err("is no time in milliseconds since 1970".to_owned())
+        };
+    }
+    text.parse::<Timestamp>()
+        .map(|at| UnixMs(at.as_millisecond()))
+        .map_err(|_| {
+            "is no time; write milliseconds since 1970, or for example 2026-11-21T23:52:48Z"
+                .to_owned()
+        })
+}
+
+/// Reads a height, or a time as [`parse_time`] does.
+pub(super) fn parse_scan_from(text: &str) -> Result<ScanFrom, String> {
+    match text.parse::<i64>() {
+        Ok(number) if number < FIRST_TIME => u32::try_from(number)
+            .map(|height| ScanFrom::Height(Height(height)))
+            .map_err(|_| "is no height".to_owned()),
+        Ok(_) | Err(_) => parse_time(text).map(ScanFrom::Time),
+    }
+}
+
+/// As the inbox has it: the height or the milliseconds.
+pub(super) fn scan_from_number(from: ScanFrom) -> i64 {
+    match from {
+        ScanFrom::Height(Height(height)) => height.into(),
+        ScanFrom::Time(UnixMs(ms)) => ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_utc() {
+        assert_eq!(readable(1_795_305_168_900), "2026-11-21 23:52:48Z");
+        assert_eq!(readable(i64::MAX), i64::MAX.to_string());
+    }
+
+    #[test]
+    fn times_are_read_with_their_zone() {
+        for text in [
+            "1795305168000",
+            "2026-11-21T23:52:48Z",
+            "2026-11-22T00:52:48+01:00",
+        ] {
+            assert_eq!(parse_time(text), Ok(UnixMs(1_795_305_168_000)), "{text}");
+        }
+        for text in ["", "soon", "12", "2026-11-21", "2026-11-21T23:52:48"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_small_integer_is_a_height() {
+        assert_eq!(
+            parse_scan_from("850000"),
+            Ok(ScanFrom::Height(Height(850_000)))
+        );
+        let time = ScanFrom::Time(UnixMs(1_795_305_168_000));
+        assert_eq!(parse_scan_from("2026-11-21T23:52:48Z"), Ok(time));
+        assert_eq!(scan_from_number(time), 1_795_305_168_000);
+        for text in ["-1", "5000000000", "x"] {
+            assert!(parse_scan_from(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! One follower a chain: its source, where it resumes, how it reaches the watcher.
+
+use crate::{
+    chain::{
+        Ask, ChainInput, ChainSource,
+        bitcoin::BitcoinSource,
+        ethereum::{EthereumSource, TokenSpec},
+        follower::{Follower, Gone, Options, Signals, Sink, Start},
+    },
+    clock::Clock,
+    config::{Chain, Config, EthereumNode, Node},
+    domain::{
+        asset::{AssetKind, ChainName},
+        view::FreezeReason,
+    },
+    metrics::Metrics,
+    store::Store,
+    watcher::{Input, run::Message, state::AddressFormat, was_tagged},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Notify, mpsc, watch};
+
+/// The endpoint label of a bitcoind, of which there is one a chain.
+pub(super) const BITCOIND: &str = "bitcoind";
+
+/// Where each chain's follower resumes.
+pub(super) fn starts(store: &Store, config: &Config) -> anyhow::Result<Vec<Start>> {
+    config
+        .chains
+        .iter()
+        .map(|chain| start(store, &chain.name))
+        .collect()
+}
+
+fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
+    let Some(known) = store.chain(name)? else {
+        return Ok(Start::default());
+    };
+    Ok(Start {
+        tagged: was_tagged(&known.view),
+        finalized: known.view.finalized,
+        frozen: known.view.frozen == Some(FreezeReason::BelowFinality),
+        released: false,
+        recent: known.recent,
+    })
+}
+
+/// Starts a follower for each chain and returns how to ask it. Must run inside the runtime.
+pub(super) fn spawn(
+    config: &Config,
+    starts: Vec<Start>,
+    inputs: &mpsc::Sender<Message>,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+    stopping: &watch::Receiver<bool>,
+) -> anyhow::Result<Vec<(ChainName, mpsc::Sender<Ask>)>> {
+    let mut queues = Vec::new();
+    for (chain, start) in config.chains.iter().zip(starts) {
+        let (asks, received) = mpsc::channel(super::ASKS_MAX);
+        queues.push((chain.name.clone(), asks));
+        let signals = Signals {
+            asks: received,
+            wake: Arc::new(Notify::new()),
+            shutdown: stopping.clone(),
+        };
+        let sink = ToWatcher {
+            chain: chain.name.clone(),
+            inputs: inputs.clone(),
+        };
+        match &chain.node {
+            Node::Bitcoin(node) => {
+                let observer = metrics.rpc_observer(&chain.name, BITCOIND);
+                let name = chain.name.as_str();
+                let source = BitcoinSource::new(name, node, Arc::clone(clock), observer)?;
+                follow(source, sink, clock, options(chain), start, signals);
+            }
+            Node::Ethereum(node) => {
+                let source = ethereum(config, chain, node, clock, metrics)?;
+                follow(source, sink, clock, options(chain), start, signals);
+            }
+        }
+    }
+    Ok(queues)
+}
+
+fn follow<S: ChainSource>(
+    source: S,
+    sink: ToWatcher,
+    clock: &Arc<dyn Clock>,
+    options: Options,
+    start: Start,
+    signals: Signals,
+) {
+    let follower = Follower::new(source, sink, Arc::clone(clock), options, start);
+    tokio::spawn(follower.run(signals));
+}
+
+fn ethereum(
+    config: &Config,
+    chain: &Chain,
+    node: &EthereumNode,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> anyhow::Result<EthereumSource<crate::chain::rpc::HttpTransport>> {
+    let endpoint = node
+        .endpoints
+        .first()
+        .map_or("", |endpoint| endpoint.name.as_str());
+    let observer = metrics.rpc_observer(&chain.name, endpoint);
+    Ok(EthereumSource::new(
+        node,
+        tokens(config, chain),
+        Arc::clone(clock),
+        observer,
+    )?)
+}
+
+/// The tokens that a chain carries.
+pub(crate) fn tokens(config: &Config, chain: &Chain) -> Vec<TokenSpec> {
+    let on_chain = config
+        .assets
+        .iter()
+        .filter(|asset| asset.chain == chain.name);
+    on_chain
+        .filter_map(|asset| match asset.kind {
+            AssetKind::Native => None,
+            AssetKind::Token(contract) => Some(TokenSpec {
+                asset: asset.code.clone(),
+                contract,
+                decimals: asset.decimals,
+            }),
+        })
+        .collect()
+}
+
+/// How addresses of a chain are written.
+pub(super) const fn address_format(chain: &Chain) -> AddressFormat {
+    match &chain.node {
+        Node::Bitcoin(node) => AddressFormat::Bitcoin(node.network),
+        Node::Ethereum(_) => AddressFormat::Ethereum,
+    }
+}
+
+fn options(chain: &Chain) -> Options {
+    let has_mempool = super::chain_kind(chain).has_mempool();
+    let poll_ms = u64::try_from(chain.poll_interval.0).unwrap_or(1000);
+    Options {
+        chain: chain.name.clone(),
+        poll_interval: Duration::from_millis(poll_ms),
+        final_depth: chain.final_depth,
+        max_rescan: chain.max_rescan,
+        has_mempool,
+        seed: chain
+            .name
+            .as_str()
+            .bytes()
+            .fold(0, |seed, byte| seed.wrapping_mul(31) ^ u64::from(byte)),
+    }
+}
+
+/// A follower's way to the watcher.
+#[derive(Debug)]
+struct ToWatcher {
+    chain: ChainName,
+    inputs: mpsc::Sender<Message>,
+}
+
+impl Sink for ToWatcher {
+    async fn deliver(&mut self, input: ChainInput) -> Result<(), Gone> {
+        let input = Input::Chain(self.chain.clone(), input);
+        self.inputs
+            .send(Message { input, done: None })
+            .await
+            .map_err(|_| Gone)
+    }
+}

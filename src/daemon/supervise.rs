@@ -1,0 +1,136 @@
+//! Ticks, signals and systemd: the daemon's relation to time and to its supervisor.
+
+use crate::{
+    clock::Clock,
+    health::Health,
+    watcher::{Input, run::Message},
+};
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+};
+
+/// How often the watcher is told that time passed.
+const TICK: Duration = Duration::from_millis(500);
+/// The watcher is stuck when it has finished nothing for this long. Commits that fail are
+/// retried and tick; an unreachable node never gets here.
+const STUCK_AFTER_MS: u64 = 30_000;
+
+/// Starts the ticks and the watchdog.
+pub(super) fn spawn(
+    runtime: &Runtime,
+    inputs: mpsc::Sender<Message>,
+    clock: &Arc<dyn Clock>,
+    health: &Health,
+    stopping: watch::Receiver<bool>,
+) {
+    runtime.spawn(tick(inputs, stopping.clone()));
+    if let Some(timeout) = sd_notify::watchdog_enabled() {
+        runtime.spawn(watchdog(
+            timeout / 3,
+            Arc::clone(clock),
+            health.clone(),
+            stopping,
+        ));
+    }
+}
+
+async fn tick(inputs: mpsc::Sender<Message>, mut stopping: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(TICK);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = stopping.changed() => return,
+        }
+        let message = Message {
+            input: Input::Tick,
+            done: None,
+        };
+        if matches!(
+            inputs.try_send(message),
+            Err(mpsc::error::TrySendError::Closed(_))
+        ) {
+            return;
+        }
+    }
+}
+
+async fn watchdog(
+    every: Duration,
+    clock: Arc<dyn Clock>,
+    health: Health,
+    mut stopping: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = stopping.changed() => return,
+        }
+        let idle_ms = clock
+            .now()
+            .monotonic_ms
+            .saturating_sub(health.read().watcher_ticked_ms);
+        if idle_ms < STUCK_AFTER_MS {
+            notify(&[sd_notify::NotifyState::Watchdog]);
+        } else {
+            tracing::error!(idle_ms, "the watcher is stuck");
+        }
+    }
+}
+
+/// Returns at SIGTERM or SIGINT; says at SIGHUP what a reload can do.
+pub(super) async fn wait_for_stop(config_path: &Path) {
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::hangup()),
+    );
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+        tracing::error!("cannot listen for signals; stopping");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            () = next(&mut hangup) => reload(config_path),
+        }
+    }
+}
+
+async fn next(signal: &mut Signal) {
+    if signal.recv().await.is_none() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Everything in the configuration shapes what is running: it is checked now and used at the
+/// next start. Cookies and secret files are read again by themselves.
+fn reload(config_path: &Path) {
+    match crate::config::Config::load(config_path) {
+        Ok(_) => tracing::warn!(
+            "SIGHUP: the configuration is valid; every key takes effect at the next restart \
+             (cookie files are re-read by themselves)"
+        ),
+        Err(errors) => tracing::error!(%errors, "SIGHUP: the configuration is not valid"),
+    }
+}
+
+/// Tells systemd that the daemon serves; nodes are not waited for.
+pub(super) fn ready() {
+    notify(&[sd_notify::NotifyState::Ready]);
+}
+
+/// Tells systemd that the daemon ends on purpose.
+pub(super) fn stopping() {
+    notify(&[sd_notify::NotifyState::Stopping]);
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd cannot be told");
+    }
+}

@@ -1,0 +1,198 @@
+//! From two states of a payment to the entries that tell the difference.
+//!
+//! Knows nothing of why a payment was judged as it was; compares what was with what is.
+
+use crate::domain::{
+    assess::is_reversal,
+    event::{Entry, EventKind},
+    payment::Payment,
+    snapshot,
+    status::{Reason, Status},
+    time::UnixMs,
+    transfer::{Disposition, Position, Transfer},
+    view::ChainView,
+};
+use serde_json::{Map, Value};
+
+/// Writes the entries of one step, each with the next version.
+pub(super) struct Journal<'a> {
+    before: &'a Payment,
+    after: Payment,
+    view: &'a ChainView,
+    now: UnixMs,
+    status: (Status, Option<Reason>),
+    is_final: bool,
+    entries: Vec<Entry>,
+}
+
+/// The payment with its new version, and the entries that lead there.
+///
+/// The order is: the request that was carried out, the transfers that it or the chain brought,
+/// what a person should know, the new status, finality. Each entry shows the row as it is after
+/// it; status, reason and `final` turn with their own entry.
+pub(super) fn write(
+    before: &Payment,
+    after: Payment,
+    command: Option<Map<String, Value>>,
+    refund_lost: bool,
+    view: &ChainView,
+    now: UnixMs,
+) -> (Payment, Vec<Entry>) {
+    let mut journal = Journal {
+        before,
+        status: (before.judged.status, before.judged.reason),
+        is_final: before.judged.is_final,
+        after,
+        view,
+        now,
+        entries: Vec::new(),
+    };
+    if let Some(command) = command {
+        journal.add(EventKind::Command, Some(("command", command.into())));
+    }
+    journal.transfers();
+    journal.attention();
+    journal.status(refund_lost);
+    journal.finality();
+    journal.anything_else();
+    if !journal.entries.is_empty() {
+        journal.after.updated_at = now;
+    }
+    (journal.after, journal.entries)
+}
+
+impl Journal<'_> {
+    fn transfers(&mut self) {
+        let moved: Vec<Value> = self
+            .after
+            .transfers
+            .iter()
+            .enumerate()
+            .filter(|(row, transfer)| is_news(self.before.transfers.get(*row), transfer))
+            .map(|(_, transfer)| snapshot::transfer(transfer, self.after.kind, self.view))
+            .collect();
+        for transfer in moved {
+            self.add(EventKind::Transfer, Some(("transfer", transfer)));
+        }
+    }
+
+    fn attention(&mut self) {
+        let mut causes: Vec<(&str, String)> = Vec::new();
+        for (row, transfer) in self.after.transfers.iter().enumerate() {
+            if is_newly_live(self.before.transfers.get(row), transfer) {
+                causes.extend(about_new_money(&self.after, transfer));
+            }
+        }
+        let impossible = self.after.history.impossible;
+        if let Some(status) = impossible.filter(|_| impossible != self.before.history.impossible) {
+            let from = self.before.judged.status;
+            causes.push((
+                "impossible_transition",
+                format!("the facts ask for a step from {from} to {status}, which does not exist"),
+            ));
+        }
+        if self.after.history.is_final && lost_final_money(self.before, &self.after) {
+            let text = "money of a final payment has left the chain".to_owned();
+            causes.push(("final_money_lost", text));
+        }
+        for (code, message) in causes {
+            let about = serde_json::json!({ "code": code, "message": message });
+            self.add(EventKind::Attention, Some(("attention", about)));
+        }
+    }
+
+    fn status(&mut self, refund_lost: bool) {
+        let from = self.status.0;
+        let to = (self.after.judged.status, self.after.judged.reason);
+        if refund_lost || is_reversal(from, to.0) {
+            self.turn(EventKind::Reversed, to);
+        } else if self.status != to {
+            self.turn(EventKind::Status, to);
+        }
+    }
+
+    fn finality(&mut self) {
+        if self.after.judged.is_final && !self.is_final {
+            self.is_final = true;
+            self.add(EventKind::Finalized, None);
+        }
+    }
+
+    /// The row never differs from its last entry.
+    fn anything_else(&mut self) {
+        let changed = || {
+            let before = snapshot::row(self.before, self.view);
+            let after = snapshot::row(&self.after, self.view);
+            before != after
+        };
+        if self.entries.is_empty() && changed() {
+            self.turn(EventKind::Status, self.status);
+        }
+    }
+
+    fn turn(&mut self, kind: EventKind, to: (Status, Option<Reason>)) {
+        let from = self.status.0;
+        self.status = to;
+        self.add(kind, None);
+        if let Some(entry) = self.entries.last_mut() {
+            entry.from = Some(from);
+        }
+    }
+
+    fn add(&mut self, kind: EventKind, extra: Option<(&str, Value)>) {
+        self.after.version = self.after.version.saturating_add(1);
+        let (status, reason) = self.status;
+        let mut shown = snapshot::row(&self.after, self.view);
+        snapshot::turn(&mut shown, status, reason, self.is_final);
+        snapshot::stamp(&mut shown, self.after.version, self.now);
+        if let Some((name, value)) = extra {
+            shown.insert(name.to_owned(), value);
+        }
+        self.entries.push(Entry {
+            payment: Some((self.after.id.clone(), self.after.version)),
+            kind,
+            from: Some(status),
+            to: Some(status),
+            reason,
+            data: shown.into(),
+            occurred_at: self.now,
+        });
+    }
+}
+
+/// Whether a row is new or stands elsewhere; the row of further dust is told of once.
+fn is_news(before: Option<&Transfer>, after: &Transfer) -> bool {
+    before.is_none_or(|before| before.place != after.place && after.position != Position::Dust)
+}
+
+pub(super) fn is_newly_live(before: Option<&Transfer>, after: &Transfer) -> bool {
+    after.place.is_live() && before.is_none_or(|before| !before.place.is_live())
+}
+
+fn about_new_money(payment: &Payment, transfer: &Transfer) -> Vec<(&'static str, String)> {
+    let mut causes = Vec::new();
+    let refund = payment.history.refunded.as_ref();
+    if transfer.disposition == Disposition::Dust {
+        return causes;
+    }
+    if transfer.disposition == Disposition::WrongAsset {
+        let (asset, expected) = (&transfer.asset, &payment.terms.asset);
+        let text = format!("{asset} came to an address that expects {expected}; it is not counted");
+        causes.push(("wrong_asset", text));
+    }
+    if refund.is_some_and(|refund| transfer.first_seen_at > refund.at) {
+        let text = "money came after the payment was refunded".to_owned();
+        causes.push(("after_refund", text));
+    }
+    causes
+}
+
+fn lost_final_money(before: &Payment, after: &Payment) -> bool {
+    before
+        .transfers
+        .iter()
+        .zip(&after.transfers)
+        .any(|(was, is)| {
+            was.disposition == Disposition::Counted && was.place.is_live() && !is.place.is_live()
+        })
+}

@@ -1,0 +1,112 @@
+//! From facts about one payment to the step that they cause.
+//!
+//! Takes the facts, judges, and tells the difference. Knows nothing of other payments and never
+//! loads, stores or logs anything.
+
+mod dust;
+mod journal;
+mod places;
+
+pub use dust::MAX_ROWS;
+
+use super::{
+    assess::{self, money},
+    facts::Fact,
+    flags::Flag,
+    payment::Payment,
+    step::PaymentStep,
+    time::UnixMs,
+    transfer::{Place, Transfer},
+    view::ChainView,
+};
+use serde_json::{Map, Value};
+
+/// What these facts, in this order, make of a payment; `None` when they change nothing at all.
+/// Without facts the payment is judged again, because time or the chain went on.
+#[must_use]
+pub fn apply(
+    payment: &Payment,
+    facts: &[Fact],
+    view: &ChainView,
+    now: UnixMs,
+) -> Option<PaymentStep> {
+    let mut after = payment.clone();
+    places::take(&mut after, facts);
+    after
+        .scan
+        .settle_goal(view.scanned.map(|cursor| cursor.id.height));
+    conclude(payment, after, None, view, now)
+}
+
+/// Judges a payment whose facts or history changed, and tells the difference.
+pub(super) fn conclude(
+    before: &Payment,
+    mut after: Payment,
+    command: Option<Map<String, Value>>,
+    view: &ChainView,
+    now: UnixMs,
+) -> Option<PaymentStep> {
+    let refund_lost = remember_moves(before, &mut after, now);
+    let assessment = assess::assess(&after, view, now);
+    after.judged = assessment.judgement;
+    after.history = assessment.history;
+    for (transfer, disposition) in after.transfers.iter_mut().zip(assessment.dispositions) {
+        transfer.disposition = disposition;
+    }
+    let (payment, entries) = journal::write(before, after, command, refund_lost, view, now);
+    (payment != *before).then(|| PaymentStep {
+        changed: changed(before, &payment),
+        payment,
+        is_new: false,
+        entries,
+    })
+}
+
+fn changed(before: &Payment, after: &Payment) -> Vec<usize> {
+    let differs = |(row, transfer): (usize, &Transfer)| {
+        (before.transfers.get(row) != Some(transfer)).then_some(row)
+    };
+    after
+        .transfers
+        .iter()
+        .enumerate()
+        .filter_map(differs)
+        .collect()
+}
+
+/// Puts into the history what the moves of significant money leave behind: sticking flags, the
+/// time of the last money, and whether money left the chain that had been refunded.
+fn remember_moves(before: &Payment, after: &mut Payment, now: UnixMs) -> bool {
+    let mut left_chain = false;
+    let mut history = after.history.clone();
+    for money in money::gather(after).iter().filter(|m| m.significant) {
+        for row in &money.rows {
+            let (was, is) = (before.transfers.get(*row), after.transfers.get(*row));
+            let Some(is) = is else { continue };
+            let was_in = was.and_then(|t| t.place.anchor()).map(|a| a.block.id);
+            let is_in = is.place.anchor().map(|a| a.block.id);
+            left_chain |= was_in.is_some() && is_in.is_none();
+            history.sticky = history
+                .sticky
+                .with_if(Flag::Reorged, was_in.is_some() && was_in != is_in)
+                .with_if(Flag::Replaced, is_replaced(is));
+            if journal::is_newly_live(was, is) {
+                history.money_at = Some(now);
+            }
+        }
+    }
+    let refund_lost = left_chain && history.refunded.is_some();
+    if refund_lost {
+        history.reversals = history.reversals.saturating_add(1);
+        history.sticky = history.sticky.with(Flag::Reversed);
+    }
+    after.history = history;
+    refund_lost
+}
+
+const fn is_replaced(transfer: &Transfer) -> bool {
+    match transfer.place {
+        Place::Replaced { .. } => true,
+        Place::Mempool | Place::Block(_) | Place::Evicted | Place::Orphaned => false,
+    }
+}

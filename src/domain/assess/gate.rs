@@ -1,0 +1,157 @@
+//! What may be decided at this moment, and what a decision that may not be made waits for.
+//!
+//! Knows the chain's health, its progress and the clock; knows nothing of money.
+
+use crate::domain::{
+    asset::ChainKind, block::Height, payment::Due, payment::Payment, time::SpanMs, time::UnixMs,
+    view::ChainView,
+};
+
+/// What must happen before a judgement can change by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wait {
+    /// The scan of past blocks for this payment must end.
+    Scan,
+    /// The source must be healthy again.
+    Health,
+    /// The chain must be released from its freeze.
+    Thaw,
+    /// A quorum of operators must hold the block.
+    Agreement,
+    /// A full poll must begin at or after this time.
+    Poll(UnixMs),
+    /// The cursor must reach this height.
+    Cursor(Height),
+    /// Finality must reach this height.
+    Final(Height),
+}
+
+/// The state of the chain and the clock, as far as it holds judgements back.
+#[derive(Debug, Clone, Copy)]
+pub struct Gate<'a> {
+    payment: &'a Payment,
+    view: &'a ChainView,
+    now: UnixMs,
+}
+
+impl<'a> Gate<'a> {
+    /// The gate of one payment now.
+    #[must_use]
+    pub const fn new(payment: &'a Payment, view: &'a ChainView, now: UnixMs) -> Self {
+        Self { payment, view, now }
+    }
+
+    /// Whether a verdict (`paid`, `expired`, `invalid`) may be made now: the source is healthy,
+    /// the chain is not frozen, and the payment's past is scanned.
+    ///
+    /// A frozen chain holds back `expired` and `invalid` too: while our view of the chain is in
+    /// doubt, nobody is told that their money did not come.
+    ///
+    /// # Errors
+    /// What to wait for.
+    pub fn verdict(&self) -> Result<(), Wait> {
+        if !self.payment.scan.is_complete() {
+            Err(Wait::Scan)
+        } else if !self.view.healthy {
+            Err(Wait::Health)
+        } else if self.view.frozen.is_some() {
+            Err(Wait::Thaw)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a rise to `paid` or `final` may rest on blocks up to this height.
+    ///
+    /// # Errors
+    /// What to wait for.
+    pub fn rise(&self, top: Height) -> Result<(), Wait> {
+        self.verdict()?;
+        if self.view.is_agreed(top) {
+            Ok(())
+        } else {
+            Err(Wait::Agreement)
+        }
+    }
+
+    /// Whether `at` is over for certain: the clock is beyond it, and so is the beginning of a
+    /// full poll, so that everything that happened until then is known.
+    ///
+    /// # Errors
+    /// What to wait for.
+    pub fn passed(&self, at: UnixMs) -> Result<(), Wait> {
+        let polled = self.view.polled_at.is_some_and(|polled| polled > at);
+        if self.now > at && polled {
+            self.verdict()
+        } else {
+            Err(Wait::Poll(just_after(at)))
+        }
+    }
+
+    /// Whether the payment's deadline is passed. On Ethereum the cursor's block must be later
+    /// too, since there a block's time says when it was made; native money must also be traced.
+    ///
+    /// # Errors
+    /// What to wait for.
+    pub fn deadline(&self) -> Result<(), Wait> {
+        let at = self.payment.terms.deadline();
+        self.passed(at)?;
+        if self.scanned_beyond(at) && self.traced() {
+            Ok(())
+        } else {
+            Err(self.next_block())
+        }
+    }
+
+    fn scanned_beyond(&self, at: UnixMs) -> bool {
+        match self.view.kind {
+            ChainKind::Bitcoin => true,
+            ChainKind::Ethereum => self.view.scanned.is_some_and(|cursor| cursor.time > at),
+        }
+    }
+
+    fn traced(&self) -> bool {
+        let scanned = self.view.scanned.map(|cursor| cursor.id.height);
+        !self.payment.history.needs_traces || self.view.traced >= scanned
+    }
+
+    /// Later blocks and their traces come with the cursor.
+    fn next_block(&self) -> Wait {
+        let scanned = self
+            .view
+            .scanned
+            .map_or(Height(0), |cursor| cursor.id.height);
+        Wait::Cursor(scanned.plus(1))
+    }
+}
+
+/// The first millisecond after a time.
+#[must_use]
+pub const fn just_after(at: UnixMs) -> UnixMs {
+    at.plus(SpanMs(1))
+}
+
+/// When a payment with these waits must be judged again.
+#[must_use]
+pub fn due(payment: &Payment, waits: &[Wait]) -> Due {
+    let mut due = Due::default();
+    for wait in waits {
+        match *wait {
+            // In the past on purpose: found by the first look that is allowed.
+            Wait::Scan | Wait::Health | Wait::Thaw | Wait::Agreement => {
+                due.at = Some(earliest(due.at, payment.created_at));
+            }
+            Wait::Poll(at) => due.at = Some(earliest(due.at, at)),
+            Wait::Cursor(height) => due.height = Some(earliest(due.height, height)),
+            Wait::Final(height) => due.final_height = Some(earliest(due.final_height, height)),
+        }
+    }
+    due
+}
+
+fn earliest<T: Ord>(known: Option<T>, new: T) -> T {
+    match known {
+        Some(known) => known.min(new),
+        None => new,
+    }
+}

@@ -1,0 +1,171 @@
+//! The strict reading of a request's JSON body.
+//!
+//! Knows names and types of fields; knows nothing of payments. Unknown fields are refused: a
+//! misspelt `tolerance` must not silently become the default.
+
+use super::Refusal;
+use crate::domain::{block::Height, payment::ScanFrom, terms::Policy, time::UnixMs};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// The longest body in bytes, as the inbox's table has it.
+pub const MAX_BODY: usize = 8 * 1024;
+/// The longest metadata in bytes, written compactly.
+pub const MAX_METADATA: usize = 1024;
+/// Smaller integers in `scan_from` are heights, others milliseconds: no chain has ten billion
+/// blocks, and that many milliseconds were over in April 1970.
+const FIRST_TIME: i64 = 10_000_000_000;
+/// The deepest that a request may ask for.
+const MAX_CONFIRMATIONS: i64 = 1000;
+
+/// A JSON object in which no name stands twice: of two amounts neither is to be believed.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// Reads [`Fields`] one by one.
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+            if fields.contains_key(&name) {
+                return Err(A::Error::custom(format!("{name:?} stands twice")));
+            }
+            fields.insert(name, value);
+        }
+        Ok(Fields(fields))
+    }
+}
+
+/// The fields of a body that nobody has asked for yet.
+pub(super) struct Body(Map<String, Value>);
+
+impl Body {
+    /// Reads a JSON object.
+    pub(super) fn read(text: &str) -> Result<Self, Refusal> {
+        if text.len() > MAX_BODY {
+            let message = format!("the body is longer than {MAX_BODY} bytes");
+            return Err(Refusal::new("body_too_large", message));
+        }
+        let Fields(fields) = serde_json::from_str(text)
+            .map_err(|error| malformed(format!("the body is no valid JSON object: {error}")))?;
+        Ok(Self(fields))
+    }
+
+    /// Refuses what is left.
+    pub(super) fn finish(self) -> Result<(), Refusal> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("the body has an unknown field {name:?}");
+                Err(Refusal::new("unknown_field", message))
+            }
+        }
+    }
+
+    /// A field that may be missing; `null` counts as missing.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_),
+            ) => Err(malformed(format!("{name:?} must be a string"))),
+        }
+    }
+
+    pub(super) fn integer(&mut self, name: &str) -> Result<Option<i64>, Refusal> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        let integer = value.as_i64().filter(|integer| *integer >= 0);
+        let wrong = || malformed(format!("{name:?} must be an integer that is not negative"));
+        integer.map(Some).ok_or_else(wrong)
+    }
+
+    pub(super) fn time(&mut self, name: &str) -> Result<Option<UnixMs>, Refusal> {
+        Ok(self.integer(name)?.map(UnixMs))
+    }
+
+    pub(super) fn confirmations(&mut self) -> Result<Option<u32>, Refusal> {
+        let Some(number) = self.integer("confirmations")? else {
+            return Ok(None);
+        };
+        let allowed = (1..=MAX_CONFIRMATIONS).contains(&number);
+        let number = u32::try_from(number).ok().filter(|_| allowed);
+        let wrong = || {
+            let message = format!("\"confirmations\" must be from 1 to {MAX_CONFIRMATIONS}");
+            Refusal::new("bad_confirmations", message)
+        };
+        number.map(Some).ok_or_else(wrong)
+    }
+
+    pub(super) fn policy(&mut self) -> Result<Option<Policy>, Refusal> {
+        let Some(text) = self.text("policy")? else {
+            return Ok(None);
+        };
+        let wrong = || malformed("\"policy\" must be \"single\" or \"sum\"".to_owned());
+        Policy::parse(&text).map(Some).ok_or_else(wrong)
+    }
+
+    pub(super) fn scan_from(&mut self) -> Result<Option<ScanFrom>, Refusal> {
+        let Some(number) = self.integer("scan_from")? else {
+            return Ok(None);
+        };
+        if number >= FIRST_TIME {
+            return Ok(Some(ScanFrom::Time(UnixMs(number))));
+        }
+        let wrong = || malformed("\"scan_from\" is beyond every possible height".to_owned());
+        let height = u32::try_from(number).map_err(|_| wrong())?;
+        Ok(Some(ScanFrom::Height(Height(height))))
+    }
+
+    /// The gateway's own object, written compactly.
+    pub(super) fn metadata(&mut self) -> Result<Option<String>, Refusal> {
+        let Some(value) = self.take("metadata") else {
+            return Ok(None);
+        };
+        if !value.is_object() {
+            return Err(malformed("\"metadata\" must be a JSON object".to_owned()));
+        }
+        let text = value.to_string();
+        if text.len() > MAX_METADATA {
+            let message = format!("\"metadata\" is longer than {MAX_METADATA} bytes");
+            return Err(Refusal::new("metadata_too_large", message));
+        }
+        Ok(Some(text))
+    }
+}
+
+/// A field that has to be there.
+pub(super) fn required<T>(name: &str, value: Option<T>) -> Result<T, Refusal> {
+    value.ok_or_else(|| Refusal::new("missing_field", format!("the body has no {name:?}")))
+}
+
+fn malformed(message: String) -> Refusal {
+    Refusal::new("malformed_body", message)
+}

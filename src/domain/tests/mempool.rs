@@ -1,0 +1,158 @@
+//! Unconfirmed money: seen, replaced, evicted, back again.
+
+use super::check;
+
+#[test]
+fn first_seen_is_kept_when_mined() {
+    let story = check(
+        "BTC 0.4",
+        "see a=0.4 => pending txid=a\nwait 10m\nmine a => confirming txid=a",
+    );
+    assert_eq!(
+        story.payment.judged.first_seen_at,
+        Some(super::setup::START)
+    );
+    assert_ne!(
+        story.payment.judged.confirmed_at,
+        story.payment.judged.first_seen_at
+    );
+}
+
+#[test]
+fn replaced_by_one_that_pays_elsewhere_it_is_new_again() {
+    let story = check(
+        "BTC 0.4",
+        "
+        see a=0.4@x
+        replace a z => new/dropped flags=replaced a@replaced told=transfer,status a:short received=0
+        ",
+    );
+    let place = story.payment.transfers[0].place;
+    let by = super::setup::txid("z");
+    assert_eq!(
+        place,
+        crate::domain::transfer::Place::Replaced {
+            by,
+            confirmed_in: None
+        }
+    );
+}
+
+#[test]
+fn a_replacement_that_pays_us_takes_over() {
+    for (amount, outcome) in [
+        ("0.5", "paid/overpaid flags=overpaid,replaced"),
+        ("0.4", "paid/exact flags=replaced"),
+        ("0.3", "invalid/underpaid flags=replaced,underpaid"),
+    ] {
+        check(
+            "BTC 0.4",
+            &format!(
+                "
+                see a=0.4@x
+                see b={amount}@x,y => pending txid=b received={amount} a@replaced
+                mine b
+                blocks 1           => {outcome}
+                "
+            ),
+        );
+        check(
+            "BTC 0.4",
+            &format!(
+                "
+                see a=0.4@x
+                mine b={amount}@x  => confirming txid=b a@replaced
+                blocks 1           => {outcome}
+                "
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_replacement_after_the_deadline_is_as_early_as_what_it_replaced() {
+    check(
+        "BTC 0.4",
+        "see a=0.4@x\nwait 2h\nsee b=0.4@x => pending flags=replaced",
+    );
+    check(
+        "BTC 0.4",
+        "see a=0.4@x\nwait 2h\nmine b=0.4@x => confirming flags=replaced",
+    );
+    check(
+        "BTC 0.4",
+        "see a=0.4\nwait 2h\nreplace a b\nmine b=0.4 => expired/deadline flags=replaced\nblocks 1 => paid/exact",
+    );
+    // An eviction in between does not break the chain.
+    check(
+        "BTC 0.4",
+        "see a=0.4@x\nwait 5m\nevict a => new/dropped\nwait 1h => expired/deadline\nsee b=0.4@x => expired/deadline flags=replaced\nmine b\nblocks 1 => paid/exact",
+    );
+}
+
+#[test]
+fn dust_in_time_keeps_no_price_open() {
+    check(
+        "BTC 0.4",
+        "
+        see a=0.000001@x => new
+        wait 2h          => expired/deadline
+        mine b=0.4@x
+        blocks 1         => invalid/late
+        ",
+    );
+}
+
+#[test]
+fn evicted_and_later_mined_is_the_same_row() {
+    let story = check(
+        "BTC 0.4",
+        "
+        see a=0.4
+        evict a   => new/dropped a@evicted told=transfer,status
+        mine a    => confirming a@confirmed told=transfer,status
+        blocks 1  => paid/exact flags=
+        ",
+    );
+    assert_eq!(story.payment.transfers.len(), 1);
+}
+
+#[test]
+fn a_coinbase_waits_for_100() {
+    check(
+        "BTC 0.4",
+        "mine a=0.4! => confirming\nblocks 98 => confirming\nblocks 1 => paid/exact",
+    );
+    check(
+        "BTC 0.4 confirmations=120",
+        "mine a=0.4!\nblocks 118 => confirming\nblocks 1 => paid/exact",
+    );
+    check(
+        "BTC 0.4 policy=sum",
+        "mine a=0.2! b=0.2\nblocks 98 => confirming\nblocks 1 => paid/exact",
+    );
+    check(
+        "BTC 0.4",
+        "mine a=0.4!\nrollback 1 => new/reorged a@orphaned",
+    );
+}
+
+#[test]
+fn old_news_of_the_mempool_does_not_overrule_a_block() {
+    check(
+        "BTC 0.4",
+        "mine a=0.4\nsee a => confirming\nevict a => confirming\nreplace a z => confirming flags=",
+    );
+    check(
+        "BTC 0.4",
+        "see a=0.4\nconflict a z => invalid/double_spent\nsee a => invalid/double_spent\nmine a => confirming",
+    );
+}
+
+#[test]
+fn news_of_unknown_transactions_change_nothing() {
+    check(
+        "BTC 0.4",
+        "see a=0.4\nevict z => pending told=\nreplace y z => pending told=\nconflict y z => pending told=",
+    );
+}

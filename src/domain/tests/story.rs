@@ -1,0 +1,364 @@
+//! A payment's story as text: one action a line, and what it must lead to.
+//!
+//! ```text
+//! see a=1      => pending
+//! mine a       => confirming
+//! blocks 1     => paid/exact
+//! ```
+//!
+//! Actions: `see a=1`, `mine a b=2` (one block), `blocks 3`, `rollback 2` (pure), `swap 2 a / b`
+//! (two blocks leave, two join, in one input), `evict a`, `replace a z`, `conflict a z` (in the
+//! next block), `wait 5m`, `poll`, `unhealthy`, `healthy`, `freeze`, `thaw`, `agree N`,
+//! `finalize`, `judge`, and the requests `cancel accept reject ack extend refunded rescan`.
+//! A transaction is `name=amount`, `a=1+2` (two credits), `a=5:USDC` (another asset), `a=1!`
+//! (coinbase), `a=1@x` (spends the output `x`); once told, its name is enough.
+//!
+//! Every step is also checked against what must always hold; see [`super::invariants`].
+
+use super::{
+    invariants,
+    setup::{
+        START, START_HEIGHT, Setup, asset, block, kind_of, outpoint, position, span, txid, view,
+    },
+};
+use crate::domain::{
+    amount::Amount,
+    apply::apply,
+    asset::ChainKind,
+    block::{BlockHash, BlockRef, Height},
+    command::{CarriedOut, carry_out},
+    event::{Entry, EventKind},
+    facts::{Credit, Destination, Fact, OutPoint},
+    payment::{Payment, PaymentId, PaymentKey},
+    register::{Registration, register},
+    request::{Request, parse},
+    time::{SpanMs, UnixMs},
+    view::{ChainView, FreezeReason},
+};
+use std::collections::BTreeMap;
+
+/// One chain, one payment, and what was told about it.
+pub struct Story {
+    pub payment: Payment,
+    pub view: ChainView,
+    pub now: UnixMs,
+    pub entries: Vec<Entry>,
+    pub blocks: Vec<BlockRef>,
+    txs: BTreeMap<String, Told>,
+    forks: u8,
+    agreed: Option<Height>,
+    requests: i64,
+    pub last: Outcome,
+}
+
+/// What the last action led to.
+#[derive(Debug, Default, Clone)]
+pub struct Outcome {
+    pub kinds: Vec<EventKind>,
+    pub refused: Option<&'static str>,
+    pub duplicate: bool,
+}
+
+#[derive(Clone)]
+struct Told {
+    credits: Vec<Credit>,
+    inputs: Vec<OutPoint>,
+}
+
+impl Story {
+    pub fn begin(setup: &Setup) -> Self {
+        let kind = kind_of(&setup.asset);
+        let genesis = BlockHash([0; 32]);
+        let cursor = block(START_HEIGHT, 0, genesis, START.minus(span("1m")));
+        let view = view(kind, cursor, START);
+        let registration = Registration {
+            key: PaymentKey(1),
+            id: PaymentId::new("order-1").unwrap(),
+            register: &setup.register,
+            asset: &setup.asset,
+            kind,
+            address: "addr".to_owned(),
+            destination: Destination::new(b"addr").unwrap(),
+            created_at: START,
+        };
+        let step = register(registration, &setup.defaults, &view, START).unwrap();
+        Self {
+            payment: step.payment,
+            view,
+            now: START,
+            entries: step.entries,
+            blocks: vec![cursor],
+            txs: BTreeMap::new(),
+            forks: 0,
+            agreed: None,
+            requests: 0,
+            last: Outcome::default(),
+        }
+    }
+
+    /// Carries out one action.
+    pub fn act(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (verb, rest) = (words[0], &words[1..]);
+        match verb {
+            "see" => {
+                let facts = rest.iter().flat_map(|word| self.seen(word)).collect();
+                self.take(facts);
+            }
+            "mine" => {
+                let facts = self.connect(rest);
+                self.take(facts);
+            }
+            "blocks" => {
+                for _ in 0..rest[0].parse().unwrap() {
+                    let facts = self.connect(&[]);
+                    self.take(facts);
+                }
+            }
+            "rollback" => {
+                let facts = vec![self.disconnect(rest[0].parse().unwrap())];
+                self.take(facts);
+            }
+            "swap" => {
+                let facts = self.swap(rest);
+                self.take(facts);
+            }
+            "evict" => {
+                let txid = txid(rest[0]);
+                self.take(vec![Fact::Evicted { txid }]);
+            }
+            "replace" => self.take(vec![Fact::Replaced {
+                txid: txid(rest[0]),
+                by: txid(rest[1]),
+            }]),
+            "conflict" => {
+                let facts = self.conflict(rest[0], rest[1]);
+                self.take(facts);
+            }
+            "scanned" => {
+                let to = Height(rest[0].parse().unwrap());
+                self.take(vec![Fact::Scanned { to }]);
+            }
+            "past" => {
+                let facts = self.past(rest);
+                self.take(facts);
+            }
+            "wait" => self.wait(span(rest[0])),
+            _ => self.set(verb, rest),
+        }
+    }
+
+    /// Changes the chain's state, or asks for something.
+    fn set(&mut self, verb: &str, rest: &[&str]) {
+        match verb {
+            "unhealthy" => self.view.healthy = false,
+            "healthy" => self.view.healthy = true,
+            "freeze" => self.view.frozen = Some(FreezeReason::BelowFinality),
+            "thaw" => self.view.frozen = None,
+            "agree" => {
+                self.agreed = rest.first().map(|n| Height(n.parse().unwrap()));
+                self.follow();
+            }
+            "trace" => self.view.traced = rest.first().map(|n| Height(n.parse().unwrap())),
+            "finalize" => self.view.finalized = Some(self.tip().id.height),
+            "sleep" => {
+                // Time without a poll: the source was away.
+                self.now = self.now.plus(span(rest[0]));
+            }
+            "poll" => self.view.polled_at = Some(self.now),
+            "judge" => {}
+            _ => return self.ask(verb, rest),
+        }
+        self.take(Vec::new());
+    }
+
+    fn ask(&mut self, kind: &str, rest: &[&str]) {
+        let value = |index: usize| rest.get(index).copied().unwrap_or_default();
+        let body = match kind {
+            "extend" => format!("{{\"expires_at\":{}}}", self.now.plus(span(value(0))).0),
+            "rescan" => format!("{{\"scan_from\":{}}}", value(0)),
+            "refunded" | "accept" if !rest.is_empty() => format!("{{\"amount\":{:?}}}", value(0)),
+            _ => "{}".to_owned(),
+        };
+        self.requests += 1;
+        let request = Request {
+            seq: self.requests,
+            request_id: format!("r{}", self.requests),
+            kind: kind.to_owned(),
+            payment_id: "order-1".to_owned(),
+            body,
+            actor: Some("operator:ann".to_owned()),
+            created_at: self.now,
+        };
+        let command = parse(&request).unwrap_or_else(|refusal| panic!("{refusal}"));
+        let before = self.payment.clone();
+        self.last = Outcome::default();
+        match carry_out(&before, &command, &request, &self.view, self.now) {
+            Ok(CarriedOut::Applied(step)) => {
+                invariants::of_step(&before, &step, &self.view);
+                self.last.kinds = step.entries.iter().map(|entry| entry.kind).collect();
+                self.entries.extend(step.entries);
+                self.payment = step.payment;
+            }
+            Ok(CarriedOut::Duplicate(_)) => self.last.duplicate = true,
+            Err(refusal) => self.last.refused = Some(refusal.code),
+        }
+    }
+
+    /// Applies facts, as the watcher does.
+    pub fn take(&mut self, facts: Vec<Fact>) {
+        let before = self.payment.clone();
+        self.last = Outcome::default();
+        let step = apply(&before, &facts, &self.view, self.now);
+        if let Some(step) = step {
+            invariants::of_step(&before, &step, &self.view);
+            if facts.is_empty() {
+                invariants::was_due(&before, &step.payment, &self.view);
+            }
+            self.last.kinds = step.entries.iter().map(|entry| entry.kind).collect();
+            self.entries.extend(step.entries);
+            self.payment = step.payment;
+        }
+        invariants::settled(&self.payment, &facts, &self.view, self.now);
+        invariants::of_journal(self);
+    }
+
+    pub fn tip(&self) -> BlockRef {
+        *self.blocks.last().unwrap()
+    }
+
+    fn wait(&mut self, span: SpanMs) {
+        self.now = self.now.plus(span);
+        self.view.polled_at = Some(self.now);
+        self.take(Vec::new());
+    }
+
+    fn follow(&mut self) {
+        let tip = self.tip();
+        self.view.scanned = Some(tip);
+        self.view.tip = Some(tip);
+        self.view.agreed = Some(self.agreed.map_or(tip.id.height, |a| a.min(tip.id.height)));
+        self.view.traced = Some(tip.id.height);
+        let depth = tip.id.height.minus(99);
+        if self.view.kind == ChainKind::Bitcoin {
+            self.view.finalized = self.view.finalized.max(Some(depth));
+        }
+    }
+
+    /// The facts of a new block with these transactions.
+    pub fn connect(&mut self, words: &[&str]) -> Vec<Fact> {
+        let parent = self.tip();
+        let height = parent.id.height.0 + 1;
+        let block = block(height, self.forks, parent.id.hash, self.now);
+        self.blocks.push(block);
+        self.follow();
+        let mut facts = Vec::new();
+        for (index, word) in words.iter().enumerate() {
+            let tx_index = u32::try_from(index).unwrap();
+            facts.extend(self.mined(word, block, tx_index));
+        }
+        facts
+    }
+
+    fn mined(&mut self, word: &str, block: BlockRef, tx_index: u32) -> Vec<Fact> {
+        let (seen_at, told) = (self.now, self.tell(word));
+        let mined = |credit| Fact::Mined {
+            credit,
+            block,
+            tx_index,
+            seen_at,
+            inputs: told.inputs.clone(),
+        };
+        told.credits.iter().cloned().map(mined).collect()
+    }
+
+    /// Credits of a block that is already part of the chain: `past 990 a=1`.
+    fn past(&mut self, words: &[&str]) -> Vec<Fact> {
+        let height: u32 = words[0].parse().unwrap();
+        let known = self.blocks.iter().find(|b| b.id.height.0 == height);
+        let made = block(height, 0, BlockHash([0; 32]), START.minus(span("30m")));
+        let block = known.copied().unwrap_or(made);
+        let mut facts = Vec::new();
+        for word in &words[1..] {
+            facts.extend(self.mined(word, block, 0));
+        }
+        facts
+    }
+
+    pub fn disconnect(&mut self, count: usize) -> Fact {
+        let keep = self.blocks.len() - count;
+        self.blocks.truncate(keep);
+        self.forks += 1;
+        self.follow();
+        Fact::Disconnected {
+            fork: self.tip().id.height,
+        }
+    }
+
+    fn swap(&mut self, words: &[&str]) -> Vec<Fact> {
+        let mut facts = vec![self.disconnect(words[0].parse().unwrap())];
+        for block in words[1..].split(|word| *word == "/") {
+            facts.extend(self.connect(block));
+        }
+        facts
+    }
+
+    fn conflict(&mut self, loser: &str, winner: &str) -> Vec<Fact> {
+        let mut facts = self.connect(&[]);
+        facts.push(Fact::Conflicted {
+            txid: txid(loser),
+            by: txid(winner),
+            block: self.tip(),
+        });
+        facts
+    }
+
+    pub fn seen(&mut self, word: &str) -> Vec<Fact> {
+        let (seen_at, told) = (self.now, self.tell(word));
+        let seen = |credit| Fact::Seen {
+            credit,
+            seen_at,
+            inputs: told.inputs.clone(),
+        };
+        told.credits.iter().cloned().map(seen).collect()
+    }
+
+    /// Whether a transaction was told under this name.
+    pub fn knows(&self, name: &str) -> bool {
+        self.txs.contains_key(name)
+    }
+
+    /// Reads `a=1+2:USDC!@x,y`, or what was told under that name before.
+    fn tell(&mut self, word: &str) -> Told {
+        let Some((name, what)) = word.split_once('=') else {
+            return self
+                .txs
+                .get(word)
+                .unwrap_or_else(|| panic!("{word}?"))
+                .clone();
+        };
+        let (what, inputs) = what.split_once('@').unwrap_or((what, ""));
+        let coinbase = what.ends_with('!');
+        let what = what.trim_end_matches('!');
+        let own = self.payment.terms.asset.as_str().to_owned();
+        let (amounts, code) = what.split_once(':').unwrap_or((what, &own));
+        let asset = asset(code);
+        let credits = amounts.split('+').enumerate().map(|(n, amount)| Credit {
+            txid: txid(name),
+            position: position(&asset, u32::try_from(n).unwrap()),
+            asset: asset.code.clone(),
+            amount: Amount::parse(amount, asset.decimals).unwrap(),
+            from_address: None,
+            coinbase,
+            dust: asset.dust,
+            decimals: asset.decimals,
+        });
+        let outputs = inputs.split(',').filter(|name| !name.is_empty());
+        let told = Told {
+            credits: credits.collect(),
+            inputs: outputs.map(outpoint).collect(),
+        };
+        self.txs.insert(name.to_owned(), told.clone());
+        told
+    }
+}

@@ -1,0 +1,347 @@
+//! Deadlines, lateness, and what the state of the source holds back.
+
+use super::check;
+
+#[test]
+fn money_on_time_may_be_mined_late() {
+    check(
+        "BTC 0.4",
+        "
+        wait 20m   => new
+        wait 119s  => new
+        see a=0.4  => pending flags=
+        wait 3h    => pending
+        mine a     => confirming
+        blocks 1   => paid/exact flags= reviewed
+        ",
+    );
+    // In the last millisecond of the grace it is still on time.
+    check(
+        "BTC 0.4 grace=120s",
+        "wait 22m\nsee a=0.4 => pending flags=",
+    );
+}
+
+#[test]
+fn a_second_after_the_deadline_is_late() {
+    check(
+        "BTC 0.4",
+        "
+        wait 1319s
+        sleep 2s
+        see a=0.4  => new flags=late a:late counted=0 short=0.4 received=0.4 review
+        wait 1s    => expired/deadline review
+        mine a     => expired/deadline
+        blocks 1   => invalid/late flags=late txid=a review a:late
+        ",
+    );
+}
+
+#[test]
+fn late_and_over_shows_both() {
+    check(
+        "BTC 0.4",
+        "
+        wait 23m  => expired/deadline
+        mine a=0.5 => expired/deadline flags=late,overpaid surplus=0
+        blocks 1  => invalid/late flags=late,overpaid counted=0 surplus=0 told=status
+        ",
+    );
+    check(
+        "BTC 0.4",
+        "wait 23m\nmine a=0.3\nblocks 1 => invalid/late flags=late,underpaid",
+    );
+}
+
+#[test]
+fn inside_late_accept_money_counts_with_the_flag() {
+    check(
+        "BTC 0.4 late_accept=1h",
+        "
+        wait 23m   => expired/deadline
+        see a=0.4  => expired/deadline flags=late a:counted counted=0.4
+        mine a     => expired/deadline
+        blocks 1   => paid/exact flags=late
+        ",
+    );
+    check(
+        "BTC 0.4 late_accept=1h",
+        "wait 83m\nmine a=0.4\nblocks 1 => invalid/late",
+    );
+}
+
+#[test]
+fn on_time_is_known_by_the_block_too_and_never_moves_later() {
+    // The daemon was away while the block was made: its time counts, not ours.
+    check(
+        "BTC 0.4",
+        "
+        unhealthy
+        sleep 10m
+        mine a=0.4
+        sleep 5h     => confirming
+        swap 1 / a   => confirming flags=reorged
+        healthy
+        poll
+        blocks 1     => paid/exact flags=reorged
+        ",
+    );
+}
+
+#[test]
+fn a_deadline_waits_for_a_healthy_poll_that_began_after_it() {
+    check(
+        "BTC 0.4",
+        "
+        sleep 2h   => new
+        judge      => new
+        poll       => expired/deadline
+        ",
+    );
+    check(
+        "BTC 0.4",
+        "
+        unhealthy
+        wait 2h    => new
+        wait 2h    => new
+        healthy    => expired/deadline
+        ",
+    );
+}
+
+#[test]
+fn an_outage_across_the_deadline_expires_nobody_who_paid() {
+    check(
+        "BTC 0.4",
+        "
+        unhealthy
+        sleep 10m
+        mine a=0.4   => confirming
+        sleep 25m
+        blocks 2     => confirming
+        healthy
+        poll         => paid/exact flags=
+        ",
+    );
+}
+
+#[test]
+fn on_ethereum_the_scanned_block_must_be_later_than_the_deadline() {
+    check(
+        "USDT 25",
+        "
+        wait 23m   => new
+        wait 1h    => new
+        blocks 1   => expired/deadline
+        ",
+    );
+}
+
+#[test]
+fn native_money_does_not_expire_before_its_blocks_are_traced() {
+    check(
+        "ETH 1",
+        "
+        wait 23m
+        trace 1000
+        agree       => new
+        ",
+    );
+    let mut story = check("ETH 1", "wait 23m");
+    let facts = story.connect(&[]);
+    story.view.traced = Some(crate::domain::block::Height(1000));
+    story.take(facts);
+    assert_eq!(story.payment.judged.status.as_str(), "new");
+    story.act("blocks 1");
+    assert_eq!(story.payment.judged.status.as_str(), "expired");
+}
+
+#[test]
+fn money_without_a_block_for_too_long_times_out_and_may_come_back() {
+    check(
+        "BTC 0.4 confirm_timeout=2h",
+        "
+        see a=0.4   => pending
+        wait 2h     => pending
+        wait 1s     => invalid/confirm_timeout review
+        unhealthy   => invalid/confirm_timeout
+        sleep 1h    => invalid/confirm_timeout
+        mine a      => confirming
+        blocks 1    => confirming
+        healthy
+        poll        => paid/exact reviewed
+        ",
+    );
+    check(
+        "BTC 0.4 confirm_timeout=2h",
+        "
+        see a=0.4
+        wait 3h     => invalid/confirm_timeout
+        evict a     => expired/deadline
+        ",
+    );
+}
+
+#[test]
+fn no_verdict_while_unhealthy() {
+    check(
+        "BTC 0.4",
+        "
+        unhealthy
+        mine a=0.4  => confirming
+        blocks 5    => confirming
+        healthy     => paid/exact
+        unhealthy   => paid/exact
+        ",
+    );
+    check(
+        "BTC 0.4",
+        "
+        mine a=0.1
+        unhealthy
+        blocks 5    => confirming
+        healthy     => invalid/underpaid
+        unhealthy   => invalid/underpaid
+        ",
+    );
+    check(
+        "BTC 0.4",
+        "
+        see a=0.4
+        unhealthy
+        conflict a z => new/dropped
+        healthy
+        poll         => invalid/double_spent
+        ",
+    );
+}
+
+#[test]
+fn nothing_rises_on_a_frozen_chain_or_above_what_is_agreed() {
+    check(
+        "BTC 0.4",
+        "
+        mine a=0.4
+        freeze      => confirming
+        blocks 1    => confirming
+        thaw
+        blocks 1    => paid/exact
+        ",
+    );
+    check(
+        "USDT 25",
+        "
+        agree 1000
+        mine a=25   => confirming
+        blocks 9    => confirming
+        agree 1001  => paid/exact
+        agree 1000  => paid/exact
+        finalize    => paid/exact unfinal
+        agree 1001  => paid/exact final
+        ",
+    );
+    check(
+        "BTC 0.4",
+        "freeze\nwait 2h => new\nthaw\nblocks 1\npoll => expired/deadline",
+    );
+}
+
+#[test]
+fn no_verdict_before_the_past_is_scanned() {
+    check(
+        "BTC 0.4 scan_from=990",
+        "
+        mine a=0.4   => confirming
+        blocks 3     => confirming
+        scanned 995  => confirming
+        scanned 1000 => paid/exact
+        ",
+    );
+    check(
+        "BTC 0.4 scan_from=990",
+        "
+        wait 3h      => new
+        scanned 1000 => expired/deadline
+        ",
+    );
+}
+
+#[test]
+fn money_of_the_past_is_found_and_judged_like_any_other() {
+    check(
+        "BTC 0.4 scan_from=900",
+        "
+        past 950 a=0.4 => confirming txid=a
+        scanned 1000   => paid/exact
+        ",
+    );
+    check(
+        "BTC 0.4 scan_from=900",
+        "past 1000 a=0.4\nscanned 1000 => confirming\nblocks 1 => paid/exact",
+    );
+    check(
+        "BTC 0.4 scan_from=900",
+        "see a=0.4 => pending\nscanned 1000 => pending",
+    );
+    check(
+        "BTC 0.4 scan_from=900",
+        "past 900 a=0.4\nwait 30d\nscanned 1000 => paid/exact final",
+    );
+}
+
+#[test]
+fn a_rollback_below_the_scan_goal_cuts_the_scan_back() {
+    let story = check(
+        "BTC 0.4 scan_from=990",
+        "
+        blocks 1
+        mine a=0.1
+        scanned 999
+        rollback 2
+        ",
+    );
+    assert_eq!(story.payment.scan.goal.map(|h| h.0), Some(1000));
+    assert!(!story.payment.scan.is_complete());
+}
+
+#[test]
+fn after_the_watch_window_later_money_is_another_payments() {
+    check(
+        "BTC 0.4 watch=1d",
+        "
+        wait 23m       => expired/deadline
+        wait 25h       => expired/deadline
+        mine a=0.1     => expired/deadline flags= received=0
+        ",
+    );
+    check(
+        "BTC 0.4 watch=1d",
+        "
+        wait 23m       => expired/deadline
+        wait 23h
+        mine a=0.4     => expired/deadline flags=late
+        blocks 1       => invalid/late
+        wait 22h
+        mine b=0.1     => invalid/late received=0.5
+        ",
+    );
+}
+
+#[test]
+fn the_watch_has_no_end_while_money_is_on_its_way_or_may_be_taken_back() {
+    let ends = |lines: &str| {
+        check("BTC 0.4 watch=1d", lines)
+            .payment
+            .judged
+            .watch_until_at
+    };
+    let from_start = |text: &str| Some(super::setup::START.plus(super::setup::span(text)));
+    assert_eq!(ends("judge"), from_start("1460m"));
+    assert_eq!(ends("see a=0.4"), None);
+    assert_eq!(ends("mine a=0.4"), None);
+    assert_eq!(ends("mine a=0.4\nblocks 1"), None);
+    assert_eq!(ends("mine a=0.4\nblocks 99"), from_start("1460m"));
+    assert_eq!(ends("wait 2h"), from_start("26h"));
+    assert_eq!(ends("wait 2h\nwait 1h\nsee a=1"), from_start("27h"));
+    assert_eq!(ends("wait 2h\nwait 1h\nsee a=0.000001"), from_start("26h"));
+}

@@ -1,0 +1,139 @@
+//! Committing a step: one transaction, all of it or nothing.
+//!
+//! Knows the order in which a step's parts are written and what the last guard does; each part
+//! has its file. Nothing here judges a payment.
+
+mod chain;
+mod journal;
+mod payments;
+mod requests;
+
+use super::{
+    Store,
+    error::{Fault, StoreError},
+    head::Mark,
+    watches::Watched,
+};
+use crate::{
+    crash,
+    domain::{
+        payment::{PaymentId, PaymentKey},
+        step::Step,
+    },
+};
+use journal::Journal;
+use rusqlite::{Transaction, TransactionBehavior};
+
+pub(super) use chain::recent;
+pub(super) use journal::last_seq;
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// The first journal number of the step; `None` when it told nothing.
+    pub first_seq: Option<i64>,
+    /// The highest number of the whole journal; 0 for an empty one.
+    pub last_seq: i64,
+    /// Payments that the last guard kept as they were; the rest of the step is committed.
+    pub kept: Vec<Kept>,
+    /// Payments that are watched again though they had given up their address: look out for it.
+    pub watched_again: Vec<Watched>,
+}
+
+/// A payment whose change the last guard refused: its status stays, it needs review, and the
+/// journal says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Which.
+    pub key: PaymentKey,
+    /// Its name.
+    pub id: PaymentId,
+    /// What was refused.
+    pub problem: String,
+}
+
+/// What happens to the rest of a step when one payment's change is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// Nothing is committed: the ordinary way, without savepoints.
+    FailsStep,
+    /// The payment is kept as it was, the rest is committed.
+    KeepsPayment,
+}
+
+impl Store {
+    /// Commits a step: payments, transfers, journal, outcomes, cursor and inbox position. A
+    /// failed commit leaves no trace.
+    ///
+    /// # Errors
+    /// By what the caller does; see [`StoreError`]. After [`StoreError::Io`] and
+    /// [`StoreError::Corrupt`] every later commit fails the same.
+    pub fn commit(&mut self, step: &Step) -> Result<Committed, StoreError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        let outcome = match self.attempt(step, Refusal::FailsStep) {
+            Err(fault) if fault.is_guard() => self.attempt(step, Refusal::KeepsPayment),
+            outcome => outcome,
+        };
+        let committed = outcome.map_err(|fault| self.note(fault.into()))?;
+        self.head.write(&Mark {
+            database_id: self.database_id.clone(),
+            seq: committed.last_seq,
+        });
+        Ok(committed)
+    }
+
+    /// Remembers an error after which nothing may be written any more.
+    fn note(&mut self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Io(_) | StoreError::Corrupt(_) => self.broken = Some(error.clone()),
+            StoreError::Unwritable(_) | StoreError::Busy(_) | StoreError::Refused(_) => {}
+        }
+        error
+    }
+
+    fn attempt(&mut self, step: &Step, refusal: Refusal) -> Result<Committed, Fault> {
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        crash::point("after_begin");
+        let mut journal = Journal::open(&tx, &self.database_id, step.at)?;
+        let mut committed = Committed::default();
+        write(&tx, &mut journal, step, refusal, &mut committed)?;
+        (committed.first_seq, committed.last_seq) = journal.close();
+        tx.commit()?;
+        Ok(committed)
+    }
+}
+
+fn write(
+    tx: &Transaction<'_>,
+    journal: &mut Journal<'_>,
+    step: &Step,
+    refusal: Refusal,
+    committed: &mut Committed,
+) -> Result<(), Fault> {
+    for payment in &step.payments {
+        let written = match refusal {
+            Refusal::FailsStep => Ok(payments::write(tx, journal, payment)?),
+            Refusal::KeepsPayment => payments::write_or_keep(tx, journal, payment)?,
+        };
+        match written {
+            Ok(true) => committed.watched_again.push(Watched::by(&payment.payment)),
+            Ok(false) => {}
+            Err(kept) => committed.kept.push(kept),
+        }
+    }
+    crash::point("mid_step");
+    for entry in &step.entries {
+        journal.add(entry)?;
+    }
+    if let Some(chain) = &step.chain {
+        chain::write(tx, chain, step.at)?;
+    }
+    requests::write(tx, step, &committed.kept)
+}
+
+#[cfg(test)]
+mod tests;

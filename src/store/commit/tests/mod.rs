@@ -1,0 +1,7 @@
+//! Steps that are committed, refused and interrupted.
+
+mod chains;
+mod crashes;
+mod guards;
+mod requests;
+mod round_trip;

@@ -1,0 +1,279 @@
+//! The files and directories of both databases: who owns them, who may use them, and the lock.
+//!
+//! Never opens a database file that may be in use: closing any descriptor of it would drop
+//! SQLite's locks (POSIX). Owners and modes are read and set by path.
+
+use super::error::OpenError;
+use nix::unistd::{Gid, Group, Uid, User};
+use std::{
+    fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError},
+    io::ErrorKind,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// Directory of `confirmd.db`: its readers' group may enter, and new files get that group.
+pub(super) const READERS_DIR: u32 = 0o2750;
+/// `confirmd.db` and its companions: readers read.
+pub(super) const READERS_FILE: u32 = 0o640;
+/// Directory of `inbox.db`: writers make journals in it.
+pub(super) const WRITERS_DIR: u32 = 0o2770;
+/// `inbox.db`: writers write.
+pub(super) const WRITERS_FILE: u32 = 0o660;
+
+/// Permission bits with setuid, setgid and sticky.
+const MODE_BITS: u32 = 0o7777;
+
+/// Who may use the databases beside the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Other Unix users through two groups, by name; the daemon's own where absent. Owner,
+    /// group and mode of what exists are checked.
+    Groups {
+        /// May read `confirmd.db`.
+        readers: Option<String>,
+        /// May write `inbox.db`.
+        writers: Option<String>,
+    },
+    /// Only this user; what exists is taken as it is. For the sandbox and for tests.
+    Private,
+}
+
+/// What owner, group and modes a directory and its files must have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ownership {
+    uid: Uid,
+    gid: Gid,
+    dir: u32,
+    file: u32,
+    checked: bool,
+}
+
+impl Ownership {
+    /// For `confirmd.db`.
+    pub(super) fn of_database(access: &Access) -> Result<Self, OpenError> {
+        match access {
+            Access::Groups { readers, .. } => Self::of(readers.as_deref(), READERS_DIR),
+            Access::Private => Ok(Self::private(READERS_DIR)),
+        }
+    }
+
+    /// For `inbox.db`.
+    pub(super) fn of_inbox(access: &Access) -> Result<Self, OpenError> {
+        match access {
+            Access::Groups { writers, .. } => Self::of(writers.as_deref(), WRITERS_DIR),
+            Access::Private => Ok(Self::private(WRITERS_DIR)),
+        }
+    }
+
+    fn of(group: Option<&str>, dir: u32) -> Result<Self, OpenError> {
+        let gid = group.map_or_else(|| Ok(Gid::effective()), group_id)?;
+        Ok(Self {
+            gid,
+            checked: true,
+            ..Self::private(dir)
+        })
+    }
+
+    fn private(dir: u32) -> Self {
+        Self {
+            uid: Uid::effective(),
+            gid: Gid::effective(),
+            dir,
+            file: if dir == WRITERS_DIR {
+                WRITERS_FILE
+            } else {
+                READERS_FILE
+            },
+            checked: false,
+        }
+    }
+
+    /// Makes the directory of `file` if it is missing, or checks it.
+    pub(super) fn prepare_dir(&self, file: &Path) -> Result<(), OpenError> {
+        let dir = parent(file);
+        match std::fs::metadata(&dir) {
+            Ok(found) => self.check(&dir, &found, self.dir),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.make_dir(&dir),
+            Err(error) => Err(io(&dir, &error)),
+        }
+    }
+
+    /// Makes the directory of `file` if it is missing; whose it is does not matter.
+    pub(super) fn prepare_dir_unchecked(&self, file: &Path) -> Result<(), OpenError> {
+        let dir = parent(file);
+        match std::fs::metadata(&dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => self.make_dir(&dir),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    fn make_dir(&self, dir: &Path) -> Result<(), OpenError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(self.dir & 0o777)
+            .create(dir)
+            .map_err(|error| io(dir, &error))?;
+        self.give(dir, self.dir)
+    }
+
+    /// Makes an empty file if there is none, or checks what is there. Says whether it made one.
+    pub(super) fn prepare_file(&self, file: &Path) -> Result<bool, OpenError> {
+        if self.check_file(file)? {
+            return Ok(false);
+        }
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(self.file)
+            .open(file)
+            .map_err(|error| io(file, &error))?;
+        self.give(file, self.file)?;
+        Ok(true)
+    }
+
+    /// Checks a file that need not be there; says whether it is.
+    pub(super) fn check_file(&self, file: &Path) -> Result<bool, OpenError> {
+        match std::fs::symlink_metadata(file) {
+            Ok(found) if !found.is_file() => Err(OpenError::Foreign {
+                path: file.to_owned(),
+                problem: "not a regular file".to_owned(),
+            }),
+            Ok(found) => self.check(file, &found, self.file).map(|()| true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(io(file, &error)),
+        }
+    }
+
+    /// Takes a file for reading and writing that belongs to no database.
+    pub(super) fn open_own(&self, file: &Path) -> Result<File, OpenError> {
+        let made = self.prepare_file(file)?;
+        let opened = OpenOptions::new().read(true).write(true).open(file);
+        opened.map_err(|error| {
+            if error.kind() == ErrorKind::PermissionDenied && !made {
+                self.refuse(file, self.file)
+            } else {
+                io(file, &error)
+            }
+        })
+    }
+
+    /// Gives a file that was just made its group and mode.
+    pub(super) fn give_file(&self, file: &Path) -> Result<(), OpenError> {
+        self.give(file, self.file)
+    }
+
+    fn give(&self, path: &Path, mode: u32) -> Result<(), OpenError> {
+        if self.checked {
+            std::os::unix::fs::chown(path, None, Some(self.gid.as_raw()))
+                .map_err(|_| self.refuse(path, mode))?;
+        }
+        let set = std::fs::set_permissions(path, Permissions::from_mode(mode));
+        if self.checked {
+            set.map_err(|_| self.refuse(path, mode))?;
+            // Outside the group, or where setgid bits are forbidden, the system drops the bit
+            // without a word.
+            let found = std::fs::metadata(path).map_err(|error| io(path, &error))?;
+            return self.check(path, &found, mode);
+        }
+        Ok(())
+    }
+
+    fn check(&self, path: &Path, found: &Metadata, mode: u32) -> Result<(), OpenError> {
+        let right = found.uid() == self.uid.as_raw()
+            && found.gid() == self.gid.as_raw()
+            && found.mode() & MODE_BITS == mode;
+        if right || !self.checked {
+            Ok(())
+        } else if self.uid.is_root() && found.uid() != 0 {
+            Err(refuse_root(path, Uid::from_raw(found.uid())))
+        } else {
+            Err(self.refuse(path, mode))
+        }
+    }
+
+    fn refuse(&self, path: &Path, mode: u32) -> OpenError {
+        let (user, group) = (user_name(self.uid), group_name(self.gid));
+        let shown = path.display();
+        OpenError::Permissions {
+            problem: format!("{shown} must belong to {user}:{group} with mode {mode:04o}"),
+            command: format!("chown {user}:{group} '{shown}' && chmod {mode:04o} '{shown}'"),
+        }
+    }
+}
+
+pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), OpenError> {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| io(path, &error))
+}
+
+/// The directory that holds `file`; the current one for a bare name.
+pub(super) fn parent(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    }
+}
+
+/// `file` with `suffix` behind its name: `confirmd.db-wal`.
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Keeps a second daemon away as long as it lives.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl Lock {
+    /// Takes the lock beside the database.
+    pub(super) fn take(database: &Path, owner: &Ownership) -> Result<Self, OpenError> {
+        let path = beside(database, ".lock");
+        let file = owner.open_own(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path)),
+            Err(TryLockError::Error(error)) => Err(io(&path, &error)),
+        }
+    }
+}
+
+/// Giving the daemon's files to root would lock the daemon out.
+fn refuse_root(path: &Path, owner: Uid) -> OpenError {
+    let user = user_name(owner);
+    OpenError::Permissions {
+        problem: format!("{} belongs to {user}, and this is root", path.display()),
+        command: format!("runuser -u {user} -- confirmd …"),
+    }
+}
+
+fn group_id(name: &str) -> Result<Gid, OpenError> {
+    match Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid),
+        Ok(None) => Err(OpenError::Permissions {
+            problem: format!("there is no Unix group {name}"),
+            command: format!("groupadd --system {name}"),
+        }),
+        Err(error) => Err(io(Path::new("/etc/group"), &error.into())),
+    }
+}
+
+fn user_name(uid: Uid) -> String {
+    let user = User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+fn group_name(gid: Gid) -> String {
+    let group = Group::from_gid(gid).ok().flatten();
+    group.map_or_else(|| gid.to_string(), |group| group.name)
+}
+
+pub(super) fn io(path: &Path, error: &std::io::Error) -> OpenError {
+    OpenError::Io {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,428 @@
+//! What gateways may do to an inbox, and what a hostile one may not do to us.
+
+use super::*;
+use crate::{
+    domain::{step::InboxPosition, time::UnixMs},
+    store::testing::*,
+};
+
+fn inbox() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("inbox/inbox.db");
+    create(&path, &Access::Private, dir.path()).unwrap();
+    (dir, path)
+}
+
+fn request(id: &str) -> NewRequest {
+    NewRequest {
+        request_id: id.into(),
+        kind: "cancel".into(),
+        payment_id: "order-1".into(),
+        body: "{\"note\":\"why\"}".into(),
+        actor: Some("shop".into()),
+        created_at: UnixMs(5),
+    }
+}
+
+fn read(path: &Path, after: Option<&InboxPosition>) -> Result<Batch, InboxError> {
+    InboxReader::new(path).unwrap().read(after)
+}
+
+fn ids(batch: &Batch) -> Vec<&str> {
+    let requests = batch.requests.iter();
+    requests
+        .map(|request| request.request_id.as_str())
+        .collect()
+}
+
+#[test]
+fn a_request_is_read_as_it_was_written() {
+    let (_dir, path) = inbox();
+    let mut writer = InboxWriter::open(&path).unwrap();
+    assert_eq!(writer.insert(&request("a")), Ok(Inserted::New { seq: 1 }));
+    assert_eq!(writer.insert(&request("a")), Ok(Inserted::Known));
+    let batch = read(&path, None).unwrap();
+    assert_eq!(batch.inbox_id.len(), 32);
+    let [found] = &batch.requests[..] else {
+        panic!("{batch:?}");
+    };
+    assert_eq!((found.seq, found.request_id.as_str()), (1, "a"));
+    assert_eq!(
+        (found.kind.as_str(), found.payment_id.as_str()),
+        ("cancel", "order-1")
+    );
+    assert_eq!(found.body, "{\"note\":\"why\"}");
+    assert_eq!(found.actor.as_deref(), Some("shop"));
+    assert_eq!(found.created_at, UnixMs(5));
+}
+
+#[test]
+fn reading_goes_on_after_a_position_in_small_batches() {
+    let (_dir, path) = inbox();
+    let many: Vec<_> = (0..1200).map(|n| request(&n.to_string())).collect();
+    InboxWriter::open(&path).unwrap().insert_all(&many).unwrap();
+    let mut position: Option<InboxPosition> = None;
+    let mut sizes = Vec::new();
+    let mut last = 0;
+    loop {
+        let batch = read(&path, position.as_ref()).unwrap();
+        let Some(end) = batch.requests.last() else {
+            break;
+        };
+        assert!(batch.requests[0].seq > last);
+        last = end.seq;
+        sizes.push(batch.requests.len());
+        position = Some(InboxPosition {
+            inbox_id: batch.inbox_id.clone(),
+            seq: end.seq,
+        });
+    }
+    assert_eq!(sizes, [500, 500, 200]);
+    let other = InboxPosition {
+        inbox_id: "another inbox".into(),
+        seq: 1199,
+    };
+    assert_eq!(ids(&read(&path, Some(&other)).unwrap())[..2], ["0", "1"]);
+}
+
+/// One row, as a gateway's own SQL would write it.
+const ROW: &str = "INTO request (request_id, kind, payment_id, created_at)";
+
+#[test]
+fn requests_are_append_only_for_every_kind_of_statement() {
+    let (_dir, path) = inbox();
+    let conn = Connection::open(&path).unwrap();
+    let known = "VALUES ('a', 'cancel', 'p', 1)";
+    conn.execute_batch(&format!("INSERT {ROW} {known}"))
+        .unwrap();
+    let with_seq = |seq: &str| {
+        format!(
+            "INSERT INTO request (seq, request_id, kind, payment_id, created_at) VALUES ({seq}, 'b', 'x', 'p', 1)"
+        )
+    };
+    let new = |verb: &str, id: &str, kind: &str, payment: &str, body: &str, at: &str| {
+        format!(
+            "{verb} INTO request (request_id, kind, payment_id, body, created_at) VALUES ({id}, {kind}, {payment}, {body}, {at})"
+        )
+    };
+    let long = |n: usize| format!("'{}'", "é".repeat(n));
+    let refused = [
+        format!("INSERT {ROW} {known}"),
+        format!("REPLACE {ROW} {known}"),
+        format!("INSERT OR REPLACE {ROW} VALUES ('a', 'register', 'q', 2)"),
+        format!("INSERT {ROW} {known} ON CONFLICT DO UPDATE SET kind = 'accept'"),
+        "INSERT OR REPLACE INTO request (seq, request_id, kind, payment_id, created_at) VALUES (1, 'b', 'x', 'p', 1)".to_owned(),
+        "UPDATE request SET kind = 'accept'".to_owned(),
+        "UPDATE OR IGNORE request SET kind = 'accept'".to_owned(),
+        "UPDATE OR REPLACE request SET request_id = 'z'".to_owned(),
+        "DELETE FROM request".to_owned(),
+        "REPLACE INTO inbox VALUES (1, 'mine')".to_owned(),
+        "UPDATE inbox SET inbox_id = 'mine'".to_owned(),
+        "DELETE FROM inbox".to_owned(),
+        with_seq("0"),
+        with_seq("-5"),
+        with_seq("9223372036854775807"),
+        with_seq("99999999999"),
+        new("INSERT OR IGNORE", &long(65), "'k'", "'p'", "'{}'", "1"),
+        new("INSERT OR IGNORE", "''", "'k'", "'p'", "'{}'", "1"),
+        new("INSERT OR IGNORE", "'b'", &long(33), "'p'", "'{}'", "1"),
+        new("INSERT OR IGNORE", "'b'", "'k'", &long(513), "'{}'", "1"),
+        new("INSERT OR IGNORE", "'b'", "'k'", "'p'", &long(4097), "1"),
+        new("INSERT OR IGNORE", "NULL", "'k'", "'p'", "'{}'", "1"),
+        new("INSERT OR IGNORE", "'b'", "NULL", "'p'", "'{}'", "1"),
+        new("INSERT OR IGNORE", "'b'", "'k'", "NULL", "'{}'", "1"),
+        new("INSERT OR IGNORE", "'b'", "'k'", "'p'", "NULL", "1"),
+        new("INSERT OR IGNORE", "'b'", "'k'", "'p'", "'{}'", "NULL"),
+        new("INSERT OR IGNORE", "'b'", "'k'", "'p'", "'{}'", "'soon'"),
+        new("INSERT OR IGNORE", "'b'", "'k'", "'p'", "x'00'", "1"),
+    ];
+    for sql in &refused {
+        conn.execute_batch(sql).expect_err(sql);
+    }
+    conn.execute_batch(&format!("INSERT OR IGNORE {ROW} {known}"))
+        .expect("a gateway repeats with OR IGNORE");
+    assert_eq!(ids(&read(&path, None).unwrap()), ["a"]);
+    for fits in [
+        new("INSERT", &long(64), &long(32), &long(512), &long(4096), "1"),
+        "INSERT INTO request (request_id, kind, payment_id, created_at) VALUES ('c', '', '', 0), ('d', '', '', -1)".to_owned(),
+        with_seq("1000"),
+    ] {
+        conn.execute_batch(&fits).expect(&fits);
+    }
+    let batch = read(&path, None).unwrap();
+    assert_eq!(batch.requests.len(), 5);
+    assert_eq!(batch.requests[4].seq, 1000);
+}
+
+#[test]
+fn a_number_below_one_that_was_given_is_refused() {
+    // The daemon reads upwards: a request in a hole below would never get an outcome.
+    let (_dir, path) = inbox();
+    let conn = Connection::open(&path).unwrap();
+    let with_seq = |seq: i64| {
+        let sql = format!(
+            "INSERT INTO request (seq, request_id, kind, payment_id, created_at) VALUES ({seq}, 'r{seq}', 'x', 'p', 1)"
+        );
+        conn.execute_batch(&sql)
+    };
+    with_seq(10).unwrap();
+    with_seq(5).unwrap_err();
+    with_seq(11).unwrap();
+}
+
+#[test]
+fn a_gateway_with_pythons_sqlite_writes_and_another_user_may() {
+    let dir = public_dir();
+    let options = shared(dir.path());
+    drop(Store::open(&options, NOW).unwrap());
+    let script = "
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+row = ('a', 'cancel', 'order-1', 5)
+for _ in range(2):
+    db.execute('INSERT OR IGNORE INTO request (request_id, kind, payment_id, created_at) VALUES (?, ?, ?, ?)', row)
+db.commit()
+print(db.execute('SELECT count(*) FROM request').fetchone()[0])
+";
+    let written = stranger().python(script, &[&options.inbox]);
+    assert_eq!(written.as_deref(), Ok("1"));
+    assert_eq!(ids(&read(&options.inbox, None).unwrap()), ["a"]);
+    drop(Store::open(&options, NOW).expect("the writer left nothing in the way"));
+}
+
+#[test]
+fn a_gateway_that_is_writing_makes_the_inbox_busy_and_no_more() {
+    let (_dir, path) = inbox();
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    assert_eq!(read(&path, None), Err(InboxError::Busy));
+    conn.execute_batch("COMMIT").unwrap();
+    read(&path, None).unwrap();
+}
+
+#[test]
+fn statistics_of_a_gateway_are_no_change_of_the_schema() {
+    let (_dir, path) = inbox();
+    InboxWriter::open(&path)
+        .unwrap()
+        .insert(&request("a"))
+        .unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("ANALYZE")
+        .unwrap();
+    assert_eq!(ids(&read(&path, None).unwrap()), ["a"]);
+}
+
+/// What somebody does to the inbox, and a word of what is said about it.
+type Trick = (&'static str, fn(&Path));
+
+fn sql(path: &Path, sql: &str) {
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+const TRICKS: [Trick; 9] = [
+    ("not those of an inbox", |path| {
+        sql(path, "DROP TRIGGER request_no_delete");
+    }),
+    ("not those of an inbox", |path| {
+        sql(path, "CREATE TABLE more (a)");
+    }),
+    ("not those of an inbox", |path| {
+        sql(path, "ALTER TABLE request ADD COLUMN more TEXT");
+    }),
+    ("no inbox of this confirmd", |path| {
+        sql(path, "PRAGMA application_id = 1");
+    }),
+    ("no inbox of this confirmd", |path| {
+        sql(path, "PRAGMA user_version = 2");
+    }),
+    ("switched to WAL", |path| {
+        let conn = Connection::open(path).unwrap();
+        conn.pragma_update(None, "journal_mode", "wal").unwrap();
+        std::mem::forget(conn);
+    }),
+    ("not a plain file", |path| {
+        std::fs::remove_file(path).unwrap();
+        std::fs::create_dir(path).unwrap();
+    }),
+    ("not a database", |path| {
+        std::fs::write(path, "x".repeat(9000)).unwrap();
+    }),
+    ("No such file", |path| std::fs::remove_file(path).unwrap()),
+];
+
+#[test]
+fn an_inbox_that_is_not_ours_is_not_read() {
+    for (why, trick) in TRICKS {
+        let (_dir, path) = inbox();
+        trick(&path);
+        let refused = read(&path, None).expect_err(why);
+        assert!(refused.to_string().contains(why), "{why}: {refused}");
+        InboxWriter::open(&path).expect_err(why);
+    }
+}
+
+#[test]
+fn a_link_to_another_file_is_not_followed() {
+    let (dir, path) = inbox();
+    let (_elsewhere, target) = inbox();
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&target, &path).unwrap();
+    let refused = read(&path, None).expect_err("a symbolic link");
+    assert!(
+        refused.to_string().contains("not a plain file"),
+        "{refused}"
+    );
+    InboxWriter::open(&path).expect_err("a symbolic link");
+    std::fs::remove_file(&path).unwrap();
+    let second_name = dir.path().join("second-name.db");
+    std::fs::copy(&target, &second_name).unwrap();
+    std::fs::hard_link(&second_name, &path).unwrap();
+    let refused = read(&path, None).expect_err("a hard link");
+    assert!(
+        refused.to_string().contains("not a plain file"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_path_to_an_inbox_may_lead_over_a_link() {
+    let (dir, path) = inbox();
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(path.parent().unwrap(), &link).unwrap();
+    read(&link.join("inbox.db"), None).expect("the operator made this link");
+}
+
+/// A file that SQLite takes for a super-journal of this inbox. Versions before 3.54 ask neither
+/// for its name nor for its contents, so any file could be the victim there.
+fn victim(dir: &Path, inbox: &Path) -> PathBuf {
+    let victim = dir.join("victim-mj000000900");
+    let journal = files::beside(inbox, "-journal");
+    std::fs::write(&victim, format!("{}\0", journal.display())).unwrap();
+    victim
+}
+
+/// A rollback journal that is hot and names `victim` as its super-journal: whoever rolls it back
+/// deletes that file.
+fn forged_journal(inbox: &Path, victim: &Path) -> Vec<u8> {
+    let pages = u32::try_from(std::fs::metadata(inbox).unwrap().len() / 4096).unwrap();
+    let name = victim.to_str().unwrap().as_bytes();
+    let mut journal = vec![0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    for field in [0_u32, 7, pages, 512, 4096] {
+        journal.extend(field.to_be_bytes());
+    }
+    journal.resize(512, 0);
+    let checksum = name.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    journal.extend((0x4000_0000_u32 / 4096 + 1).to_be_bytes());
+    journal.extend(name);
+    journal.extend(u32::try_from(name.len()).unwrap().to_be_bytes());
+    journal.extend(checksum.to_be_bytes());
+    journal.extend([0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]);
+    journal
+}
+
+#[test]
+fn a_forged_journal_beside_the_inbox_touches_nothing() {
+    let (dir, path) = inbox();
+    let journal = files::beside(&path, "-journal");
+    let victim = victim(dir.path(), &path);
+    let forged = forged_journal(&path, &victim);
+    std::fs::write(&journal, &forged).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let refused = read(&path, None).expect_err("a hot journal");
+    assert!(refused.to_string().contains("left a journal"), "{refused}");
+    assert!(victim.exists());
+    assert_eq!(std::fs::read(&journal).unwrap(), forged);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    // Nor when the daemon starts.
+    create(&path, &Access::Private, dir.path()).unwrap();
+    assert!(victim.exists());
+}
+
+#[test]
+fn the_forged_journal_of_these_tests_works_on_whoever_opens_for_writing() {
+    let (dir, path) = inbox();
+    let victim = victim(dir.path(), &path);
+    let journal = forged_journal(&path, &victim);
+    std::fs::write(files::beside(&path, "-journal"), journal).unwrap();
+    let conn = Connection::open(&path).unwrap();
+    let _ = conn.query_row("SELECT * FROM inbox", [], |_| Ok(()));
+    assert!(!victim.exists(), "otherwise the test above proves nothing");
+}
+
+#[test]
+fn a_journal_that_was_laid_out_before_the_inbox_is_made_touches_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_other, model) = inbox();
+    let path = dir.path().join("inbox/inbox.db");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    let victim = victim(dir.path(), &path);
+    let forged = forged_journal(&model, &victim);
+    std::fs::write(files::beside(&path, "-journal"), forged).unwrap();
+    create(&path, &Access::Private, dir.path()).unwrap();
+    assert!(victim.exists());
+}
+
+#[test]
+fn a_row_that_circumvented_the_triggers_is_still_read() {
+    let (_dir, path) = inbox();
+    let conn = Connection::open(&path).unwrap();
+    conn.set_db_config(
+        rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+        false,
+    )
+    .unwrap();
+    conn.execute_batch(
+        "INSERT INTO request (request_id, kind, payment_id, body, created_at)
+         VALUES ('a', 'k', 'p', CAST(zeroblob(9000000) AS TEXT), 1),
+                (CAST(x'ff6162' AS TEXT), 'k', 'p', '{}', 1),
+                (CAST(zeroblob(129) AS TEXT), 'k', 'p', '{}', 1)",
+    )
+    .unwrap();
+    let batch = read(&path, None).unwrap();
+    assert_eq!(ids(&batch), ["a", "\u{fffd}ab", "unreadable:3"]);
+    assert_eq!(batch.requests[0].body, "");
+}
+
+const CHILD: &str = "CONFIRMD_TEST_INBOX";
+
+/// Not a test of its own: gives up root, then writes.
+#[test]
+fn child_becomes_a_writer() {
+    let Ok(path) = std::env::var(CHILD) else {
+        return;
+    };
+    let path = Path::new(&path);
+    let root = nix::unistd::Uid::effective().is_root();
+    assert_eq!(become_inbox_writer(path), Ok(root));
+    assert!(!nix::unistd::Uid::effective().is_root());
+    let mut writer = InboxWriter::open(path).unwrap();
+    assert_eq!(writer.insert(&request("a")), Ok(Inserted::New { seq: 1 }));
+    if root {
+        let database = path.parent().unwrap().join("../confirmd.db");
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(database)
+            .expect_err("it may write nothing else");
+    }
+}
+
+#[test]
+fn root_becomes_nobody_before_it_writes() {
+    let dir = public_dir();
+    let options = shared(dir.path());
+    drop(Store::open(&options, NOW).unwrap());
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::inbox::tests::child_becomes_a_writer"])
+        .env(CHILD, &options.inbox)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+    assert_eq!(ids(&read(&options.inbox, None).unwrap()), ["a"]);
+    drop(Store::open(&options, NOW).expect("the writer left nothing in the way"));
+}

@@ -1,0 +1,265 @@
+//! What the watcher asks: lists of keys and small facts, every one through an index.
+
+use super::{
+    Store,
+    commit::{last_seq, recent},
+    connection::{self, Checkpoint},
+    error::{Fault, StoreError},
+    rows::{self, chain::StoredChain},
+};
+use crate::domain::{
+    asset::{AssetCode, ChainName},
+    block::{Height, TxId},
+    facts::OutPoint,
+    payment::PaymentKey,
+    status::Status,
+    step::InboxPosition,
+    time::UnixMs,
+};
+use rusqlite::{OptionalExtension, Params, Row, params};
+use std::collections::BTreeSet;
+
+/// A transfer that is in no block and whose transaction may still be conflicted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loose {
+    /// Its transaction.
+    pub txid: TxId,
+    /// Whose it is.
+    pub payment: PaymentKey,
+    /// What the transaction spends.
+    pub inputs: Vec<OutPoint>,
+    /// Whether it is in the mempool; otherwise it was evicted, replaced or orphaned.
+    pub in_mempool: bool,
+}
+
+/// How many payments have an asset and a status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// In what.
+    pub asset: AssetCode,
+    /// What they are.
+    pub status: Status,
+    /// How many.
+    pub payments: u64,
+}
+
+const DUE_HEIGHT: &str = "SELECT key FROM payment
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0 AND due_height <= ?2
+  ORDER BY due_height LIMIT ?3";
+
+const DUE_FINAL: &str = "SELECT key FROM payment
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0
+    AND due_final_height <= ?2
+  ORDER BY due_final_height LIMIT ?3";
+
+const DUE_AT: &str = "SELECT key FROM payment
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0 AND due_at <= ?2
+  ORDER BY due_at LIMIT ?3";
+
+const ANCHORED_ABOVE: &str = "SELECT payment_key FROM transfer
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND block_height > ?2";
+
+const CONFLICTED_ABOVE: &str = "SELECT payment_key FROM transfer
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND conflict_height > ?2";
+
+const LOOSE: &str = "SELECT t.txid, t.payment_key, t.inputs, t.state = 'mempool'
+   FROM transfer AS t JOIN payment AS p ON p.key = t.payment_key
+  WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1)
+    AND t.block_height IS NULL AND t.conflict_height IS NULL
+    AND p.watching = 1 AND t.txid IS NOT NULL";
+
+const COUNTS: &str = "SELECT asset, status, count(*) FROM payment GROUP BY status, asset";
+
+impl Store {
+    /// Payments of a chain whose judgement may change by itself by now, at most `limit`,
+    /// ascending: the cursor, finality or the clock reached what they wait for, and their past is
+    /// scanned.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn due(
+        &self,
+        chain: &ChainName,
+        scanned: Height,
+        finalized: Option<Height>,
+        now: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
+        let chain = chain.as_str();
+        let mut keys = self.keys(DUE_HEIGHT, params![chain, scanned.0, limit])?;
+        if let Some(finalized) = finalized {
+            keys.extend(self.keys(DUE_FINAL, params![chain, finalized.0, limit])?);
+        }
+        keys.extend(self.keys(DUE_AT, params![chain, now.0, limit])?);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(keys.into_iter().take(limit).collect())
+    }
+
+    /// Payments with money, or with a conflict that confirmed, in a block above this height;
+    /// ascending. Without a limit: a disconnect concerns all of them at once.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn anchored_above(
+        &self,
+        chain: &ChainName,
+        height: Height,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
+        let mut keys = self.keys(ANCHORED_ABOVE, params![chain.as_str(), height.0])?;
+        keys.extend(self.keys(CONFLICTED_ABOVE, params![chain.as_str(), height.0])?);
+        Ok(keys.into_iter().collect())
+    }
+
+    /// Transfers of watched addresses that are in no block and that no block conflicts: those in
+    /// the mempool, and those that were evicted, replaced or orphaned. The latter may come back,
+    /// and a block that spends their inputs makes their payment `double_spent`, so their inputs
+    /// are looked out for as long as the address is watched.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn loose(&self, chain: &ChainName) -> Result<Vec<Loose>, StoreError> {
+        let mut loose = Vec::new();
+        self.each(LOOSE, [chain.as_str()], |row| {
+            let mut fields = rows::field::Fields::new(row);
+            loose.push(Loose {
+                txid: fields.parse(TxId::from_hex)?,
+                payment: PaymentKey(fields.next()?),
+                inputs: rows::transfer::read_inputs(fields.next()?)?,
+                in_mempool: fields.next()?,
+            });
+            Ok(())
+        })?;
+        Ok(loose)
+    }
+
+    /// A chain as it was last committed, with its last blocks; `None` for an unknown one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn chain(&self, name: &ChainName) -> Result<Option<StoredChain>, StoreError> {
+        Ok(chain(&self.conn, name)?)
+    }
+
+    /// The number that the next payment gets; further ones of the same step count on from it.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn next_payment_key(&self) -> Result<PaymentKey, StoreError> {
+        let sql = "SELECT coalesce(max(key), 0) + 1 FROM payment";
+        Ok(PaymentKey(self.conn.query_row(sql, [], |row| row.get(0))?))
+    }
+
+    /// The highest number of the journal; 0 for an empty one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn last_seq(&self) -> Result<i64, StoreError> {
+        Ok(last_seq(&self.conn)?)
+    }
+
+    /// How far the inbox is read; `None` before its first row.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn inbox_position(&self) -> Result<Option<InboxPosition>, StoreError> {
+        let row = self
+            .conn
+            .prepare_cached("SELECT inbox_id, seq FROM inbox_position")?
+            .query_row([], |row| {
+                Ok(InboxPosition {
+                    inbox_id: row.get(0)?,
+                    seq: row.get(1)?,
+                })
+            })
+            .optional()?;
+        Ok(row)
+    }
+
+    /// Which of these requests have their outcome already, in the order asked.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn known_requests(&self, request_ids: &[String]) -> Result<Vec<String>, StoreError> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT 1 FROM request WHERE request_id = ?")?;
+        let mut known = Vec::new();
+        for id in request_ids {
+            if statement.exists([id])? {
+                known.push(id.clone());
+            }
+        }
+        Ok(known)
+    }
+
+    /// How many payments there are of each asset and status; walks an index of all payments.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn counts(&self) -> Result<Vec<Count>, StoreError> {
+        let mut counts = Vec::new();
+        self.each(COUNTS, [], |row| {
+            let mut fields = rows::field::Fields::new(row);
+            counts.push(Count {
+                asset: fields.parse(|text| Some(AssetCode::new(text)))?,
+                status: fields.parse(Status::parse)?,
+                payments: fields.count()?,
+            });
+            Ok(())
+        })?;
+        Ok(counts)
+    }
+
+    /// The size of the WAL file in bytes; 0 when there is none.
+    #[must_use]
+    pub fn wal_bytes(&self) -> u64 {
+        let wal = super::files::beside(&self.path, "-wal");
+        std::fs::metadata(wal).map_or(0, |found| found.len())
+    }
+
+    /// Writes the WAL back into the main file and empties it, without waiting for readers.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
+        crate::crash::point("checkpoint");
+        Ok(connection::checkpoint(&self.conn)?)
+    }
+
+    fn keys(&self, sql: &str, params: impl Params) -> Result<BTreeSet<PaymentKey>, StoreError> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let keys = statement.query_map(params, |row| Ok(PaymentKey(row.get(0)?)))?;
+        Ok(keys.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn each(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut take: impl FnMut(&Row<'_>) -> Result<(), Fault>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            take(row)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn chain(
+    conn: &rusqlite::Connection,
+    name: &ChainName,
+) -> Result<Option<StoredChain>, Fault> {
+    let mut statement = conn.prepare_cached(&rows::chain::SELECT)?;
+    let mut rows = statement.query([name.as_str()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let mut chain = rows::chain::read(row)?;
+    chain.recent = recent(conn, name.as_str())?;
+    Ok(Some(chain))
+}
+
+#[cfg(test)]
+mod tests;

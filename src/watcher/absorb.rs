@@ -1,0 +1,197 @@
+//! Commit first, believe after: the only place where the watcher's memory changes.
+
+use super::{Watcher, plan::Plan};
+use crate::{
+    clock::Now,
+    domain::{
+        event::EventKind,
+        status::{Reason, Status},
+        step::{ChainStep, PaymentStep, Step},
+        time::{SpanMs, UnixMs},
+    },
+    store::StoreError,
+};
+use std::time::Instant;
+
+/// Addresses whose watch window ended are dropped in portions of this size.
+const UNWATCH_MAX: u32 = 1000;
+
+impl Watcher {
+    /// Commits a plan's step, then takes the plan over.
+    pub(super) fn commit(&mut self, plan: Plan) -> Result<(), StoreError> {
+        if !plan.step.is_empty() {
+            let began = Instant::now();
+            let committed = self.store.commit(&plan.step)?;
+            self.metrics.committed(began.elapsed());
+            crate::crash::point("after_commit");
+            for kept in committed.kept {
+                tracing::error!(payment = %kept.id, problem = %kept.problem, "the database refused a change; the payment stays as it was");
+                self.metrics.transition_refused();
+            }
+        }
+        self.absorb(plan);
+        Ok(())
+    }
+
+    fn absorb(&mut self, plan: Plan) {
+        for payment in &plan.step.payments {
+            self.absorb_payment(payment, plan.step.at);
+        }
+        if let Some((at, view)) = plan.view {
+            self.chain_mut(at).view = view;
+        }
+        if let Some((at, batch)) = plan.batch {
+            self.chain_mut(at).batch = batch;
+            self.chain_mut(at).refused = None;
+        }
+        if let Some((at, since_ms, message)) = plan.refused {
+            self.chain_mut(at).refused = Some((since_ms, message));
+        }
+        if let Some(step) = &plan.step.chain {
+            self.absorb_chain(step);
+        }
+        if let Some(waiting) = plan.waiting {
+            self.waiting = waiting;
+        }
+        self.more_due = plan.more_due;
+        for (reason, count) in plan.ignored {
+            self.metrics.ignored(reason, count);
+        }
+        for entry in &plan.step.entries {
+            tracing::warn!(data = %entry.data, "attention");
+        }
+        self.count_outcomes(&plan.step);
+        self.asks.extend(plan.asks);
+    }
+
+    fn absorb_chain(&mut self, step: &ChainStep) {
+        let Some(at) = self.place(&step.view.name) else {
+            return;
+        };
+        if let Some(fork) = step.disconnected_to {
+            let old = self
+                .chain(at)
+                .view
+                .scanned
+                .map_or(fork, |cursor| cursor.id.height);
+            let newest = self
+                .chain(at)
+                .recent
+                .back()
+                .map_or(old, |block| block.id.height);
+            let depth = newest.0.saturating_sub(fork.0);
+            tracing::warn!(chain = %step.view.name, fork = %fork, depth, "blocks left the best chain");
+            self.metrics.reorg(&step.view.name, depth);
+        }
+        let chain = self.chain_mut(at);
+        chain.advance(step.disconnected_to, &step.connected);
+        chain.error.clone_from(&step.error);
+        chain.stored = (step.view.clone(), step.error.clone());
+        let cut = step.disconnected_to.zip(chain.batch);
+        if cut.is_some_and(|(fork, batch)| batch.goal > fork) {
+            chain.batch = None;
+        }
+    }
+
+    fn absorb_payment(&mut self, step: &PaymentStep, at: UnixMs) {
+        let payment = &step.payment;
+        if step.is_new {
+            self.index
+                .insert(&payment.chain, &payment.destination, payment.key);
+            self.next_key = self.next_key.max(payment.key.0.saturating_add(1));
+        }
+        if let Some(place) = self.place(&payment.chain) {
+            self.chain_mut(place).unconfirmed.absorb(payment);
+        }
+        for entry in &step.entries {
+            match entry.kind {
+                EventKind::Status | EventKind::Reversed | EventKind::Registered => {
+                    tracing::info!(
+                        payment = %payment.id,
+                        from = entry.from.map(Status::as_str),
+                        to = entry.to.map(Status::as_str),
+                        reason = entry.reason.map(Reason::as_str),
+                        "{}", entry.kind
+                    );
+                    if let Some(to) = entry.to.filter(|to| entry.from != Some(*to)) {
+                        self.metrics
+                            .transition(&payment.terms.asset, entry.from, to);
+                    }
+                    if entry.to == Some(Status::Paid) {
+                        let since = payment.judged.first_seen_at.unwrap_or(at);
+                        self.metrics.paid(&payment.terms.asset, at.since(since));
+                    }
+                }
+                EventKind::Attention => {
+                    tracing::warn!(payment = %payment.id, "a person should look at this payment");
+                }
+                EventKind::Transfer | EventKind::Finalized | EventKind::Command => {}
+            }
+        }
+        for transfer in step
+            .changed
+            .iter()
+            .filter_map(|n| payment.transfers.get(*n))
+        {
+            if let Some(anchor) = transfer.place.anchor() {
+                let delay = SpanMs(at.since(anchor.block.time).0.max(0));
+                self.metrics.detected(&payment.terms.asset, delay);
+            }
+        }
+    }
+
+    fn count_outcomes(&self, step: &Step) {
+        for outcome in &step.outcomes {
+            self.metrics.request(&outcome.request.kind, outcome.outcome);
+            tracing::info!(
+                request = %outcome.request.request_id,
+                kind = %outcome.request.kind,
+                payment = %outcome.request.payment_id,
+                outcome = %outcome.outcome,
+                code = %outcome.code,
+                "request"
+            );
+        }
+    }
+
+    /// Forgets addresses whose watch window ended before the last full poll of every chain: what
+    /// came inside the window is recorded by then.
+    pub(super) fn unwatch_ended(&mut self, now: Now) -> Result<(), StoreError> {
+        let polled = self
+            .chains
+            .iter()
+            .map(|chain| chain.view.polled_at)
+            .min()
+            .flatten();
+        let Some(polled) = polled else { return Ok(()) };
+        for ended in self.store.end_watches(polled.min(now.wall), UNWATCH_MAX)? {
+            self.index
+                .remove(&ended.chain, &ended.destination, ended.payment);
+        }
+        Ok(())
+    }
+
+    /// Leaves the present state where `/readyz` and `/metrics` find it.
+    pub(super) fn publish(&self, now: Now) {
+        let chains = self
+            .chains
+            .iter()
+            .map(|chain| (chain.spec.name.clone(), self.readiness(chain, now)))
+            .collect();
+        self.health.update(|health| {
+            health.chains = chains;
+            health.watcher_ticked_ms = now.monotonic_ms;
+        });
+        self.metrics.wal_bytes(self.store.wal_bytes());
+        self.metrics
+            .watched_addresses(u64::try_from(self.index.len()).unwrap_or(u64::MAX));
+        for chain in &self.chains {
+            self.metrics.chain(&chain.view);
+        }
+    }
+
+    fn readiness(&self, chain: &super::state::ChainState, now: Now) -> Option<String> {
+        let frozen = chain.view.frozen.map(|reason| format!("frozen: {reason}"));
+        frozen.or_else(|| self.trouble(chain, &chain.view, now))
+    }
+}

@@ -1,0 +1,207 @@
+//! Blocks that join or leave the best chain: whom they touch, and the view after them.
+
+use super::{Watcher, plan::Plan, state::ChainState, touched::Touched};
+use crate::{
+    chain::ethereum,
+    clock::Now,
+    domain::{
+        block::{BlockRef, Height, TxId},
+        facts::{BlockFacts, Candidate, Credit, Fact, OutPoint},
+        payment::PaymentKey,
+        time::UnixMs,
+        view::ChainView,
+    },
+    store::StoreError,
+};
+use std::collections::HashMap;
+
+/// Unconfirmed transactions of ours by what they spend, for this input.
+type Conflicts = HashMap<OutPoint, (TxId, PaymentKey)>;
+
+impl Watcher {
+    /// Blocks above `fork` left the best chain and `blocks` joined it.
+    pub(super) fn plan_advance(
+        &self,
+        at: usize,
+        fork: Option<BlockRef>,
+        blocks: &[BlockFacts],
+        now: Now,
+    ) -> Result<Plan, StoreError> {
+        let chain = self.chain(at);
+        let mut plan = Plan::new(now.wall);
+        let base = fork.or(chain.view.scanned);
+        if !is_linked(base, blocks) {
+            tracing::error!(chain = %chain.spec.name, "blocks that do not follow the cursor were left out");
+            return Ok(plan);
+        }
+        let mut view = chain.view.clone();
+        view.scanned = blocks.last().map(|facts| facts.block).or(base);
+        let cursor = view.scanned.map(|block| block.id.height);
+        (view.agreed, view.traced) = (cursor, cursor);
+        self.settle_view(chain, &mut view, now);
+
+        let mut touched = Touched::default();
+        let conflicts = match fork {
+            Some(fork) => self.touch_disconnected(chain, fork.id.height, &mut touched)?,
+            None => Conflicts::new(),
+        };
+        for facts in blocks {
+            self.touch_block(chain, facts, &conflicts, now.wall, &mut touched);
+        }
+        self.touch_due(&view, &mut touched, &mut plan)?;
+        self.judge(&view, touched, &mut plan)?;
+
+        plan.ignored = blocks
+            .iter()
+            .flat_map(|facts| facts.ignored.iter().copied())
+            .collect();
+        let error = self.trouble(chain, &view, now);
+        let step = plan.record_chain(view.clone(), error);
+        step.disconnected_to = fork.map(|block| block.id.height);
+        step.connected = blocks.iter().map(|facts| facts.block).collect();
+        plan.view = Some((at, view));
+        Ok(plan)
+    }
+
+    /// Every payment with money above the fork point, and what that money's transactions spend.
+    fn touch_disconnected(
+        &self,
+        chain: &ChainState,
+        fork: Height,
+        touched: &mut Touched,
+    ) -> Result<Conflicts, StoreError> {
+        let keys = self.store.anchored_above(&chain.spec.name, fork)?;
+        let payments = self.store.load(&keys)?;
+        let mut conflicts = Conflicts::new();
+        for payment in &payments {
+            touched.add(payment.key, Fact::Disconnected { fork });
+            for transfer in &payment.transfers {
+                let entry = (transfer.txid, payment.key);
+                conflicts.extend(transfer.inputs.iter().map(|input| (*input, entry)));
+            }
+        }
+        touched.keep_loaded(payments);
+        Ok(conflicts)
+    }
+
+    /// Whom a block's credits and spends concern.
+    pub(super) fn touch_block(
+        &self,
+        chain: &ChainState,
+        facts: &BlockFacts,
+        conflicts: &Conflicts,
+        seen_at: UnixMs,
+        touched: &mut Touched,
+    ) {
+        for candidate in &facts.credits {
+            let owners = self.index.owners(&chain.spec.name, &candidate.destination);
+            for key in owners {
+                let Some(fact) = mined(chain, facts, candidate, seen_at) else {
+                    continue;
+                };
+                touched.add_credit(key, candidate.destination, fact);
+            }
+        }
+        for spend in &facts.spends {
+            let Some(by) = transaction(facts, spend.tx_index) else {
+                continue;
+            };
+            let unconfirmed = chain.unconfirmed.spender(&spend.outpoint);
+            let ours = unconfirmed.into_iter().flat_map(|txid| {
+                chain
+                    .unconfirmed
+                    .payments(txid)
+                    .iter()
+                    .map(move |key| (txid, *key))
+            });
+            let disconnected = conflicts.get(&spend.outpoint).copied();
+            for (txid, key) in ours.chain(disconnected).filter(|(txid, _)| *txid != by) {
+                touched.add(
+                    key,
+                    Fact::Conflicted {
+                        txid,
+                        by,
+                        block: facts.block,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Brings health and finality of a view up to date with its cursor.
+    pub(super) fn settle_view(&self, chain: &ChainState, view: &mut ChainView, now: Now) {
+        if let Some((_, status)) = &chain.answer {
+            view.tip = Some(status.tip);
+        }
+        view.healthy = self.trouble(chain, view, now).is_none();
+        if view.frozen.is_none() && !chain.tagged {
+            let depth = chain.spec.final_depth;
+            let by_depth = view
+                .scanned
+                .and_then(|cursor| cursor.id.height.0.checked_sub(depth));
+            view.finalized = view.finalized.max(by_depth.map(Height));
+        }
+    }
+}
+
+/// A configured asset's credit in a block, as a fact about whoever owns the address.
+fn mined(
+    chain: &ChainState,
+    facts: &BlockFacts,
+    candidate: &Candidate,
+    seen_at: UnixMs,
+) -> Option<Fact> {
+    let txid = transaction(facts, candidate.tx_index)?;
+    let credit = credit(chain, txid, candidate)?;
+    let inputs = facts
+        .spends
+        .iter()
+        .filter(|spend| spend.tx_index == candidate.tx_index)
+        .map(|spend| spend.outpoint)
+        .collect();
+    Some(Fact::Mined {
+        credit,
+        block: facts.block,
+        tx_index: candidate.tx_index,
+        seen_at,
+        inputs,
+    })
+}
+
+/// A candidate as a credit of a configured asset.
+pub(super) fn credit(chain: &ChainState, txid: TxId, candidate: &Candidate) -> Option<Credit> {
+    let asset = chain.spec.asset(candidate.asset)?;
+    if ethereum::sender::is_self_transfer(candidate) {
+        return None;
+    }
+    Some(Credit {
+        txid,
+        position: candidate.position.clone(),
+        asset: asset.code.clone(),
+        amount: candidate.amount,
+        from_address: ethereum::sender::payer(candidate).map(ethereum::address::checksummed),
+        coinbase: candidate.coinbase,
+        dust: asset.dust,
+        decimals: asset.decimals,
+    })
+}
+
+fn transaction(facts: &BlockFacts, index: u32) -> Option<TxId> {
+    facts
+        .transactions
+        .get(usize::try_from(index).ok()?)
+        .copied()
+}
+
+/// Whether blocks follow one another and the block before them.
+fn is_linked(base: Option<BlockRef>, blocks: &[BlockFacts]) -> bool {
+    let mut before = base;
+    blocks.iter().all(|facts| {
+        let follows = before.is_none_or(|parent| {
+            parent.id.hash == facts.block.parent
+                && parent.id.height.plus(1) == facts.block.id.height
+        });
+        before = Some(facts.block);
+        follows
+    })
+}

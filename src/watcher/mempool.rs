@@ -1,0 +1,121 @@
+//! Unconfirmed transactions: who is paid, who is replaced, who is gone.
+
+use super::{Watcher, blocks::credit, plan::Plan, state::ChainState, touched::Touched};
+use crate::{
+    chain::{Ask, MempoolNews},
+    clock::Now,
+    domain::{
+        block::TxId,
+        facts::{Fact, MempoolSnapshot, TxFacts},
+    },
+    store::StoreError,
+};
+
+/// Vanished transactions are looked up in portions of this size; the rest comes with the next
+/// snapshot.
+const VANISHED_MAX: usize = 100;
+
+impl Watcher {
+    /// Transactions that arrived, and a list of the whole mempool to compare with.
+    pub(super) fn plan_mempool(
+        &self,
+        at: usize,
+        news: &MempoolNews,
+        now: Now,
+    ) -> Result<Plan, StoreError> {
+        let chain = self.chain(at);
+        let mut plan = Plan::new(now.wall);
+        let mut touched = Touched::default();
+        for arrived in &news.arrived {
+            self.touch_arrived(chain, arrived, &mut touched);
+        }
+        let mut view = chain.view.clone();
+        self.settle_view(chain, &mut view, now);
+        self.judge(&view, touched, &mut plan)?;
+        if let Some(snapshot) = &news.snapshot {
+            plan.asks
+                .extend(vanished(chain, snapshot).map(|ask| (chain.spec.name.clone(), ask)));
+        }
+        plan.view = Some((at, view));
+        Ok(plan)
+    }
+
+    fn touch_arrived(&self, chain: &ChainState, arrived: &TxFacts, touched: &mut Touched) {
+        for input in &arrived.inputs {
+            let Some(replaced) = chain.unconfirmed.spender(input) else {
+                continue;
+            };
+            if replaced == arrived.txid {
+                continue;
+            }
+            for key in chain.unconfirmed.payments(replaced) {
+                touched.add(
+                    *key,
+                    Fact::Replaced {
+                        txid: replaced,
+                        by: arrived.txid,
+                    },
+                );
+            }
+        }
+        for candidate in &arrived.credits {
+            for key in self.index.owners(&chain.spec.name, &candidate.destination) {
+                let Some(credit) = credit(chain, arrived.txid, candidate) else {
+                    continue;
+                };
+                let fact = Fact::Seen {
+                    credit,
+                    seen_at: arrived.first_seen_at,
+                    inputs: arrived.inputs.clone(),
+                };
+                touched.add_credit(key, candidate.destination, fact);
+            }
+        }
+    }
+
+    /// Who took the place of transactions that a snapshot lacked.
+    pub(super) fn plan_vanished(
+        &self,
+        at: usize,
+        answers: &[(TxId, Option<TxId>)],
+        now: Now,
+    ) -> Result<Plan, StoreError> {
+        let chain = self.chain(at);
+        let mut plan = Plan::new(now.wall);
+        let mut touched = Touched::default();
+        for (txid, spender) in answers {
+            let fact = match spender {
+                Some(by) if by == txid => continue,
+                Some(by) => Fact::Replaced {
+                    txid: *txid,
+                    by: *by,
+                },
+                None => Fact::Evicted { txid: *txid },
+            };
+            for key in chain.unconfirmed.payments(*txid) {
+                touched.add(*key, fact.clone());
+            }
+        }
+        let mut view = chain.view.clone();
+        self.settle_view(chain, &mut view, now);
+        self.judge(&view, touched, &mut plan)?;
+        plan.view = Some((at, view));
+        Ok(plan)
+    }
+}
+
+/// Transactions of ours that a snapshot lacks. Only a snapshot at our own cursor counts: at
+/// another tip the transaction may have been mined by a block that was not read yet.
+fn vanished(chain: &ChainState, snapshot: &MempoolSnapshot) -> Option<Ask> {
+    let cursor = chain.view.scanned?;
+    if cursor.id.hash != snapshot.tip {
+        return None;
+    }
+    let gone: Vec<_> = chain
+        .unconfirmed
+        .missing_from(&snapshot.txids)
+        .take(VANISHED_MAX)
+        .map(|(txid, relevant)| (txid, relevant.inputs.clone()))
+        .collect();
+    (!gone.is_empty()).then_some(Ask::Spenders(gone))
+}

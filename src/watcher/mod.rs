@@ -1,0 +1,226 @@
+//! The one owner of state: facts come in, payments are judged, a step is committed and only then
+//! believed.
+//!
+//! [`Watcher::handle`] is synchronous and may be called again with the same input when a commit
+//! failed: nothing in memory changes before the commit. It never talks to a node; what it needs
+//! from one it leaves in [`Watcher::next_ask`].
+
+mod absorb;
+mod backfill;
+mod blocks;
+pub mod clock_guard;
+pub mod index;
+mod input;
+mod judge;
+mod mempool;
+mod open;
+mod plan;
+mod polls;
+mod requests;
+pub mod run;
+pub mod state;
+mod touched;
+mod unconfirmed;
+
+pub use input::{Input, Requests};
+pub use open::{Settings, was_tagged};
+
+use crate::{
+    chain::{Ask, ChainInput},
+    clock::{Clock, Now},
+    domain::{asset::ChainName, register::Defaults, request::Request, view::ChainView},
+    health::Health,
+    metrics::Metrics,
+    store::{Store, StoreError},
+};
+use clock_guard::ClockGuard;
+use index::WatchIndex;
+use plan::Plan;
+use state::ChainState;
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+/// Owns the database, the watch index and every chain's view.
+#[derive(Debug)]
+pub struct Watcher {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    health: Health,
+    defaults: Defaults,
+    operator_commands: bool,
+    chains: Vec<ChainState>,
+    index: WatchIndex,
+    waiting: Vec<Request>,
+    asks: VecDeque<(ChainName, Ask)>,
+    clock_guard: ClockGuard,
+    next_key: i64,
+    batches: u64,
+    more_due: bool,
+}
+
+impl Watcher {
+    /// Commits what an input changes and takes it over. After an error nothing has changed and
+    /// the same input may be given again.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub fn handle(&mut self, input: &Input) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if self.clock_guard.look(now) {
+            tracing::warn!(
+                "the wall clock jumped; no verdicts until a chain's head agrees with it"
+            );
+        }
+        match input {
+            Input::Chain(name, input) => match self.place(name) {
+                Some(at) => self.handle_chain(at, input, now),
+                None => Ok(()),
+            },
+            Input::Requests(requests) => self.handle_requests(requests, now),
+            Input::InboxTrouble(trouble) => {
+                self.health
+                    .update(|health| health.inbox.clone_from(trouble));
+                Ok(())
+            }
+            Input::Tick => self.handle_tick(now),
+        }
+    }
+
+    /// The next question for a follower, oldest first.
+    pub fn next_ask(&mut self) -> Option<(ChainName, Ask)> {
+        self.asks.pop_front()
+    }
+
+    /// Puts back a question that its follower could not take yet.
+    pub fn retry_ask(&mut self, ask: (ChainName, Ask)) {
+        self.asks.push_front(ask);
+    }
+
+    /// Whether more payments are due than one portion held: give a [`Input::Tick`] soon.
+    #[must_use]
+    pub const fn has_more_due(&self) -> bool {
+        self.more_due
+    }
+
+    /// Ends: a reader can use the database afterwards as before.
+    ///
+    /// # Errors
+    /// When the last checkpoint fails; nothing committed is lost then either.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.store.close()
+    }
+
+    fn handle_chain(&mut self, at: usize, input: &ChainInput, now: Now) -> Result<(), StoreError> {
+        self.observe(at, input, now);
+        let began = Instant::now();
+        let plan = self.plan(at, input, now)?;
+        self.commit(plan)?;
+        if let ChainInput::Advance { connected, .. } = input {
+            let blocks = u32::try_from(connected.len()).unwrap_or(u32::MAX).max(1);
+            let chain = &self.chain(at).spec.name;
+            self.metrics.block_applied(
+                chain,
+                began.elapsed().checked_div(blocks).unwrap_or_default(),
+            );
+        }
+        // The input is done: what follows is asked again at every tick, and its failure must not
+        // make the caller give this input twice.
+        if let Err(error) = self.ask_for_past(at, now) {
+            tracing::warn!(%error, "could not look for payments that need past blocks");
+        }
+        Ok(())
+    }
+
+    /// Takes note of what needs no commit: that the node answered, and what.
+    fn observe(&mut self, at: usize, input: &ChainInput, now: Now) {
+        if let ChainInput::Polled { status, .. } = input {
+            let kind = self.chain(at).spec.kind;
+            self.clock_guard.hear(kind, status.tip.time);
+        }
+        let chain = self.chain_mut(at);
+        match input {
+            ChainInput::Status(status) | ChainInput::Polled { status, .. } => {
+                chain.tagged |= status.finalized.is_some();
+                chain.answer = Some((now.monotonic_ms, status.clone()));
+                chain.failure = None;
+            }
+            ChainInput::Failed { error } => chain.failure = Some(error.to_string()),
+            ChainInput::Advance { .. }
+            | ChainInput::Mempool(_)
+            | ChainInput::Backfill { .. }
+            | ChainInput::BackfillRefused { .. }
+            | ChainInput::Spenders { .. }
+            | ChainInput::Frozen { .. }
+            | ChainInput::Thawed => {}
+        }
+    }
+
+    fn plan(&self, at: usize, input: &ChainInput, now: Now) -> Result<Plan, StoreError> {
+        match input {
+            ChainInput::Status(_) | ChainInput::Failed { .. } => Ok(self.plan_health(at, now)),
+            ChainInput::Advance {
+                disconnect_to,
+                connected,
+            } => self.plan_advance(at, *disconnect_to, connected, now),
+            ChainInput::Mempool(news) => self.plan_mempool(at, news, now),
+            ChainInput::Polled { began_at, status } => self.plan_polled(at, *began_at, status, now),
+            ChainInput::Backfill { batch, blocks, to } => {
+                self.plan_backfill(at, *batch, blocks, *to, now)
+            }
+            ChainInput::BackfillRefused { batch, message } => {
+                Ok(self.plan_backfill_refused(at, *batch, message, now))
+            }
+            ChainInput::Spenders { answers } => self.plan_vanished(at, answers, now),
+            ChainInput::Frozen { reason, message } => {
+                Ok(self.plan_freeze(at, Some((*reason, message)), now))
+            }
+            ChainInput::Thawed => Ok(self.plan_freeze(at, None, now)),
+        }
+    }
+
+    /// Time passed: health, due payments, ended watch windows, requests that waited.
+    fn handle_tick(&mut self, now: Now) -> Result<(), StoreError> {
+        for at in 0..self.chains.len() {
+            let mut view = self.chain(at).view.clone();
+            self.settle_view(self.chain(at), &mut view, now);
+            let plan = self.plan_due(at, view, now)?;
+            self.commit(plan)?;
+            self.ask_for_past(at, now)?;
+        }
+        self.handle_waiting(now)?;
+        self.unwatch_ended(now)?;
+        self.publish(now);
+        Ok(())
+    }
+
+    /// Why a chain gives no verdicts under a view, if so.
+    fn trouble(&self, chain: &ChainState, view: &ChainView, now: Now) -> Option<String> {
+        let clock = self.clock_guard.is_suspended().then(|| {
+            "the wall clock jumped and no block agrees with it yet: check the machine's time"
+                .to_owned()
+        });
+        chain.trouble(view, now.monotonic_ms).or(clock)
+    }
+
+    fn place(&self, name: &ChainName) -> Option<usize> {
+        self.chains
+            .iter()
+            .position(|chain| chain.spec.name == *name)
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "places come from `place` or the list's length"
+    )]
+    fn chain(&self, at: usize) -> &ChainState {
+        &self.chains[at]
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "places come from `place` or the list's length"
+    )]
+    fn chain_mut(&mut self, at: usize) -> &mut ChainState {
+        &mut self.chains[at]
+    }
+}

@@ -1,0 +1,134 @@
+//! From the database to a watcher that knows what was known before.
+
+use super::{
+    Watcher,
+    clock_guard::ClockGuard,
+    index::WatchIndex,
+    state::{ChainSpec, ChainState},
+    unconfirmed::Unconfirmed,
+};
+use crate::{
+    clock::Clock,
+    domain::{block::Height, register::Defaults, view::ChainView},
+    health::Health,
+    metrics::Metrics,
+    store::{Store, StoreError},
+};
+use std::{collections::VecDeque, sync::Arc};
+
+/// What a watcher is told at start.
+#[derive(Debug)]
+pub struct Settings {
+    /// The chains to follow, each with its assets.
+    pub chains: Vec<ChainSpec>,
+    /// What a registration gets where it says nothing.
+    pub defaults: Defaults,
+    /// Whether `accept` and `reject` are carried out.
+    pub operator_commands: bool,
+}
+
+impl Watcher {
+    /// Takes over a database: cursors, watched addresses, unconfirmed transfers.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn open(
+        store: Store,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+        health: Health,
+    ) -> Result<Self, StoreError> {
+        let mut index = WatchIndex::default();
+        store.watched(|watched| {
+            index.insert(&watched.chain, &watched.destination, watched.payment);
+        })?;
+        let chains = settings
+            .chains
+            .into_iter()
+            .map(|spec| restore(&store, spec))
+            .collect::<Result<_, _>>()?;
+        let next_key = store.next_payment_key()?.0;
+        let now = clock.now();
+        let watcher = Self {
+            store,
+            clock,
+            metrics,
+            health,
+            defaults: settings.defaults,
+            operator_commands: settings.operator_commands,
+            chains,
+            index,
+            waiting: Vec::new(),
+            asks: VecDeque::new(),
+            clock_guard: ClockGuard::new(now),
+            next_key,
+            batches: 0,
+            more_due: false,
+        };
+        watcher.count_payments()?;
+        watcher.publish(now);
+        Ok(watcher)
+    }
+
+    fn count_payments(&self) -> Result<(), StoreError> {
+        for count in self.store.counts()? {
+            self.metrics
+                .payments(&count.asset, count.status, count.payments);
+        }
+        Ok(())
+    }
+}
+
+fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
+    let stored = store.chain(&spec.name)?;
+    let (view, recent, error) = match stored {
+        Some(known) => (known.view, known.recent, known.error),
+        None => (nothing_known(&spec), Vec::new(), None),
+    };
+    let mut unconfirmed = Unconfirmed::default();
+    for row in store.loose(&spec.name)? {
+        unconfirmed.insert(row.txid, row.payment, &row.inputs, row.in_mempool);
+    }
+    Ok(ChainState {
+        tagged: was_tagged(&view),
+        stored: (view.clone(), error.clone()),
+        // Health and polls are observations: a restart makes them again.
+        view: ChainView {
+            healthy: false,
+            polled_at: None,
+            ..view
+        },
+        error,
+        recent: VecDeque::from(recent),
+        unconfirmed,
+        batch: None,
+        refused: None,
+        answer: None,
+        failure: None,
+        spec,
+    })
+}
+
+fn nothing_known(spec: &ChainSpec) -> ChainView {
+    ChainView {
+        name: spec.name.clone(),
+        kind: spec.kind,
+        scanned: None,
+        tip: None,
+        finalized: None,
+        safe: None,
+        agreed: None,
+        traced: None,
+        frozen: None,
+        healthy: false,
+        polled_at: None,
+    }
+}
+
+/// Whether the node named final blocks before: then depth makes nothing final any more. A node
+/// that knows no finality yet calls genesis safe.
+#[must_use]
+pub fn was_tagged(view: &ChainView) -> bool {
+    view.safe.is_some_and(|safe| safe > Height(0))
+}

@@ -1,0 +1,152 @@
+//! What a poll says of a chain as a whole: health, finality, freezing, deadlines.
+
+use super::{Watcher, plan::Plan, state::ChainState, touched::Touched};
+use crate::{
+    chain::NodeStatus,
+    clock::Now,
+    domain::{
+        event::{Entry, EventKind},
+        time::UnixMs,
+        view::{ChainView, FreezeReason},
+    },
+    store::StoreError,
+};
+
+impl Watcher {
+    /// A full poll is done: finality moves, and deadlines that it covers are judged.
+    pub(super) fn plan_polled(
+        &self,
+        at: usize,
+        began_at: UnixMs,
+        status: &NodeStatus,
+        now: Now,
+    ) -> Result<Plan, StoreError> {
+        let chain = self.chain(at);
+        let mut view = chain.view.clone();
+        self.settle_view(chain, &mut view, now);
+        if view
+            .scanned
+            .is_some_and(|cursor| cursor.id == status.tip.id)
+        {
+            view.polled_at = view.polled_at.max(Some(began_at));
+            settle_tags(&mut view, status);
+        }
+        self.plan_due(at, view, now)
+    }
+
+    /// Judges what is due under a view, and records the chain if it changed.
+    pub(super) fn plan_due(
+        &self,
+        at: usize,
+        view: ChainView,
+        now: Now,
+    ) -> Result<Plan, StoreError> {
+        let chain = self.chain(at);
+        let mut plan = Plan::new(now.wall);
+        let mut touched = Touched::default();
+        self.touch_due(&view, &mut touched, &mut plan)?;
+        self.judge(&view, touched, &mut plan)?;
+        self.record_if_changed(chain, &view, now, &mut plan);
+        plan.view = Some((at, view));
+        Ok(plan)
+    }
+
+    /// The node is silent, or its state changed without a block. A new tip alone is recorded with
+    /// the block that follows, so that a block costs one commit.
+    pub(super) fn plan_health(&self, at: usize, now: Now) -> Plan {
+        let chain = self.chain(at);
+        let mut plan = Plan::new(now.wall);
+        let mut view = chain.view.clone();
+        self.settle_view(chain, &mut view, now);
+        let row = ChainView {
+            tip: chain.stored.0.tip,
+            ..view.clone()
+        };
+        self.record_if_changed(chain, &row, now, &mut plan);
+        plan.view = Some((at, view));
+        plan
+    }
+
+    /// The chain contradicts a final block, or no longer does.
+    pub(super) fn plan_freeze(
+        &self,
+        at: usize,
+        frozen: Option<(FreezeReason, &str)>,
+        now: Now,
+    ) -> Plan {
+        let chain = self.chain(at);
+        let mut plan = Plan::new(now.wall);
+        let mut view = chain.view.clone();
+        self.settle_view(chain, &mut view, now);
+        view.frozen = frozen.map(|(reason, _)| reason);
+        if view.frozen != chain.view.frozen {
+            plan.step
+                .entries
+                .push(freeze_entry(chain, frozen, now.wall));
+            let error = frozen.map(|(_, message)| message.to_owned());
+            let error = error.or_else(|| self.trouble(chain, &view, now));
+            plan.record_chain(view.clone(), error);
+        }
+        plan.view = Some((at, view));
+        plan
+    }
+
+    fn record_if_changed(&self, chain: &ChainState, view: &ChainView, now: Now, plan: &mut Plan) {
+        let error = match view.frozen {
+            Some(_) => chain.error.clone(),
+            None => self.trouble(chain, view, now),
+        };
+        let (stored, stored_error) = &chain.stored;
+        let row = ChainView {
+            polled_at: stored.polled_at,
+            ..view.clone()
+        };
+        if row != *stored || said_otherwise(stored_error.as_deref(), error.as_deref()) {
+            plan.record_chain(view.clone(), error);
+        }
+    }
+}
+
+/// Whether two errors differ in more than their numbers: a row that counts seconds of silence
+/// would be written at every look.
+fn said_otherwise(before: Option<&str>, after: Option<&str>) -> bool {
+    let words = |text: Option<&str>| {
+        text.map(|text| {
+            text.chars()
+                .filter(|c| !c.is_ascii_digit())
+                .collect::<String>()
+        })
+    };
+    words(before) != words(after)
+}
+
+/// Takes over the final and the safe block that the node names; neither ever goes back, and
+/// neither is above our cursor.
+fn settle_tags(view: &mut ChainView, status: &NodeStatus) {
+    if view.frozen.is_some() {
+        return;
+    }
+    let cursor = view.scanned.map(|block| block.id.height);
+    let finalized = status.finalized.map(|block| block.height).min(cursor);
+    view.finalized = view.finalized.max(finalized);
+    let safe = status.safe.map(|block| block.height).min(cursor);
+    view.safe = view.safe.max(safe);
+}
+
+fn freeze_entry(chain: &ChainState, frozen: Option<(FreezeReason, &str)>, at: UnixMs) -> Entry {
+    let data = match frozen {
+        Some((reason, message)) => serde_json::json!({
+            "chain": chain.spec.name, "frozen": reason.as_str(), "message": message,
+        }),
+        None => serde_json::json!({ "chain": chain.spec.name, "frozen": null }),
+    };
+    Entry {
+        payment: None,
+        kind: EventKind::Attention,
+        from: None,
+        to: None,
+        reason: None,
+        data,
+        occurred_at: at,
+    }
+}

@@ -1,0 +1,184 @@
+//! What the watcher keeps in memory of one chain.
+//!
+//! Everything in here is a copy of committed rows or an observation that a restart makes again;
+//! nothing is true only in memory.
+
+use super::unconfirmed::Unconfirmed;
+use crate::{
+    chain::{NodeStatus, bitcoin, ethereum},
+    domain::{
+        asset::{Asset, AssetKind, ChainKind, ChainName},
+        block::{BlockRef, Height},
+        facts::{CreditAsset, Destination},
+        payment::PaymentKey,
+        time::SpanMs,
+        view::ChainView,
+    },
+};
+use std::collections::VecDeque;
+
+/// How many recent blocks are remembered: deeper than any reorganisation that is followed, and
+/// as many as the store keeps.
+pub const RECENT_BLOCKS_MAX: usize = 1024;
+/// A source that is silent for this long, or for ten polls, is not healthy.
+const SILENCE_MAX: SpanMs = SpanMs::from_secs(30);
+/// The cursor may be this many blocks behind the node and still give verdicts.
+const LAG_MAX: u32 = 2;
+
+/// How a chain's addresses are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressFormat {
+    /// Base58 or bech32 of one network.
+    Bitcoin(::bitcoin::Network),
+    /// 20 bytes in hexadecimal, EIP-55.
+    Ethereum,
+}
+
+impl AddressFormat {
+    /// An address in the chain's bytes and in canonical text.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(self, text: &str) -> Result<(Destination, String), String> {
+        match self {
+            Self::Bitcoin(network) => {
+                bitcoin::parse_address(text, network).map_err(|error| error.to_string())
+            }
+            Self::Ethereum => ethereum::address::parse(text).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// What is configured about a chain.
+#[derive(Debug, Clone)]
+pub struct ChainSpec {
+    /// Its name.
+    pub name: ChainName,
+    /// Its rules of evidence.
+    pub kind: ChainKind,
+    /// How its addresses are written.
+    pub addresses: AddressFormat,
+    /// The time between polls.
+    pub poll_interval: SpanMs,
+    /// The depth at which a block is final where the node names none.
+    pub final_depth: u32,
+    /// How many past blocks a late registration may ask for.
+    pub max_rescan: u32,
+    /// The assets that it carries.
+    pub assets: Vec<Asset>,
+}
+
+impl ChainSpec {
+    /// The configured asset that a credit is in.
+    #[must_use]
+    pub fn asset(&self, credit: CreditAsset) -> Option<&Asset> {
+        let kind = match credit {
+            CreditAsset::Native => AssetKind::Native,
+            CreditAsset::Token(contract) => AssetKind::Token(contract),
+        };
+        self.assets.iter().find(|asset| asset.kind == kind)
+    }
+}
+
+/// A scan of the past that a follower is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Its name in asks and answers.
+    pub id: u64,
+    /// It covers incomplete payments up to and including this one.
+    pub up_to: PaymentKey,
+    /// It ends at this block.
+    pub goal: Height,
+}
+
+/// One chain as the watcher knows it.
+#[derive(Debug)]
+pub struct ChainState {
+    /// What is configured.
+    pub spec: ChainSpec,
+    /// What judgements may know.
+    pub view: ChainView,
+    /// Why it is not healthy.
+    pub error: Option<String>,
+    /// The view and error as they were last committed.
+    pub stored: (ChainView, Option<String>),
+    /// The best chain's last blocks, ascending.
+    pub recent: VecDeque<BlockRef>,
+    /// Unconfirmed transactions that matter.
+    pub unconfirmed: Unconfirmed,
+    /// The scan of the past under way.
+    pub batch: Option<Batch>,
+    /// The last scan that was refused: when on the monotonic clock, and why.
+    pub refused: Option<(u64, String)>,
+    /// Whether the node ever named a final block.
+    pub tagged: bool,
+    /// The last answer: when on the monotonic clock, and what.
+    pub answer: Option<(u64, NodeStatus)>,
+    /// The last failure since the last answer.
+    pub failure: Option<String>,
+}
+
+impl ChainState {
+    /// The block of our chain at a height, if it is recent.
+    #[must_use]
+    pub fn block_at(&self, height: Height) -> Option<BlockRef> {
+        let first = self.recent.front()?.id.height;
+        let offset = height.0.checked_sub(first.0)?;
+        self.recent.get(usize::try_from(offset).ok()?).copied()
+    }
+
+    /// Takes over a changed chain.
+    pub fn advance(&mut self, disconnected_to: Option<Height>, connected: &[BlockRef]) {
+        if let Some(fork) = disconnected_to {
+            while self
+                .recent
+                .back()
+                .is_some_and(|block| block.id.height > fork)
+            {
+                self.recent.pop_back();
+            }
+        }
+        self.recent.extend(connected);
+        while self.recent.len() > RECENT_BLOCKS_MAX {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Why a view of this chain gives no verdicts now, if so.
+    #[must_use]
+    pub fn trouble(&self, view: &ChainView, monotonic_ms: u64) -> Option<String> {
+        let Some((answered_ms, status)) = &self.answer else {
+            return Some(
+                self.failure
+                    .clone()
+                    .unwrap_or_else(|| "no answer yet".to_owned()),
+            );
+        };
+        let silent_ms = monotonic_ms.saturating_sub(*answered_ms);
+        if silent_ms > self.silence_max_ms() {
+            let why = self.failure.as_deref().unwrap_or("no poll finished");
+            return Some(format!("no answer for {} s: {why}", silent_ms / 1000));
+        }
+        if status.syncing {
+            return Some("the node is still syncing with its network".to_owned());
+        }
+        if !status.mempool_loaded {
+            return Some("the node has not loaded its mempool yet".to_owned());
+        }
+        let Some(cursor) = view.scanned else {
+            return Some("no block scanned yet".to_owned());
+        };
+        let behind = status.tip.id.height.0.saturating_sub(cursor.id.height.0);
+        (behind > LAG_MAX).then(|| {
+            format!(
+                "scanned to {}, {behind} blocks behind the node",
+                cursor.id.height
+            )
+        })
+    }
+
+    fn silence_max_ms(&self) -> u64 {
+        let ten_polls = self.spec.poll_interval.0.saturating_mul(10);
+        u64::try_from(ten_polls.max(SILENCE_MAX.0)).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,91 @@
+//! Which payments an input touches, and with which facts.
+
+use crate::domain::{
+    facts::{Destination, Fact},
+    payment::{Payment, PaymentKey},
+};
+use std::collections::BTreeMap;
+
+/// Facts by payment, each in the order in which they happened.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    facts: BTreeMap<PaymentKey, Vec<Observed>>,
+    loaded: BTreeMap<PaymentKey, Payment>,
+}
+
+/// A fact, and for a credit the exact bytes that were credited.
+#[derive(Debug)]
+struct Observed {
+    destination: Option<Destination>,
+    fact: Fact,
+}
+
+impl Touched {
+    /// Something happened to a payment, whatever its address.
+    pub fn add(&mut self, key: PaymentKey, fact: Fact) {
+        self.facts.entry(key).or_default().push(Observed {
+            destination: None,
+            fact,
+        });
+    }
+
+    /// A credit that belongs to the payment if its address is exactly this.
+    pub fn add_credit(&mut self, key: PaymentKey, destination: Destination, fact: Fact) {
+        let destination = Some(destination);
+        self.facts
+            .entry(key)
+            .or_default()
+            .push(Observed { destination, fact });
+    }
+
+    /// The same happened to every payment that is touched so far.
+    pub fn add_to_all(&mut self, fact: &Fact) {
+        for observed in self.facts.values_mut() {
+            observed.push(Observed {
+                destination: None,
+                fact: fact.clone(),
+            });
+        }
+    }
+
+    /// Judge a payment again though nothing happened to it.
+    pub fn again(&mut self, key: PaymentKey) {
+        self.facts.entry(key).or_default();
+    }
+
+    /// Keeps payments that were loaded already.
+    pub fn keep_loaded(&mut self, payments: Vec<Payment>) {
+        self.loaded
+            .extend(payments.into_iter().map(|payment| (payment.key, payment)));
+    }
+
+    /// Whether a payment is touched.
+    pub fn contains(&self, key: PaymentKey) -> bool {
+        self.facts.contains_key(&key)
+    }
+
+    /// The touched payments that are not loaded yet.
+    pub fn unloaded(&self) -> Vec<PaymentKey> {
+        self.facts
+            .keys()
+            .filter(|key| !self.loaded.contains_key(*key))
+            .copied()
+            .collect()
+    }
+
+    /// Every loaded payment with its facts; credits to another address are left out.
+    pub fn into_payments(mut self) -> impl Iterator<Item = (Payment, Vec<Fact>)> {
+        self.facts.into_iter().filter_map(move |(key, observed)| {
+            let payment = self.loaded.remove(&key)?;
+            let facts = observed
+                .into_iter()
+                .filter(|seen| {
+                    seen.destination
+                        .is_none_or(|bytes| bytes == payment.destination)
+                })
+                .map(|seen| seen.fact)
+                .collect();
+            Some((payment, facts))
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! The unconfirmed transactions that matter to payments, and what they spend.
+
+use crate::domain::{
+    block::TxId,
+    facts::OutPoint,
+    payment::{Payment, PaymentKey},
+    transfer::{Place, Transfer},
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// Unconfirmed transactions that pay watched addresses on one chain. Its size follows the open
+/// payments, not the mempool.
+#[derive(Debug, Default)]
+pub struct Unconfirmed {
+    transactions: BTreeMap<TxId, Relevant>,
+    spenders: HashMap<OutPoint, TxId>,
+}
+
+/// One unconfirmed transaction.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Relevant {
+    /// The payments that it pays.
+    pub payments: Vec<PaymentKey>,
+    /// What it spends.
+    pub inputs: Vec<OutPoint>,
+    /// Whether it is believed to be in the mempool, rather than known to be gone.
+    pub in_mempool: bool,
+}
+
+impl Unconfirmed {
+    /// Takes over how a payment's transfers stand now.
+    pub fn absorb(&mut self, payment: &Payment) {
+        for transfer in &payment.transfers {
+            if may_conflict(transfer) {
+                let in_mempool = matches!(transfer.place, Place::Mempool);
+                self.insert(transfer.txid, payment.key, &transfer.inputs, in_mempool);
+            } else {
+                self.remove(transfer.txid, payment.key);
+            }
+        }
+    }
+
+    /// Adds a transaction, or a payment to a known one.
+    pub fn insert(
+        &mut self,
+        txid: TxId,
+        payment: PaymentKey,
+        inputs: &[OutPoint],
+        in_mempool: bool,
+    ) {
+        let relevant = self.transactions.entry(txid).or_default();
+        relevant.in_mempool = in_mempool;
+        if !relevant.payments.contains(&payment) {
+            relevant.payments.push(payment);
+        }
+        if relevant.inputs.is_empty() {
+            relevant.inputs = inputs.to_vec();
+        }
+        for input in inputs {
+            self.spenders.insert(*input, txid);
+        }
+    }
+
+    fn remove(&mut self, txid: TxId, payment: PaymentKey) {
+        let Some(relevant) = self.transactions.get_mut(&txid) else {
+            return;
+        };
+        relevant.payments.retain(|known| *known != payment);
+        if !relevant.payments.is_empty() {
+            return;
+        }
+        if let Some(gone) = self.transactions.remove(&txid) {
+            for input in gone.inputs {
+                if self.spenders.get(&input) == Some(&txid) {
+                    self.spenders.remove(&input);
+                }
+            }
+        }
+    }
+
+    /// The transaction of ours that spends this output.
+    #[must_use]
+    pub fn spender(&self, outpoint: &OutPoint) -> Option<TxId> {
+        self.spenders.get(outpoint).copied()
+    }
+
+    /// The payments that a transaction pays.
+    #[must_use]
+    pub fn payments(&self, txid: TxId) -> &[PaymentKey] {
+        self.transactions
+            .get(&txid)
+            .map_or(&[], |relevant| &relevant.payments)
+    }
+
+    /// Transactions believed to be in the mempool that a complete, sorted list of it lacks.
+    pub fn missing_from<'a>(
+        &'a self,
+        sorted: &'a [TxId],
+    ) -> impl Iterator<Item = (TxId, &'a Relevant)> {
+        self.transactions
+            .iter()
+            .filter(|(txid, relevant)| relevant.in_mempool && sorted.binary_search(txid).is_err())
+            .map(|(txid, relevant)| (*txid, relevant))
+    }
+}
+
+/// Whether another transaction may still take the place of a transfer's.
+fn may_conflict(transfer: &Transfer) -> bool {
+    match transfer.place {
+        Place::Mempool | Place::Evicted | Place::Orphaned => true,
+        Place::Replaced { confirmed_in, .. } => confirmed_in.is_none(),
+        Place::Block(_) => false,
+    }
+}

@@ -1,0 +1,15 @@
+//! The integration tests, in one binary: one module for each boundary of the daemon, and `nodes`, the
+//! harness that starts real nodes for them. A test that needs a node fails without it; it never skips.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what went wrong by panicking"
+)]
+
+mod ethereum_source;
+mod bitcoin;
+mod confirmd;
+mod nodes;
+mod nodes_work;
