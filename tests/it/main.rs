@@ -8,8 +8,9 @@
     reason = "a test says what went wrong by panicking"
 )]
 
-mod ethereum_source;
 mod bitcoin;
 mod confirmd;
+mod ethereum;
+mod ethereum_source;
 mod nodes;
 mod nodes_work;
