@@ -58,21 +58,25 @@ pub trait ChainSource: Send + 'static {
     fn status(&mut self) -> impl Future<Output = Result<NodeStatus, SourceError>> + Send;
 
     /// Up to `count` consecutive headers of the node's best chain, ascending from `from`;
-    /// fewer at its tip, none above it. Linkage among them is the caller's to check.
+    /// fewer at its tip, none above it. Linkage among them is the caller's to check. The caller
+    /// asks for at most 128 at once.
     fn headers(
         &mut self,
         from: Height,
         count: u32,
     ) -> impl Future<Output = Result<Vec<BlockRef>, SourceError>> + Send;
 
-    /// The verified contents of these blocks, in the order asked, fetched by hash.
+    /// The verified contents of these blocks, in the order asked, fetched by hash; all of them or
+    /// an error, which names the block. The caller asks for at most 16 at once.
     fn blocks(
         &mut self,
         blocks: &[BlockRef],
     ) -> impl Future<Output = Result<Vec<BlockFacts>, SourceError>> + Send;
 
     /// Whether the node knows this block and says that it is off its best chain. A node that
-    /// does not know the block is behind, and the answer is no.
+    /// does not know the block is behind, and the answer is no. So it is for a block above the
+    /// node's tip that it knows but may not have adopted yet, where the node cannot tell that
+    /// from one that it has given up.
     fn is_stale(
         &mut self,
         block: BlockId,

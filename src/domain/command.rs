@@ -7,7 +7,7 @@
 use super::{
     amount::Amount,
     apply::conclude,
-    assess::{self, marks::REVERSAL, money, money::Money, ruling},
+    assess::{self, case, marks::REVERSAL, money, money::Money},
     block::Height,
     flags::Flag,
     payment::{Acceptance, Closed, Payment, Refund, Scan, ScanFrom},
@@ -249,7 +249,7 @@ impl Case<'_> {
         let may_rest = |money: &&Money| {
             let agreed = |a: &super::transfer::Anchor| self.view.is_agreed(a.block.id.height);
             money.significant
-                && ruling::is_deep(self.payment, self.view, money)
+                && case::is_deep(self.payment, self.view, money)
                 && money.anchor().is_some_and(agreed)
         };
         let txids = self

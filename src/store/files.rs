@@ -185,6 +185,8 @@ impl Ownership {
             && found.mode() & MODE_BITS == mode;
         if right || !self.checked {
             Ok(())
+        } else if self.uid.is_root() && found.uid() != 0 {
+            Err(refuse_root(path, Uid::from_raw(found.uid())))
         } else {
             Err(self.refuse(path, mode))
         }
@@ -233,6 +235,15 @@ impl Lock {
             Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path)),
             Err(TryLockError::Error(error)) => Err(io(&path, &error)),
         }
+    }
+}
+
+/// Giving the daemon's files to root would lock the daemon out.
+fn refuse_root(path: &Path, owner: Uid) -> OpenError {
+    let user = user_name(owner);
+    OpenError::Permissions {
+        problem: format!("{} belongs to {user}, and this is root", path.display()),
+        command: format!("runuser -u {user} -- confirmd …"),
     }
 }
 

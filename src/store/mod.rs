@@ -17,17 +17,21 @@ mod queries;
 pub mod reader;
 mod registry;
 mod rows;
+mod scans;
 mod schema;
+mod watches;
 
 pub use commit::{Committed, Kept};
 pub use connection::{Checkpoint, Durability};
 pub use error::{OpenError, StoreError};
 pub use files::Access;
 pub use open::Options;
-pub use queries::{Count, Loose, ScanBatch, Watched};
+pub use queries::{Count, Loose};
 pub use registry::{ChainEntry, RegistryError};
 pub use rows::chain::StoredChain;
+pub use scans::ScanBatch;
 pub use schema::Kind;
+pub use watches::Watched;
 
 use rusqlite::Connection;
 use std::path::PathBuf;

@@ -10,25 +10,14 @@ use super::{
 use crate::domain::{
     asset::{AssetCode, ChainName},
     block::{Height, TxId},
-    facts::{Destination, OutPoint},
-    payment::{PaymentId, PaymentKey, ScanFrom},
+    facts::OutPoint,
+    payment::PaymentKey,
     status::Status,
     step::InboxPosition,
     time::UnixMs,
 };
 use rusqlite::{OptionalExtension, Params, Row, params};
 use std::collections::BTreeSet;
-
-/// An address and the payment that it belongs to now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watched {
-    /// On which chain.
-    pub chain: ChainName,
-    /// The address in the chain's bytes.
-    pub destination: Destination,
-    /// Whose it is.
-    pub payment: PaymentKey,
-}
 
 /// A transfer that is in no block and whose transaction may still be conflicted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,17 +32,6 @@ pub struct Loose {
     pub in_mempool: bool,
 }
 
-/// Past blocks that some payments still need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScanBatch {
-    /// Where to start: no payment of the batch needs anything before.
-    pub from: ScanFrom,
-    /// Where to end.
-    pub goal: Height,
-    /// The last payment of the batch: every unfinished one up to it is in the batch.
-    pub up_to: PaymentKey,
-}
-
 /// How many payments have an asset and a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
@@ -64,11 +42,6 @@ pub struct Count {
     /// How many.
     pub payments: u64,
 }
-
-/// Every watched address in ascending order of chain and bytes, from the index alone.
-const WATCHED: &str = "SELECT c.name, p.destination, p.key
-   FROM payment AS p INDEXED BY payment_watched CROSS JOIN chain AS c ON c.key = p.chain_key
-  WHERE p.watching = 1";
 
 const DUE_HEIGHT: &str = "SELECT key FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0 AND due_height <= ?2
@@ -95,45 +68,9 @@ const LOOSE: &str = "SELECT t.txid, t.payment_key, t.inputs, t.state = 'mempool'
     AND t.block_height IS NULL AND t.conflict_height IS NULL
     AND p.watching = 1 AND t.txid IS NOT NULL";
 
-const SCANNING: &str = "SELECT key, scan_from_height, scan_from_at, scanned_to, scan_goal
-   FROM payment
-  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 1
-    AND scan_goal IS NOT NULL
-  ORDER BY key";
-
-const WATCH_ENDED: &str = "SELECT c.name, p.destination, p.key
-   FROM payment AS p CROSS JOIN chain AS c ON c.key = p.chain_key
-  WHERE p.watching = 1 AND p.watch_until_at <= ?1
-  ORDER BY p.watch_until_at LIMIT ?2";
-
-const OWNER: &str = "SELECT key, payment_id FROM payment
-  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND destination = ?2 AND watching = 1";
-
 const COUNTS: &str = "SELECT asset, status, count(*) FROM payment GROUP BY status, asset";
 
 impl Store {
-    /// Tells every watched address, in ascending order of chain and bytes, without holding them
-    /// all. One that this does not tell belongs to nobody.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn watched(&self, mut tell: impl FnMut(Watched)) -> Result<(), StoreError> {
-        self.each(WATCHED, [], |row| {
-            tell(read_watched(row)?);
-            Ok(())
-        })
-    }
-
-    /// How many addresses are watched.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn watched_count(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM payment WHERE watching = 1";
-        let count: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
     /// Payments of a chain whose judgement may change by itself by now, at most `limit`,
     /// ascending: the cursor, finality or the clock reached what they wait for, and their past is
     /// scanned.
@@ -193,70 +130,6 @@ impl Store {
             Ok(())
         })?;
         Ok(loose)
-    }
-
-    /// The next scan of the past that payments of this chain need; `None` when every past is
-    /// scanned or the chain has no cursor. Starts by height and by time are never mixed in one
-    /// batch: it ends before the first payment that starts the other way.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn next_scan(&self, chain: &ChainName) -> Result<Option<ScanBatch>, StoreError> {
-        let read = || -> Result<Option<ScanBatch>, Fault> {
-            let mut statement = self.conn.prepare_cached(SCANNING)?;
-            let mut rows = statement.query([chain.as_str()])?;
-            let mut batch = None;
-            while let Some(row) = rows.next()? {
-                match join(batch, read_scan(row)?) {
-                    Ok(larger) => batch = Some(larger),
-                    Err(complete) => return Ok(Some(complete)),
-                }
-            }
-            Ok(batch)
-        };
-        Ok(read()?)
-    }
-
-    /// Gives up addresses whose watch window is over, at most `limit`, and says which. Until
-    /// this is called an address stays its payment's: call it before registering.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn end_watches(&mut self, now: UnixMs, limit: u32) -> Result<Vec<Watched>, StoreError> {
-        let mut ended = Vec::new();
-        self.each(WATCH_ENDED, params![now.0, limit], |row| {
-            ended.push(read_watched(row)?);
-            Ok(())
-        })?;
-        if ended.is_empty() {
-            return Ok(ended);
-        }
-        let tx = self.conn.transaction()?;
-        for watched in &ended {
-            tx.prepare_cached("UPDATE payment SET watching = 0 WHERE key = ?")?
-                .execute([watched.payment.0])?;
-        }
-        tx.commit()?;
-        Ok(ended)
-    }
-
-    /// The payment that an address belongs to now.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn address_owner(
-        &self,
-        chain: &ChainName,
-        destination: &Destination,
-    ) -> Result<Option<(PaymentKey, PaymentId)>, StoreError> {
-        let mut owner = None;
-        let params = params![chain.as_str(), destination.as_bytes()];
-        self.each(OWNER, params, |row| {
-            let mut fields = rows::field::Fields::new(row);
-            owner = Some((PaymentKey(fields.next()?), fields.parse(PaymentId::new)?));
-            Ok(())
-        })?;
-        Ok(owner)
     }
 
     /// A chain as it was last committed, with its last blocks; `None` for an unknown one.
@@ -359,7 +232,7 @@ impl Store {
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
-    fn each(
+    pub(super) fn each(
         &self,
         sql: &str,
         params: impl Params,
@@ -386,54 +259,6 @@ pub(super) fn chain(
     let mut chain = rows::chain::read(row)?;
     chain.recent = recent(conn, name.as_str())?;
     Ok(Some(chain))
-}
-
-fn read_watched(row: &Row<'_>) -> Result<Watched, Fault> {
-    let mut fields = rows::field::Fields::new(row);
-    Ok(Watched {
-        chain: fields.parse(|text| Some(ChainName::new(text)))?,
-        destination: fields.destination()?,
-        payment: PaymentKey(fields.next()?),
-    })
-}
-
-fn read_scan(row: &Row<'_>) -> Result<ScanBatch, Fault> {
-    let mut fields = rows::field::Fields::new(row);
-    let key = PaymentKey(fields.next()?);
-    let (from_height, from_at) = (fields.height_opt()?, fields.at_opt()?);
-    let (scanned_to, goal) = (fields.height_opt()?, fields.height_opt()?);
-    let from = scanned_to
-        .map(|to| to.plus(1))
-        .or(from_height)
-        .map(ScanFrom::Height)
-        .or(from_at.map(ScanFrom::Time));
-    match (from, goal) {
-        (Some(from), Some(goal)) => Ok(ScanBatch {
-            from,
-            goal,
-            up_to: key,
-        }),
-        _ => Err(Fault::Decode("a scan has no start".to_owned())),
-    }
-}
-
-/// The batch with one more payment, or the batch as it was when that one starts the other way.
-fn join(batch: Option<ScanBatch>, next: ScanBatch) -> Result<ScanBatch, ScanBatch> {
-    let Some(batch) = batch else {
-        return Ok(next);
-    };
-    let from = match (batch.from, next.from) {
-        (ScanFrom::Height(a), ScanFrom::Height(b)) => ScanFrom::Height(a.min(b)),
-        (ScanFrom::Time(a), ScanFrom::Time(b)) => ScanFrom::Time(a.min(b)),
-        (ScanFrom::Height(_), ScanFrom::Time(_)) | (ScanFrom::Time(_), ScanFrom::Height(_)) => {
-            return Err(batch);
-        }
-    };
-    Ok(ScanBatch {
-        from,
-        goal: batch.goal.max(next.goal),
-        up_to: next.up_to,
-    })
 }
 
 #[cfg(test)]

@@ -59,15 +59,16 @@ pub(super) fn contradiction(tag: Option<BlockId>) -> String {
     );
     format!(
         "the node calls block {height} {hash} final, and ours at that height is another; \
-         nothing is rolled back until it is back or the chain is released"
+         nothing is rolled back until the node is back or the chain is released"
     )
 }
 
-/// The node's best chain left ours at or below what is final.
+/// The node's best chain left ours below the lowest block that may be a fork point.
 pub(super) fn off_our_final_chain(floor: Height, tip: BlockRef) -> String {
     let BlockId { height, hash } = tip.id;
     format!(
-        "the node's best chain (tip {height} {hash}) does not hold our final block {floor}; \
-         nothing is rolled back until it is back or the chain is released"
+        "the node's best chain (tip {height} {hash}) leaves ours below block {floor}, where \
+         nothing may change any more; nothing is rolled back until the node is back or the chain \
+         is released"
     )
 }

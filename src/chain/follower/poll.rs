@@ -78,7 +78,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         };
         let tag = status.finalized;
         let is_old = tag.is_some_and(|tag| tag.height <= self.finality.height());
-        if is_old && Finality::is_contradicted(&self.window, tag) {
+        if is_old && !self.released && Finality::is_contradicted(&self.window, tag) {
             return self.freeze(contradiction(tag)).await;
         }
         if status.tip.id == ours.id {

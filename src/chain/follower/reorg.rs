@@ -46,10 +46,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     pub(super) fn reach_below(&self, path: &Path) -> Option<Height> {
         let (bottom, last_final) = (self.window.bottom(), self.finality.height());
         let is_short = (1..=RESTART_BLOCKS).contains(&bottom.minus(last_final.0).0);
-        let to = if self.released {
-            bottom
+        let to = if is_short {
+            last_final
         } else {
-            is_short.then_some(last_final)?
+            self.released.then_some(bottom)?
         };
         (path.head.height >= to).then_some(to)
     }

@@ -3,10 +3,11 @@
 //! Takes the facts, judges, and tells the difference. Knows nothing of other payments and never
 //! loads, stores or logs anything.
 
+mod dust;
 mod journal;
 mod places;
 
-pub use places::MAX_ROWS;
+pub use dust::MAX_ROWS;
 
 use super::{
     assess::{self, money},

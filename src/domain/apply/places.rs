@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of statuses, amounts that are owed, or the journal.
 
+use super::dust::{aggregate, is_further_dust};
 use crate::domain::{
     amount::Amount,
     asset::ChainKind,
@@ -11,10 +12,6 @@ use crate::domain::{
     time::UnixMs,
     transfer::{Anchor, Disposition, Place, Position, Transfer},
 };
-
-/// Rows that one address may fill; further dust goes into one row, so that nobody can fill the
-/// database by sending dust.
-pub const MAX_ROWS: usize = 1000;
 
 /// Takes facts into a payment, in order.
 pub fn take(payment: &mut Payment, facts: &[Fact]) {
@@ -120,6 +117,7 @@ fn mined(
         transfer.place = Place::Block(anchor);
         transfer.first_block_at.get_or_insert(time);
         observe(transfer, seen_at, inputs);
+        restate(transfer, credit);
     } else if !payment.is_watched_at(seen_at.min(time)) {
         return;
     } else if is_further_dust(payment, credit, all) {
@@ -133,6 +131,15 @@ fn mined(
     for other in rivals(payment, credit.txid, inputs) {
         conflict(other, credit.txid, anchor.block);
     }
+}
+
+/// A contract may credit something else when its transaction is executed in another block.
+fn restate(transfer: &mut Transfer, credit: &Credit) {
+    transfer.asset = credit.asset.clone();
+    transfer.decimals = credit.decimals;
+    transfer.amount = credit.amount;
+    transfer.dust = credit.dust;
+    transfer.from_address.clone_from(&credit.from_address);
 }
 
 fn observe(transfer: &mut Transfer, seen_at: UnixMs, inputs: &[OutPoint]) {
@@ -237,7 +244,7 @@ fn find<'a>(payment: &'a mut Payment, credit: &Credit) -> Option<&'a mut Transfe
     payment.transfers.iter_mut().find(is)
 }
 
-fn new_row(credit: &Credit, seen_at: UnixMs, place: Place) -> Transfer {
+pub(super) fn new_row(credit: &Credit, seen_at: UnixMs, place: Place) -> Transfer {
     Transfer {
         txid: credit.txid,
         position: credit.position.clone(),
@@ -255,79 +262,6 @@ fn new_row(credit: &Credit, seen_at: UnixMs, place: Place) -> Transfer {
     }
 }
 
-/// Whether a credit is dust beyond the rows that an address may fill.
-fn is_further_dust(payment: &Payment, credit: &Credit, all: &[Fact]) -> bool {
-    let sum = || stored_sum(payment, credit).saturating_add(coming_sum(payment, credit, all));
-    payment.transfers.len() >= MAX_ROWS && sum() < credit.dust
-}
-
-/// What the credit's whole transaction has brought in its asset.
-fn stored_sum(payment: &Payment, credit: &Credit) -> Amount {
-    let stored = payment.transfers.iter();
-    let stored = stored.filter(|t| t.txid == credit.txid && t.asset == credit.asset);
-    stored.fold(Amount::ZERO, |sum, t| sum.saturating_add(t.amount))
-}
-
-/// What the same facts bring of the credit's transaction in its asset and no row holds yet.
-fn coming_sum(payment: &Payment, credit: &Credit, all: &[Fact]) -> Amount {
-    let mut coming: Vec<&Credit> = Vec::new();
-    for other in all.iter().filter_map(credit_of) {
-        let same = other.txid == credit.txid && other.asset == credit.asset;
-        let known = coming.iter().any(|c| c.position == other.position)
-            || payment
-                .transfers
-                .iter()
-                .any(|t| t.is(other.txid, &other.position));
-        if same && !known {
-            coming.push(other);
-        }
-    }
-    let amounts = coming.into_iter().map(|credit| credit.amount);
-    amounts.fold(Amount::ZERO, Amount::saturating_add)
-}
-
-const fn credit_of(fact: &Fact) -> Option<&Credit> {
-    match fact {
-        Fact::Mined { credit, .. } | Fact::Seen { credit, .. } => Some(credit),
-        Fact::Disconnected { .. }
-        | Fact::Evicted { .. }
-        | Fact::Replaced { .. }
-        | Fact::Conflicted { .. }
-        | Fact::Scanned { .. } => None,
-    }
-}
-
-/// Adds a transaction's dust to the one row that holds further dust of its asset. The row
-/// remembers the last place in the chain that it holds dust of and takes only later ones, so that
-/// the same block seen twice is added once; dust that a reorganisation brings again is not added
-/// again.
-fn aggregate(payment: &mut Payment, credit: &Credit, anchor: Anchor, all: &[Fact]) {
-    let amount = coming_sum(payment, credit, all);
-    let place = |anchor: &Anchor| (anchor.block.id.height, anchor.tx_index);
-    let holds = |t: &&mut Transfer| t.position == Position::Dust && t.asset == credit.asset;
-    match payment.transfers.iter_mut().find(holds) {
-        Some(row)
-            if row
-                .place
-                .anchor()
-                .is_none_or(|last| place(&anchor) > place(last)) =>
-        {
-            row.amount = row.amount.saturating_add(amount);
-            row.place = Place::Block(anchor);
-        }
-        Some(_) => {}
-        None => {
-            let mut row = new_row(credit, anchor.block.time, Place::Block(anchor));
-            row.amount = amount;
-            row.position = Position::Dust;
-            row.txid = TxId([0; 32]);
-            row.from_address = None;
-            row.first_block_at = Some(anchor.block.time);
-            payment.transfers.push(row);
-        }
-    }
-}
-
 /// A replacement is as early as what it replaced, so that bumping a fee after the deadline costs
 /// nobody their payment. Dust passes nothing on: a tiny transaction in time must not keep an old
 /// price open for a large one later.
@@ -336,7 +270,7 @@ fn inherit_first_seen(transfers: &mut [Transfer]) {
     for _ in 0..transfers.len() {
         let links: Vec<(TxId, UnixMs)> = transfers
             .iter()
-            .filter(|t| t.amount >= t.dust)
+            .filter(|t| is_significant(transfers, t))
             .filter_map(|t| Some((replaced_by(&t.place)?, t.on_time_since())))
             .collect();
         let mut moved = false;
@@ -350,6 +284,13 @@ fn inherit_first_seen(transfers: &mut [Transfer]) {
             return;
         }
     }
+}
+
+/// Whether the whole transaction of a transfer is more than dust.
+fn is_significant(transfers: &[Transfer], one: &Transfer) -> bool {
+    let same = transfers.iter();
+    let same = same.filter(|t| t.txid == one.txid && t.asset == one.asset);
+    same.fold(Amount::ZERO, |sum, t| sum.saturating_add(t.amount)) >= one.dust
 }
 
 const fn replaced_by(place: &Place) -> Option<TxId> {

@@ -139,7 +139,7 @@ pub fn due(payment: &Payment, waits: &[Wait]) -> Due {
         match *wait {
             // In the past on purpose: found by the first look that is allowed.
             Wait::Scan | Wait::Health | Wait::Thaw | Wait::Agreement => {
-                due.at = Some(earliest(due.at, payment.created_at))
+                due.at = Some(earliest(due.at, payment.created_at));
             }
             Wait::Poll(at) => due.at = Some(earliest(due.at, at)),
             Wait::Cursor(height) => due.height = Some(earliest(due.height, height)),

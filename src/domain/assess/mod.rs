@@ -5,6 +5,7 @@
 //! them. Nothing in here changes a transfer or writes a journal.
 
 pub mod amounts;
+pub mod case;
 pub mod decision;
 pub mod gate;
 pub mod marks;
@@ -13,6 +14,7 @@ pub mod ruling;
 
 use self::{
     amounts::Amounts,
+    case::Case,
     decision::Decision,
     gate::{Wait, just_after},
     money::Money,
@@ -52,7 +54,7 @@ pub struct Assessment {
 pub fn assess(payment: &Payment, view: &ChainView, now: UnixMs) -> Assessment {
     let money = money::gather(payment);
     let decision = decision::decide(payment, &money);
-    let wanted = ruling::rule(payment, view, now, &money, decision.as_ref());
+    let wanted = Case::new(payment, view, now, &money, decision.as_ref()).rule();
     let (ruling, impossible) = lawful(payment, wanted);
     let judged = Payment {
         history: History {

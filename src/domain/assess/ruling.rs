@@ -4,16 +4,14 @@
 //! money, decision and gate; knows nothing of amounts in the row, of flags or of the journal.
 
 use super::{
+    case::{Case, Depth},
     decision::{self, Decision, Pool},
-    gate::{Gate, Wait},
+    gate::Wait,
     money::Money,
 };
 use crate::domain::{
     amount::Amount,
-    payment::Payment,
     status::{Reason, Status},
-    time::UnixMs,
-    view::ChainView,
 };
 
 /// A status that the facts call for.
@@ -31,50 +29,12 @@ pub struct Ruling {
     pub waits: Vec<Wait>,
 }
 
-/// A payment before its judge.
-pub(super) struct Case<'a> {
-    payment: &'a Payment,
-    view: &'a ChainView,
-    now: UnixMs,
-    money: &'a [Money],
-    decision: Option<&'a Decision>,
-    gate: Gate<'a>,
-    waits: Vec<Wait>,
-}
-
-/// How far a group of transactions has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    Unconfirmed,
-    Below,
-    Enough,
-}
-
 /// A status and its reason.
 type Verdict = (Status, Option<Reason>);
 
-/// The ruling on a payment with this money and this decision.
-pub(super) fn rule(
-    payment: &Payment,
-    view: &ChainView,
-    now: UnixMs,
-    money: &[Money],
-    decision: Option<&Decision>,
-) -> Ruling {
-    let case = Case {
-        payment,
-        view,
-        now,
-        money,
-        decision,
-        gate: Gate::new(payment, view, now),
-        waits: Vec::new(),
-    };
-    case.rule()
-}
-
-impl<'a> Case<'a> {
-    fn rule(mut self) -> Ruling {
+impl Case<'_> {
+    /// Judges.
+    pub(super) fn rule(mut self) -> Ruling {
         let mut closes = false;
         let (status, reason) = match self.settled() {
             Some(verdict) => verdict,
@@ -265,128 +225,6 @@ impl<'a> Case<'a> {
             std::cmp::Ordering::Greater => Reason::Overpaid,
         }
     }
-
-    /// Whether a verdict other than `paid` may be said. Staying in it needs no permission, not even
-    /// for another reason.
-    fn may_say(&mut self, status: Status) -> bool {
-        let stays = self.payment.judged.status == status;
-        stays || self.permitted(self.gate.verdict())
-    }
-
-    /// Whether `paid` may be said: it stays while the money that made it so stays where it was.
-    fn may_pay(&mut self, decision: &Decision) -> bool {
-        let members = self.members(decision);
-        let anchors = members.iter().filter_map(|money| money.anchor());
-        let top = anchors.map(|anchor| anchor.block.id.height).max();
-        self.still_paid() || self.permitted(self.gate.rise(top.unwrap_or_default()))
-    }
-
-    fn still_paid(&self) -> bool {
-        let prior = &self.payment.judged;
-        let stands = |m: &Money| {
-            let block = m.anchor().map(|anchor| anchor.block.id);
-            Some(m.txid) == prior.txid && block == prior.block.map(|b| b.id) && self.is_deep(m)
-        };
-        prior.status == Status::Paid && prior.block.is_some() && self.any(stands)
-    }
-
-    fn permitted(&mut self, gate: Result<(), Wait>) -> bool {
-        match gate {
-            Ok(()) => true,
-            Err(wait) => {
-                self.waits.push(wait);
-                false
-            }
-        }
-    }
-
-    /// Whether the money was seen, but in no block, for too long.
-    fn timed_out(&mut self, decision: &Decision) -> bool {
-        let members = self.members(decision);
-        let unconfirmed = members.iter().filter(|money| money.anchor().is_none());
-        let Some(seen) = unconfirmed.map(|money| money.first_seen_at).min() else {
-            return false;
-        };
-        let at = seen.plus(self.payment.terms.confirm_timeout);
-        let prior = &self.payment.judged;
-        let stays = prior.status == Status::Invalid
-            && prior.reason == Some(Reason::ConfirmTimeout)
-            && self.now > at;
-        stays || self.permitted(self.gate.passed(at))
-    }
-
-    /// Whether what pays can no longer change.
-    fn finalizes(&mut self) -> bool {
-        if self.payment.history.is_final {
-            return false;
-        }
-        let Some(decision) = self.decision else {
-            return false;
-        };
-        let members = self.members(decision);
-        let heights = members
-            .iter()
-            .map(|m| m.anchor().map(|a| a.block.id.height));
-        let Some(Some(top)) = heights
-            .collect::<Option<Vec<_>>>()
-            .map(|h| h.into_iter().max())
-        else {
-            return false;
-        };
-        if !self.view.is_final(top) {
-            self.waits.push(Wait::Final(top));
-            return false;
-        }
-        self.permitted(self.gate.rise(top))
-    }
-
-    fn wait_for_depths(&mut self) {
-        let required = self.payment.terms.confirmations_required;
-        for money in self.money.iter().filter(|money| money.significant) {
-            if !self.is_deep(money) {
-                self.waits.extend(money.deep_at(required).map(Wait::Cursor));
-            }
-        }
-    }
-
-    fn on_time(&self) -> Option<&'a Decision> {
-        self.decision
-            .filter(|decision| decision.pool == Pool::OnTime)
-    }
-
-    fn members(&self, decision: &Decision) -> Vec<&'a Money> {
-        let of = |index: &usize| self.money.get(*index);
-        decision.members.iter().filter_map(of).collect()
-    }
-
-    fn depth_of(&self, decision: &Decision) -> Depth {
-        let members = self.members(decision);
-        if decision::is_unconfirmed(&members) {
-            Depth::Unconfirmed
-        } else if members.iter().all(|money| self.is_deep(money)) {
-            Depth::Enough
-        } else {
-            Depth::Below
-        }
-    }
-
-    fn is_deep(&self, money: &Money) -> bool {
-        is_deep(self.payment, self.view, money)
-    }
-
-    fn any(&self, fits: impl Fn(&Money) -> bool) -> bool {
-        self.money.iter().any(|m| m.significant && fits(m))
-    }
-
-    fn any_at_depth(&self, fits: impl Fn(&Money) -> bool) -> bool {
-        self.any(|m| fits(m) && self.is_deep(m))
-    }
-
-    /// Whether a conflict confirmed against money of the payment.
-    fn double_spent(&self, in_time: bool) -> bool {
-        let limit = decision::last_accepted_at(&self.payment.terms);
-        self.any(|m| m.expected && m.conflicted && !m.is_live() && (!in_time || m.since <= limit))
-    }
 }
 
 fn short_reason(decision: &Decision) -> Reason {
@@ -395,13 +233,4 @@ fn short_reason(decision: &Decision) -> Reason {
     } else {
         Reason::Underpaid
     }
-}
-
-/// Whether money is in a block and deep enough for its payment.
-#[must_use]
-pub(in crate::domain) fn is_deep(payment: &Payment, view: &ChainView, money: &Money) -> bool {
-    let required = money.depth_required(payment.terms.confirmations_required);
-    money
-        .anchor()
-        .is_some_and(|anchor| view.confirmations(anchor.block.id.height) >= required)
 }

@@ -5,7 +5,12 @@
 
 use super::Refusal;
 use crate::domain::{block::Height, payment::ScanFrom, terms::Policy, time::UnixMs};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// The longest body in bytes, as the inbox's table has it.
 pub const MAX_BODY: usize = 8 * 1024;
@@ -17,26 +22,50 @@ const FIRST_TIME: i64 = 10_000_000_000;
 /// The deepest that a request may ask for.
 const MAX_CONFIRMATIONS: i64 = 1000;
 
+/// A JSON object in which no name stands twice: of two amounts neither is to be believed.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// Reads [`Fields`] one by one.
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+            if fields.contains_key(&name) {
+                return Err(A::Error::custom(format!("{name:?} stands twice")));
+            }
+            fields.insert(name, value);
+        }
+        Ok(Fields(fields))
+    }
+}
+
 /// The fields of a body that nobody has asked for yet.
 pub(super) struct Body(Map<String, Value>);
 
 impl Body {
-    /// Reads a JSON object; an empty text is an empty object.
+    /// Reads a JSON object.
     pub(super) fn read(text: &str) -> Result<Self, Refusal> {
         if text.len() > MAX_BODY {
             let message = format!("the body is longer than {MAX_BODY} bytes");
             return Err(Refusal::new("body_too_large", message));
         }
-        let value: Value = serde_json::from_str(text)
-            .map_err(|error| malformed(format!("the body is not valid JSON: {error}")))?;
-        match value {
-            Value::Object(fields) => Ok(Self(fields)),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_) => Err(malformed("the body is no JSON object".to_owned())),
-        }
+        let Fields(fields) = serde_json::from_str(text)
+            .map_err(|error| malformed(format!("the body is no valid JSON object: {error}")))?;
+        Ok(Self(fields))
     }
 
     /// Refuses what is left.

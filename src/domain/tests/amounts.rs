@@ -205,11 +205,9 @@ fn dust_beyond_the_rows_of_an_address_is_one_row() {
     use crate::domain::{apply::MAX_ROWS, transfer::Position};
     let mut lines = String::new();
     for block in 0..11 {
-        lines.push_str("mine");
-        for n in 0..100 {
-            lines.push_str(&format!(" d{block}x{n}=0.000001+0.000001"));
-        }
-        lines.push('\n');
+        let dust = (0..100).map(|n| format!("d{block}x{n}=0.000001+0.000001"));
+        let dust: Vec<String> = dust.collect();
+        lines.push_str(&["mine ", &dust.join(" "), "\n"].concat());
     }
     lines.push_str("mine a=0.4 => confirming received=0.4\n");
     let story = check("BTC 0.4", &lines);

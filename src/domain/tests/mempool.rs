@@ -10,7 +10,7 @@ fn first_seen_is_kept_when_mined() {
     );
     assert_eq!(
         story.payment.judged.first_seen_at,
-        Some(super::story::START)
+        Some(super::setup::START)
     );
     assert_ne!(
         story.payment.judged.confirmed_at,
@@ -28,7 +28,7 @@ fn replaced_by_one_that_pays_elsewhere_it_is_new_again() {
         ",
     );
     let place = story.payment.transfers[0].place;
-    let by = super::story::txid("z");
+    let by = super::setup::txid("z");
     assert_eq!(
         place,
         crate::domain::transfer::Place::Replaced {

@@ -12,12 +12,17 @@ mod invariants;
 mod mempool;
 mod naive;
 mod random;
+mod registering;
 mod reorgs;
 mod requests;
+mod setup;
 mod story;
+mod table;
+mod telling;
 mod time;
+mod types;
 
-use self::story::{Setup, Story};
+use self::{setup::Setup, story::Story};
 
 /// Tells a story and checks what each line leads to: `action => expectation`. Lines without
 /// `=>` only act. Words of an expectation: a status or `status/reason` first, then
@@ -59,7 +64,7 @@ impl Story {
             (Some(("txid", value)), _) => {
                 is(
                     format!("{:?}", judged.txid),
-                    &format!("{:?}", Some(story::txid(value))),
+                    &format!("{:?}", Some(setup::txid(value))),
                 );
             }
             (Some(("told", value)), _) => {
@@ -100,6 +105,6 @@ impl Story {
 
     fn row(&self, name: &str) -> &crate::domain::transfer::Transfer {
         let rows = &self.payment.transfers;
-        rows.iter().find(|t| t.txid == story::txid(name)).unwrap()
+        rows.iter().find(|t| t.txid == setup::txid(name)).unwrap()
     }
 }

@@ -65,11 +65,12 @@ pub struct Truth {
     pub is_final: bool,
 }
 
-impl Books {
-    fn live(&self, tx: &Tx) -> bool {
-        matches!(tx.at, At::Mempool | At::Block(_))
-    }
+/// In the mempool or in a block.
+fn live(tx: &Tx) -> bool {
+    matches!(tx.at, At::Mempool | At::Block(_))
+}
 
+impl Books {
     fn deep(&self, tx: &Tx) -> bool {
         matches!(tx.at, At::Block(height) if self.tip + 1 - height >= self.depth)
     }
@@ -79,12 +80,14 @@ impl Books {
         let mut money: Vec<(String, Tx)> = self
             .txs
             .iter()
-            .filter(|(_, tx)| tx.right_asset && tx.sats >= self.dust && self.live(tx))
+            .filter(|(_, tx)| tx.right_asset && tx.sats >= self.dust && live(tx))
             .map(|(name, tx)| (name.clone(), tx.clone()))
             .collect();
         money.sort_by_key(|(name, tx)| match tx.at {
             At::Block(height) => (0, height, tx.index, tx.seen, name.clone()),
-            _ => (1, 0, 0, tx.seen, name.clone()),
+            At::Unknown | At::Mempool | At::Evicted | At::Conflicted(_) => {
+                (1, 0, 0, tx.seen, name.clone())
+            }
         });
         money
     }
@@ -191,7 +194,6 @@ impl Books {
         if !self.accepted.is_empty() {
             return "paid/operator".to_owned();
         }
-        let any_mempool = deciding.iter().any(|(_, tx)| tx.at == At::Mempool);
         let all_deep = deciding.iter().all(|(_, tx)| self.deep(tx));
         let any_deep_money = money.iter().any(|(_, tx)| self.deep(tx));
         let at_depth = if total == self.expected {
@@ -243,8 +245,17 @@ impl Books {
         if !self.expired {
             return self.why_new();
         }
-        // Beyond the deadline: only depth moves anything, but for wrong money that was in time.
-        if !deciding.is_empty() && !any_mempool && all_deep {
+        self.state_expired(money, deciding, at_depth)
+    }
+
+    /// Beyond the deadline: only depth moves anything, but for wrong money that was in time.
+    fn state_expired(
+        &self,
+        money: &[(String, Tx)],
+        deciding: &[(String, Tx)],
+        at_depth: &str,
+    ) -> String {
+        if !deciding.is_empty() && deciding.iter().all(|(_, tx)| self.deep(tx)) {
             return at_depth.to_owned();
         }
         let late_deep = money
@@ -255,7 +266,7 @@ impl Books {
         }
         let wrong = self.txs.values().any(|tx| {
             let in_time = tx.since <= self.deadline + self.late_accept;
-            !tx.right_asset && self.live(tx) && (in_time || self.deep(tx))
+            !tx.right_asset && live(tx) && (in_time || self.deep(tx))
         });
         if wrong {
             "invalid/wrong_asset"
@@ -273,7 +284,7 @@ impl Books {
     ) -> String {
         if money.is_empty() {
             let conflict = |tx: &Tx| tx.right_asset && matches!(tx.at, At::Conflicted(Some(_)));
-            let wrong = |tx: &Tx| !tx.right_asset && self.live(tx);
+            let wrong = |tx: &Tx| !tx.right_asset && live(tx);
             let big = || self.txs.values().filter(|tx| tx.sats >= self.dust);
             let reason = if big().any(conflict) {
                 "double_spent"
@@ -307,7 +318,7 @@ impl Books {
 
     fn why_new(&self) -> String {
         let gone = self.txs.values().filter(|tx| {
-            tx.right_asset && tx.sats >= self.dust && !self.live(tx) && tx.at != At::Unknown
+            tx.right_asset && tx.sats >= self.dust && !live(tx) && tx.at != At::Unknown
         });
         let mut word = "new";
         for tx in gone {

@@ -3,7 +3,8 @@
 
 use super::{
     naive::{At, Books, Truth, Tx},
-    story::{START, START_HEIGHT, Setup, Story},
+    setup::{START, START_HEIGHT, Setup},
+    story::Story,
 };
 use crate::domain::status::Status;
 use alloy_primitives::U256;
@@ -186,7 +187,7 @@ impl Both {
                     }
                 }
                 At::Conflicted(Some(height)) if height > tip => tx.at = At::Conflicted(None),
-                _ => {}
+                At::Unknown | At::Mempool | At::Block(_) | At::Evicted | At::Conflicted(_) => {}
             }
         }
         true

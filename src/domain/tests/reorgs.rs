@@ -38,7 +38,7 @@ fn a_transaction_mined_again_is_one_transfer_in_a_new_block() {
         assert_eq!(story.payment.judged.status.as_str(), "paid");
         let rows = story.payment.transfers.iter();
         assert_eq!(
-            rows.filter(|t| t.txid == super::story::txid("a")).count(),
+            rows.filter(|t| t.txid == super::setup::txid("a")).count(),
             1
         );
     }
@@ -244,6 +244,27 @@ fn late_money_that_leaves_the_chain_leaves_an_expired_payment() {
         rollback 6 => expired/deadline flags=reorged
         mine a     => expired/deadline flags=late,reorged
         blocks 5   => invalid/late
+        ",
+    );
+}
+
+#[test]
+fn a_contract_may_credit_something_else_when_mined_again() {
+    check(
+        "USDT 25",
+        "
+        mine a=25
+        blocks 5      => paid/exact
+        swap 6 a=24   => confirming received=24 flags=reorged,reversed,underpaid
+        blocks 5      => invalid/underpaid
+        ",
+    );
+    check(
+        "USDT 25",
+        "
+        mine a=15+10  => confirming received=25
+        swap 1 a=15   => confirming received=15 told=transfer,transfer
+        blocks 5      => invalid/underpaid a:short
         ",
     );
 }

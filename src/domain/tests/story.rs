@@ -15,42 +15,27 @@
 //!
 //! Every step is also checked against what must always hold; see [`super::invariants`].
 
-use super::invariants;
+use super::{
+    invariants,
+    setup::{
+        START, START_HEIGHT, Setup, asset, block, kind_of, outpoint, position, span, txid, view,
+    },
+};
 use crate::domain::{
     amount::Amount,
     apply::apply,
-    asset::{Asset, AssetCode, AssetKind, ChainKind, ChainName, Tier},
-    block::{BlockHash, BlockId, BlockRef, Height, TxId},
+    asset::ChainKind,
+    block::{BlockHash, BlockRef, Height},
     command::{CarriedOut, carry_out},
     event::{Entry, EventKind},
     facts::{Credit, Destination, Fact, OutPoint},
     payment::{Payment, PaymentId, PaymentKey},
-    register::{Defaults, Registration, register},
-    request::{Register, Request, parse},
-    terms::Policy,
+    register::{Registration, register},
+    request::{Request, parse},
     time::{SpanMs, UnixMs},
-    transfer::Position,
     view::{ChainView, FreezeReason},
 };
 use std::collections::BTreeMap;
-
-/// The moment at which every story begins.
-pub const START: UnixMs = UnixMs(1_800_000_000_000);
-/// The height of the cursor then.
-pub const START_HEIGHT: u32 = 1000;
-
-/// Milliseconds in a text like `90s`, `5m`, `2h`, `3d`.
-pub fn span(text: &str) -> SpanMs {
-    let (number, unit) = text.split_at(text.len() - 1);
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86400,
-        _ => panic!("no span: {text}"),
-    };
-    SpanMs::from_secs(number.parse::<i64>().unwrap() * factor)
-}
 
 /// One chain, one payment, and what was told about it.
 pub struct Story {
@@ -78,142 +63,6 @@ pub struct Outcome {
 struct Told {
     credits: Vec<Credit>,
     inputs: Vec<OutPoint>,
-}
-
-/// The assets of every story.
-pub fn asset(code: &str) -> Asset {
-    let (chain, kind, decimals, dust, confirmations) = match code {
-        "BTC" => ("bitcoin", AssetKind::Native, 8, 546, 2),
-        "ETH" => ("ethereum", AssetKind::Native, 18, 1_000_000_000_000, 12),
-        "USDT" => ("ethereum", AssetKind::Token([1; 20]), 6, 10_000, 6),
-        "USDC" => ("ethereum", AssetKind::Token([2; 20]), 6, 10_000, 6),
-        _ => panic!("no asset: {code}"),
-    };
-    let tiers = if code == "BTC" {
-        vec![Tier {
-            above: Amount::parse("0.5", 8).unwrap(),
-            confirmations: 6,
-        }]
-    } else {
-        Vec::new()
-    };
-    Asset {
-        code: AssetCode::new(code),
-        chain: ChainName::new(chain),
-        kind,
-        decimals,
-        confirmations,
-        tiers,
-        dust: Amount::from_u64(dust),
-        enabled: true,
-    }
-}
-
-pub fn kind_of(asset: &Asset) -> ChainKind {
-    match asset.chain.as_str() {
-        "bitcoin" => ChainKind::Bitcoin,
-        _ => ChainKind::Ethereum,
-    }
-}
-
-pub fn defaults() -> Defaults {
-    Defaults {
-        expires_in: span("20m"),
-        grace: span("2m"),
-        watch_after_close: span("30d"),
-        policy: Policy::Single,
-        tolerance_bp: 0,
-        late_accept: SpanMs(0),
-        confirm_timeout: span("24h"),
-    }
-}
-
-pub fn block(height: u32, fork: u8, parent: BlockHash, time: UnixMs) -> BlockRef {
-    let mut hash = [fork; 32];
-    hash[..4].copy_from_slice(&height.to_be_bytes());
-    BlockRef {
-        id: BlockId {
-            height: Height(height),
-            hash: BlockHash(hash),
-        },
-        parent,
-        time,
-    }
-}
-
-pub fn txid(name: &str) -> TxId {
-    let mut bytes = [0x11; 32];
-    bytes[..name.len()].copy_from_slice(name.as_bytes());
-    TxId(bytes)
-}
-
-pub fn view(kind: ChainKind, cursor: BlockRef, now: UnixMs) -> ChainView {
-    let height = cursor.id.height;
-    ChainView {
-        name: ChainName::new(kind.as_str()),
-        kind,
-        scanned: Some(cursor),
-        tip: Some(cursor),
-        finalized: Some(height.minus(100)),
-        safe: None,
-        agreed: Some(height),
-        traced: Some(height),
-        frozen: None,
-        healthy: true,
-        polled_at: Some(now),
-    }
-}
-
-/// Terms of a story: `BTC 1` and options as `name=value`.
-pub struct Setup {
-    pub asset: Asset,
-    pub register: Register,
-    pub defaults: Defaults,
-}
-
-impl Setup {
-    /// Reads `BTC 1 tolerance=1% policy=sum grace=0s late_accept=1h confirmations=3`.
-    pub fn read(text: &str) -> Self {
-        let mut words = text.split_whitespace();
-        let asset = asset(words.next().unwrap());
-        let mut setup = Self {
-            register: Register {
-                asset: asset.code.as_str().to_owned(),
-                address: "addr".to_owned(),
-                amount: words.next().unwrap().to_owned(),
-                expires_at: None,
-                confirmations: None,
-                tolerance: None,
-                policy: None,
-                scan_from: Some(crate::domain::payment::ScanFrom::Height(Height(
-                    START_HEIGHT + 1,
-                ))),
-                metadata: None,
-            },
-            asset,
-            defaults: defaults(),
-        };
-        words.for_each(|word| setup.option(word));
-        setup
-    }
-
-    fn option(&mut self, word: &str) {
-        let (name, value) = word.split_once('=').unwrap();
-        match name {
-            "tolerance" => self.register.tolerance = Some(value.to_owned()),
-            "policy" => self.register.policy = Policy::parse(value),
-            "confirmations" => self.register.confirmations = value.parse().ok(),
-            "grace" => self.defaults.grace = span(value),
-            "late_accept" => self.defaults.late_accept = span(value),
-            "confirm_timeout" => self.defaults.confirm_timeout = span(value),
-            "watch" => self.defaults.watch_after_close = span(value),
-            "scan_from" => {
-                let height = Height(value.parse().unwrap());
-                self.register.scan_from = Some(crate::domain::payment::ScanFrom::Height(height));
-            }
-            _ => panic!("no option: {word}"),
-        }
-    }
 }
 
 impl Story {
@@ -474,6 +323,11 @@ impl Story {
         told.credits.iter().cloned().map(seen).collect()
     }
 
+    /// Whether a transaction was told under this name.
+    pub fn knows(&self, name: &str) -> bool {
+        self.txs.contains_key(name)
+    }
+
     /// Reads `a=1+2:USDC!@x,y`, or what was told under that name before.
     fn tell(&mut self, word: &str) -> Told {
         let Some((name, what)) = word.split_once('=') else {
@@ -506,20 +360,5 @@ impl Story {
         };
         self.txs.insert(name.to_owned(), told.clone());
         told
-    }
-}
-
-fn outpoint(name: &str) -> OutPoint {
-    OutPoint {
-        txid: txid(name),
-        vout: 0,
-    }
-}
-
-fn position(asset: &Asset, n: u32) -> Position {
-    match (asset.kind, kind_of(asset)) {
-        (AssetKind::Native, ChainKind::Ethereum) => Position::Transaction,
-        (AssetKind::Native, ChainKind::Bitcoin) => Position::Output(n),
-        (AssetKind::Token(_), _) => Position::Log(n),
     }
 }

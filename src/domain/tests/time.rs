@@ -335,7 +335,7 @@ fn the_watch_has_no_end_while_money_is_on_its_way_or_may_be_taken_back() {
             .judged
             .watch_until_at
     };
-    let from_start = |text: &str| Some(super::story::START.plus(super::story::span(text)));
+    let from_start = |text: &str| Some(super::setup::START.plus(super::setup::span(text)));
     assert_eq!(ends("judge"), from_start("1460m"));
     assert_eq!(ends("see a=0.4"), None);
     assert_eq!(ends("mine a=0.4"), None);

@@ -3,7 +3,6 @@
 //! Numbers are dense and ids are no random numbers: the same step committed again after a crash
 //! gives the same rows.
 
-use super::{Committed, Kept};
 use crate::{
     domain::{
         event::Entry,
@@ -88,12 +87,10 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    pub(super) fn close(self, kept: Vec<Kept>) -> Committed {
-        Committed {
-            first_seq: (self.last > self.before).then(|| self.before.saturating_add(1)),
-            last_seq: self.last,
-            kept,
-        }
+    /// The first number given, if any, and the last of the whole journal.
+    pub(super) fn close(self) -> (Option<i64>, i64) {
+        let first = (self.last > self.before).then(|| self.before.saturating_add(1));
+        (first, self.last)
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     Store,
     error::{Fault, StoreError},
     head::Mark,
+    watches::Watched,
 };
 use crate::{
     crash,
@@ -35,6 +36,8 @@ pub struct Committed {
     pub last_seq: i64,
     /// Payments that the last guard kept as they were; the rest of the step is committed.
     pub kept: Vec<Kept>,
+    /// Payments that are watched again though they had given up their address: look out for it.
+    pub watched_again: Vec<Watched>,
 }
 
 /// A payment whose change the last guard refused: its status stays, it needs review, and the
@@ -96,8 +99,9 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         crash::point("after_begin");
         let mut journal = Journal::open(&tx, &self.database_id, step.at)?;
-        let kept = write(&tx, &mut journal, step, refusal)?;
-        let committed = journal.close(kept);
+        let mut committed = Committed::default();
+        write(&tx, &mut journal, step, refusal, &mut committed)?;
+        (committed.first_seq, committed.last_seq) = journal.close();
         tx.commit()?;
         Ok(committed)
     }
@@ -108,14 +112,17 @@ fn write(
     journal: &mut Journal<'_>,
     step: &Step,
     refusal: Refusal,
-) -> Result<Vec<Kept>, Fault> {
-    let mut kept = Vec::new();
+    committed: &mut Committed,
+) -> Result<(), Fault> {
     for payment in &step.payments {
-        match refusal {
-            Refusal::FailsStep => payments::write(tx, journal, payment)?,
-            Refusal::KeepsPayment => {
-                kept.extend(payments::write_or_keep(tx, journal, payment)?);
-            }
+        let written = match refusal {
+            Refusal::FailsStep => Ok(payments::write(tx, journal, payment)?),
+            Refusal::KeepsPayment => payments::write_or_keep(tx, journal, payment)?,
+        };
+        match written {
+            Ok(true) => committed.watched_again.push(Watched::by(&payment.payment)),
+            Ok(false) => {}
+            Err(kept) => committed.kept.push(kept),
         }
     }
     crash::point("mid_step");
@@ -125,8 +132,7 @@ fn write(
     if let Some(chain) = &step.chain {
         chain::write(tx, chain, step.at)?;
     }
-    requests::write(tx, step, &kept)?;
-    Ok(kept)
+    requests::write(tx, step, &committed.kept)
 }
 
 #[cfg(test)]

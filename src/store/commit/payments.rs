@@ -6,7 +6,6 @@ use crate::{
         event::{Entry, EventKind},
         payment::Payment,
         step::PaymentStep,
-        time::UnixMs,
     },
     store::{
         error::Fault,
@@ -16,14 +15,15 @@ use crate::{
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 /// Writes a payment: the row when it is new, then transfers and entries, then the row's changes.
-/// The entries move its status, so a row can say nothing that the journal does not.
+/// The entries move its status, so a row can say nothing that the journal does not. Says whether
+/// the payment took an address again that it had given up.
 pub(super) fn write(
     conn: &Connection,
     journal: &mut Journal<'_>,
     step: &PaymentStep,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let payment = &step.payment;
-    let window_open = window_is_open(payment, journal.recorded_at());
+    let window_open = payment.is_watched_at(journal.recorded_at());
     if step.is_new {
         let values = rows::payment::insert(payment, window_open)?;
         conn.prepare_cached(&rows::payment::INSERT)?
@@ -37,14 +37,25 @@ pub(super) fn write(
         journal.add(entry)?;
     }
     if step.is_new {
-        agrees_with_journal(conn, payment)
+        agrees_with_journal(conn, payment).map(|()| false)
     } else {
-        update(conn, payment, window_open)
+        update(conn, payment)?;
+        Ok(window_open && watch_again(conn, payment)?)
     }
 }
 
-fn window_is_open(payment: &Payment, at: UnixMs) -> bool {
-    payment.judged.watch_until_at.is_none_or(|until| until > at)
+/// Takes an address again that was given up, unless another payment has it by now.
+fn watch_again(conn: &Connection, payment: &Payment) -> Result<bool, Fault> {
+    let changed = conn
+        .prepare_cached(
+            "UPDATE payment SET watching = 1
+              WHERE key = ?1 AND watching = 0
+                AND NOT EXISTS (SELECT 1 FROM payment AS other
+                     WHERE other.chain_key = payment.chain_key
+                       AND other.destination = payment.destination AND other.watching = 1)",
+        )?
+        .execute([payment.key.0])?;
+    Ok(changed == 1)
 }
 
 fn write_transfers(conn: &Connection, step: &PaymentStep) -> Result<(), Fault> {
@@ -74,8 +85,8 @@ fn agrees_with_journal(conn: &Connection, payment: &Payment) -> Result<(), Fault
         .ok_or_else(|| Fault::Guard(UNTOLD.to_owned()))
 }
 
-fn update(conn: &Connection, payment: &Payment, window_open: bool) -> Result<(), Fault> {
-    let values = rows::payment::update(payment, window_open)?;
+fn update(conn: &Connection, payment: &Payment) -> Result<(), Fault> {
+    let values = rows::payment::update(payment)?;
     let changed = conn
         .prepare_cached(&rows::payment::UPDATE)?
         .execute(params_from_iter(values))?;
@@ -90,14 +101,14 @@ pub(super) fn write_or_keep(
     conn: &Connection,
     journal: &mut Journal<'_>,
     step: &PaymentStep,
-) -> Result<Option<Kept>, Fault> {
+) -> Result<Result<bool, Kept>, Fault> {
     let mark = journal.mark();
     match within_savepoint(conn, || write(conn, journal, step))? {
-        Ok(()) => Ok(None),
+        Ok(watches_again) => Ok(Ok(watches_again)),
         Err(problem) => {
             journal.rewind(mark);
             keep(conn, journal, step, &problem)?;
-            Ok(Some(Kept {
+            Ok(Err(Kept {
                 key: step.payment.key,
                 id: step.payment.id.clone(),
                 problem,
@@ -107,15 +118,15 @@ pub(super) fn write_or_keep(
 }
 
 /// Runs `change` and undoes it when a guard refuses it; the text says what was refused.
-fn within_savepoint(
+fn within_savepoint<T>(
     conn: &Connection,
-    change: impl FnOnce() -> Result<(), Fault>,
-) -> Result<Result<(), String>, Fault> {
+    change: impl FnOnce() -> Result<T, Fault>,
+) -> Result<Result<T, String>, Fault> {
     conn.execute_batch("SAVEPOINT payment")?;
     match change() {
-        Ok(()) => {
+        Ok(done) => {
             conn.execute_batch("RELEASE payment")?;
-            Ok(Ok(()))
+            Ok(Ok(done))
         }
         Err(fault) if fault.is_guard() => {
             conn.execute_batch("ROLLBACK TO payment; RELEASE payment")?;

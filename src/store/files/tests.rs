@@ -46,3 +46,24 @@ fn a_link_is_no_file_of_ours() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn root_is_told_to_become_the_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a");
+    std::fs::write(&path, "").unwrap();
+    if Uid::effective().is_root() {
+        std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+    }
+    let access = Access::Groups {
+        readers: None,
+        writers: None,
+    };
+    let mut owner = Ownership::of_database(&access).unwrap();
+    owner.uid = Uid::from_raw(0);
+    let refused = owner.check_file(&path).expect_err("not root's");
+    let OpenError::Permissions { command, .. } = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(command.starts_with("runuser -u "), "{command}");
+}

@@ -3,10 +3,14 @@
 use super::*;
 use crate::{
     domain::{
-        payment::{Due, Payment, Scan},
+        payment::{Due, Payment},
         transfer::Place,
     },
-    store::testing::*,
+    store::{
+        scans::SCANNING,
+        testing::*,
+        watches::{OWNER, WATCH_ENDED, WATCHED},
+    },
 };
 
 /// The plan of a statement, one step a line.
@@ -242,9 +246,12 @@ fn loose_transfers_are_those_that_a_block_may_still_decide() {
             with_transfer(4, Place::Orphaned),
             with_transfer(5, replaced(Some(1000))),
             with_transfer(6, in_block(1000)),
-            given_up,
+            given_up.clone(),
         ],
     );
+    let closed = moved(given_up, Status::Canceled, None);
+    store.commit(&step(vec![closed])).unwrap();
+    store.end_watches(NOW, 9).unwrap();
     let mut loose = store.loose(&bitcoin()).unwrap();
     loose.sort_by_key(|transfer| transfer.payment);
     let shown: Vec<_> = loose
@@ -256,138 +263,14 @@ fn loose_transfers_are_those_that_a_block_may_still_decide() {
     assert_eq!(loose[0].txid, TxId([1; 32]));
 }
 
-fn scan(from: ScanFrom, scanned_to: Option<u32>, goal: Option<u32>) -> Scan {
-    Scan {
-        from,
-        scanned_to: scanned_to.map(Height),
-        goal: goal.map(Height),
-    }
-}
-
-/// Start, done up to, and goal of each payment; start, goal and last payment of the batch.
-type ScanCase = (
-    Vec<(ScanFrom, Option<u32>, Option<u32>)>,
-    Option<(ScanFrom, u32, i64)>,
-);
-
-#[test]
-fn a_scan_batch_covers_all_its_payments_and_mixes_no_starts() {
-    let height = |h| ScanFrom::Height(Height(h));
-    let time = |t| ScanFrom::Time(UnixMs(t));
-    let done = (height(1), Some(9), Some(9));
-    let cases: [ScanCase; 8] = [
-        (vec![], None),
-        (vec![done], None),
-        (vec![(height(5), None, None)], None),
-        (vec![(height(5), None, Some(9))], Some((height(5), 9, 1))),
-        (vec![(height(5), Some(7), Some(9))], Some((height(8), 9, 1))),
-        (
-            vec![(height(5), None, Some(9)), done, (height(3), None, Some(6))],
-            Some((height(3), 9, 3)),
-        ),
-        (
-            vec![
-                (time(5), None, Some(6)),
-                (time(3), None, Some(9)),
-                (height(1), None, Some(9)),
-            ],
-            Some((time(3), 9, 2)),
-        ),
-        (
-            vec![(time(5), Some(4), Some(6)), (time(3), None, Some(9))],
-            Some((height(5), 6, 1)),
-        ),
-    ];
-    for (scans, wanted) in cases {
-        let (_dir, mut store) = store();
-        let payments = (1..).zip(&scans).map(|(key, (from, to, goal))| {
-            let mut payment = payment(key, &format!("p{key}"));
-            payment.scan = scan(*from, *to, *goal);
-            payment
-        });
-        register(&mut store, payments.collect());
-        let wanted = wanted.map(|(from, goal, up_to)| ScanBatch {
-            from,
-            goal: Height(goal),
-            up_to: PaymentKey(up_to),
-        });
-        assert_eq!(store.next_scan(&bitcoin()).unwrap(), wanted, "{scans:?}");
-    }
-}
-
-fn watched(store: &Store) -> Vec<i64> {
-    let mut found = Vec::new();
-    store.watched(|watched| found.push(watched)).unwrap();
-    assert_eq!(
-        u64::try_from(found.len()).unwrap(),
-        store.watched_count().unwrap()
-    );
-    let ascending = |a: &Watched, b: &Watched| a.destination <= b.destination;
-    assert!(found.is_sorted_by(ascending), "{found:?}");
-    found.iter().map(|watched| watched.payment.0).collect()
-}
-
-fn until(key: i64, watch_until_at: Option<i64>) -> Payment {
-    let mut payment = payment(key, &format!("p{key}"));
-    payment.judged.watch_until_at = watch_until_at.map(UnixMs);
-    payment
-}
-
-#[test]
-fn an_address_is_watched_until_its_end_is_collected() {
-    let (_dir, mut store) = store();
-    let soon = NOW.0 + 10;
-    register(
-        &mut store,
-        vec![
-            until(1, None),
-            until(2, Some(soon)),
-            until(3, Some(soon + 1)),
-            until(4, Some(NOW.0)),
-        ],
-    );
-    assert_eq!(watched(&store), [1, 2, 3]);
-    let ended = |store: &mut Store, at: i64, limit: u32| -> Vec<i64> {
-        let ended = store.end_watches(UnixMs(at), limit).unwrap();
-        ended.iter().map(|watched| watched.payment.0).collect()
-    };
-    assert_eq!(ended(&mut store, soon - 1, 9), Vec::<i64>::new());
-    assert_eq!(ended(&mut store, soon, 9), [2]);
-    assert_eq!(ended(&mut store, soon, 9), Vec::<i64>::new());
-    assert_eq!(watched(&store), [1, 3]);
-    let owner = |store: &Store, key| {
-        let destination = payment(key, "any").destination;
-        let owner = store.address_owner(&bitcoin(), &destination).unwrap();
-        owner.map(|(key, id)| (key.0, id.to_string()))
-    };
-    assert_eq!(owner(&store, 1), Some((1, "p1".into())));
-    assert_eq!(owner(&store, 2), None);
-    assert_eq!(owner(&store, 4), None);
-}
-
-#[test]
-fn an_address_that_was_given_up_is_free_and_is_not_taken_back_from_another() {
-    let (_dir, mut store) = store();
-    let first = until(1, Some(NOW.0));
-    let mut second = until(2, None);
-    second.destination = first.destination;
-    register(&mut store, vec![first.clone(), until(3, Some(NOW.0))]);
-    register(&mut store, vec![second]);
-    assert_eq!(watched(&store), [2]);
-    // Both windows open again, but the first address is somebody else's now.
-    for mut again in [first, until(3, None)] {
-        again.judged.watch_until_at = None;
-        let moved = moved(again, Status::Pending, None);
-        assert_eq!(store.commit(&step(vec![moved])).unwrap().kept, []);
-    }
-    assert_eq!(watched(&store), [2, 3]);
-}
-
 #[test]
 fn payments_are_counted_by_asset_and_status() {
     let (_dir, mut store) = store();
-    register(&mut store, (1..=3).map(|n| until(n, None)).collect());
-    let paid = moved(until(2, None), Status::Paid, None);
+    register(
+        &mut store,
+        (1..=3).map(|n| payment(n, &format!("p{n}"))).collect(),
+    );
+    let paid = moved(payment(2, "p2"), Status::Paid, None);
     store.commit(&step(vec![paid])).unwrap();
     let mut counts: Vec<_> = store
         .counts()
@@ -406,9 +289,9 @@ fn a_reader_holds_a_checkpoint_back_but_not_up() {
     reader
         .execute_batch("BEGIN; SELECT * FROM v1_meta")
         .unwrap();
-    register(&mut store, vec![until(1, None)]);
+    register(&mut store, vec![payment(1, "p1")]);
     assert_eq!(store.checkpoint().unwrap(), Checkpoint::HeldByReader);
-    register(&mut store, vec![until(2, None)]);
+    register(&mut store, vec![payment(2, "p2")]);
     assert!(store.wal_bytes() > 0);
     reader.execute_batch("COMMIT").unwrap();
     assert_eq!(store.checkpoint().unwrap(), Checkpoint::Complete);

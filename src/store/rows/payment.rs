@@ -84,11 +84,10 @@ pub(in crate::store) static INSERT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Changes a payment: key, whether its watch window is open, then the changing columns, then
-/// the status and version that the journal must have given it. An address that was given up is
-/// taken again only while no other payment has it.
+/// Changes a payment: key, then the changing columns, then the status and version that the
+/// journal must have given it.
 pub(in crate::store) static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    let first = 3_usize;
+    let first = 2_usize;
     let assignments: Vec<String> = (first..)
         .zip(CHANGING)
         .map(|(n, column)| format!("{column} = ?{n}"))
@@ -96,13 +95,7 @@ pub(in crate::store) static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let status = first.saturating_add(CHANGING.len());
     let version = status.saturating_add(1);
     format!(
-        "UPDATE payment SET watching = CASE
-           WHEN watching = 1 THEN 1
-           WHEN ?2 AND NOT EXISTS (SELECT 1 FROM payment AS other
-                 WHERE other.chain_key = payment.chain_key
-                   AND other.destination = payment.destination AND other.watching = 1) THEN 1
-           ELSE 0 END, {}
-         WHERE key = ?1 AND status = ?{status} AND version = ?{version}",
+        "UPDATE payment SET {} WHERE key = ?1 AND status = ?{status} AND version = ?{version}",
         assignments.join(", ")
     )
 });
@@ -134,8 +127,8 @@ pub(in crate::store) fn insert(payment: &Payment, watching: bool) -> Result<Vec<
 }
 
 /// The values of [`UPDATE`].
-pub(in crate::store) fn update(payment: &Payment, window_open: bool) -> Result<Vec<Value>, Fault> {
-    let mut values = vec![Value::Integer(payment.key.0), window_open.into()];
+pub(in crate::store) fn update(payment: &Payment) -> Result<Vec<Value>, Fault> {
+    let mut values = vec![Value::Integer(payment.key.0)];
     values.extend(changing(payment)?);
     values.push(text(payment.judged.status.as_str()));
     values.push(integer(payment.version)?);

@@ -116,6 +116,29 @@ async fn a_released_chain_follows_one_change_below_its_final_block() {
 }
 
 #[tokio::test]
+async fn a_released_chain_takes_the_nodes_word_on_what_is_final() {
+    let node = FakeNode::with_height(240);
+    node.tag(Some(node.at(180).id), None);
+    let start = Start {
+        recent: node.best_from(Height(100)),
+        ..Start::default()
+    };
+    let mut bench = Bench::with(node, options(), start);
+    bench.poll().await.unwrap();
+    bench.node.fork(70, 71);
+    let tag = bench.node.at(175).id;
+    bench.node.tag(Some(tag), None);
+    assert_eq!(bench.poll().await, Ok(Standing::Frozen));
+    bench.restart_with(|start| start.released = true);
+    assert_eq!(bench.catch_up().await, Ok(Standing::InStep));
+    assert_eq!(last_tags(&bench).0, Some(tag));
+    bench.node.fork(66, 67);
+    assert_eq!(bench.catch_up().await, Ok(Standing::InStep));
+    bench.node.fork(68, 69);
+    assert_eq!(bench.poll().await, Ok(Standing::Frozen));
+}
+
+#[tokio::test]
 async fn a_released_chain_whose_fork_is_out_of_sight_begins_again() {
     let mut bench = following().await;
     bench.node.fork(100, 110);
@@ -197,6 +220,9 @@ async fn a_tag_that_contradicts_our_block_freezes_until_it_is_gone() {
         bench.watcher.forget();
         bench.node.tag(Some(stranger), None).mine(1);
         assert_eq!(bench.poll().await, Ok(Standing::Frozen), "{height}");
+        if height <= 180 {
+            assert_eq!(bench.watcher.told(), ["frozen"], "nothing is connected");
+        }
         bench.node.tag(Some(bench.node.at(181).id), None);
         assert_eq!(bench.poll().await, Ok(Standing::InStep));
         assert!(!bench.watcher.is_frozen());

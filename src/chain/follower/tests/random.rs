@@ -105,7 +105,7 @@ async fn run(seed: u64) {
 
 #[tokio::test]
 async fn whatever_happens_the_story_is_consistent_and_ends_on_the_best_chain() {
-    for seed in 0..400 {
+    for seed in 0..500 {
         let panicked = tokio::spawn(run(seed)).await.is_err();
         assert!(!panicked, "seed {seed}");
     }

@@ -1,15 +1,20 @@
 //! The loop: when it polls, answers, waits and ends. Time is virtual.
 
 use super::{permanent, transient};
-use crate::chain::{
-    Ask,
-    follower::{
-        Signals,
-        testing::{Bench, Call, FakeNode, Recorder, hash},
+use crate::{
+    chain::{
+        Ask, ChainInput,
+        follower::{
+            Follower, Signals, Start, ToWatcher,
+            testing::{Bench, Call, FakeNode, Recorder, SteppingClock, hash, options},
+        },
+    },
+    domain::{
+        asset::ChainName,
+        block::{Height, TxId},
+        payment::ScanFrom,
     },
 };
-use crate::domain::block::{Height, TxId};
-use crate::domain::payment::ScanFrom;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -219,4 +224,29 @@ async fn the_end_of_those_who_ask_does_not_end_it() {
     after(4_100).await;
     assert_eq!(running.node.count(Call::Status), 3);
     assert!(!running.task.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn inputs_bear_the_chains_name_and_the_end_of_the_watcher_ends_it() {
+    let (inputs, mut received) = mpsc::channel(1);
+    let sink = ToWatcher {
+        chain: ChainName::new("fake"),
+        inputs,
+    };
+    let node = FakeNode::with_height(50);
+    let clock = Arc::new(SteppingClock::default());
+    let follower = Follower::new(node.source(), sink, clock, options(), Start::default());
+    let (_asks, asks) = mpsc::channel(1);
+    let (_shutdown, shutdown) = watch::channel(false);
+    let wake = Arc::default();
+    let running = tokio::spawn(follower.run(Signals {
+        asks,
+        wake,
+        shutdown,
+    }));
+    let (chain, input) = received.recv().await.unwrap();
+    assert_eq!(chain.as_str(), "fake");
+    assert!(matches!(input, ChainInput::Status(_)));
+    drop(received);
+    running.await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! Beginning, resuming and catching up.
 
+use super::is_behind;
 use crate::chain::{
     SourceError,
     follower::{
@@ -23,6 +24,19 @@ async fn following_begins_at_genesis_where_there_is_nothing_else() {
     assert_eq!(bench.poll().await, Ok(Standing::InStep));
     let told = ["connect 0", "polled 0", "connect 1", "polled 1"];
     assert_eq!(bench.watcher.told(), told);
+}
+
+#[tokio::test]
+async fn a_node_that_moves_while_we_begin_is_asked_again() {
+    let mut bench = Bench::new(FakeNode::with_height(200));
+    bench.node.before(Call::Headers, 1, |node| {
+        node.fork(1, 1);
+        Ok(())
+    });
+    assert!(is_behind(&bench.poll().await));
+    assert_eq!(bench.watcher.told(), [""; 0]);
+    assert_eq!(bench.poll().await, Ok(Standing::InStep));
+    bench.assert_in_step();
 }
 
 #[tokio::test]

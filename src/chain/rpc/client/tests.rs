@@ -20,7 +20,7 @@ fn client(
 }
 
 /// Milliseconds on a clock that a test moves.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct TestClock(AtomicU64);
 
 impl Clock for TestClock {

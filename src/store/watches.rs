@@ -1,0 +1,126 @@
+//! Which address belongs to which payment, from registration to the end of its watch window.
+
+use super::{
+    Store,
+    error::{Fault, StoreError},
+    rows::field::Fields,
+};
+use crate::domain::{
+    asset::ChainName,
+    facts::Destination,
+    payment::{Payment, PaymentId, PaymentKey},
+    time::UnixMs,
+};
+use rusqlite::{Row, params};
+
+/// An address and the payment that it belongs to now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// On which chain.
+    pub chain: ChainName,
+    /// The address in the chain's bytes.
+    pub destination: Destination,
+    /// Whose it is.
+    pub payment: PaymentKey,
+}
+
+/// Every watched address in ascending order of chain and bytes, from the index alone.
+pub(super) const WATCHED: &str = "SELECT c.name, p.destination, p.key
+   FROM payment AS p INDEXED BY payment_watched CROSS JOIN chain AS c ON c.key = p.chain_key
+  WHERE p.watching = 1";
+
+pub(super) const WATCH_ENDED: &str = "SELECT c.name, p.destination, p.key
+   FROM payment AS p CROSS JOIN chain AS c ON c.key = p.chain_key
+  WHERE p.watching = 1 AND p.status <> 'new' AND p.watch_until_at < ?1
+  ORDER BY p.watch_until_at LIMIT ?2";
+
+pub(super) const OWNER: &str = "SELECT key, payment_id FROM payment
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND destination = ?2 AND watching = 1";
+
+impl Watched {
+    pub(super) fn by(payment: &Payment) -> Self {
+        Self {
+            chain: payment.chain.clone(),
+            destination: payment.destination,
+            payment: payment.key,
+        }
+    }
+}
+
+impl Store {
+    /// Tells every watched address, in ascending order of chain and bytes, without holding them
+    /// all. One that this does not tell belongs to nobody.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn watched(&self, mut tell: impl FnMut(Watched)) -> Result<(), StoreError> {
+        self.each(WATCHED, [], |row| {
+            tell(read_watched(row)?);
+            Ok(())
+        })
+    }
+
+    /// How many addresses are watched.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn watched_count(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM payment WHERE watching = 1";
+        let count: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Gives up addresses whose watch window is over, at most `limit`, and says which. Until
+    /// this is called an address stays its payment's: call it before registering.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn end_watches(&mut self, now: UnixMs, limit: u32) -> Result<Vec<Watched>, StoreError> {
+        let mut ended = Vec::new();
+        self.each(WATCH_ENDED, params![now.0, limit], |row| {
+            ended.push(read_watched(row)?);
+            Ok(())
+        })?;
+        if ended.is_empty() {
+            return Ok(ended);
+        }
+        let tx = self.conn.transaction()?;
+        for watched in &ended {
+            tx.prepare_cached("UPDATE payment SET watching = 0 WHERE key = ?")?
+                .execute([watched.payment.0])?;
+        }
+        tx.commit()?;
+        Ok(ended)
+    }
+
+    /// The payment that an address belongs to now.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn address_owner(
+        &self,
+        chain: &ChainName,
+        destination: &Destination,
+    ) -> Result<Option<(PaymentKey, PaymentId)>, StoreError> {
+        let mut owner = None;
+        let params = params![chain.as_str(), destination.as_bytes()];
+        self.each(OWNER, params, |row| {
+            let mut fields = Fields::new(row);
+            owner = Some((PaymentKey(fields.next()?), fields.parse(PaymentId::new)?));
+            Ok(())
+        })?;
+        Ok(owner)
+    }
+}
+
+fn read_watched(row: &Row<'_>) -> Result<Watched, Fault> {
+    let mut fields = Fields::new(row);
+    Ok(Watched {
+        chain: fields.parse(|text| Some(ChainName::new(text)))?,
+        destination: fields.destination()?,
+        payment: PaymentKey(fields.next()?),
+    })
+}
+
+#[cfg(test)]
+mod tests;
