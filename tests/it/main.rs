@@ -10,6 +10,7 @@
 
 mod bitcoin;
 mod confirmd;
+mod ethereum;
 mod ethereum_source;
 mod nodes;
 mod nodes_work;
