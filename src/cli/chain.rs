@@ -1,16 +1,6 @@
 //! `chain`: what an operator does to a whole chain.
 
-use super::{
-    Context,
-    failure::Failure,
-    inbox::operator,
-    open::{require_owner, store_options},
-};
-use crate::{
-    clock::{Clock, SystemClock},
-    domain::asset::ChainName,
-    store::{ReleaseError, Store},
-};
+use super::{Context, failure::Failure};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -27,19 +17,10 @@ pub(super) struct Release {
     note: String,
 }
 
-pub(super) fn run(command: &Command, context: &mut Context) -> Result<(), Failure> {
-    let Command::Release(Release { name, note }) = command;
-    let database = context.database()?;
-    require_owner(&database.path)?;
-    let now = SystemClock::new().now().wall;
-    let mut store = Store::open(&store_options(&database), now)?;
-    let released = store.release(&ChainName::new(name), note, &operator(), now);
-    store.close()?;
-    released.map_err(|error| match error {
-        ReleaseError::Unknown(_) | ReleaseError::NotFrozen(_) => Failure::failed(error.to_string()),
-        ReleaseError::Store(error) => error.into(),
-    })?;
-    context.screen.line(&format!(
-        "{name} is released: the next start follows its node once below finality"
-    ))
+pub(super) fn run(command: &Command, _context: &mut Context) -> Result<(), Failure> {
+    match command {
+        Command::Release(Release { name, note }) => {
+            Err(Failure::failed(format!("{name} {note}: not yet")))
+        }
+    }
 }

@@ -52,7 +52,7 @@ impl Author {
     /// The user who calls, at this moment. Only a claim, like every actor in the inbox.
     pub(super) fn current() -> Self {
         Self {
-            actor: operator(),
+            actor: format!("operator:{}", user_name()),
             now: SystemClock::new().now().wall,
         }
     }
@@ -74,11 +74,6 @@ impl Author {
             created_at: self.now,
         })
     }
-}
-
-/// Who the operator at this terminal says to be; only a claim.
-pub(super) fn operator() -> String {
-    format!("operator:{}", user_name())
 }
 
 /// Under sudo the person, not root.

@@ -40,7 +40,7 @@ fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
         tagged: was_tagged(&known.view),
         finalized: known.view.finalized,
         frozen: known.view.frozen == Some(FreezeReason::BelowFinality),
-        released: known.released,
+        released: false,
         recent: known.recent,
     })
 }

@@ -60,8 +60,6 @@ pub struct ChainStep {
     pub view: ChainView,
     /// Why the source is not healthy, for people.
     pub error: Option<String>,
-    /// Whether an operator has released it and no poll has used that up yet.
-    pub released: bool,
     /// Blocks above this height left the best chain.
     pub disconnected_to: Option<Height>,
     /// Blocks that joined it, in order.

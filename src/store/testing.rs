@@ -256,7 +256,6 @@ pub(super) fn advance(disconnected_to: Option<u32>, connected: &[BlockRef]) -> S
         chain: Some(ChainStep {
             view: view(cursor),
             error: None,
-            released: false,
             disconnected_to: disconnected_to.map(Height),
             connected: connected.to_vec(),
             scan: None,

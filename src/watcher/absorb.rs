@@ -86,7 +86,6 @@ impl Watcher {
         let chain = self.chain_mut(at);
         chain.advance(step.disconnected_to, &step.connected);
         chain.error.clone_from(&step.error);
-        chain.released = step.released;
         chain.stored = (step.view.clone(), step.error.clone());
         let cut = step.disconnected_to.zip(chain.batch);
         if cut.is_some_and(|(fork, batch)| batch.goal > fork) {

@@ -46,7 +46,7 @@ impl Watcher {
             to,
             up_to: batch.up_to,
         };
-        plan.record_chain(chain, view.clone(), error).scan = Some(scan);
+        plan.record_chain(view.clone(), error).scan = Some(scan);
         plan.view = Some((at, view));
         if to >= batch.goal {
             plan.batch = Some((at, None));

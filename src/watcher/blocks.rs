@@ -56,7 +56,7 @@ impl Watcher {
             .flat_map(|facts| facts.ignored.iter().copied())
             .collect();
         let error = self.trouble(chain, &view, now);
-        let step = plan.record_chain(chain, view.clone(), error);
+        let step = plan.record_chain(view.clone(), error);
         step.disconnected_to = fork.map(|block| block.id.height);
         step.connected = blocks.iter().map(|facts| facts.block).collect();
         plan.view = Some((at, view));

@@ -82,9 +82,9 @@ impl Watcher {
 
 fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
     let stored = store.chain(&spec.name)?;
-    let (view, recent, error, released) = match stored {
-        Some(known) => (known.view, known.recent, known.error, known.released),
-        None => (nothing_known(&spec), Vec::new(), None, false),
+    let (view, recent, error) = match stored {
+        Some(known) => (known.view, known.recent, known.error),
+        None => (nothing_known(&spec), Vec::new(), None),
     };
     let mut unconfirmed = Unconfirmed::default();
     for row in store.loose(&spec.name)? {
@@ -104,7 +104,6 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         unconfirmed,
         batch: None,
         refused: None,
-        released,
         answer: None,
         failure: None,
         spec,

@@ -1,6 +1,6 @@
 //! What an input leads to, before anything is believed: a step to commit and what follows it.
 
-use super::state::{Batch, ChainState};
+use super::state::Batch;
 use crate::{
     chain::Ask,
     domain::{
@@ -50,16 +50,10 @@ impl Plan {
     }
 
     /// Makes the chain's row part of the step.
-    pub fn record_chain(
-        &mut self,
-        chain: &ChainState,
-        view: ChainView,
-        error: Option<String>,
-    ) -> &mut ChainStep {
+    pub fn record_chain(&mut self, view: ChainView, error: Option<String>) -> &mut ChainStep {
         self.step.chain.insert(ChainStep {
             view,
             error,
-            released: chain.released,
             disconnected_to: None,
             connected: Vec::new(),
             scan: None::<ScanStep>,

@@ -31,14 +31,7 @@ impl Watcher {
             view.polled_at = view.polled_at.max(Some(began_at));
             settle_tags(&mut view, status);
         }
-        let in_step = view.polled_at == Some(began_at);
-        let mut plan = self.plan_due(at, view.clone(), now)?;
-        if chain.released && in_step {
-            // Once it is in step with its node the operator's word is used up.
-            let error = self.trouble(chain, &view, now);
-            plan.record_chain(chain, view, error).released = false;
-        }
-        Ok(plan)
+        self.plan_due(at, view, now)
     }
 
     /// Judges what is due under a view, and records the chain if it changed.
@@ -92,7 +85,7 @@ impl Watcher {
                 .push(freeze_entry(chain, frozen, now.wall));
             let error = frozen.map(|(_, message)| message.to_owned());
             let error = error.or_else(|| self.trouble(chain, &view, now));
-            plan.record_chain(chain, view.clone(), error);
+            plan.record_chain(view.clone(), error);
         }
         plan.view = Some((at, view));
         plan
@@ -109,7 +102,7 @@ impl Watcher {
             ..view.clone()
         };
         if row != *stored || said_otherwise(stored_error.as_deref(), error.as_deref()) {
-            plan.record_chain(chain, view.clone(), error);
+            plan.record_chain(view.clone(), error);
         }
     }
 }

@@ -110,8 +110,6 @@ pub struct ChainState {
     pub batch: Option<Batch>,
     /// The last scan that was refused: when on the monotonic clock, and why.
     pub refused: Option<(u64, String)>,
-    /// Whether an operator released it and no full poll has used that up yet.
-    pub released: bool,
     /// Whether the node ever named a final block.
     pub tagged: bool,
     /// The last answer: when on the monotonic clock, and what.

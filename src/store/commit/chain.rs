@@ -30,7 +30,7 @@ pub(super) fn write(conn: &Connection, step: &ChainStep, at: UnixMs) -> Result<(
     if let Some(scan) = step.scan {
         advance_scan(conn, chain, scan)?;
     }
-    let mut values = rows::chain::update(&step.view, step.error.as_deref(), step.released);
+    let mut values = rows::chain::update(&step.view, step.error.as_deref());
     values.extend([Value::Integer(at.0), Value::Integer(chain)]);
     conn.prepare_cached(&rows::chain::UPDATE)?
         .execute(params_from_iter(values))?;

@@ -41,7 +41,6 @@ CREATE TABLE chain (
   healthy          INTEGER NOT NULL DEFAULT 0 CHECK (healthy IN (0, 1)),
   polled_at        INTEGER,
   error            TEXT,
-  released         INTEGER NOT NULL DEFAULT 0 CHECK (released IN (0, 1)),
   updated_at       INTEGER NOT NULL,
   CHECK ((tip_height IS NULL) = (tip_hash IS NULL)),
   CHECK ((scanned_height IS NULL) = (scanned_hash IS NULL))

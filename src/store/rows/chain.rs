@@ -15,7 +15,7 @@ use crate::{
 use rusqlite::{Row, types::Value};
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 16] = [
     "tip_height",
     "tip_hash",
     "tip_parent",
@@ -32,7 +32,6 @@ const COLUMNS: [&str; 17] = [
     "healthy",
     "polled_at",
     "error",
-    "released",
 ];
 
 /// Changes a chain: the columns, the time, the chain's key.
@@ -58,19 +57,13 @@ pub struct StoredChain {
     pub view: ChainView,
     /// Why its source was not healthy, for people.
     pub error: Option<String>,
-    /// Whether an operator released it: one change below finality is followed.
-    pub released: bool,
     /// The network or chain id that it was set up with.
     pub network: String,
     /// The last blocks of the followed chain, ascending; at most [`super::super::RECENT_BLOCKS`].
     pub recent: Vec<crate::domain::block::BlockRef>,
 }
 
-pub(in crate::store) fn update(
-    view: &ChainView,
-    error: Option<&str>,
-    released: bool,
-) -> Vec<Value> {
+pub(in crate::store) fn update(view: &ChainView, error: Option<&str>) -> Vec<Value> {
     let mut values = Vec::with_capacity(COLUMNS.len());
     values.extend(block::write(view.kind, view.tip.as_ref()));
     values.extend(block::write(view.kind, view.scanned.as_ref()));
@@ -79,7 +72,6 @@ pub(in crate::store) fn update(
     values.push(view.healthy.into());
     values.push(at_opt(view.polled_at));
     values.push(text_opt(error));
-    values.push(released.into());
     values
 }
 
@@ -102,7 +94,6 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<StoredChain, Fault> {
     Ok(StoredChain {
         view,
         error: f.next()?,
-        released: f.next()?,
         network: f.next()?,
         recent: Vec::new(),
     })
