@@ -54,8 +54,9 @@ const RPC_OUTCOMES: &[&str] = &[
 const MALFORMED: &str = "malformed";
 const OTHER: &str = "other";
 
-/// The methods that are asked of a bitcoind; any other text is `other`.
+/// The methods that a bitcoind is asked again and again; any other text is `other`.
 const BITCOIN_METHODS: &[&str] = &[
+    "getbestblockhash",
     "getblock",
     "getblockchaininfo",
     "getblockhash",
@@ -64,11 +65,11 @@ const BITCOIN_METHODS: &[&str] = &[
     "getrawmempool",
     "getrawtransaction",
     "gettxspendingprevout",
-    "rest",
+    "rest_block",
     OTHER,
 ];
 
-/// The methods that are asked of an Ethereum node; any other text is `other`.
+/// The methods that an Ethereum node is asked again and again; any other text is `other`.
 const ETHEREUM_METHODS: &[&str] = &[
     "eth_call",
     "eth_chainId",
@@ -76,8 +77,6 @@ const ETHEREUM_METHODS: &[&str] = &[
     "eth_getBlockByNumber",
     "eth_getBlockReceipts",
     "eth_getCode",
-    "eth_getLogs",
-    "eth_getTransactionReceipt",
     "eth_syncing",
     OTHER,
 ];

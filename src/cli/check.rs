@@ -1,7 +1,26 @@
 //! `check`: validate the configuration, then ask every node who and how it is.
+//!
+//! Asks with the daemon's own sources, so that what passes here passes there.
 
-use super::{Context, failure::Failure};
-use crate::config::Config;
+use super::{
+    Context, Exit,
+    failure::Failure,
+    rows::Row,
+    screen::{Column, Screen, Show, harmless},
+};
+use crate::{
+    chain::{
+        ChainSource, NodeStatus, SourceError,
+        bitcoin::{BitcoinSource, Capabilities},
+        ethereum::EthereumSource,
+        rpc::silent,
+    },
+    clock::{Clock, SystemClock},
+    config::{BitcoinNode, Chain, Config, EthereumNode, Node},
+    daemon::tokens,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -10,7 +29,189 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(_arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
-    Config::load(&context.config)?;
-    Ok(())
+const NODES: &[Column] = &[
+    Column("chain", "chain", Show::Text),
+    Column("endpoint", "endpoint", Show::Text),
+    Column("result", "result", Show::Status),
+    Column("network", "network", Show::Text),
+    Column("genesis", "genesis", Show::Text),
+    Column("tip", "tip_height", Show::Number),
+    Column("sync", "sync", Show::Text),
+    Column("offers", "offers", Show::Text),
+    Column("pruned below", "prune_height", Show::Number),
+    Column("version", "version", Show::Text),
+];
+
+/// What was found out about one endpoint.
+struct Finding {
+    row: Row,
+    problems: Vec<SourceError>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
+    let config = Config::load(&context.config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let findings: Vec<_> = config
+        .chains
+        .iter()
+        .map(|chain| runtime.block_on(find(&config, chain, &clock)))
+        .collect();
+    show(
+        &config.warnings,
+        &findings,
+        arguments.json,
+        &mut context.screen,
+    )?;
+    verdict(&findings)
+}
+
+fn show(
+    warnings: &[String],
+    findings: &[Finding],
+    as_json: bool,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    if !as_json {
+        for warning in warnings {
+            screen.line(&format!("warning: {warning}"))?;
+        }
+    }
+    let rows = findings.iter().map(|finding| finding.row.clone()).collect();
+    screen.listing(NODES, rows, as_json, "no chains are configured")
+}
+
+/// A problem that an operator must mend weighs more than a node that is away.
+fn verdict(findings: &[Finding]) -> Result<(), Failure> {
+    let problems: Vec<_> = findings
+        .iter()
+        .flat_map(|finding| &finding.problems)
+        .collect();
+    let is_permanent = |problem: &&SourceError| match problem {
+        SourceError::Permanent(_) => true,
+        SourceError::Transient(_) | SourceError::Behind(_) => false,
+    };
+    let exit = match (problems.is_empty(), problems.iter().any(is_permanent)) {
+        (true, _) => return Ok(()),
+        (false, true) => Exit::Failed,
+        (false, false) => Exit::Unreachable,
+    };
+    let lines: Vec<_> = problems
+        .iter()
+        .map(|problem| harmless(&problem.to_string()))
+        .collect();
+    Err(Failure::new(exit, lines.join("\n")))
+}
+
+async fn find(config: &Config, chain: &Chain, clock: &Arc<dyn Clock>) -> Finding {
+    let (endpoint, result) = match &chain.node {
+        Node::Bitcoin(node) => ("bitcoind", bitcoin(chain, node, clock).await),
+        Node::Ethereum(node) => {
+            let endpoint = node.endpoints.first();
+            let name = endpoint.map_or("", |endpoint| endpoint.name.as_str());
+            (name, ethereum(config, chain, node, clock).await)
+        }
+    };
+    let (mut row, problems) = result.unwrap_or_else(|error| (Row::new(), vec![error]));
+    let result = if problems.is_empty() { "ok" } else { "failed" };
+    let words: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    row.insert("chain".to_owned(), chain.name.as_str().into());
+    row.insert("endpoint".to_owned(), endpoint.into());
+    row.insert("result".to_owned(), result.into());
+    row.insert("problems".to_owned(), words.into());
+    Finding { row, problems }
+}
+
+type Found = Result<(Row, Vec<SourceError>), SourceError>;
+
+async fn bitcoin(chain: &Chain, node: &BitcoinNode, clock: &Arc<dyn Clock>) -> Found {
+    let mut source = BitcoinSource::new(chain.name.as_str(), node, Arc::clone(clock), silent())?;
+    let found = source.probe().await?;
+    let without_rest = node.rest && !found.rest && !node.rest_fallback;
+    let problem = without_rest.then(|| {
+        let text = "rest = true, but the node offers no REST; start it with -rest=1, or write \
+                    rest = \"auto\"";
+        SourceError::Permanent(format!("{}: {text}", chain.name))
+    });
+    Ok((bitcoin_row(&found), problem.into_iter().collect()))
+}
+
+fn bitcoin_row(found: &Capabilities) -> Row {
+    let offers = [("rest", found.rest), ("zmq", !found.zmq.is_empty())];
+    let sync = match (found.initial_block_download, found.headers.0) {
+        (true, headers) => format!("downloading, {headers} headers"),
+        (false, headers) if headers > found.tip.height.0 => format!("{headers} headers"),
+        (false, _) => "done".to_owned(),
+    };
+    row(json!({
+        "network": found.network,
+        "genesis": "ok",
+        "tip_height": found.tip.height.0,
+        "tip_hash": found.tip.hash.to_string(),
+        "sync": sync,
+        "offers": names(&offers),
+        "prune_height": found.prune_height.map(|height| height.0),
+        "version": found.subversion,
+    }))
+}
+
+async fn ethereum(
+    config: &Config,
+    chain: &Chain,
+    node: &EthereumNode,
+    clock: &Arc<dyn Clock>,
+) -> Found {
+    let mut source = EthereumSource::new(node, tokens(config, chain), Arc::clone(clock), silent())?;
+    source.connect().await?;
+    let problems = source.token_problems().await?;
+    let problems: Vec<_> = problems.into_iter().map(SourceError::Permanent).collect();
+    let status = if problems.is_empty() {
+        Some(source.status().await?)
+    } else {
+        None
+    };
+    Ok((ethereum_row(node, status.as_ref()), problems))
+}
+
+/// What is known of a node whose chain id, genesis and receipts were as they must be.
+fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>) -> Row {
+    let genesis = if node.genesis.is_some() {
+        "ok"
+    } else {
+        "not configured"
+    };
+    let offers = [
+        ("receipts", true),
+        ("safe", status.is_some_and(|status| status.safe.is_some())),
+        (
+            "finalized",
+            status.is_some_and(|status| status.finalized.is_some()),
+        ),
+    ];
+    let sync = status.map(|status| if status.syncing { "syncing" } else { "done" });
+    row(json!({
+        "network": format!("chain id {}", node.chain_id),
+        "genesis": genesis,
+        "tip_height": status.map(|status| status.tip.id.height.0),
+        "tip_hash": status.map(|status| format!("0x{}", status.tip.id.hash)),
+        "sync": sync,
+        "offers": names(&offers),
+    }))
+}
+
+fn names(offers: &[(&str, bool)]) -> String {
+    let offered = offers.iter().filter(|(_, offered)| *offered);
+    let names: Vec<_> = offered.map(|(name, _)| *name).collect();
+    names.join(" ")
+}
+
+fn row(value: Value) -> Row {
+    match value {
+        Value::Object(row) => row,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Row::new()
+        }
+    }
 }

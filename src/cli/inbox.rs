@@ -57,6 +57,11 @@ impl Author {
         }
     }
 
+    /// How the author is called.
+    pub(super) fn name(&self) -> &str {
+        &self.actor
+    }
+
     /// A request by this author; `None` as id takes a random one.
     pub(super) fn request(
         &self,
@@ -207,8 +212,8 @@ fn sentence(request: &NewRequest, word: &str, message: &str, wait: SpanMs) -> St
     match word {
         "queued" if wait.0 == 0 => format!("{payment_id}: {kind} is queued as {request_id}"),
         "queued" => format!(
-            "{payment_id}: {kind} is queued as {request_id}; no daemon has answered yet, and it \
-             will be carried out when one does"
+            "{payment_id}: {kind} is queued as {request_id}; it is not answered yet, because the \
+             daemon does not run or waits for its nodes"
         ),
         "applied" if message.is_empty() => format!("{payment_id}: {kind} is done"),
         _ => harmless(&format!("{payment_id}: {kind}: {word}: {message}"))
@@ -314,11 +319,7 @@ mod tests {
         let (text, result) = shown(None, false, 0);
         assert_eq!(text, "order-1: cancel is queued as r-1\n");
         assert_eq!(result, Ok(()));
-        assert!(
-            shown(None, false, 1)
-                .0
-                .contains("no daemon has answered yet")
-        );
+        assert!(shown(None, false, 1).0.contains("it is not answered yet"));
     }
 
     #[test]

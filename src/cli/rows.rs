@@ -6,13 +6,10 @@ use serde_json::{Map, Value};
 /// A row by column names.
 pub(super) type Row = Map<String, Value>;
 
-/// Columns that hold 0 or 1.
-const TRUTHS: &[&str] = &["needs_review", "final", "healthy", "enabled"];
-
 /// Columns that hold JSON.
 const DOCUMENTS: &[&str] = &["data", "metadata"];
 
-/// Every row, with truth values and documents as such.
+/// Every row as the view has it, but with JSON columns as the documents that they hold.
 pub(super) fn rows(table: &Table) -> Vec<Row> {
     let row = |cells: &Vec<Cell>| {
         let pairs = table.columns.iter().zip(cells);
@@ -31,7 +28,6 @@ pub(super) fn only(table: &Table) -> Option<Row> {
 fn value(column: &str, cell: &Cell) -> Value {
     match cell {
         Cell::Nothing => Value::Null,
-        Cell::Integer(truth) if TRUTHS.contains(&column) => Value::Bool(*truth != 0),
         Cell::Integer(number) => (*number).into(),
         Cell::Text(text) => {
             let document = DOCUMENTS
@@ -49,7 +45,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn truths_and_documents_are_shown_as_such() {
+    fn documents_are_shown_as_such() {
         let table = Table {
             columns: ["needs_review", "version", "metadata", "data", "note"]
                 .map(str::to_owned)
@@ -65,7 +61,7 @@ mod tests {
         assert_eq!(
             Value::Object(only(&table).unwrap()),
             json!({
-                "needs_review": true, "version": 1, "metadata": { "a": 1 }, "data": "broken {",
+                "needs_review": 1, "version": 1, "metadata": { "a": 1 }, "data": "broken {",
                 "note": null,
             })
         );

@@ -5,7 +5,7 @@
 
 use super::{failure::Failure, rows::Row, time::readable};
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::io::{self, IsTerminal, Write};
 
 /// How a value is shown.
@@ -18,8 +18,10 @@ pub(super) enum Show {
     Time,
     /// A status with its colour.
     Status,
-    /// `yes` in the colour of attention, or nothing.
+    /// 1 as `yes` in the colour of attention, 0 as nothing.
     Warning,
+    /// 1 and 0 as `yes` and `no`.
+    Truth,
 }
 
 /// One column: its title, the field it shows, and how.
@@ -151,7 +153,7 @@ fn cell(column: &Column, row: &Row) -> Cell {
     let text = text(column, row);
     let cell = Cell::new(&text);
     match column.2 {
-        Show::Text | Show::Time => cell,
+        Show::Text | Show::Time | Show::Truth => cell,
         Show::Number => cell.set_alignment(CellAlignment::Right),
         Show::Status => match status_colour(&text) {
             Some(colour) => cell.fg(colour),
@@ -174,13 +176,18 @@ fn status_colour(status: &str) -> Option<Color> {
 fn text(Column(_, key, show): &Column, row: &Row) -> String {
     let value = row.get(*key).unwrap_or(&Value::Null);
     match (show, value) {
-        (Show::Warning, Value::Bool(warns)) => if *warns { "yes" } else { "" }.to_owned(),
+        (Show::Warning, Value::Number(warns)) => yes_or(warns, "").to_owned(),
+        (Show::Truth, Value::Number(truth)) => yes_or(truth, "no").to_owned(),
         (Show::Time, Value::Number(ms)) => ms.as_i64().map(readable).unwrap_or_default(),
         (_, Value::Null) => String::new(),
         (_, Value::Bool(holds)) => if *holds { "yes" } else { "no" }.to_owned(),
         (_, Value::String(text)) => harmless(text),
         (_, Value::Number(_) | Value::Array(_) | Value::Object(_)) => harmless(&value.to_string()),
     }
+}
+
+fn yes_or(truth: &Number, no: &'static str) -> &'static str {
+    if truth.as_i64() == Some(0) { no } else { "yes" }
 }
 
 /// The text with control and direction characters escaped.
@@ -254,8 +261,8 @@ pub(super) mod tests {
 
     fn rows() -> Vec<Row> {
         vec![
-            row(json!({ "id": "order-1", "amount": "1.50", "status": "paid", "review": false })),
-            row(json!({ "id": "o-2", "amount": "100.00", "status": "invalid", "review": true })),
+            row(json!({ "id": "order-1", "amount": "1.50", "status": "paid", "review": 0 })),
+            row(json!({ "id": "o-2", "amount": "100.00", "status": "invalid", "review": 1 })),
         ]
     }
 
@@ -307,7 +314,7 @@ pub(super) mod tests {
     #[test]
     fn fields_leave_out_what_is_unknown() {
         let (mut screen, shown) = screen(false);
-        let row = row(json!({ "id": "order-1", "amount": null, "status": "new", "review": false }));
+        let row = row(json!({ "id": "order-1", "amount": null, "status": "new", "review": 0 }));
         screen.fields(COLUMNS, &row).unwrap();
         assert_eq!(shown.text(), "payment  order-1\nstatus   new\n");
     }
@@ -316,7 +323,7 @@ pub(super) mod tests {
     fn a_text_of_others_cannot_steer_the_terminal() {
         let (mut screen, shown) = screen(false);
         let id = "a\u{1b}[2Jb\nc\u{202e}d";
-        let row = row(json!({ "id": id, "amount": "", "status": "", "review": false }));
+        let row = row(json!({ "id": id, "amount": "", "status": "", "review": 0 }));
         screen.table(COLUMNS, &[row]).unwrap();
         assert!(
             shown.text().contains(r"a\u{1b}[2Jb\nc\u{202e}d"),

@@ -39,8 +39,11 @@ fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
     Ok(Start {
         tagged: was_tagged(&known.view),
         finalized: known.view.finalized,
-        frozen: known.view.frozen == Some(FreezeReason::BelowFinality),
-        released: false,
+        frozen: matches!(
+            known.view.frozen,
+            Some(FreezeReason::BelowFinality | FreezeReason::Released)
+        ),
+        released: known.view.frozen == Some(FreezeReason::Released),
         recent: known.recent,
     })
 }

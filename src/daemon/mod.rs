@@ -8,6 +8,8 @@ mod followers;
 mod inbox;
 mod supervise;
 
+pub(crate) use followers::tokens;
+
 use crate::{
     clock::{Clock, SystemClock},
     config::{Chain, Config, Node},

@@ -15,6 +15,9 @@ named_enum! {
         BelowFinality = "below_finality",
         /// Too few operators hold our blocks.
         Quorum = "quorum",
+        /// An operator released a chain that contradicts a final block; the follower has not
+        /// taken up the node's chain yet.
+        Released = "released",
     }
 }
 

@@ -291,6 +291,9 @@ impl Case<'_> {
         if let Some(reason) = self.view.frozen {
             let why = match reason {
                 FreezeReason::BelowFinality => "its node contradicts a block that was final",
+                FreezeReason::Released => {
+                    "an operator released it and the daemon has not gone on yet"
+                }
                 FreezeReason::Quorum => "too few endpoints agree on its blocks",
             };
             sentences.push(format!(

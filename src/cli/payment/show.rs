@@ -27,7 +27,7 @@ const PAYMENT: &[Column] = &[
     Column("reason", "reason", Show::Text),
     Column("flags", "flags", Show::Text),
     Column("needs review", "needs_review", Show::Warning),
-    Column("final", "final", Show::Text),
+    Column("final", "final", Show::Truth),
     Column("chain", "chain", Show::Text),
     Column("asset", "asset", Show::Text),
     Column("address", "address", Show::Text),

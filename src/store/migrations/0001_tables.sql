@@ -37,7 +37,7 @@ CREATE TABLE chain (
   safe_height      INTEGER,
   agreed_height    INTEGER,
   traced_height    INTEGER,
-  frozen           TEXT CHECK (frozen IN ('below_finality', 'quorum')),
+  frozen           TEXT CHECK (frozen IN ('below_finality', 'quorum', 'released')),
   healthy          INTEGER NOT NULL DEFAULT 0 CHECK (healthy IN (0, 1)),
   polled_at        INTEGER,
   error            TEXT,
