@@ -185,7 +185,9 @@ fn network(chain: &Chain) -> String {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+/// A configuration as the watcher is told it.
+#[must_use]
+pub fn settings(config: &Config) -> Settings {
     Settings {
         chains: config
             .chains

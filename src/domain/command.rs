@@ -33,7 +33,8 @@ pub enum CarriedOut {
     Duplicate(&'static str),
 }
 
-/// Carries a request out.
+/// Carries a request out. A `register` for a payment that exists is refused; whether it asks for
+/// the [same terms](register::same_terms) and is a duplicate is decided before.
 ///
 /// # Errors
 /// A refusal, when the payment's state does not allow it; nothing is changed then.

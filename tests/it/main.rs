@@ -11,6 +11,7 @@
 mod bitcoin;
 mod command_line;
 mod confirmd;
+mod ethereum;
 mod ethereum_source;
 mod nodes;
 mod nodes_work;

@@ -7,6 +7,7 @@ use super::{
     secrets,
     transport::{HttpRequest, HttpResponse, Limits, Transport, TransportError, Verb},
 };
+use crate::config::SecretUrl;
 use reqwest::{
     Client, RequestBuilder, Response, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
@@ -66,7 +67,7 @@ impl HttpTransport {
         let (bare, user) = without_user(url);
         Ok(Self {
             client,
-            place: place(url),
+            place: SecretUrl(url.clone()).to_string(),
             secrets: secrets::of_url(url),
             url: bare,
             user,
@@ -172,14 +173,6 @@ fn without_user(url: &Url) -> (Url, Option<(String, SecretString)>) {
     let _ = bare.set_username("");
     let _ = bare.set_password(None);
     (bare, user)
-}
-
-fn place(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("?");
-    url.port().map_or_else(
-        || format!("{}://{host}", url.scheme()),
-        |port| format!("{}://{host}:{port}", url.scheme()),
-    )
 }
 
 fn install_tls_provider() {

@@ -107,8 +107,10 @@ fn cause_of(
         | Disposition::AfterCancel
         | Disposition::Late
         | Disposition::Surplus => Some(meaning.as_str()),
-        Disposition::Short => (ruling.status == Status::Invalid).then_some(meaning.as_str()),
-        Disposition::Dust | Disposition::Counted => None,
+        Disposition::Short | Disposition::Counted => {
+            (ruling.status == Status::Invalid).then_some("money")
+        }
+        Disposition::Dust => None,
     }
 }
 

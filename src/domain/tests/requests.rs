@@ -161,6 +161,21 @@ fn reject_ends_automatic_changes_until_new_money_calls_again() {
 }
 
 #[test]
+fn new_money_on_a_rejected_payment_calls_for_review_even_if_it_would_pay() {
+    check(
+        "BTC 0.4",
+        "
+        see a=0.4
+        conflict a z => invalid/double_spent
+        reject       => reviewed
+        see b=0.4    => invalid/double_spent review
+        ack          => reviewed
+        mine b       => invalid/double_spent reviewed
+        ",
+    );
+}
+
+#[test]
 fn ack_clears_review_until_another_cause_comes() {
     check(
         "BTC 0.4",

@@ -61,9 +61,10 @@ fn a_payment_whose_block_is_replaced_by_two_empty_ones_is_not_confirmed() {
         &json!({"confirmations": 0, "block_height": null, "flags": "reorged"}),
     );
     confirmd.await_bitcoin(&node);
-    assert_eq!(
-        confirmd.path("order-1"),
-        ["new", "pending", "confirming", "pending"]
+    assert!(
+        confirmd
+            .path("order-1")
+            .ends_with(&path(["confirming", "pending"]))
     );
 }
 
@@ -101,6 +102,10 @@ fn a_payment_mined_again_moves_to_its_new_block() {
     assert_eq!(confirmd.ledger().transfers("order-1").len(), 1);
 }
 
+fn path<const N: usize>(statuses: [&str; N]) -> [String; N] {
+    statuses.map(str::to_owned)
+}
+
 /// F5.
 #[test]
 fn a_rollback_without_a_new_block_takes_the_confirmation_away() {
@@ -126,9 +131,10 @@ fn a_reorganisation_while_the_daemon_was_down_is_noticed_at_start() {
     node.reorg(1, 3);
     confirmd.start();
     confirmd.await_payment("order-1", &json!({"status": "pending", "flags": "reorged"}));
-    assert_eq!(
-        confirmd.path("order-1"),
-        ["new", "pending", "confirming", "pending"]
+    assert!(
+        confirmd
+            .path("order-1")
+            .ends_with(&path(["confirming", "pending"]))
     );
 }
 
@@ -242,8 +248,10 @@ fn a_change_below_finality_freezes_the_chain_until_the_node_is_back() {
         &confirmd.await_status("order-1", "paid"),
         &json!({"final": 1}),
     );
-    let (status, page) = confirmd.page("/readyz");
-    assert_eq!(status, 503, "{page}");
+    confirmd.await_true("/readyz to say so", || {
+        let (status, page) = confirmd.page("/readyz");
+        status == 503 && page.contains("frozen")
+    });
 
     node.invalidate(&came[0]);
     node.reconsider(&gone[0]);

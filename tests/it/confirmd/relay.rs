@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -15,21 +15,21 @@ pub struct Relay {
 #[derive(Default)]
 struct Wire {
     cut: AtomicBool,
+    target: AtomicU16,
     ends: Mutex<Vec<TcpStream>>,
 }
 
 impl Relay {
     /// A relay to the node at this URL.
     pub fn to(url: &str) -> Self {
-        let (_, port) = url.rsplit_once(':').expect("a URL with a port");
-        let target = port.parse().expect("a port");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let wire = Arc::<Wire>::default();
+        wire.target.store(port_of(url), Ordering::SeqCst);
         let accepting = Arc::clone(&wire);
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
-                let _ = accepting.forward(near, target);
+                let _ = accepting.forward(near);
             }
         });
         Self { port, wire }
@@ -47,16 +47,29 @@ impl Relay {
         }
     }
 
+    /// Drops every connection; new ones lead to another node.
+    pub fn lead_to(&self, url: &str) {
+        self.cut();
+        self.wire.target.store(port_of(url), Ordering::SeqCst);
+        self.mend();
+    }
+
     pub fn mend(&self) {
         self.wire.cut.store(false, Ordering::SeqCst);
     }
 }
 
+fn port_of(url: &str) -> u16 {
+    let (_, port) = url.rsplit_once(':').expect("a URL with a port");
+    port.parse().expect("a port")
+}
+
 impl Wire {
-    fn forward(&self, near: TcpStream, target: u16) -> io::Result<()> {
+    fn forward(&self, near: TcpStream) -> io::Result<()> {
         if self.cut.load(Ordering::SeqCst) {
             return Ok(()); // dropping it closes it
         }
+        let target = self.target.load(Ordering::SeqCst);
         let far = TcpStream::connect((Ipv4Addr::LOCALHOST, target))?;
         pump(near.try_clone()?, far.try_clone()?);
         pump(far.try_clone()?, near.try_clone()?);

@@ -220,20 +220,17 @@ async fn a_failure_half_way_keeps_what_came_and_lists_nothing() {
         fake.add(spending(1, number, vec![]));
     }
     let mut source = fake.source();
+    // Only the second of three batches fails, and the tip is as it was: still no snapshot.
     fake.state().after = Some(("getrawtransaction", |state| {
-        let fetched = state
-            .calls
-            .iter()
-            .filter(|call| *call == "getrawtransaction");
-        if fetched.count() == 100 {
-            state.refuse = Some((-28, "Shutting down"));
-        }
+        let calls = state.calls.iter();
+        let fetched = calls.filter(|call| *call == "getrawtransaction").count();
+        state.refuse = (fetched == 100).then_some((-28, "Shutting down"));
     }));
     let news = source.mempool().await.unwrap();
-    assert_eq!((news.arrived.len(), listed(&news)), (100, None));
-    fake.state().refuse = None;
+    assert_eq!((news.arrived.len(), listed(&news)), (150, None));
+    fake.state().after = None;
     let news = source.mempool().await.unwrap();
-    assert_eq!(news.arrived.len(), 150);
+    assert_eq!(news.arrived.len(), 100);
     assert_eq!(listed(&news).unwrap().len(), 250);
 }
 

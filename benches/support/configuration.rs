@@ -1,0 +1,94 @@
+//! A configuration for measuring: both chains, three assets, everything in one folder.
+
+use confirmd::config::Config;
+use std::path::{Path, PathBuf};
+
+/// USDT's contract where no node needs to know it.
+pub const USDT: [u8; 20] = [0xda; 20];
+
+/// What differs between measurements.
+pub struct Setup {
+    pub folder: PathBuf,
+    pub http_port: u16,
+    pub poll_interval_ms: u64,
+    pub bitcoin_url: String,
+    pub cookie_file: PathBuf,
+    pub ethereum_url: String,
+    pub usdt: String,
+}
+
+impl Setup {
+    /// Without nodes: nobody listens where they should be.
+    pub fn without_nodes(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            http_port: 0,
+            poll_interval_ms: 1000,
+            bitcoin_url: "http://127.0.0.1:1".to_owned(),
+            cookie_file: folder.join("cookie"),
+            ethereum_url: "http://127.0.0.1:1".to_owned(),
+            usdt: alloy_primitives::Address::from(USDT).to_string(),
+        }
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// Writes the file and reads it as the daemon does.
+    pub fn write(&self) -> Config {
+        std::fs::write(self.file(), self.text()).expect("a written configuration");
+        match Config::load(&self.file()) {
+            Ok(config) => config,
+            Err(errors) => panic!("{errors}"),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self {
+            folder,
+            http_port,
+            poll_interval_ms,
+            bitcoin_url,
+            cookie_file,
+            ethereum_url,
+            usdt,
+        } = self;
+        let (folder, cookie_file) = (folder.display(), cookie_file.display());
+        format!(
+            r#"
+[database]
+path = "{folder}/data/confirmd.db"
+inbox = "{folder}/inbox/inbox.db"
+[http]
+listen = "127.0.0.1:{http_port}"
+[payments]
+expires_in = "30d"
+[chains.bitcoin]
+kind = "bitcoin"
+network = "regtest"
+rpc_url = "{bitcoin_url}"
+cookie_file = "{cookie_file}"
+poll_interval = "{poll_interval_ms}ms"
+[chains.ethereum]
+kind = "ethereum"
+chain_id = 31337
+poll_interval = "{poll_interval_ms}ms"
+[[chains.ethereum.endpoints]]
+name = "one"
+url = "{ethereum_url}"
+[assets.BTC]
+chain = "bitcoin"
+confirmations = 2
+[assets.ETH]
+chain = "ethereum"
+confirmations = 12
+[assets.USDT]
+chain = "ethereum"
+contract = "{usdt}"
+decimals = 6
+confirmations = 6
+"#
+        )
+    }
+}

@@ -1,0 +1,121 @@
+//! The real daemon as a process of its own, on real nodes.
+
+use super::configuration::Setup;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs::File,
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long the daemon may take to be ready; a database of a million payments is checked first.
+const START_LIMIT: Duration = Duration::from_mins(5);
+
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A running daemon. Killed when dropped.
+pub struct Daemon {
+    child: Child,
+    http_port: u16,
+}
+
+impl Daemon {
+    /// Starts it and waits until it judges payments of every chain.
+    pub fn start(setup: &Setup) -> Self {
+        let log = File::create(setup.folder.join("confirmd.log")).expect("a log");
+        let executable = executable();
+        let child = Command::new(&executable)
+            .arg("--config")
+            .arg(setup.file())
+            .arg("run")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        let child = child.unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}; build it first: cargo build",
+                executable.display()
+            )
+        });
+        let mut daemon = Self {
+            child,
+            http_port: setup.http_port,
+        };
+        daemon.wait_until_ready(setup);
+        daemon
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as an operator does.
+    pub fn stop(mut self) {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(id), Signal::SIGTERM).expect("a running daemon");
+        let status = self.child.wait().expect("an end");
+        assert!(status.success(), "confirmd ended with {status}");
+    }
+
+    fn wait_until_ready(&mut self, setup: &Setup) {
+        let deadline = Instant::now() + START_LIMIT;
+        while !self.is_ready() {
+            let ended = self.child.try_wait().expect("a child");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "confirmd is not ready: {}",
+                std::fs::read_to_string(setup.folder.join("confirmd.log")).unwrap_or_default()
+            );
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.get("/readyz")
+            .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    fn get(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.http_port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Named by `CONFIRMD_EXE`, or built beside this program.
+fn executable() -> PathBuf {
+    if let Some(named) = std::env::var_os("CONFIRMD_EXE") {
+        return named.into();
+    }
+    let this = std::env::current_exe().expect("this program's path");
+    let folder = this.ancestors().nth(2).expect("a folder of programs");
+    folder.join("confirmd")
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listener = TcpListener::bind(any).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}

@@ -1,0 +1,141 @@
+//! How long after a node has a block or an unconfirmed transaction another process can read its
+//! row: a real bitcoind, a real anvil, the real daemon. Prints p50 and p99 over 50 blocks of each
+//! chain. Goal: less than one poll interval and 100 ms.
+//!
+//!     cargo build && cargo run --example measure_latency [POLL_INTERVAL_MS]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a program that measures prints figures and says what went wrong by panicking"
+)]
+
+#[path = "../tests/it/nodes/mod.rs"]
+mod nodes;
+#[path = "../benches/support/mod.rs"]
+mod support;
+
+use nodes::{
+    anvil::Anvil,
+    bitcoind::Bitcoind,
+    tokens::{self, Tokens},
+};
+use serde_json::json;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
+};
+use support::{
+    configuration::Setup,
+    figures::{Figures, verdict},
+    gateway::Gateway,
+    payments::{self, Side},
+    process::{Daemon, free_port},
+};
+
+/// Blocks of each chain.
+const BLOCKS: u64 = 50;
+const BEYOND_A_POLL: Duration = Duration::from_millis(100);
+
+fn main() {
+    let poll_interval_ms = std::env::args().nth(1).map_or(1000, |text| {
+        text.parse().expect("the poll interval in milliseconds")
+    });
+    let (bitcoind, anvil) = (Bitcoind::start(), Anvil::start());
+    let tokens = Tokens::deploy(&anvil);
+    let folder = tempfile::tempdir().expect("a folder");
+    let setup = Setup {
+        folder: folder.path().to_owned(),
+        http_port: free_port(),
+        poll_interval_ms,
+        bitcoin_url: bitcoind.url(),
+        cookie_file: bitcoind.cookie_file(),
+        ethereum_url: anvil.url(),
+        usdt: tokens.usdt.to_string(),
+    };
+    setup.write();
+    let _daemon = Daemon::start(&setup);
+    let mut gateway = Gateway::open(folder.path());
+    for side in [Side::Bitcoin, Side::Ethereum] {
+        gateway.register(side, numbers(side));
+    }
+    gateway.wait_for_count("v1_request", 2 * BLOCKS);
+
+    let poll = Duration::from_millis(poll_interval_ms);
+    let (seen, mined) = on_bitcoin(&bitcoind, &gateway, poll);
+    let on_ethereum = on_ethereum(&anvil, &tokens, &gateway, poll);
+    let goal = poll + BEYOND_A_POLL;
+    println!(
+        "from the node having it to its row being read; poll interval {poll:?}, goal {goal:?}"
+    );
+    for (what, figures) in [
+        ("bitcoin, unconfirmed transactions", seen),
+        ("bitcoin, blocks", mined),
+        ("ethereum, blocks", on_ethereum),
+    ] {
+        let met = verdict(figures.percentile(99) < goal);
+        println!("{what}: {figures} ({met})");
+    }
+}
+
+/// Every payment has an address of its own on its own chain.
+fn numbers(side: Side) -> std::ops::Range<u64> {
+    match side {
+        Side::Bitcoin => 0..BLOCKS,
+        Side::Ethereum => BLOCKS..2 * BLOCKS,
+    }
+}
+
+/// Delays of transactions in the mempool, and of the blocks that then hold them.
+fn on_bitcoin(node: &Bitcoind, gateway: &Gateway, poll: Duration) -> (Figures, Figures) {
+    let (mut seen, mut mined) = (Figures::default(), Figures::default());
+    for n in numbers(Side::Bitcoin) {
+        let address = Side::Bitcoin.address(n);
+        let raw = node.sign_send_many(&[(&address, "0.015")]);
+        sleep_for_a_part_of(poll);
+        let since = Instant::now();
+        let txid = node.rpc().call("sendrawtransaction", json!([raw]));
+        let txid = txid.as_str().expect("a txid").to_owned();
+        let row = "v1_transfer WHERE state = 'mempool' AND txid = ?";
+        seen.add(gateway.wait_for_row(row, [&txid], since));
+
+        let nobody = node.new_address("bech32");
+        let block = node
+            .rpc()
+            .call("generateblock", json!([nobody, [&txid], false]));
+        sleep_for_a_part_of(poll);
+        let since = Instant::now();
+        let refusal = node.rpc().call("submitblock", json!([block["hex"]]));
+        assert!(refusal.is_null(), "a refused block: {refusal}");
+        let row = "v1_transfer WHERE state = 'confirmed' AND txid = ?";
+        mined.add(gateway.wait_for_row(row, [&txid], since));
+        node.rpc()
+            .call("syncwithvalidationinterfacequeue", json!([]));
+    }
+    (seen, mined)
+}
+
+/// Delays of blocks with a transfer of USDT. A block counts as had when anvil starts to make it.
+fn on_ethereum(node: &Anvil, tokens: &Tokens, gateway: &Gateway, poll: Duration) -> Figures {
+    let mut mined = Figures::default();
+    for n in numbers(Side::Ethereum) {
+        let to = payments::account(n);
+        let transaction = tokens::transfer(node, tokens.usdt, to, payments::MICRO_USDT);
+        sleep_for_a_part_of(poll);
+        let since = Instant::now();
+        node.mine(1);
+        let row = "v1_transfer WHERE state = 'confirmed' AND txid = ?";
+        mined.add(gateway.wait_for_row(row, [transaction.to_string()].each_ref(), since));
+    }
+    mined
+}
+
+/// So that polls find news at any moment of their interval.
+fn sleep_for_a_part_of(poll: Duration) {
+    let part = RandomState::new().hash_one(0) % 1000;
+    let part = u32::try_from(part).expect("a small number");
+    std::thread::sleep(poll * part / 1000);
+}

@@ -1,0 +1,34 @@
+//! Payments in ether and tokens, from a real anvil with tokens that behave like USDT and USDC.
+
+mod endpoints;
+mod ether;
+mod finality;
+mod hostile;
+mod reorgs;
+mod tokens;
+
+use alloy_primitives::Address;
+
+use crate::confirmd::{Confirmd, Ethereum};
+
+/// Who is paid in most tests.
+const RECEIVER: Address = Address::repeat_byte(0x31);
+
+/// An anvil with the test tokens and a daemon that follows it.
+fn world() -> (Ethereum, Confirmd) {
+    let ethereum = Ethereum::start();
+    let confirmd = Confirmd::with(&ethereum).start();
+    (ethereum, confirmd)
+}
+
+/// Registers a payment to [`RECEIVER`], and waits until it is watched.
+#[track_caller]
+fn register(confirmd: &Confirmd, payment_id: &str, asset: &str, amount: &str) {
+    register_to(confirmd, payment_id, asset, amount, RECEIVER);
+}
+
+#[track_caller]
+fn register_to(confirmd: &Confirmd, id: &str, asset: &str, amount: &str, receiver: Address) {
+    let payment = confirmd.register(id).asset(asset).address(receiver);
+    confirmd.await_applied(&payment.amount(amount).submit());
+}
