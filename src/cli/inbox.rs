@@ -5,7 +5,7 @@
 use super::{
     Context, Exit,
     failure::Failure,
-    open::open_reader,
+    open::{open_reader, require_reach},
     rows::{Row, only},
     screen::{Screen, harmless},
 };
@@ -147,7 +147,7 @@ pub(super) fn send_one(
     let request = Author::current().request(sending.request_id.clone(), kind, payment_id, body)?;
     let database = context.database()?;
     // Opened before root's rights are given up for the inbox: the readers' group may be another.
-    let reader = open_reader(&database.path).ok();
+    let reader = open_reader(&database).ok();
     open(&database)?.insert(&request)?;
     let outcome = await_outcome(reader.as_ref(), &request.request_id, sending.wait)?;
     show(&request, outcome.as_ref(), sending, &mut context.screen)
@@ -225,13 +225,7 @@ fn sentence(request: &NewRequest, word: &str, message: &str, wait: SpanMs) -> St
 /// The inbox, opened as a user that may write nothing else.
 pub(super) fn open(database: &Database) -> Result<InboxWriter, Failure> {
     let path = &database.inbox;
-    if matches!(path.try_exists(), Ok(false)) {
-        let message = format!(
-            "{} does not exist; `confirmd init` or `confirmd run` makes it",
-            path.display()
-        );
-        return Err(Failure::new(Exit::Io, message));
-    }
+    require_reach(path, database.inbox_group.as_deref())?;
     become_inbox_writer(path)?;
     Ok(InboxWriter::open(path)?)
 }

@@ -6,7 +6,7 @@ use crate::{
     store::{self, Access, reader::Reader},
 };
 use nix::unistd::{Uid, User};
-use std::{os::unix::fs::MetadataExt, path::Path};
+use std::{io::ErrorKind, os::unix::fs::MetadataExt, path::Path};
 
 impl Context {
     /// Where the databases are, from a configuration that is valid as a whole.
@@ -16,20 +16,36 @@ impl Context {
 
     /// The public views.
     pub(super) fn reader(&self) -> Result<Reader, Failure> {
-        open_reader(&self.database()?.path)
+        open_reader(&self.database()?)
     }
 }
 
-/// The public views of the database at this path.
-pub(super) fn open_reader(path: &Path) -> Result<Reader, Failure> {
-    if matches!(path.try_exists(), Ok(false)) {
-        let message = format!(
-            "{} does not exist; `confirmd init` or `confirmd run` makes it",
-            path.display()
-        );
-        return Err(Failure::new(Exit::Io, message));
-    }
-    Ok(Reader::open(path)?)
+/// The public views of the configured database.
+pub(super) fn open_reader(database: &Database) -> Result<Reader, Failure> {
+    require_reach(&database.path, database.group.as_deref())?;
+    Ok(Reader::open(&database.path)?)
+}
+
+/// Says what to do about a file that is missing or that this user cannot get at; its users are
+/// in `group`, if one is configured.
+pub(super) fn require_reach(file: &Path, group: Option<&str>) -> Result<(), Failure> {
+    let Err(error) = std::fs::metadata(file) else {
+        return Ok(());
+    };
+    let shown = file.display();
+    let message = match error.kind() {
+        ErrorKind::NotFound => {
+            format!("{shown} does not exist; `confirmd init` or `confirmd run` makes it")
+        }
+        ErrorKind::PermissionDenied => format!(
+            "{shown} cannot be reached by this user, who must be in {}",
+            group.map_or("the daemon's group".to_owned(), |group| format!(
+                "the group {group}"
+            ))
+        ),
+        _ => format!("{shown}: {error}"),
+    };
+    Err(Failure::new(Exit::Io, message))
 }
 
 /// How the databases are opened by the daemon and by what stands in for it.

@@ -165,8 +165,7 @@ impl Ownership {
 
     fn give(&self, path: &Path, mode: u32) -> Result<(), OpenError> {
         if self.checked {
-            std::os::unix::fs::chown(path, None, Some(self.gid.as_raw()))
-                .map_err(|_| self.refuse(path, mode))?;
+            self.give_group(path, mode)?;
         }
         let set = std::fs::set_permissions(path, Permissions::from_mode(mode));
         if self.checked {
@@ -177,6 +176,16 @@ impl Ownership {
             return self.check(path, &found, mode);
         }
         Ok(())
+    }
+
+    /// In a setgid directory the group is right from the start; a sandbox may forbid chown then.
+    fn give_group(&self, path: &Path, mode: u32) -> Result<(), OpenError> {
+        let found = std::fs::metadata(path).map_err(|error| io(path, &error))?;
+        if found.gid() == self.gid.as_raw() {
+            return Ok(());
+        }
+        std::os::unix::fs::chown(path, None, Some(self.gid.as_raw()))
+            .map_err(|_| self.refuse(path, mode))
     }
 
     fn check(&self, path: &Path, found: &Metadata, mode: u32) -> Result<(), OpenError> {
