@@ -224,3 +224,6 @@ impl Watcher {
         &mut self.chains[at]
     }
 }
+
+#[cfg(test)]
+mod tests;
