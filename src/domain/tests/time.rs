@@ -359,6 +359,21 @@ fn after_the_watch_window_later_money_is_another_payments() {
 }
 
 #[test]
+fn a_payment_that_nobody_could_judge_stays_watched() {
+    check(
+        "BTC 0.4 watch=1d",
+        "
+        unhealthy
+        sleep 3d
+        mine a=0.4 => new flags=late received=0.4
+        healthy
+        poll       => expired/deadline
+        blocks 1   => invalid/late
+        ",
+    );
+}
+
+#[test]
 fn the_watch_has_no_end_while_money_is_on_its_way_or_may_be_taken_back() {
     let ends = |lines: &str| {
         check("BTC 0.4 watch=1d", lines)
