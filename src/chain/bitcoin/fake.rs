@@ -368,7 +368,7 @@ pub(super) fn wpkh(byte: u8) -> String {
 }
 
 /// A wall clock that a test moves.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct TestClock(pub(super) AtomicI64);
 
 impl Clock for TestClock {
