@@ -9,6 +9,7 @@
 )]
 
 mod bitcoin;
+mod command_line;
 mod confirmd;
 mod ethereum;
 mod ethereum_source;

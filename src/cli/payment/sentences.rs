@@ -231,7 +231,9 @@ impl Case<'_> {
             surplus => format!(", and {} is too much", self.money(surplus)),
         };
         let (received, counted) = (self.money(judged.received), self.money(judged.counted));
-        Some(format!("{received} has come; {counted} counts{surplus}."))
+        Some(format!(
+            "{received} has come; {counted} counts towards the amount{surplus}."
+        ))
     }
 
     fn transfers(&self) -> Vec<String> {
@@ -352,3 +354,6 @@ const fn about_flag(flag: Flag) -> Option<&'static str> {
         Flag::Overpaid | Flag::Split | Flag::Underpaid => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
