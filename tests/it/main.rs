@@ -15,3 +15,5 @@ mod ethereum;
 mod ethereum_source;
 mod nodes;
 mod nodes_work;
+mod operators;
+mod storage;
