@@ -166,8 +166,6 @@ impl Confirmd {
             ledger.payment(payment_id).into_iter().collect(),
             ledger.transfers(payment_id),
             ledger.query("SELECT * FROM v1_chain", &[]),
-            ledger.query("SELECT scanning, scan_from_at, scan_from_height, scanned_to, scan_goal, due_height, due_at, due_final_height, watching FROM payment", &[]),
-            ledger.query("SELECT * FROM chain", &[]),
         ];
         for row in rows.iter().flatten() {
             story.push_str(&format!("{row}\n"));

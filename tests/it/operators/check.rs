@@ -60,7 +60,7 @@ fn a_node_of_another_network_is_named_with_both_networks() {
 fn another_chain_id_is_named_with_both_ids() {
     let ethereum = Ethereum::start();
     let done = check(Confirmd::with(&ethereum).set("chains.ethereum.chain_id", 1));
-    assert_says(&done, 1, &["local", "31337", "chain id 1"]);
+    assert_says(&done, 1, &["local", "chain id: expected 1, found 31337"]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_wrong_configuration_ends_with_78_and_names_every_problem() {
         .set("chains.bitcoin.poll_interval", "50ms")
         .set("assets.BTC.chain", "bitcoins");
     let words = [
-        "line ",
+        "config.toml:",
         "tolerence",
         "tolerance",
         "poll_interval",

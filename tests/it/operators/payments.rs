@@ -94,9 +94,11 @@ fn requests_of_the_command_line_have_the_outcome_of_any_gateways() {
         .command(&["payment", "accept", "order-1", "--note", "after all"])
         .ok();
     confirmd.await_payment("order-1", &json!({"status": "paid", "reason": "operator"}));
-    confirmd
-        .command(&["payment", "refunded", "order-1", "--note", "sold out"])
-        .ok();
+    let txid = "aa".repeat(32);
+    let refunded = [
+        "payment", "refunded", "order-1", "--note", "sold out", "--txid", &txid,
+    ];
+    confirmd.command(&refunded).ok();
     confirmd.await_payment(
         "order-1",
         &json!({"status": "refunded", "reason": "operator"}),
