@@ -11,5 +11,6 @@
 mod ethereum_source;
 mod bitcoin;
 mod confirmd;
+mod kills;
 mod nodes;
 mod nodes_work;
