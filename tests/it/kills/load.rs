@@ -111,8 +111,7 @@ impl World {
         let order = order.expect("a payment in a block of its own");
         let txid = self.txid(order);
         self.btc.rollback(1);
-        let elsewhere = self.btc.new_address("bech32");
-        let conflict = self.btc.sign_conflict(&txid, &[(&elsewhere, "0.015")]);
+        let conflict = self.btc.sign_conflict(&txid, &[]);
         self.btc.mine_only(&[&conflict]);
         self.btc.mine_empty(1);
         self.give_up(order, &txid);
