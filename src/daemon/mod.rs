@@ -62,8 +62,10 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     )?;
     let runtime = runtime()?;
     let (inputs, received) = mpsc::channel::<Message>(INPUTS_MAX);
-    let asks = {
+    let (signals, asks) = {
         let _in_runtime = runtime.enter();
+        // Before anybody can see that it runs: whoever stops it then gets a clean stop.
+        let signals = supervise::Signals::listen().context("cannot listen for signals")?;
         runtime.spawn(http::serve(
             http_listener(listener)?,
             metrics.clone(),
@@ -71,7 +73,8 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
             Arc::clone(&clock),
             stopped(stopping.clone()),
         ));
-        followers::spawn(config, starts, &inputs, &clock, &metrics, &stopping)?
+        let asks = followers::spawn(config, starts, &inputs, &clock, &metrics, &stopping)?;
+        (signals, asks)
     };
     let inbox = inbox::spawn(config, position, &inputs, &runtime, stopping.clone())?;
     supervise::spawn(&runtime, inputs, &clock, &health, stopping.clone());
@@ -86,7 +89,7 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
 
     runtime.block_on(async {
         tokio::select! {
-            () = supervise::wait_for_stop(config_path) => {}
+            () = supervise::wait_for_stop(signals, config_path) => {}
             // Its end before a stop is a failure, which joining it tells.
             _ = watcher_ended => {}
         }

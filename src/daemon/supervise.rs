@@ -5,7 +5,7 @@ use crate::{
     health::Health,
     watcher::{Input, run::Message},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -81,22 +81,31 @@ async fn watchdog(
     }
 }
 
+/// The signals that an operator sends.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From here on these signals end nothing by themselves. Must run inside the runtime.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Returns at SIGTERM or SIGINT; says at SIGHUP what a reload can do.
-pub(super) async fn wait_for_stop(config_path: &Path) {
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::hangup()),
-    );
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-        tracing::error!("cannot listen for signals; stopping");
-        return;
-    };
+pub(super) async fn wait_for_stop(mut signals: Signals, config_path: &Path) {
     loop {
         tokio::select! {
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
-            () = next(&mut hangup) => reload(config_path),
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            () = next(&mut signals.hangup) => reload(config_path),
         }
     }
 }

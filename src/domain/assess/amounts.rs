@@ -65,8 +65,8 @@ pub fn dispositions(
     by_row
 }
 
-/// The first that fits. Money that is gone never shows as `counted` or `surplus`: it is short of
-/// everything. Under an amount that is not covered all money on time is `short`, so that
+/// The first that fits. Money that is gone is short of everything, `counted` only where finality
+/// fixed it. Under an amount that is not covered all money on time is `short`, so that
 /// `surplus` transfers exist only where the column `surplus` does.
 #[must_use]
 pub fn disposition(
@@ -81,7 +81,7 @@ pub fn disposition(
         Disposition::Dust
     } else if !group.expected {
         Disposition::WrongAsset
-    } else if settled && (group.is_live() || payment.history.is_final) {
+    } else if settled {
         Disposition::Counted
     } else if decision::is_canceled(payment) {
         Disposition::AfterCancel

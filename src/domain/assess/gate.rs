@@ -133,13 +133,13 @@ pub const fn just_after(at: UnixMs) -> UnixMs {
 
 /// When a payment with these waits must be judged again.
 #[must_use]
-pub fn due(payment: &Payment, waits: &[Wait]) -> Due {
+pub fn due(waits: &[Wait]) -> Due {
     let mut due = Due::default();
     for wait in waits {
         match *wait {
-            // In the past on purpose: found by the first look that is allowed.
+            // Before every block on purpose: found by the first look that is allowed.
             Wait::Scan | Wait::Health | Wait::Thaw | Wait::Agreement => {
-                due.at = Some(earliest(due.at, payment.created_at));
+                due.at = Some(UnixMs(0));
             }
             Wait::Poll(at) => due.at = Some(earliest(due.at, at)),
             Wait::Cursor(height) => due.height = Some(earliest(due.height, height)),

@@ -148,7 +148,7 @@ fn conclude(
         judgement: Judgement {
             needs_review: causes.iter().any(|c| !payment.history.acked.contains(c)),
             watch_until_at,
-            due: gate::due(payment, &waits),
+            due: gate::due(&waits),
             flags: marks::derived_flags(payment, money, decision).union(payment.history.sticky),
             closed_at: payment.history.closed.as_ref().map(|closed| closed.at),
             paid_at: payment.history.paid_at,

@@ -268,3 +268,31 @@ fn a_contract_may_credit_something_else_when_mined_again() {
         ",
     );
 }
+
+#[test]
+fn a_conflict_with_late_money_is_no_double_spend_of_an_open_payment() {
+    check(
+        "BTC 0.4",
+        "
+        sleep 23m
+        see a=0.4    => new flags=late
+        conflict a z => new/dropped
+        poll         => expired/deadline
+        ",
+    );
+}
+
+#[test]
+fn confirmed_at_belongs_to_the_deciding_transaction_and_goes_with_its_block() {
+    let at = |lines: &str| check("BTC 0.4", lines).payment.judged.confirmed_at;
+    let after = |text: &str| Some(super::setup::START.plus(super::setup::span(text)));
+    assert_eq!(at("see a=0.4"), None);
+    assert_eq!(
+        at("see a=0.4\nwait 5m\nmine a\nwait 5m\nblocks 9"),
+        after("5m")
+    );
+    assert_eq!(at("mine a=0.1\nwait 5m\nmine b=0.4"), after("5m"));
+    assert_eq!(at("mine a=0.4\nwait 5m\nswap 1 a"), after("0s"));
+    assert_eq!(at("mine a=0.4\nrollback 1"), None);
+    assert_eq!(at("mine a=0.4\nrollback 1\nwait 5m\nmine a"), after("5m"));
+}

@@ -195,6 +195,35 @@ fn ack_clears_review_until_another_cause_comes() {
 }
 
 #[test]
+fn only_ack_and_reject_put_a_reversal_away() {
+    check(
+        "BTC 0.4",
+        "
+        mine a=0.4
+        blocks 1   => paid/exact
+        rollback 2 => pending review
+        mine a
+        blocks 1   => paid/exact review
+        refunded   => refunded/operator review
+        ack        => reviewed
+        ",
+    );
+    check(
+        "BTC 0.4",
+        "
+        mine a=0.4
+        blocks 1   => paid/exact
+        rollback 2 => pending review
+        evict a
+        mine b=0.1
+        blocks 1   => invalid/underpaid review
+        accept     => paid/operator review
+        ack        => reviewed
+        ",
+    );
+}
+
+#[test]
 fn extend_moves_the_deadline_and_reopens() {
     check(
         "BTC 0.4",

@@ -1,7 +1,7 @@
 //! What the journal and the explanations say.
 
 use super::{check, setup::txid};
-use crate::domain::{event::EventKind, explain::explain};
+use crate::domain::{apply::apply, event::EventKind, explain::explain};
 
 #[test]
 fn a_snapshot_has_the_columns_of_the_payment_with_their_scale() {
@@ -138,4 +138,36 @@ fn support_staff_read_why_and_what_would_change_it() {
             assert!(text.contains(part), "{lines}: no {part:?} in\n{text}");
         }
     }
+}
+
+#[test]
+fn steps_about_one_payment_add_up_to_one() {
+    let mut story = super::story::Story::begin(&super::setup::Setup::read("BTC 0.4"));
+    let facts = story.seen("a=0.4");
+    let first = apply(&story.payment, &facts, &story.view, story.now).unwrap();
+    let facts = story.connect(&["a", "b=0.1"]);
+    let second = apply(&first.payment, &facts, &story.view, story.now).unwrap();
+    let (entries, last) = (first.entries.len(), second.payment.clone());
+    let both = first.then(second);
+    assert_eq!(both.payment, last);
+    assert_eq!(both.changed, [0, 1]);
+    assert!(both.entries.len() > entries);
+    let versions: Vec<u64> = both
+        .entries
+        .iter()
+        .map(|e| e.payment.as_ref().unwrap().1)
+        .collect();
+    assert_eq!(versions, [2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn a_column_never_changes_without_an_entry() {
+    let mut story = check("BTC 0.4", "judge");
+    story.payment.judged.needs_review = true;
+    let step = apply(&story.payment, &[], &story.view, story.now).unwrap();
+    assert_eq!(step.entries.len(), 1);
+    let entry = &step.entries[0];
+    assert_eq!((entry.kind, entry.from), (EventKind::Status, entry.to));
+    assert_eq!(entry.data["needs_review"], 0);
+    assert_eq!(step.payment.version, story.payment.version + 1);
 }

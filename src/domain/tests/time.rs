@@ -86,6 +86,19 @@ fn on_time_is_known_by_the_block_too_and_never_moves_later() {
         blocks 1     => paid/exact flags=reorged
         ",
     );
+    // Seen by us only long after the deadline, in a block that was in time, then in a later one.
+    check(
+        "BTC 0.4",
+        "
+        blocks 1
+        wait 30m        => expired/deadline
+        rescan 900
+        past 1001 a=0.4 => expired/deadline flags=
+        swap 1 a        => expired/deadline flags=reorged
+        scanned 1000
+        blocks 1        => paid/exact flags=reorged
+        ",
+    );
 }
 
 #[test]
@@ -290,6 +303,21 @@ fn money_of_the_past_is_found_and_judged_like_any_other() {
 }
 
 #[test]
+fn a_rise_that_must_wait_leaves_a_closed_payment_as_it_was() {
+    check(
+        "BTC 0.4",
+        "
+        wait 30m
+        mine a=0.4
+        blocks 1       => invalid/late
+        rescan 900
+        past 950 b=0.4 => invalid/late txid=b
+        scanned 1002   => paid/exact
+        ",
+    );
+}
+
+#[test]
 fn a_rollback_below_the_scan_goal_cuts_the_scan_back() {
     let story = check(
         "BTC 0.4 scan_from=990",
@@ -302,6 +330,9 @@ fn a_rollback_below_the_scan_goal_cuts_the_scan_back() {
     );
     assert_eq!(story.payment.scan.goal.map(|h| h.0), Some(1000));
     assert!(!story.payment.scan.is_complete());
+    let story = check("BTC 0.4", "blocks 2\nrescan 900\nscanned 1001\nrollback 2");
+    assert_eq!(story.payment.scan.scanned_to.map(|h| h.0), Some(1000));
+    assert_eq!(story.payment.scan.goal.map(|h| h.0), Some(1000));
 }
 
 #[test]
@@ -323,6 +354,21 @@ fn after_the_watch_window_later_money_is_another_payments() {
         blocks 1       => invalid/late
         wait 22h
         mine b=0.1     => invalid/late received=0.5
+        ",
+    );
+}
+
+#[test]
+fn a_payment_that_nobody_could_judge_stays_watched() {
+    check(
+        "BTC 0.4 watch=1d",
+        "
+        unhealthy
+        sleep 3d
+        mine a=0.4 => new flags=late received=0.4
+        healthy
+        poll       => expired/deadline
+        blocks 1   => invalid/late
         ",
     );
 }

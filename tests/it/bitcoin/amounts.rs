@@ -284,7 +284,7 @@ fn money_after_finality_is_surplus() {
         .start();
     let address = register(&confirmd, &node, "order-1");
     let first = node.send(&address, "0.015");
-    node.mine(3);
+    node.mine(4);
     confirmd.await_payment(
         "order-1",
         &json!({"status": "paid", "final": 1, "needs_review": 0}),

@@ -219,7 +219,7 @@ fn a_payment_that_was_confirmed_and_never_comes_back_is_orphaned() {
 /// A paid and final payment, buried under more blocks than can change.
 fn finalized(confirmd: &Confirmd, node: &Bitcoind) {
     paid(confirmd, node);
-    node.mine_empty(2);
+    node.mine_empty(3);
     confirmd.await_payment("order-1", &json!({"status": "paid", "final": 1}));
     confirmd.await_event("order-1", &json!({"kind": "finalized"}));
 }

@@ -61,6 +61,13 @@ impl Ledger {
         self.ask(&json!("reopen")).map(|_| ())
     }
 
+    /// The Unix user that reads.
+    pub fn uid(&self) -> u32 {
+        let answer = self.ask(&json!("who")).expect("an answer");
+        let uid = answer[0]["uid"].as_u64().expect("a user id");
+        u32::try_from(uid).expect("a user id")
+    }
+
     fn ask(&self, question: &Value) -> Result<Vec<Row>, String> {
         let mut reader = self.0.borrow_mut();
         writeln!(reader.questions, "{question}").expect("a reader that listens");
@@ -112,6 +119,13 @@ impl Ledger {
     /// The whole journal, oldest first; `data` is parsed.
     pub fn journal(&self) -> Vec<Row> {
         parsed(self.query("SELECT * FROM v1_event ORDER BY seq", &[]))
+    }
+
+    /// The entries of payments to which something happened since their registration, oldest first.
+    pub fn touched_journal(&self) -> Vec<Row> {
+        let sql = "SELECT e.* FROM v1_payment AS p JOIN v1_event AS e USING (payment_id)
+                    WHERE p.version > 1 ORDER BY e.seq";
+        parsed(self.query(sql, &[]))
     }
 
     /// The credits of one payment, oldest first.

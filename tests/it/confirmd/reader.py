@@ -1,7 +1,7 @@
 """Reads confirmd.db as a gateway does: another user, another SQLite, read-only.
 
 Gets one JSON array a line, [sql, parameters], and answers one JSON line: {"rows": [...]} or {"error": "..."}.
-The word "reopen" instead of an array opens the database anew.
+The word "reopen" instead of an array opens the database anew; "who" asks for the user id.
 """
 import json
 import os
@@ -30,6 +30,8 @@ for line in sys.stdin:
                 database.close()
             database = connect()
             rows = []
+        elif request == "who":
+            rows = [{"uid": os.getuid()}]
         else:
             database = database or connect()
             rows = [dict(row) for row in database.execute(*request)]

@@ -57,6 +57,8 @@ fn another_network_behind_the_same_address_is_noticed() {
     confirmd.await_ethereum(&ethereum.anvil);
     let kept = confirmd.ledger().chain("ethereum").expect("a chain");
     let other = Anvil::start_with(&["--chain-id", "5"]);
+    cable.cut();
+    confirmd.await_log("the source fails");
     cable.lead_to(&other.url());
     confirmd.await_true("the refusal", || {
         let chain = confirmd.ledger().chain("ethereum").expect("a chain");

@@ -107,10 +107,12 @@ fn ether_with_calldata_or_delegated_code_on_either_side_is_seen() {
 fn a_failed_transaction_pays_nothing() {
     let (ethereum, confirmd) = world();
     let (anvil, tokens) = (&ethereum.anvil, &ethereum.tokens);
-    register_to(&confirmd, "contract", "ETH", "1", tokens.mischief);
+    let refusing = Address::repeat_byte(0x74);
+    let set_code = |code: &str| anvil.rpc().call("anvil_setCode", json!([refusing, code]));
+    set_code("0x60006000fd");
+    register_to(&confirmd, "contract", "ETH", "1", refusing);
     register(&confirmd, "token", "USDT", "25");
-    let to = [RECEIVER.into()];
-    let ether = anvil.invoke_paying(tokens.mischief, ETHER, "forwardAndRevert(address)", &to);
+    let ether = anvil.send_eth(refusing, ETHER);
     let moved = [tokens.usdt.into(), RECEIVER.into(), 25_000_000.into()];
     let signature = "transferAndRevert(address,address,uint256)";
     let token = anvil.invoke(tokens.mischief, signature, &moved);
@@ -125,7 +127,8 @@ fn a_failed_transaction_pays_nothing() {
         confirmd.await_payment(id, &json!({"status": "new", "version": 1}));
         assert!(confirmd.ledger().transfers(id).is_empty(), "{id}");
     }
-    anvil.send_eth(tokens.mischief, ETHER);
+    set_code("0x");
+    anvil.send_eth(refusing, ETHER);
     anvil.mine(3);
     confirmd.await_status("contract", "paid");
 }

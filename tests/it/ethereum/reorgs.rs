@@ -103,16 +103,23 @@ fn reorganisations_of_growing_depth_are_followed_one_after_another() {
     assert!((reorgs - 5.0).abs() < 0.5, "{reorgs}");
 }
 
-/// F5.
+/// F6: a node that is behind takes nothing away; that its chain is another shows with its next block.
 #[test]
-fn a_rollback_without_a_new_block_takes_the_confirmation_away() {
+fn a_node_with_a_lower_tip_takes_nothing_away_before_it_shows_another_block() {
     let (ethereum, confirmd) = world();
     let anvil = &ethereum.anvil;
     register(&confirmd, "order-1", "ETH", "1");
     anvil.send_eth(RECEIVER, ETHER);
     anvil.mine(1);
+    let height = anvil.block_number();
     confirmd.await_status("order-1", "confirming");
     anvil.rollback(1);
+    confirmd.await_chain(
+        "ethereum",
+        &json!({"tip_height": height - 1, "scanned_height": height}),
+    );
+    confirmd.await_status("order-1", "confirming");
+    anvil.mine(1);
     confirmd.await_payment("order-1", &json!({"status": "new", "reason": "reorged"}));
     confirmd.await_ethereum(anvil);
 }

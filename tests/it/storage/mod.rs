@@ -1,0 +1,5 @@
+//! The two databases under other people's hands: readers, writers, kills, damage, a hundred thousand rows.
+
+mod damage;
+mod load;
+mod readers;
