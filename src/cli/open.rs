@@ -33,17 +33,16 @@ pub(super) fn require_reach(file: &Path, group: Option<&str>) -> Result<(), Fail
         return Ok(());
     };
     let shown = file.display();
-    let message = match error.kind() {
-        ErrorKind::NotFound => {
-            format!("{shown} does not exist; `confirmd init` or `confirmd run` makes it")
-        }
-        ErrorKind::PermissionDenied => format!(
-            "{shown} cannot be reached by this user, who must be in {}",
-            group.map_or("the daemon's group".to_owned(), |group| format!(
-                "the group {group}"
-            ))
-        ),
-        _ => format!("{shown}: {error}"),
+    let kind = error.kind();
+    let message = if kind == ErrorKind::NotFound {
+        format!("{shown} does not exist; `confirmd init` or `confirmd run` makes it")
+    } else if kind == ErrorKind::PermissionDenied {
+        let whom = group.map_or("the daemon's group".to_owned(), |group| {
+            format!("the group {group}")
+        });
+        format!("{shown} cannot be reached by this user, who must be in {whom}")
+    } else {
+        format!("{shown}: {error}")
     };
     Err(Failure::new(Exit::Io, message))
 }
