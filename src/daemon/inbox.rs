@@ -71,6 +71,7 @@ impl Look {
         let Some(last) = batch.requests.last().map(|request| request.seq) else {
             return Some(false);
         };
+        crate::crash::point("inbox_read");
         let inbox_id = batch.inbox_id.clone();
         let requests = Requests {
             inbox_id: batch.inbox_id,

@@ -2,6 +2,7 @@
 
 use super::{Watcher, plan::Plan};
 use crate::{
+    chain::Ask,
     clock::Now,
     domain::{
         event::EventKind,
@@ -18,13 +19,25 @@ const UNWATCH_MAX: u32 = 1000;
 
 impl Watcher {
     /// Commits a plan's step, then takes the plan over.
-    pub(super) fn commit(&mut self, plan: Plan) -> Result<(), StoreError> {
+    pub(super) fn commit(&mut self, mut plan: Plan) -> Result<(), StoreError> {
         if !plan.step.is_empty() {
             let began = Instant::now();
             let committed = self.store.commit(&plan.step)?;
             self.metrics.committed(began.elapsed());
             crate::crash::point("after_commit");
+            for again in &committed.watched_again {
+                self.index
+                    .insert(&again.chain, &again.destination, again.payment);
+                plan.asks.push((
+                    again.chain.clone(),
+                    Ask::Unconfirmed(vec![again.destination]),
+                ));
+            }
             for kept in committed.kept {
+                // The row stays as it was, and so does what memory knows of it.
+                plan.step
+                    .payments
+                    .retain(|step| step.payment.key != kept.key);
                 tracing::error!(payment = %kept.id, problem = %kept.problem, "the database refused a change; the payment stays as it was");
                 self.metrics.transition_refused();
             }
@@ -39,6 +52,7 @@ impl Watcher {
         }
         if let Some((at, view)) = plan.view {
             self.chain_mut(at).view = view;
+            self.chain_mut(at).more_due = plan.more_due;
         }
         if let Some((at, batch)) = plan.batch {
             self.chain_mut(at).batch = batch;
@@ -53,7 +67,6 @@ impl Watcher {
         if let Some(waiting) = plan.waiting {
             self.waiting = waiting;
         }
-        self.more_due = plan.more_due;
         for (reason, count) in plan.ignored {
             self.metrics.ignored(reason, count);
         }
@@ -61,7 +74,9 @@ impl Watcher {
             tracing::warn!(data = %entry.data, "attention");
         }
         self.count_outcomes(&plan.step);
-        self.asks.extend(plan.asks);
+        for (chain, ask) in plan.asks {
+            self.asks.push(&chain, ask);
+        }
     }
 
     fn absorb_chain(&mut self, step: &ChainStep) {
@@ -113,11 +128,12 @@ impl Watcher {
                         reason = entry.reason.map(Reason::as_str),
                         "{}", entry.kind
                     );
-                    if let Some(to) = entry.to.filter(|to| entry.from != Some(*to)) {
+                    let moved = entry.to.filter(|to| entry.from != Some(*to));
+                    if let Some(to) = moved {
                         self.metrics
                             .transition(&payment.terms.asset, entry.from, to);
                     }
-                    if entry.to == Some(Status::Paid) {
+                    if moved == Some(Status::Paid) {
                         let since = payment.judged.first_seen_at.unwrap_or(at);
                         self.metrics.paid(&payment.terms.asset, at.since(since));
                     }
@@ -133,7 +149,9 @@ impl Watcher {
             .iter()
             .filter_map(|n| payment.transfers.get(*n))
         {
-            if let Some(anchor) = transfer.place.anchor() {
+            // Only its first sight: a transfer that moves was detected before.
+            let is_first = transfer.first_seen_at == at;
+            if let Some(anchor) = transfer.place.anchor().filter(|_| is_first) {
                 let delay = SpanMs(at.since(anchor.block.time).0.max(0));
                 self.metrics.detected(&payment.terms.asset, delay);
             }
@@ -167,6 +185,9 @@ impl Watcher {
         for ended in self.store.end_watches(polled.min(now.wall), UNWATCH_MAX)? {
             self.index
                 .remove(&ended.chain, &ended.destination, ended.payment);
+            if let Some(at) = self.place(&ended.chain) {
+                self.chain_mut(at).unconfirmed.forget(ended.payment);
+            }
         }
         Ok(())
     }

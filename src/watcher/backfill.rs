@@ -37,7 +37,7 @@ impl Watcher {
         for facts in blocks {
             self.touch_block(chain, facts, &HashMap::new(), now.wall, &mut touched);
         }
-        touched.add_to_all(&Fact::Scanned { to });
+        touched.add_up_to(batch.up_to, &Fact::Scanned { to });
         let mut view = chain.view.clone();
         self.settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
@@ -114,7 +114,7 @@ impl Watcher {
         let name = chain.spec.name.clone();
         tracing::info!(chain = %name, from = ?scan.from, to = %scan.goal, "scanning past blocks for late registrations");
         self.batches = batch.id;
-        self.asks.push_back((name, ask));
+        self.asks.push(&name, ask);
         self.chain_mut(at).batch = Some(batch);
         Ok(())
     }

@@ -9,14 +9,14 @@ use crate::{
         facts::{BlockFacts, Candidate, Credit, Fact, OutPoint},
         payment::PaymentKey,
         time::UnixMs,
-        view::ChainView,
+        view::{ChainView, FreezeReason},
     },
     store::StoreError,
 };
 use std::collections::HashMap;
 
 /// Unconfirmed transactions of ours by what they spend, for this input.
-type Conflicts = HashMap<OutPoint, (TxId, PaymentKey)>;
+type Conflicts = HashMap<OutPoint, Vec<(TxId, PaymentKey)>>;
 
 impl Watcher {
     /// Blocks above `fork` left the best chain and `blocks` joined it.
@@ -31,10 +31,16 @@ impl Watcher {
         let mut plan = Plan::new(now.wall);
         let base = fork.or(chain.view.scanned);
         if !is_linked(base, blocks) {
-            tracing::error!(chain = %chain.spec.name, "blocks that do not follow the cursor were left out");
-            return Ok(plan);
+            let problem = format!(
+                "chain {}: blocks that do not follow the cursor",
+                chain.spec.name
+            );
+            return Err(StoreError::Refused(problem));
         }
         let mut view = chain.view.clone();
+        if let Some(fork) = fork {
+            release(&mut view, fork.id.height);
+        }
         view.scanned = blocks.last().map(|facts| facts.block).or(base);
         let cursor = view.scanned.map(|block| block.id.height);
         (view.agreed, view.traced) = (cursor, cursor);
@@ -77,7 +83,9 @@ impl Watcher {
             touched.add(payment.key, Fact::Disconnected { fork });
             for transfer in &payment.transfers {
                 let entry = (transfer.txid, payment.key);
-                conflicts.extend(transfer.inputs.iter().map(|input| (*input, entry)));
+                for input in &transfer.inputs {
+                    conflicts.entry(*input).or_default().push(entry);
+                }
             }
         }
         touched.keep_loaded(payments);
@@ -106,15 +114,19 @@ impl Watcher {
             let Some(by) = transaction(facts, spend.tx_index) else {
                 continue;
             };
-            let unconfirmed = chain.unconfirmed.spender(&spend.outpoint);
-            let ours = unconfirmed.into_iter().flat_map(|txid| {
+            let unconfirmed = chain.unconfirmed.spenders(&spend.outpoint);
+            let ours = unconfirmed.iter().copied().flat_map(|txid| {
                 chain
                     .unconfirmed
                     .payments(txid)
                     .iter()
                     .map(move |key| (txid, *key))
             });
-            let disconnected = conflicts.get(&spend.outpoint).copied();
+            let disconnected = conflicts
+                .get(&spend.outpoint)
+                .into_iter()
+                .flatten()
+                .copied();
             for (txid, key) in ours.chain(disconnected).filter(|(txid, _)| *txid != by) {
                 touched.add(
                     key,
@@ -191,6 +203,14 @@ fn transaction(facts: &BlockFacts, index: u32) -> Option<TxId> {
         .transactions
         .get(usize::try_from(index).ok()?)
         .copied()
+}
+
+/// On a chain that an operator released nothing above the fork is final any more.
+fn release(view: &mut ChainView, fork: Height) {
+    if view.frozen == Some(FreezeReason::Released) {
+        view.finalized = view.finalized.map(|height| height.min(fork));
+        view.safe = view.safe.map(|height| height.min(fork));
+    }
 }
 
 /// Whether blocks follow one another and the block before them.

@@ -20,48 +20,33 @@ const ETHEREUM_HEAD_WITHIN: SpanMs = SpanMs::from_secs(60);
 #[derive(Debug)]
 pub struct ClockGuard {
     last: Now,
-    suspended: bool,
 }
 
 impl ClockGuard {
     /// Trusts the clock as it is now.
     #[must_use]
     pub const fn new(now: Now) -> Self {
-        Self {
-            last: now,
-            suspended: false,
-        }
+        Self { last: now }
     }
 
     /// Looks at both clocks; true when the wall clock was just found to have jumped.
     pub fn look(&mut self, now: Now) -> bool {
         let elapsed = now.monotonic_ms.saturating_sub(self.last.monotonic_ms);
-        let expected = self
-            .last
-            .wall
-            .plus(SpanMs(i64::try_from(elapsed).unwrap_or(i64::MAX)));
+        let elapsed = SpanMs(i64::try_from(elapsed).unwrap_or(i64::MAX));
+        let expected = self.last.wall.plus(elapsed);
         self.last = now;
-        let jumped = now.wall.since(expected).0.abs() > JUMP_MAX.0;
-        self.suspended |= jumped;
-        jumped
+        now.wall.since(expected).0.saturating_abs() > JUMP_MAX.0
     }
+}
 
-    /// Takes the time of a chain's head as a second opinion.
-    pub fn hear(&mut self, kind: ChainKind, head: UnixMs) {
-        let within = match kind {
-            ChainKind::Bitcoin => BITCOIN_HEAD_WITHIN,
-            ChainKind::Ethereum => ETHEREUM_HEAD_WITHIN,
-        };
-        if self.suspended && self.last.wall.since(head).0.abs() <= within.0 {
-            self.suspended = false;
-        }
-    }
-
-    /// Whether verdicts have to wait.
-    #[must_use]
-    pub const fn is_suspended(&self) -> bool {
-        self.suspended
-    }
+/// Whether a chain's head agrees with the wall clock, so that the chain may give verdicts again.
+#[must_use]
+pub fn agrees(kind: ChainKind, wall: UnixMs, head: UnixMs) -> bool {
+    let within = match kind {
+        ChainKind::Bitcoin => BITCOIN_HEAD_WITHIN,
+        ChainKind::Ethereum => ETHEREUM_HEAD_WITHIN,
+    };
+    wall.since(head).0.saturating_abs() <= within.0
 }
 
 #[cfg(test)]
@@ -84,22 +69,32 @@ mod tests {
     fn a_clock_that_drifts_by_less_than_a_minute_is_trusted() {
         let mut guard = ClockGuard::new(START);
         assert!(!guard.look(at(70, 11)));
-        assert!(!guard.is_suspended());
     }
 
     #[test]
-    fn a_jump_either_way_suspends_until_a_head_agrees() {
+    fn a_jump_either_way_is_noticed_once() {
         for jump in [86_400, -86_400] {
             let mut guard = ClockGuard::new(START);
             assert!(guard.look(at(jump, 1)));
-            assert!(guard.is_suspended());
-            guard.hear(ChainKind::Ethereum, START.wall);
-            assert!(guard.is_suspended(), "a head a day away does not agree");
-            guard.hear(
-                ChainKind::Ethereum,
-                START.wall.plus(SpanMs::from_secs(jump)),
+            assert!(!guard.look(at(jump + 1, 2)));
+        }
+    }
+
+    #[test]
+    fn a_head_agrees_within_what_its_chain_allows() {
+        let cases = [
+            (ChainKind::Bitcoin, 7_200, true),
+            (ChainKind::Bitcoin, -7_201, false),
+            (ChainKind::Ethereum, 60, true),
+            (ChainKind::Ethereum, -61, false),
+        ];
+        for (kind, away_s, expected) in cases {
+            let head = START.wall.plus(SpanMs::from_secs(away_s));
+            assert_eq!(
+                agrees(kind, START.wall, head),
+                expected,
+                "{kind:?} {away_s}"
             );
-            assert!(!guard.is_suspended());
         }
     }
 }

@@ -42,13 +42,13 @@ impl Watcher {
 
     fn touch_arrived(&self, chain: &ChainState, arrived: &TxFacts, touched: &mut Touched) {
         for input in &arrived.inputs {
-            let Some(replaced) = chain.unconfirmed.spender(input) else {
-                continue;
-            };
-            if replaced == arrived.txid {
-                continue;
-            }
-            for key in chain.unconfirmed.payments(replaced) {
+            let spenders = chain.unconfirmed.spenders(input).iter().copied();
+            let replaced = spenders.filter(|txid| *txid != arrived.txid);
+            let payments = replaced.flat_map(|txid| {
+                let payments = chain.unconfirmed.payments(txid).iter();
+                payments.map(move |key| (txid, key))
+            });
+            for (replaced, key) in payments {
                 touched.add(
                     *key,
                     Fact::Replaced {

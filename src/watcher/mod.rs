@@ -6,6 +6,7 @@
 //! from one it leaves in [`Watcher::next_ask`].
 
 mod absorb;
+mod asks;
 mod backfill;
 mod blocks;
 pub mod clock_guard;
@@ -21,6 +22,7 @@ pub mod run;
 pub mod state;
 mod touched;
 mod unconfirmed;
+mod waiting;
 
 pub use input::{Input, Requests};
 pub use open::{Settings, was_tagged};
@@ -28,16 +30,18 @@ pub use open::{Settings, was_tagged};
 use crate::{
     chain::{Ask, ChainInput},
     clock::{Clock, Now},
-    domain::{asset::ChainName, register::Defaults, request::Request, view::ChainView},
+    domain::{asset::ChainName, register::Defaults, view::ChainView},
     health::Health,
     metrics::Metrics,
     store::{Store, StoreError},
 };
+use asks::Asks;
 use clock_guard::ClockGuard;
 use index::WatchIndex;
 use plan::Plan;
 use state::ChainState;
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
+use waiting::WaitingRequests;
 
 /// Owns the database, the watch index and every chain's view.
 #[derive(Debug)]
@@ -50,12 +54,11 @@ pub struct Watcher {
     operator_commands: bool,
     chains: Vec<ChainState>,
     index: WatchIndex,
-    waiting: Vec<Request>,
-    asks: VecDeque<(ChainName, Ask)>,
+    waiting: WaitingRequests,
+    asks: Asks,
     clock_guard: ClockGuard,
     next_key: i64,
     batches: u64,
-    more_due: bool,
 }
 
 impl Watcher {
@@ -67,6 +70,9 @@ impl Watcher {
     pub fn handle(&mut self, input: &Input) -> Result<(), StoreError> {
         let now = self.clock.now();
         if self.clock_guard.look(now) {
+            for chain in &mut self.chains {
+                chain.suspended_at = Some(chain.view.tip);
+            }
             tracing::warn!(
                 "the wall clock jumped; no verdicts until a chain's head agrees with it"
             );
@@ -86,20 +92,20 @@ impl Watcher {
         }
     }
 
-    /// The next question for a follower, oldest first.
-    pub fn next_ask(&mut self) -> Option<(ChainName, Ask)> {
-        self.asks.pop_front()
+    /// The next question for a chain's follower, oldest first.
+    pub fn next_ask(&mut self, chain: &ChainName) -> Option<Ask> {
+        self.asks.pop(chain)
     }
 
     /// Puts back a question that its follower could not take yet.
-    pub fn retry_ask(&mut self, ask: (ChainName, Ask)) {
-        self.asks.push_front(ask);
+    pub fn retry_ask(&mut self, chain: &ChainName, ask: Ask) {
+        self.asks.put_back(chain, ask);
     }
 
     /// Whether more payments are due than one portion held: give a [`Input::Tick`] soon.
     #[must_use]
-    pub const fn has_more_due(&self) -> bool {
-        self.more_due
+    pub fn has_more_due(&self) -> bool {
+        self.chains.iter().any(|chain| chain.more_due)
     }
 
     /// Ends: a reader can use the database afterwards as before.
@@ -123,19 +129,35 @@ impl Watcher {
                 began.elapsed().checked_div(blocks).unwrap_or_default(),
             );
         }
-        // The input is done: what follows is asked again at every tick, and its failure must not
-        // make the caller give this input twice.
+        if matches!(input, ChainInput::Polled { .. }) {
+            self.settle_waiting(now);
+        }
+        self.follow_up(at, now);
+        Ok(())
+    }
+
+    /// What follows an input that is done. It is tried again at every tick, and its failure must
+    /// not make the caller give that input twice.
+    fn follow_up(&mut self, at: usize, now: Now) {
         if let Err(error) = self.ask_for_past(at, now) {
             tracing::warn!(%error, "could not look for payments that need past blocks");
         }
-        Ok(())
+    }
+
+    fn settle_waiting(&mut self, now: Now) {
+        if let Err(error) = self.handle_waiting(now) {
+            tracing::warn!(%error, "could not decide requests that waited");
+        }
     }
 
     /// Takes note of what needs no commit: that the node answered, and what.
     fn observe(&mut self, at: usize, input: &ChainInput, now: Now) {
         if let ChainInput::Polled { status, .. } = input {
-            let kind = self.chain(at).spec.kind;
-            self.clock_guard.hear(kind, status.tip.time);
+            let chain = self.chain_mut(at);
+            let head_is_new = chain.suspended_at != Some(Some(status.tip));
+            if head_is_new && clock_guard::agrees(chain.spec.kind, now.wall, status.tip.time) {
+                chain.suspended_at = None;
+            }
         }
         let chain = self.chain_mut(at);
         match input {
@@ -195,7 +217,7 @@ impl Watcher {
 
     /// Why a chain gives no verdicts under a view, if so.
     fn trouble(&self, chain: &ChainState, view: &ChainView, now: Now) -> Option<String> {
-        let clock = self.clock_guard.is_suspended().then(|| {
+        let clock = chain.suspended_at.map(|_| {
             "the wall clock jumped and no block agrees with it yet: check the machine's time"
                 .to_owned()
         });

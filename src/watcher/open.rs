@@ -2,10 +2,12 @@
 
 use super::{
     Watcher,
+    asks::Asks,
     clock_guard::ClockGuard,
     index::WatchIndex,
     state::{ChainSpec, ChainState},
     unconfirmed::Unconfirmed,
+    waiting::WaitingRequests,
 };
 use crate::{
     clock::Clock,
@@ -59,12 +61,11 @@ impl Watcher {
             operator_commands: settings.operator_commands,
             chains,
             index,
-            waiting: Vec::new(),
-            asks: VecDeque::new(),
+            waiting: WaitingRequests::default(),
+            asks: Asks::default(),
             clock_guard: ClockGuard::new(now),
             next_key,
             batches: 0,
-            more_due: false,
         };
         watcher.count_payments()?;
         watcher.publish(now);
@@ -102,6 +103,8 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         error,
         recent: VecDeque::from(recent),
         unconfirmed,
+        suspended_at: None,
+        more_due: false,
         batch: None,
         refused: None,
         answer: None,

@@ -1,12 +1,12 @@
 //! What an input leads to, before anything is believed: a step to commit and what follows it.
 
 use super::state::Batch;
+use super::waiting::WaitingRequests;
 use crate::{
     chain::Ask,
     domain::{
         asset::ChainName,
         facts::IgnoredReason,
-        request::Request,
         step::{ChainStep, ScanStep, Step},
         time::UnixMs,
         view::ChainView,
@@ -23,7 +23,7 @@ pub(super) struct Plan {
     /// What to ask of followers afterwards.
     pub asks: Vec<(ChainName, Ask)>,
     /// Requests that still wait for their chain.
-    pub waiting: Option<Vec<Request>>,
+    pub waiting: Option<WaitingRequests>,
     /// The scan of the past that is under way afterwards.
     pub batch: Option<(usize, Option<Batch>)>,
     /// A scan of the past that was refused: when on the monotonic clock, and why.

@@ -1,6 +1,11 @@
 //! Requests from the inbox: each gets exactly one outcome, committed with its effect.
 
-use super::{Requests, Watcher, plan::Plan, state::ChainState};
+use super::{
+    Requests, Watcher,
+    plan::Plan,
+    state::ChainState,
+    waiting::{Waiting, WaitingRequests},
+};
 use crate::{
     chain::Ask,
     clock::Now,
@@ -20,11 +25,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Requests that wait for their chain, at most; further ones are refused as `busy`. Each is at
-/// most 8 KiB.
-const WAITING_MAX: usize = 10_000;
-
-/// Waiting requests are looked at again in portions of this size, in turn.
+/// Waiting requests are decided in portions of this size.
 const WAITING_PORTION: usize = 500;
 
 /// What becomes of one request.
@@ -32,7 +33,7 @@ enum Verdict {
     Applied(Box<PaymentStep>),
     Duplicate(&'static str),
     /// Its chain must be healthy and scanned to the node's tip first.
-    Waits,
+    Waits(ChainName),
 }
 
 /// Payments as the step so far leaves them: a request sees what an earlier one of the same step
@@ -49,44 +50,62 @@ impl Watcher {
         requests: &Requests,
         now: Now,
     ) -> Result<(), StoreError> {
-        let fresh = self.without_known(&requests.rows)?;
-        let mut plan = self.plan_requests(fresh, self.waiting.clone(), now)?;
-        plan.step.inbox = position(requests, plan.waiting.as_deref().unwrap_or_default());
+        let rows = self.without_known(requests)?;
+        let mut plan = self.plan_requests(rows, self.waiting.clone(), now)?;
+        plan.step.inbox = position(requests, plan.waiting.as_ref().unwrap_or(&self.waiting));
+        crate::crash::point("inbox_read");
         self.commit(plan)?;
         for at in 0..self.chains.len() {
-            if let Err(error) = self.ask_for_past(at, now) {
-                tracing::warn!(%error, "could not look for payments that need past blocks");
-            }
+            self.follow_up(at, now);
         }
         Ok(())
     }
 
     /// Requests that waited for their chain, once it is ready for them.
     pub(super) fn handle_waiting(&mut self, now: Now) -> Result<(), StoreError> {
-        if self.waiting.is_empty() {
+        let chains = self.chains.iter();
+        let ready =
+            chains.filter(|chain| self.waiting.any_for(&chain.spec.name) && is_ready(chain));
+        let ready: Vec<ChainName> = ready.map(|chain| chain.spec.name.clone()).collect();
+        if ready.is_empty() {
             return Ok(());
         }
-        let mut rows = self.waiting.clone();
-        let rest = rows.split_off(rows.len().min(WAITING_PORTION));
-        let plan = self.plan_requests(rows, rest, now)?;
+        let mut left = self.waiting.clone();
+        let rows = left.take_for(&ready, WAITING_PORTION);
+        let plan = self.plan_requests(rows, left, now)?;
         self.commit(plan)
     }
 
     /// Rows that have no outcome yet and do not wait for one.
-    fn without_known(&self, rows: &[Request]) -> Result<Vec<Request>, StoreError> {
-        let ids: Vec<String> = rows.iter().map(|row| row.request_id.clone()).collect();
-        let known = self.store.known_requests(&ids)?;
-        let waits = |row: &Request| self.waiting.iter().any(|known| known.seq == row.seq);
-        let fresh = rows
+    fn without_known(&self, requests: &Requests) -> Result<Vec<Waiting>, StoreError> {
+        let ids: Vec<String> = requests
+            .rows
             .iter()
-            .filter(|row| !known.contains(&row.request_id) && !waits(row));
-        Ok(fresh.cloned().collect())
+            .map(|row| row.request_id.clone())
+            .collect();
+        let known = self.store.known_requests(&ids)?;
+        let inbox_id = &requests.inbox_id;
+        let fresh = requests.rows.iter().filter(|row| {
+            !known.contains(&row.request_id) && !self.waiting.contains(inbox_id, row.seq)
+        });
+        Ok(fresh.map(|row| self.just_read(row, inbox_id)).collect())
     }
 
+    fn just_read(&self, row: &Request, inbox_id: &str) -> Waiting {
+        Waiting {
+            request: row.clone(),
+            inbox_id: inbox_id.to_owned(),
+            chain: ChainName::new(""),
+            read_at: self.clock.now().wall,
+        }
+    }
+
+    /// Decides rows in their order. One that must wait, or that comes behind a waiting one about
+    /// the same payment, joins `waiting`.
     fn plan_requests(
         &self,
-        rows: Vec<Request>,
-        mut waiting: Vec<Request>,
+        rows: Vec<Waiting>,
+        mut waiting: WaitingRequests,
         now: Now,
     ) -> Result<Plan, StoreError> {
         let mut plan = Plan::new(now.wall);
@@ -95,42 +114,40 @@ impl Watcher {
             next_key: self.next_key,
         };
         for row in rows {
-            let parsed = request::parse(&row);
+            let parsed = request::parse(&row.request);
             let note = parsed
                 .as_ref()
                 .ok()
                 .and_then(Command::note)
                 .map(str::to_owned);
-            let verdict = match parsed {
-                Ok(command) => self.decide(&row, &command, &mut overlay, now)?,
-                Err(refusal) => Err(refusal),
+            let behind = waiting.holds_back(&row.request.payment_id).cloned();
+            let verdict = match (behind, parsed) {
+                (Some(chain), Ok(_)) => Ok(Verdict::Waits(chain)),
+                (None, Ok(command)) => self.decide(&row, &command, &mut overlay, now)?,
+                (_, Err(refusal)) => Err(refusal),
             };
             match verdict {
-                Ok(Verdict::Waits) if waiting.len() < WAITING_MAX => waiting.push(row),
-                Ok(Verdict::Waits) => {
-                    let refusal = Refusal::new("busy", "too many requests wait for their chain");
-                    plan.step.outcomes.push(refused(row, note, &refusal));
+                Ok(Verdict::Waits(chain)) if waiting.has_room_for(&row.request) => {
+                    waiting.push(Waiting { chain, ..row });
                 }
-                Ok(Verdict::Applied(step)) => {
-                    let version = step
-                        .entries
-                        .first()
-                        .and_then(|entry| entry.payment.as_ref());
-                    let version = version.map(|(_, version)| *version);
+                Ok(Verdict::Waits(_)) => {
+                    let refusal = Refusal::new("busy", "too many requests wait for their chain");
                     plan.step
                         .outcomes
-                        .push(outcome(row, note, Outcome::Applied, version));
-                    overlay
-                        .payments
-                        .insert(step.payment.id.clone(), step.payment.clone());
-                    plan.step.payments.push(*step);
+                        .push(refused(row.request, note, &refusal));
+                }
+                Ok(Verdict::Applied(step)) => {
+                    self.take_up(&mut plan, &mut overlay, row.request, note, *step);
                 }
                 Ok(Verdict::Duplicate(why)) => {
-                    let mut duplicate = outcome(row, note, Outcome::Duplicate, None);
+                    let mut duplicate = outcome(row.request, note, Outcome::Duplicate, None);
                     why.clone_into(&mut duplicate.message);
                     plan.step.outcomes.push(duplicate);
                 }
-                Err(refusal) => plan.step.outcomes.push(refused(row, note, &refusal)),
+                Err(refusal) => plan
+                    .step
+                    .outcomes
+                    .push(refused(row.request, note, &refusal)),
             }
         }
         plan.asks = self.unconfirmed_asks(&plan.step.payments);
@@ -138,13 +155,40 @@ impl Watcher {
         Ok(plan)
     }
 
+    fn take_up(
+        &self,
+        plan: &mut Plan,
+        overlay: &mut Overlay,
+        request: Request,
+        note: Option<String>,
+        step: PaymentStep,
+    ) {
+        let version = step
+            .entries
+            .first()
+            .and_then(|entry| entry.payment.as_ref());
+        let version = version.map(|(_, version)| *version);
+        if !step.is_new && !step.payment.scan.is_complete() {
+            // A rescan is in no scan under way: the next one covers it and all others.
+            plan.batch = self.place(&step.payment.chain).map(|at| (at, None));
+        }
+        plan.step
+            .outcomes
+            .push(outcome(request, note, Outcome::Applied, version));
+        overlay
+            .payments
+            .insert(step.payment.id.clone(), step.payment.clone());
+        plan.step.payments.push(step);
+    }
+
     fn decide(
         &self,
-        request: &Request,
+        row: &Waiting,
         command: &Command,
         overlay: &mut Overlay,
         now: Now,
     ) -> Result<Result<Verdict, Refusal>, StoreError> {
+        let request = &row.request;
         if let Err(refusal) = self.is_allowed(command) {
             return Ok(Err(refusal));
         }
@@ -166,7 +210,7 @@ impl Watcher {
                 "unknown_payment",
                 format!("no payment {id} is registered"),
             ))),
-            (_, Some(payment)) => Ok(self.carry_out(request, command, &payment, now)),
+            (_, Some(payment)) => Ok(self.carry_out(row, command, &payment, now)),
         }
     }
 
@@ -180,7 +224,7 @@ impl Watcher {
 
     fn carry_out(
         &self,
-        request: &Request,
+        row: &Waiting,
         command: &Command,
         payment: &Payment,
         now: Now,
@@ -192,14 +236,19 @@ impl Watcher {
         let chain = self.chain(at);
         let mut view = chain.view.clone();
         self.settle_view(chain, &mut view, now);
-        if command.waits_for_chain() && !is_ready(chain, &view, payment) {
-            return Ok(Verdict::Waits);
+        if command.waits_for_chain() && !may_be_decided(chain, &view, payment, row.read_at) {
+            return Ok(Verdict::Waits(payment.chain.clone()));
+        }
+        let mut owners = self.index.owners(&payment.chain, &payment.destination);
+        if matches!(command, Command::Extend { .. }) && !owners.any(|key| key == payment.key) {
+            let message = "the address is not watched any more; register a new payment";
+            return Err(Refusal::new("watch_ended", message));
         }
         if let Command::Rescan { scan_from } = command {
             check_reach(chain, *scan_from)?;
         }
         Ok(
-            match carry_out(payment, command, request, &view, now.wall)? {
+            match carry_out(payment, command, &row.request, &view, now.wall)? {
                 CarriedOut::Applied(step) => Verdict::Applied(step),
                 CarriedOut::Duplicate(why) => Verdict::Duplicate(why),
             },
@@ -320,14 +369,24 @@ impl Watcher {
     }
 }
 
-/// Whether a request may rest on what has not come: the chain is healthy and scanned to the tip,
-/// and so is the payment's own past, unless that cannot be had.
-fn is_ready(chain: &ChainState, view: &ChainView, payment: &Payment) -> bool {
-    if !payment.scan.is_complete() && chain.refused.is_none() {
-        return false;
-    }
+/// Whether a chain is healthy, scanned to the node's tip, and polled in full at least once.
+fn is_ready(chain: &ChainState) -> bool {
     let tip = chain.answer.as_ref().map(|(_, status)| status.tip.id);
+    let view = &chain.view;
     view.healthy && view.polled_at.is_some() && tip == view.scanned.map(|cursor| cursor.id)
+}
+
+/// Whether a request may rest on what has not come: its chain is ready and was polled in full
+/// since the request was read, and the payment's own past is scanned, unless that cannot be had.
+fn may_be_decided(
+    chain: &ChainState,
+    view: &ChainView,
+    payment: &Payment,
+    read_at: UnixMs,
+) -> bool {
+    let past = payment.scan.is_complete() || chain.refused.is_some();
+    let polled = view.polled_at.is_some_and(|polled| polled >= read_at);
+    past && polled && view.healthy && is_ready(chain)
 }
 
 /// Refuses a start that is further back than `max_rescan` blocks. For a start by time the recent
@@ -361,9 +420,9 @@ fn blocks_since(chain: &ChainState, time: UnixMs) -> Option<u32> {
 
 /// Read up to the last row, but no further than before the first that still waits: a restart
 /// reads that one again and skips those that have their outcome.
-fn position(requests: &Requests, waiting: &[Request]) -> Option<InboxPosition> {
+fn position(requests: &Requests, waiting: &WaitingRequests) -> Option<InboxPosition> {
     let last = requests.rows.last()?.seq;
-    let first_waiting = waiting.iter().map(|request| request.seq).min();
+    let first_waiting = waiting.first_seq(&requests.inbox_id);
     let seq = first_waiting.map_or(last, |seq| last.min(seq.saturating_sub(1)));
     Some(InboxPosition {
         inbox_id: requests.inbox_id.clone(),

@@ -11,6 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 /// How long to wait before a failed commit is tried again; a full disk does not empty faster.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// A tick is due after this long, however many inputs come.
+const TICK_MS: u64 = 1000;
+
 /// An input, and who wants to know that it is committed.
 #[derive(Debug)]
 pub struct Message {
@@ -44,6 +47,7 @@ pub fn run(
     health: &Health,
     stopping: &dyn Fn() -> bool,
 ) -> Result<Watcher, StoreError> {
+    let mut ticked_ms = 0;
     while let Some(message) = next(&watcher, &mut channels.inputs) {
         let mut failed: Option<String> = None;
         while let Err(error) = watcher.handle(&message.input) {
@@ -67,6 +71,7 @@ pub fn run(
             let _: Result<(), ()> = done.send(());
         }
         send_asks(&mut watcher, &channels.asks);
+        ticked_ms = tick_if_due(&mut watcher, clock, ticked_ms);
     }
     Ok(watcher)
 }
@@ -97,15 +102,26 @@ fn say_once(failed: &mut Option<String>, error: &StoreError, health: &Health) {
     }
 }
 
+/// Ticks between inputs that leave no pause: a catch-up of hours must not stop the clock.
+fn tick_if_due(watcher: &mut Watcher, clock: &Arc<dyn Clock>, ticked_ms: u64) -> u64 {
+    let now_ms = clock.now().monotonic_ms;
+    if now_ms.saturating_sub(ticked_ms) < TICK_MS {
+        return ticked_ms;
+    }
+    if let Err(error) = watcher.handle(&Input::Tick) {
+        tracing::warn!(%error, "a tick was left out");
+    }
+    now_ms
+}
+
 /// Hands asks to followers; one whose queue is full gets its ask after the next input.
 fn send_asks(watcher: &mut Watcher, followers: &[(ChainName, mpsc::Sender<Ask>)]) {
-    while let Some((chain, ask)) = watcher.next_ask() {
-        let Some((_, follower)) = followers.iter().find(|(name, _)| *name == chain) else {
-            continue;
-        };
-        if let Err(mpsc::error::TrySendError::Full(ask)) = follower.try_send(ask) {
-            watcher.retry_ask((chain, ask));
-            return;
+    for (chain, follower) in followers {
+        while let Some(ask) = watcher.next_ask(chain) {
+            if let Err(mpsc::error::TrySendError::Full(ask)) = follower.try_send(ask) {
+                watcher.retry_ask(chain, ask);
+                break;
+            }
         }
     }
 }

@@ -106,6 +106,11 @@ pub struct ChainState {
     pub recent: VecDeque<BlockRef>,
     /// Unconfirmed transactions that matter.
     pub unconfirmed: Unconfirmed,
+    /// The tip at which the wall clock was found to have jumped; no verdicts until a later one
+    /// agrees with the clock.
+    pub suspended_at: Option<Option<BlockRef>>,
+    /// Whether more payments are due than one portion held.
+    pub more_due: bool,
     /// The scan of the past under way.
     pub batch: Option<Batch>,
     /// The last scan that was refused: when on the monotonic clock, and why.

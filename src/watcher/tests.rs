@@ -271,16 +271,16 @@ fn a_waiting_request_survives_a_restart_and_is_answered_once() {
     world.ask("cancel", "a", "{}");
     world.ask("ack", "a", "{}");
     let position = world.watcher.store.inbox_position().unwrap().unwrap();
-    assert_eq!(
-        position.seq, 1,
-        "read no further than before the one that waits"
+    assert_eq!(position.seq, 1, "read no further than before what waits");
+    assert!(
+        !world.has_outcome("r3"),
+        "a later request does not overtake"
     );
-    assert!(world.has_outcome("r3"), "the later one does not wait");
-    let waiting = world.watcher.waiting.clone();
+    let rows = world.rows_after(position.seq);
     let mut world = world.restart();
+    world.give_rows(rows);
     world.poll();
-    world.give_rows(waiting);
-    world.tick();
+    assert!(world.has_outcome("r2") && world.has_outcome("r3"));
     assert_eq!(world.status_of("a"), Status::Canceled);
 }
 
@@ -310,15 +310,16 @@ fn a_failed_commit_changes_nothing_and_the_same_input_succeeds_later() {
 }
 
 #[test]
-fn blocks_that_do_not_follow_the_cursor_are_left_out() {
+fn blocks_that_do_not_follow_the_cursor_end_the_process() {
     let mut world = World::new();
     world.register("a", 0);
     let mut stray = world.next_block(&[Tx::paying(1)]);
     stray.block.parent = crate::domain::block::BlockHash([0xee; 32]);
-    world.give(ChainInput::Advance {
+    let refused = world.try_give(ChainInput::Advance {
         disconnect_to: None,
         connected: vec![stray],
     });
+    assert!(refused.is_err_and(|error| !error.is_transient()));
     assert_eq!(world.status_of("a"), Status::New);
     assert_eq!(world.watcher.chain(0).view.scanned, Some(world.tip()));
 }
@@ -395,4 +396,73 @@ fn a_block_costs_one_commit() {
         line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
     };
     assert_eq!(commits(&after) - commits(&before), 1);
+}
+
+#[test]
+fn a_payment_that_registers_during_a_scan_is_not_taken_for_scanned() {
+    let mut world = World::new();
+    world.ask("register", "a", &register_body(0));
+    let Some((_, Ask::Backfill { batch, to, .. })) = world.asks().pop() else {
+        panic!("no scan was asked for")
+    };
+    world.ask("register", "b", &register_body(1));
+    let mut paid = world.next_block(&[Tx::paying(1).to(1)]);
+    paid.block = world.tip();
+    world.give(ChainInput::Backfill {
+        batch,
+        blocks: vec![paid],
+        to,
+    });
+    assert_eq!(world.payment("b").transfers.len(), 1);
+    assert!(!world.payment("b").scan.is_complete());
+}
+
+#[test]
+fn a_rescan_during_a_scan_begins_a_new_one() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.ask("register", "b", &register_body(1));
+    let Some((_, Ask::Backfill { batch, to, .. })) = world.asks().pop() else {
+        panic!("no scan was asked for")
+    };
+    world.ask("rescan", "a", r#"{"scan_from": 50}"#);
+    world.give(ChainInput::Backfill {
+        batch,
+        blocks: Vec::new(),
+        to,
+    });
+    assert!(
+        !world.payment("a").scan.is_complete(),
+        "only the past from block 50 on ends it"
+    );
+}
+
+#[test]
+fn both_of_two_payments_learn_of_a_conflict() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.register("b", 1);
+    world.arrive(&Tx::paying(1));
+    world.arrive(&Tx::paying(2).to(1).spending(1));
+    assert_eq!(world.status_of("a"), Status::New);
+    world.mine(&[Tx::paying(2).to(1).spending(1)]);
+    let payment = world.payment("a");
+    assert_eq!(payment.judged.reason, Some(Reason::DoubleSpent));
+    assert_eq!(world.status_of("b"), Status::Confirming);
+}
+
+#[test]
+fn an_address_that_is_watched_no_more_is_not_extended() {
+    let mut world = World::new();
+    world.register("a", 0);
+    for minutes in [23, 61] {
+        world.wait(SpanMs(MINUTE.0 * minutes));
+        world.poll();
+        world.tick();
+    }
+    let later = world.now().plus(SpanMs(MINUTE.0 * 30));
+    world.ask("extend", "a", &format!(r#"{{"expires_at": {}}}"#, later.0));
+    world.poll();
+    assert!(world.has_outcome("r2"));
+    assert_eq!(world.status_of("a"), Status::Expired);
 }

@@ -38,9 +38,9 @@ impl Touched {
             .push(Observed { destination, fact });
     }
 
-    /// The same happened to every payment that is touched so far.
-    pub fn add_to_all(&mut self, fact: &Fact) {
-        for observed in self.facts.values_mut() {
+    /// The same happened to every touched payment up to and including `last`.
+    pub fn add_up_to(&mut self, last: PaymentKey, fact: &Fact) {
+        for (_, observed) in self.facts.range_mut(..=last) {
             observed.push(Observed {
                 destination: None,
                 fact: fact.clone(),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Debug, Default)]
 pub struct Unconfirmed {
     transactions: BTreeMap<TxId, Relevant>,
-    spenders: HashMap<OutPoint, TxId>,
+    spenders: HashMap<OutPoint, Vec<TxId>>,
 }
 
 /// One unconfirmed transaction.
@@ -57,7 +57,10 @@ impl Unconfirmed {
             relevant.inputs = inputs.to_vec();
         }
         for input in inputs {
-            self.spenders.insert(*input, txid);
+            let spenders = self.spenders.entry(*input).or_default();
+            if !spenders.contains(&txid) {
+                spenders.push(txid);
+            }
         }
     }
 
@@ -69,19 +72,32 @@ impl Unconfirmed {
         if !relevant.payments.is_empty() {
             return;
         }
-        if let Some(gone) = self.transactions.remove(&txid) {
-            for input in gone.inputs {
-                if self.spenders.get(&input) == Some(&txid) {
+        let gone = self.transactions.remove(&txid).unwrap_or_default();
+        for input in gone.inputs {
+            if let Some(spenders) = self.spenders.get_mut(&input) {
+                spenders.retain(|spender| *spender != txid);
+                if spenders.is_empty() {
                     self.spenders.remove(&input);
                 }
             }
         }
     }
 
-    /// The transaction of ours that spends this output.
+    /// Leaves out a payment whose address is watched no more.
+    pub fn forget(&mut self, payment: PaymentKey) {
+        let paying = self.transactions.iter();
+        let paying = paying.filter(|(_, relevant)| relevant.payments.contains(&payment));
+        let txids: Vec<TxId> = paying.map(|(txid, _)| *txid).collect();
+        for txid in txids {
+            self.remove(txid, payment);
+        }
+    }
+
+    /// The transactions of ours that spend this output: more than one when they replace each
+    /// other.
     #[must_use]
-    pub fn spender(&self, outpoint: &OutPoint) -> Option<TxId> {
-        self.spenders.get(outpoint).copied()
+    pub fn spenders(&self, outpoint: &OutPoint) -> &[TxId] {
+        self.spenders.get(outpoint).map_or(&[], Vec::as_slice)
     }
 
     /// The payments that a transaction pays.

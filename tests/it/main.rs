@@ -13,6 +13,7 @@ mod command_line;
 mod confirmd;
 mod ethereum;
 mod ethereum_source;
+mod kills;
 mod nodes;
 mod nodes_work;
 mod operators;

@@ -2,6 +2,7 @@
 //! them.
 
 use crate::{
+    crash,
     domain::{
         block::{BlockId, BlockRef, Height},
         step::{ChainStep, ScanStep},
@@ -29,6 +30,7 @@ pub(super) fn write(conn: &Connection, step: &ChainStep, at: UnixMs) -> Result<(
     }
     if let Some(scan) = step.scan {
         advance_scan(conn, chain, scan)?;
+        crash::point("mid_backfill");
     }
     let mut values = rows::chain::update(&step.view, step.error.as_deref());
     values.extend([Value::Integer(at.0), Value::Integer(chain)]);
@@ -94,6 +96,7 @@ fn highest(conn: &Connection, chain: i64) -> Result<Option<BlockId>, Fault> {
 fn disconnect(conn: &Connection, chain: i64, fork: Height) -> Result<(), Fault> {
     conn.prepare_cached("DELETE FROM recent_block WHERE chain_key = ? AND height > ?")?
         .execute(params![chain, fork.0])?;
+    crash::point("mid_rollback");
     conn.prepare_cached(
         "UPDATE payment SET scan_goal = ?2, scanned_to = min(scanned_to, ?2)
           WHERE chain_key = ?1 AND scanning = 1 AND scan_goal > ?2",

@@ -54,6 +54,7 @@ pub struct World {
     dir: TempDir,
     seq: i64,
     branch: u8,
+    rows: Vec<Request>,
 }
 
 impl World {
@@ -73,6 +74,7 @@ impl World {
             dir,
             seq: 0,
             branch: 0,
+            rows: Vec::new(),
         };
         world.mine(&[]);
         world.poll();
@@ -229,7 +231,8 @@ impl World {
     }
 
     pub fn asks(&mut self) -> Vec<(ChainName, Ask)> {
-        std::iter::from_fn(|| self.watcher.next_ask()).collect()
+        let name = bitcoin();
+        std::iter::from_fn(|| Some((name.clone(), self.watcher.next_ask(&name)?))).collect()
     }
 
     pub fn ask(&mut self, kind: &str, id: &str, body: &str) {
@@ -243,7 +246,14 @@ impl World {
             actor: None,
             created_at: self.now(),
         };
+        self.rows.push(row.clone());
         self.give_rows(vec![row]);
+    }
+
+    /// What the inbox holds after a row.
+    pub fn rows_after(&self, seq: i64) -> Vec<Request> {
+        let later = self.rows.iter().filter(|row| row.seq > seq);
+        later.cloned().collect()
     }
 
     pub fn give_rows(&mut self, rows: Vec<Request>) {

@@ -285,6 +285,13 @@ impl Confirmd {
         self.write_config();
     }
 
+    /// Sets a variable of its environment, or takes it away, for the next start.
+    pub fn set_env(&mut self, name: &str, value: Option<&str>) {
+        self.env.retain(|(known, _)| known != name);
+        self.env
+            .extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
     /// A text that may appear in nothing that the daemon writes; the audit looks for it.
     pub fn keep_secret(&mut self, secret: impl Into<String>) {
         self.secrets.push(secret.into());

@@ -1,0 +1,257 @@
+//! What happens on the chains and in the inbox while the victim dies.
+//!
+//! What a daemon has not seen before it was undone, it never knows: so nothing is undone here (a block
+//! replaced, a payment replaced) that both daemons did not know when they were last alike. Then all that
+//! follows must be alike too.
+
+use std::str::FromStr as _;
+
+use alloy_primitives::{Address, B256};
+use serde_json::json;
+
+use super::world::{Coin, Stage, World};
+use crate::nodes::tokens;
+
+/// A deadline that passes while the test runs.
+const SOON_MS: i64 = 3_000;
+
+/// What a load begins with: both daemons alike, or the victim behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Registrations; payments of all kinds and amounts; blocks.
+    Grow,
+    /// Registrations, a cancellation, a payment that stays in the mempool. No block.
+    Quiet,
+    /// Blocks with payments are replaced on both chains.
+    Reorg,
+    /// A payment in the mempool is replaced by one to somebody else.
+    Replace,
+    /// A payment in a block of its own, with which [`Load::DoubleSpend`] begins.
+    Alone,
+    /// The topmost block is replaced by one that spends its payment elsewhere.
+    DoubleSpend,
+    /// Payments to addresses that nobody has registered yet.
+    Early,
+}
+
+/// While the victim knows of everything.
+impl World {
+    pub fn perform(&mut self, load: Load) {
+        match load {
+            Load::Grow => self.grow(),
+            Load::Quiet => self.quiet(),
+            Load::Reorg => self.reorg(),
+            Load::Replace => self.replace(),
+            Load::Alone => self.pay_alone(),
+            Load::DoubleSpend => self.double_spend(),
+            Load::Early => self.pay_early(),
+        }
+    }
+
+    fn grow(&mut self) {
+        for coin in [Coin::Btc, Coin::Eth, Coin::Usdt] {
+            for order in self.orders_at(coin, &Stage::Open, 2) {
+                self.pay(order);
+            }
+            self.register(coin);
+        }
+        self.mine_btc(1);
+        self.mine_eth(1);
+        let expires_at = json!({"expires_at": crate::confirmd::now_ms() + SOON_MS, "scan_from": 1});
+        let (coin, address) = (Coin::Usdt, self.new_address(Coin::Usdt));
+        let hopeless = self.register_at(coin, &address, &expires_at);
+        self.orders[hopeless].stage = Stage::Closed;
+        self.mine_btc(1);
+        self.mine_eth(1);
+    }
+
+    fn quiet(&mut self) {
+        for order in self.orders_at(Coin::Btc, &Stage::Open, 1) {
+            self.pay(order);
+        }
+        let canceled = self.register(Coin::Eth);
+        self.orders[canceled].stage = Stage::Closed;
+        let id = self.orders[canceled].id.clone();
+        self.submit("cancel", &id, &json!({}));
+        self.register(Coin::Btc);
+        self.register(Coin::Usdt);
+    }
+
+    fn reorg(&mut self) {
+        let depth = 1 + self.dice.below(3);
+        self.replace_btc_blocks(depth);
+        self.register(Coin::Btc);
+        let depth = 1 + self.dice.below(3);
+        self.replace_eth_blocks(depth);
+        self.register(Coin::Usdt);
+    }
+
+    fn replace(&mut self) {
+        let order = self.unmined.pop().expect("a payment in the mempool");
+        let txid = self.txid(order);
+        self.btc.replace(&txid, &[]);
+        self.give_up(order, &txid);
+        self.register(Coin::Btc);
+    }
+
+    fn pay_alone(&mut self) {
+        let order = self.register(Coin::Btc);
+        self.mine_btc(1);
+        self.pay(order);
+        let txid = self.txid(order);
+        self.btc.mine_only(&[&txid]);
+        self.unmined.clear();
+        self.read_on();
+    }
+
+    fn double_spend(&mut self) {
+        let paid = |place: &usize| matches!(self.orders[*place].stage, Stage::Paid(_));
+        let mut orders = (0..self.orders.len()).rev().filter(paid);
+        let order = orders.find(|place| self.orders[*place].coin == Coin::Btc);
+        let order = order.expect("a payment in a block of its own");
+        let txid = self.txid(order);
+        self.btc.rollback(1);
+        let conflict = self.btc.sign_conflict(&txid, &[]);
+        self.btc.mine_only(&[&conflict]);
+        self.btc.mine_empty(1);
+        self.give_up(order, &txid);
+        self.register(Coin::Btc);
+    }
+
+    fn pay_early(&mut self) {
+        for _ in 0..2 {
+            let address = self.new_address(Coin::Btc);
+            let txid = self.btc.send(&address, "0.015");
+            self.early.push((address, txid));
+        }
+        self.mine_btc(1);
+        self.register(Coin::Eth);
+        self.mine_btc(1);
+        self.mine_eth(1);
+    }
+
+    fn give_up(&mut self, order: usize, txid: &str) {
+        let order = &mut self.orders[order];
+        order.stage = Stage::Closed;
+        let replaced = json!({"state": "replaced"});
+        self.awaited
+            .push((order.id.clone(), txid.to_owned(), replaced));
+        self.read_on();
+    }
+
+    fn txid(&self, order: usize) -> String {
+        match &self.orders[order].stage {
+            Stage::Paid(txid) => txid.clone(),
+            stage => panic!("{stage:?} is not paid"),
+        }
+    }
+}
+
+/// While the victim may be behind: nothing that is undone, or mined again, may be new to it.
+impl World {
+    /// New payments; blocks, in bitcoin without what is in the mempool.
+    pub fn go_on(&mut self) {
+        for coin in [Coin::Btc, Coin::Eth, Coin::Usdt] {
+            self.register(coin);
+        }
+        for coin in [Coin::Btc, Coin::Usdt] {
+            for order in self.orders_at(coin, &Stage::Open, 1) {
+                self.pay(order);
+            }
+        }
+        self.mine_empty_btc();
+        self.mine_eth(1);
+    }
+
+    /// Blocks that hold nothing new are replaced.
+    pub fn undo(&mut self) {
+        self.replace_btc_blocks(2);
+        self.replace_eth_blocks(2);
+    }
+
+    /// Registrations of what was paid long ago.
+    pub fn register_early(&mut self) {
+        let past = json!({"scan_from": 1});
+        for (address, txid) in std::mem::take(&mut self.early) {
+            let order = self.register_at(Coin::Btc, &address, &past);
+            self.await_paid(order, txid);
+        }
+        let address = self.new_address(Coin::Usdt);
+        self.register_at(Coin::Usdt, &address, &past);
+    }
+}
+
+/// One thing at a time; after each the journal is read on.
+impl World {
+    /// Pays an order with too little, the right amount or too much.
+    pub fn pay(&mut self, place: usize) {
+        let order = self.orders[place].clone();
+        let amount = self.dice.pick(&[2_u64, 2, 2, 1, 3]);
+        let txid = match order.coin {
+            Coin::Btc => {
+                let amounts = ["0.01", "0.015", "0.02"];
+                let amount = amounts[usize::try_from(amount - 1).expect("an index")];
+                self.unmined.push(place);
+                self.btc.send(&order.address, amount)
+            }
+            Coin::Eth => {
+                let (to, wei) = (address(&order.address), amount * 10_000_000_000_000_000);
+                self.eth.anvil.send_eth(to, wei).to_string()
+            }
+            Coin::Usdt => {
+                let (to, usdt) = (address(&order.address), self.eth.tokens.usdt);
+                let sent = tokens::transfer(&self.eth.anvil, usdt, to, amount * 12_500_000);
+                sent.to_string()
+            }
+        };
+        self.await_paid(place, txid);
+        self.read_on();
+    }
+
+    fn await_paid(&mut self, place: usize, txid: String) {
+        let order = &mut self.orders[place];
+        order.stage = Stage::Paid(txid.clone());
+        self.awaited.push((order.id.clone(), txid, json!({})));
+    }
+
+    pub fn mine_btc(&mut self, count: u64) {
+        self.btc.mine(count);
+        self.unmined.clear();
+        self.read_on();
+    }
+
+    pub fn mine_empty_btc(&mut self) {
+        self.btc.mine_empty(1);
+        self.read_on();
+    }
+
+    pub fn mine_eth(&mut self, count: u64) {
+        self.eth.anvil.mine(count);
+        self.read_on();
+    }
+
+    /// Replaces the topmost blocks by one more, all empty: their payments are in the mempool again.
+    pub fn replace_btc_blocks(&mut self, depth: u64) {
+        self.btc.reorg(depth, depth + 1);
+        self.read_on();
+    }
+
+    /// Replaces the topmost blocks by empty ones: their payments are gone.
+    pub fn replace_eth_blocks(&mut self, depth: u64) {
+        let anvil = &self.eth.anvil;
+        anvil.reorg(depth);
+        for order in &mut self.orders {
+            if let (Coin::Eth | Coin::Usdt, Stage::Paid(txid)) = (order.coin, &order.stage) {
+                let txid = B256::from_str(txid).expect("a hash");
+                if anvil.receipt(txid).is_none() {
+                    order.stage = Stage::Lost;
+                }
+            }
+        }
+        self.read_on();
+    }
+}
+
+fn address(text: &str) -> Address {
+    Address::from_str(text).expect("an address")
+}
