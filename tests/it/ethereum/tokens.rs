@@ -165,7 +165,14 @@ fn the_right_asset_after_a_wrong_one_pays() {
 fn what_arrives_decides_what_a_token_payment_becomes() {
     let (ethereum, confirmd) = world();
     let (anvil, tokens) = (&ethereum.anvil, &ethereum.tokens);
-    let cases: [(&str, &[u64], &str, Option<&str>, &str); 6] = [
+    type Case = (
+        &'static str,
+        &'static [u64],
+        &'static str,
+        Option<&'static str>,
+        &'static str,
+    );
+    let cases: [Case; 6] = [
         (
             "short",
             &[24_999_999],
