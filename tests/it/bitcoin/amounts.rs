@@ -16,6 +16,7 @@ struct Case {
 }
 
 /// A1, M9, M10.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     let case = |name, terms, arrives, becomes| Case {
         name,

@@ -5,6 +5,7 @@ mod commands;
 mod late;
 mod mempool;
 mod outages;
+mod refusals;
 mod reorgs;
 
 use crate::confirmd::Confirmd;

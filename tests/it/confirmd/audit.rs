@@ -204,3 +204,73 @@ fn units(amount: &Value) -> U256 {
 fn number(value: &Value) -> i64 {
     value.as_i64().expect("an integer")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The journal of a payment that took these steps.
+    fn journal(steps: &[(&str, &str, &str)]) -> Vec<Row> {
+        let events = steps.iter().zip(1..).map(|((kind, from, to), version)| {
+            let from = (!from.is_empty()).then_some(from);
+            json!({
+                "seq": version, "version": version, "kind": kind, "from_status": from,
+                "to_status": to, "data": {"status": to},
+            })
+        });
+        events.collect()
+    }
+
+    fn is_sound(steps: &[(&str, &str, &str)]) -> bool {
+        let journal = journal(steps);
+        let last = journal.last().expect("an event");
+        let payment = json!({
+            "status": last["to_status"], "version": last["version"], "last_seq": last["seq"],
+        });
+        let audited = || history(&payment, &journal.iter().collect::<Vec<_>>());
+        std::panic::catch_unwind(audited).is_ok()
+    }
+
+    #[test]
+    fn the_audit_finds_steps_that_do_not_exist_and_silent_reversals() {
+        let new = ("registered", "", "new");
+        let paid = ("status", "new", "paid");
+        assert!(is_sound(&[new, paid, ("reversed", "paid", "pending")]));
+        assert!(
+            !is_sound(&[new, paid, ("status", "paid", "pending")]),
+            "silent"
+        );
+        assert!(
+            !is_sound(&[new, paid, ("reversed", "paid", "expired")]),
+            "no such step"
+        );
+        assert!(!is_sound(&[new, ("status", "pending", "paid")]), "a gap");
+        assert!(!is_sound(&[paid]), "no registration");
+        assert!(
+            !is_sound(&[new, ("registered", "new", "new")]),
+            "two registrations"
+        );
+    }
+
+    #[test]
+    fn the_audit_finds_money_that_does_not_add_up() {
+        let row = |received: &str, counted: &str, surplus: &str| {
+            json!({
+                "amount_expected": "2.0", "amount_received": received, "amount_counted": counted,
+                "shortfall": "0.0", "surplus": surplus, "allowed_shortfall": "0.0", "status": "paid",
+                "reason": "exact", "final": 0,
+            })
+        };
+        let transfer = json!({"state": "confirmed", "disposition": "counted", "amount": "3.0"});
+        let is_sound =
+            |payment: Row| std::panic::catch_unwind(|| money(&payment, &[&transfer])).is_ok();
+        assert!(is_sound(row("3.0", "2.0", "1.0")));
+        assert!(!is_sound(row("2.0", "2.0", "0.0")), "less than came");
+        assert!(
+            !is_sound(row("3.0", "3.0", "0.0")),
+            "more counted than asked"
+        );
+        assert!(!is_sound(row("3.0", "2.0", "0.0")), "surplus is missing");
+    }
+}

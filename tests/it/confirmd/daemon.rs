@@ -355,10 +355,20 @@ impl Confirmd {
     }
 }
 
+impl Confirmd {
+    #[expect(
+        clippy::print_stderr,
+        reason = "shown with the failure of its test alone"
+    )]
+    fn show_log(&self) {
+        eprintln!("{}", self.log_tail());
+    }
+}
+
 impl Drop for Confirmd {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("{}", self.log_tail());
+            self.show_log();
             self.kill();
         } else {
             audit::finish(self);

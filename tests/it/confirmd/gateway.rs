@@ -1,6 +1,7 @@
 //! The payment gateway: writes requests into `inbox.db` as the contract says, with rusqlite, whether or not
 //! the daemon runs.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -110,8 +111,8 @@ impl Registration {
         self.with("asset", code)
     }
 
-    pub fn address(self, address: impl ToString) -> Self {
-        self.with("address", address.to_string())
+    pub fn address(self, address: impl Display) -> Self {
+        self.with("address", format!("{address}"))
     }
 
     pub fn amount(self, amount: &str) -> Self {

@@ -161,21 +161,21 @@ impl Confirmd {
 
     /// Everything that the views tell about a payment, for a failing test.
     fn story(&self, payment_id: &str) -> String {
-        let (ledger, mut story) = (self.ledger(), String::new());
+        let ledger = self.ledger();
         let rows = [
             ledger.payment(payment_id).into_iter().collect(),
             ledger.transfers(payment_id),
             ledger.query("SELECT * FROM v1_chain", &[]),
         ];
-        for row in rows.iter().flatten() {
-            story.push_str(&format!("{row}\n"));
-        }
-        for event in ledger.events(payment_id) {
+        let events = ledger.events(payment_id).into_iter().map(|event| {
             let fields = ["seq", "kind", "from_status", "to_status", "reason"];
-            let fields = fields.map(|field| event[field].to_string());
-            story.push_str(&format!("event {}\n", fields.join(" ")));
-        }
-        story
+            format!(
+                "event {}",
+                fields.map(|field| event[field].to_string()).join(" ")
+            )
+        });
+        let rows = rows.iter().flatten().map(Row::to_string);
+        rows.chain(events).collect::<Vec<_>>().join("\n")
     }
 
     /// The statuses that a payment went through, oldest first.

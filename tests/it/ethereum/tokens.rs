@@ -160,12 +160,21 @@ fn the_right_asset_after_a_wrong_one_pays() {
     confirmd.await_payment("order-1", &paid);
 }
 
+/// A name, the base units that arrive, and the status, reason and flags that follow.
+type Case = (
+    &'static str,
+    &'static [u64],
+    &'static str,
+    Option<&'static str>,
+    &'static str,
+);
+
 /// A1 for a token with six decimals.
 #[test]
 fn what_arrives_decides_what_a_token_payment_becomes() {
     let (ethereum, confirmd) = world();
     let (anvil, tokens) = (&ethereum.anvil, &ethereum.tokens);
-    let cases: [(&str, &[u64], &str, Option<&str>, &str); 6] = [
+    let cases: [Case; 6] = [
         (
             "short",
             &[24_999_999],
