@@ -2,6 +2,12 @@
 //!
 //! `CONFIRMD_ABORT_AT=point[:n]` aborts at the n-th passing of that point, the first when no
 //! number is given. Only builds with debug assertions look at it; a release has no such code.
+//!
+//! The points: `migration` (a schema is made, not committed), `inbox_read` (requests are read,
+//! nobody knows of them), `after_begin` (of a step's transaction), `mid_step` (its payments are
+//! written, its chain is not), `mid_rollback` (blocks left, nothing took their place),
+//! `mid_backfill` (a portion of the past is done, not committed), `after_commit` (memory does not
+//! know yet), `checkpoint` (of a clean stop).
 
 /// Passes the point `name`; ends the process there when the environment says so.
 #[cfg(debug_assertions)]

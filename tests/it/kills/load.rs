@@ -15,6 +15,9 @@ use crate::nodes::tokens;
 /// A deadline that passes while the test runs.
 const SOON_MS: i64 = 3_000;
 
+/// How much of the past the daemon scans in one step.
+const PORTION_BLOCKS: u64 = 16;
+
 /// What a load begins with: both daemons alike, or the victim behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
@@ -154,13 +157,13 @@ impl World {
         for coin in [Coin::Btc, Coin::Eth, Coin::Usdt] {
             self.register(coin);
         }
-        for coin in [Coin::Btc, Coin::Usdt] {
+        for coin in [Coin::Btc, Coin::Usdt, Coin::Eth] {
             for order in self.orders_at(coin, &Stage::Open, 1) {
                 self.pay(order);
             }
+            self.mine_eth(1);
         }
         self.mine_empty_btc();
-        self.mine_eth(1);
     }
 
     /// Blocks that hold nothing new are replaced.
@@ -169,15 +172,18 @@ impl World {
         self.replace_eth_blocks(2);
     }
 
-    /// Registrations of what was paid long ago.
+    /// Registrations of what was paid before, so long that it takes two portions to find; when there is
+    /// nothing of that kind, one for which everything is scanned in vain.
     pub fn register_early(&mut self) {
-        let past = json!({"scan_from": 1});
+        if self.early.is_empty() {
+            let address = self.new_address(Coin::Usdt);
+            self.register_at(Coin::Usdt, &address, &json!({"scan_from": 1}));
+        }
+        let past = json!({"scan_from": self.btc.height() - PORTION_BLOCKS - 4});
         for (address, txid) in std::mem::take(&mut self.early) {
             let order = self.register_at(Coin::Btc, &address, &past);
             self.await_paid(order, txid);
         }
-        let address = self.new_address(Coin::Usdt);
-        self.register_at(Coin::Usdt, &address, &past);
     }
 }
 

@@ -32,6 +32,10 @@ const COMPARE_EVERY: Duration = Duration::from_millis(50);
 const FINAL_DEPTH: i64 = 12;
 const ANVIL_EPOCH: [&str; 2] = ["--slots-in-an-epoch", "6"];
 
+/// So many blocks later every coin of the wallet is mature, and stays so when blocks are replaced: else the node
+/// itself would forget payments that the victim has not seen.
+const MATURITY: u64 = 110;
+
 /// What a payment is asked for in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coin {
@@ -85,6 +89,7 @@ impl World {
     /// Both nodes and the control; of the victim there is nothing but its configuration.
     pub fn new(seed: u64) -> Self {
         let btc = Bitcoind::start();
+        btc.mine(MATURITY);
         let eth = Ethereum::start_with(&ANVIL_EPOCH);
         let setup = || {
             let setup = Confirmd::with(&btc).and(&eth);
