@@ -142,7 +142,8 @@ impl Rig {
 
     pub fn handle(&mut self, input: &Input) {
         self.watcher.handle(input).expect("a commit");
-        while self.watcher.next_ask().is_some() {}
+        let chain = ChainName::new(self.side.chain());
+        while self.watcher.next_ask(&chain).is_some() {}
     }
 
     fn start(&mut self) {

@@ -85,7 +85,8 @@ const fn registry_exit(error: &RegistryError) -> Exit {
     match error {
         RegistryError::OtherChain { .. }
         | RegistryError::OtherAsset { .. }
-        | RegistryError::UnknownChain { .. } => Exit::Config,
+        | RegistryError::UnknownChain { .. }
+        | RegistryError::StillWatched { .. } => Exit::Config,
         RegistryError::Store(error) => store_exit(error),
     }
 }

@@ -275,12 +275,14 @@ impl Case<'_> {
         Ok(Some(amount))
     }
 
-    /// The payment with these present causes for review put away.
+    /// The payment with these present causes for review put away. A refused change is always
+    /// among them: a person looked.
     fn reviewed(&self, seen: &dyn Fn(&str) -> bool) -> Payment {
         let mut after = self.payment.clone();
         let causes = assess::assess(self.payment, self.view, self.now).causes;
         let causes = causes.into_iter().filter(|cause| seen(cause));
         after.history.acked.extend(causes);
+        after.history.held = None;
         after
     }
 }

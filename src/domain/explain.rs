@@ -169,6 +169,10 @@ fn deadline(payment: &Payment, now: UnixMs) -> Option<String> {
 
 fn waiting(payment: &Payment, view: &ChainView, wait: Wait) -> String {
     match wait {
+        Wait::Review => {
+            "A verdict waits until a person looks at a refused change and acknowledges it."
+                .to_owned()
+        }
         Wait::Scan => {
             let from = match payment.scan.from {
                 ScanFrom::Height(height) => format!("block {height}"),

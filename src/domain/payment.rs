@@ -178,12 +178,27 @@ pub struct History {
     pub acked: BTreeSet<String>,
     /// A status that the facts asked for and the transition table does not have.
     pub impossible: Option<Status>,
+    /// The database refused a change; no verdict is made until a person looked.
+    pub held: Option<Hold>,
     /// Whether the judgement is fixed for good.
     pub is_final: bool,
     /// The last time that the status or its reason changed.
     pub status_at: Option<UnixMs>,
     /// The last time that significant money came.
     pub money_at: Option<UnixMs>,
+}
+
+/// A change that the database refused. What is stored may lack what the change would have
+/// brought, so the payment gets no `paid`, `expired` or `invalid` and is not scanned for, until a
+/// person acknowledges it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// When it was first refused.
+    pub at: UnixMs,
+    /// The status that the change would have led to.
+    pub status: Status,
+    /// What was refused.
+    pub problem: String,
 }
 
 /// How a payment was closed.

@@ -8,13 +8,14 @@ use super::{
     rows::{self, chain::StoredChain},
 };
 use crate::domain::{
-    asset::{AssetCode, ChainName},
+    asset::{AssetCode, ChainKind, ChainName},
     block::{Height, TxId},
     facts::OutPoint,
-    payment::PaymentKey,
+    payment::{Payment, PaymentKey},
     status::Status,
     step::InboxPosition,
     time::UnixMs,
+    transfer::{Position, Transfer},
 };
 use rusqlite::{OptionalExtension, Params, Row, params};
 use std::collections::BTreeSet;
@@ -69,6 +70,11 @@ const LOOSE: &str = "SELECT t.txid, t.payment_key, t.inputs, t.state = 'mempool'
     AND p.watching = 1 AND t.txid IS NOT NULL";
 
 const COUNTS: &str = "SELECT asset, status, count(*) FROM payment GROUP BY status, asset";
+
+/// The last comparison is what lets the index of credits be used.
+const HOLDER: &str = "SELECT payment_key FROM transfer
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND txid = ?2 AND position = ?3
+    AND position <> 'dust'";
 
 impl Store {
     /// Payments of a chain whose judgement may change by itself by now, at most `limit`,
@@ -130,6 +136,23 @@ impl Store {
             Ok(())
         })?;
         Ok(loose)
+    }
+
+    /// Which payment holds each of these credits already, in the order asked; `None` for one that
+    /// is new. A credit stays with its payment even when the address belongs to a later one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn holder_of(
+        &self,
+        chain: &ChainName,
+        kind: ChainKind,
+        credits: &[(TxId, Position)],
+    ) -> Result<Vec<Option<PaymentKey>>, StoreError> {
+        let find = |(txid, position): &(TxId, Position)| {
+            credit_holder(&self.conn, chain, kind, *txid, position)
+        };
+        Ok(credits.iter().map(find).collect::<Result<_, Fault>>()?)
     }
 
     /// A chain as it was last committed, with its last blocks; `None` for an unknown one.
@@ -245,6 +268,33 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The payment that holds a transfer like this one.
+pub(super) fn holder(
+    conn: &rusqlite::Connection,
+    payment: &Payment,
+    transfer: &Transfer,
+) -> Result<Option<PaymentKey>, Fault> {
+    let (txid, position) = (transfer.txid, &transfer.position);
+    credit_holder(conn, &payment.chain, payment.kind, txid, position)
+}
+
+fn credit_holder(
+    conn: &rusqlite::Connection,
+    chain: &ChainName,
+    kind: ChainKind,
+    txid: TxId,
+    position: &Position,
+) -> Result<Option<PaymentKey>, Fault> {
+    let txid = rows::block::hash(kind, &txid);
+    let key = conn
+        .prepare_cached(HOLDER)?
+        .query_row(params![chain.as_str(), txid, position.to_string()], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(key.map(PaymentKey))
 }
 
 pub(super) fn chain(

@@ -57,6 +57,19 @@ pub enum RegistryError {
         /// The chain.
         chain: ChainName,
     },
+    /// Open payments wait for money in an asset that is configured no more.
+    #[error(
+        "asset {code} on chain {chain} is not configured but has {payments} open payments; keep it \
+         configured, with `enabled = false` to take no new ones, until they are settled"
+    )]
+    StillWatched {
+        /// The asset.
+        code: String,
+        /// Its chain.
+        chain: String,
+        /// How many.
+        payments: u64,
+    },
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,8 +93,8 @@ impl Store {
     /// chain is unhealthy until its source was heard.
     ///
     /// # Errors
-    /// When a name stands for something else in the database, or the database fails; then
-    /// nothing was changed.
+    /// When a name stands for something else in the database, when open payments are in an asset
+    /// or on a chain that is not configured, or the database fails; then nothing was changed.
     pub fn sync_registry(
         &mut self,
         chains: &[ChainEntry],
@@ -99,6 +112,7 @@ impl Store {
         for asset in assets {
             sync_asset(&tx, asset, chains)?;
         }
+        refuse_abandoned(&tx, assets)?;
         tx.commit()?;
         Ok(())
     }
@@ -160,6 +174,30 @@ fn sync_asset(
             asset.enabled,
         ],
     )?;
+    Ok(())
+}
+
+/// Nobody would see the money of open payments, nor take back a `paid` whose block is gone.
+fn refuse_abandoned(conn: &Connection, assets: &[Asset]) -> Result<(), RegistryError> {
+    let mut statement = conn.prepare(
+        "SELECT a.code, c.name, count(*)
+           FROM asset AS a JOIN chain AS c ON c.key = a.chain_key
+           JOIN payment AS p ON p.asset = a.code
+            AND p.status IN ('new', 'pending', 'confirming', 'paid')
+          WHERE p.watching = 1 AND p.is_final = 0
+          GROUP BY a.code ORDER BY a.code",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let code: String = row.get(0)?;
+        if !assets.iter().any(|asset| asset.code.as_str() == code) {
+            return Err(RegistryError::StillWatched {
+                chain: row.get(1)?,
+                payments: u64::try_from(row.get::<_, i64>(2)?).unwrap_or_default(),
+                code,
+            });
+        }
+    }
     Ok(())
 }
 

@@ -27,13 +27,14 @@ pub(super) const SCANNING: &str =
     "SELECT key, scan_from_height, scan_from_at, scanned_to, scan_goal
    FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 1
-    AND scan_goal IS NOT NULL
+    AND scan_goal IS NOT NULL AND held = 0
   ORDER BY key";
 
 impl Store {
     /// The next scan of the past that payments of this chain need; `None` when every past is
-    /// scanned or the chain has no cursor. Starts by height and by time are never mixed in one
-    /// batch: it ends before the first payment that starts the other way.
+    /// scanned or the chain has no cursor. A payment whose change was refused waits for a person.
+    /// Starts by height and by time are never mixed in one batch: it ends before the first
+    /// payment that starts the other way.
     ///
     /// # Errors
     /// See [`StoreError`].

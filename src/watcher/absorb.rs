@@ -213,6 +213,6 @@ impl Watcher {
 
     fn readiness(&self, chain: &super::state::ChainState, now: Now) -> Option<String> {
         let frozen = chain.view.frozen.map(|reason| format!("frozen: {reason}"));
-        frozen.or_else(|| self.trouble(chain, &chain.view, now))
+        frozen.or_else(|| Self::trouble(chain, &chain.view, now))
     }
 }

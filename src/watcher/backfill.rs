@@ -41,7 +41,7 @@ impl Watcher {
         let mut view = chain.view.clone();
         self.settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
-        let error = self.trouble(chain, &view, now);
+        let error = Self::trouble(chain, &view, now);
         let scan = ScanStep {
             to,
             up_to: batch.up_to,

@@ -61,7 +61,7 @@ impl Watcher {
             .iter()
             .flat_map(|facts| facts.ignored.iter().copied())
             .collect();
-        let error = self.trouble(chain, &view, now);
+        let error = Self::trouble(chain, &view, now);
         let step = plan.record_chain(view.clone(), error);
         step.disconnected_to = fork.map(|block| block.id.height);
         step.connected = blocks.iter().map(|facts| facts.block).collect();
@@ -145,7 +145,7 @@ impl Watcher {
         if let Some((_, status)) = &chain.answer {
             view.tip = Some(status.tip);
         }
-        view.healthy = self.trouble(chain, view, now).is_none();
+        view.healthy = Self::trouble(chain, view, now).is_none();
         if view.frozen.is_none() && !chain.tagged {
             let depth = chain.spec.final_depth;
             let by_depth = view

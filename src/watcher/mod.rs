@@ -216,7 +216,7 @@ impl Watcher {
     }
 
     /// Why a chain gives no verdicts under a view, if so.
-    fn trouble(&self, chain: &ChainState, view: &ChainView, now: Now) -> Option<String> {
+    fn trouble(chain: &ChainState, view: &ChainView, now: Now) -> Option<String> {
         let clock = chain.suspended_at.map(|_| {
             "the wall clock jumped and no block agrees with it yet: check the machine's time"
                 .to_owned()

@@ -84,7 +84,7 @@ impl Watcher {
                 .entries
                 .push(freeze_entry(chain, frozen, now.wall));
             let error = frozen.map(|(_, message)| message.to_owned());
-            let error = error.or_else(|| self.trouble(chain, &view, now));
+            let error = error.or_else(|| Self::trouble(chain, &view, now));
             plan.record_chain(view.clone(), error);
         }
         plan.view = Some((at, view));
@@ -94,7 +94,7 @@ impl Watcher {
     fn record_if_changed(&self, chain: &ChainState, view: &ChainView, now: Now, plan: &mut Plan) {
         let error = match view.frozen {
             Some(_) => chain.error.clone(),
-            None => self.trouble(chain, view, now),
+            None => Self::trouble(chain, view, now),
         };
         let (stored, stored_error) = &chain.stored;
         let row = ChainView {

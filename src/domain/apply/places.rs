@@ -12,12 +12,15 @@ use crate::domain::{
     time::UnixMs,
     transfer::{Anchor, Disposition, Place, Position, Transfer},
 };
+use std::collections::BTreeSet;
 
 /// Takes facts into a payment, in order.
 pub fn take(payment: &mut Payment, facts: &[Fact]) {
+    let rests_on = accepted_money(payment);
     for fact in facts {
         take_one(payment, fact, facts);
     }
+    void_acceptance(payment, &rests_on);
     inherit_first_seen(&mut payment.transfers);
 }
 
@@ -43,7 +46,10 @@ fn take_one(payment: &mut Payment, fact: &Fact, all: &[Fact]) {
             inputs,
         } => seen(payment, credit, *seen_at, inputs, all),
         Fact::Evicted { txid } => each_of(payment, *txid, evict),
-        Fact::Replaced { txid, by } => each_of(payment, *txid, |t| replace(t, *by)),
+        Fact::Replaced { txid, by } => {
+            let ours = transactions(payment);
+            each_of(payment, *txid, |t| replace(t, *by, &ours));
+        }
         Fact::Conflicted { txid, by, block } => {
             each_of(payment, *txid, |t| conflict(t, *by, *block));
         }
@@ -57,15 +63,12 @@ fn each_of(payment: &mut Payment, txid: TxId, change: impl Fn(&mut Transfer)) {
 }
 
 /// Blocks above `fork` left the best chain: their money falls back to the mempool, where there
-/// is one, until the source says otherwise. An acceptance that rested on them is void, even when
-/// the same input mines the transaction again: how blocks are batched must not matter.
+/// is one, until the source says otherwise.
 fn disconnect(payment: &mut Payment, fork: Height) {
     let gone = |block: &BlockRef| block.id.height > fork;
-    let mut left = Vec::new();
     for transfer in &mut payment.transfers {
         match &mut transfer.place {
             Place::Block(anchor) if gone(&anchor.block) && transfer.position != Position::Dust => {
-                left.push(transfer.txid.to_string());
                 transfer.place = fallen_back(payment.kind, transfer.coinbase);
             }
             Place::Replaced { confirmed_in, .. } => {
@@ -74,12 +77,36 @@ fn disconnect(payment: &mut Payment, fork: Height) {
             Place::Block(_) | Place::Mempool | Place::Evicted | Place::Orphaned => {}
         }
     }
-    let history = &mut payment.history;
-    let void = |txids: &[String]| txids.iter().any(|txid| left.contains(txid));
-    if !history.is_final && history.accepted.as_ref().is_some_and(|a| void(&a.txids)) {
-        history.accepted = None;
-    }
     cut_scan_back(payment, fork);
+}
+
+/// The rows in blocks that an acceptance rests on, as they are.
+fn accepted_money(payment: &Payment) -> Vec<(usize, Transfer)> {
+    let accepted = payment.history.accepted.as_ref();
+    let txids = accepted.map_or(&[][..], |accepted| &accepted.txids);
+    let rests = |t: &Transfer| t.place.anchor().is_some() && txids.contains(&t.txid.to_string());
+    let rows = payment.transfers.iter().enumerate();
+    rows.filter(|(_, transfer)| rests(transfer))
+        .map(|(row, transfer)| (row, transfer.clone()))
+        .collect()
+}
+
+/// An acceptance is void when money that it rests on is in no block, or is less, after all facts:
+/// a transaction that only moved to another block keeps it.
+fn void_acceptance(payment: &mut Payment, rests_on: &[(usize, Transfer)]) {
+    let Some(accepted) = payment.history.accepted.as_ref() else {
+        return;
+    };
+    let stands = |(row, was): &(usize, Transfer)| {
+        payment.transfers.get(*row).is_some_and(|is| {
+            is.place.anchor().is_some() && is.asset == was.asset && is.amount >= was.amount
+        })
+    };
+    let found = |txid: &String| rests_on.iter().any(|(_, t)| t.txid.to_string() == *txid);
+    let holds = rests_on.iter().all(stands) && accepted.txids.iter().all(found);
+    if !holds && !payment.history.is_final {
+        payment.history.accepted = None;
+    }
 }
 
 /// A coinbase transaction cannot be in a mempool.
@@ -98,7 +125,11 @@ fn cut_scan_back(payment: &mut Payment, fork: Height) {
     scan.skip_if_nothing_lies_between();
 }
 
+/// The past of a held payment waits for a person: what it brings might be refused again.
 fn scanned(payment: &mut Payment, to: Height) {
+    if payment.history.held.is_some() {
+        return;
+    }
     let scan = &mut payment.scan;
     let to = scan.goal.map_or(to, |goal| goal.min(to));
     scan.scanned_to = Some(scan.scanned_to.map_or(to, |known| known.max(to)));
@@ -176,9 +207,15 @@ fn seen(
         transfer.inputs = inputs.to_vec();
         payment.transfers.push(transfer);
     }
+    let ours = transactions(payment);
     for other in rivals(payment, credit.txid, inputs) {
-        replace(other, credit.txid);
+        replace(other, credit.txid, &ours);
     }
+}
+
+/// The transactions that pay this payment.
+fn transactions(payment: &Payment) -> BTreeSet<TxId> {
+    payment.transfers.iter().map(|t| t.txid).collect()
 }
 
 fn revive(transfer: &mut Transfer, seen_at: UnixMs, inputs: &[OutPoint]) {
@@ -206,24 +243,20 @@ fn evict(transfer: &mut Transfer) {
     }
 }
 
-fn replace(transfer: &mut Transfer, by: TxId) {
+/// What replaced a transfer first stays, so that the n-th replacement is not news about n rows;
+/// but one that pays us takes the place of one that does not, to be as early as the first.
+fn replace(transfer: &mut Transfer, by: TxId, ours: &BTreeSet<TxId>) {
+    let replaced = Place::Replaced {
+        by,
+        confirmed_in: None,
+    };
     match transfer.place {
-        Place::Mempool
-        | Place::Evicted
-        | Place::Orphaned
-        | Place::Replaced {
-            confirmed_in: None, ..
-        } => {
-            transfer.place = Place::Replaced {
-                by,
-                confirmed_in: None,
-            };
-        }
-        Place::Block(_)
-        | Place::Replaced {
-            confirmed_in: Some(_),
-            ..
-        } => {}
+        Place::Mempool | Place::Evicted | Place::Orphaned => transfer.place = replaced,
+        Place::Replaced {
+            by: first,
+            confirmed_in: None,
+        } if !ours.contains(&first) && ours.contains(&by) => transfer.place = replaced,
+        Place::Block(_) | Place::Replaced { .. } => {}
     }
 }
 

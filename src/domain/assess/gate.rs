@@ -10,6 +10,8 @@ use crate::domain::{
 /// What must happen before a judgement can change by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wait {
+    /// A person must look: the database refused a change.
+    Review,
     /// The scan of past blocks for this payment must end.
     Scan,
     /// The source must be healthy again.
@@ -42,7 +44,7 @@ impl<'a> Gate<'a> {
     }
 
     /// Whether a verdict (`paid`, `expired`, `invalid`) may be made now: the source is healthy,
-    /// the chain is not frozen, and the payment's past is scanned.
+    /// the chain is not frozen, the payment's past is scanned, and no change of it was refused.
     ///
     /// A frozen chain holds back `expired` and `invalid` too: while our view of the chain is in
     /// doubt, nobody is told that their money did not come.
@@ -50,7 +52,9 @@ impl<'a> Gate<'a> {
     /// # Errors
     /// What to wait for.
     pub fn verdict(&self) -> Result<(), Wait> {
-        if !self.payment.scan.is_complete() {
+        if self.payment.history.held.is_some() {
+            Err(Wait::Review)
+        } else if !self.payment.scan.is_complete() {
             Err(Wait::Scan)
         } else if !self.view.healthy {
             Err(Wait::Health)
@@ -137,6 +141,8 @@ pub fn due(waits: &[Wait]) -> Due {
     let mut due = Due::default();
     for wait in waits {
         match *wait {
+            // Time and blocks change nothing about it; the request that ends it judges anew.
+            Wait::Review => {}
             // Before every block on purpose: found by the first look that is allowed.
             Wait::Scan | Wait::Health | Wait::Thaw | Wait::Agreement => {
                 due.at = Some(UnixMs(0));

@@ -66,6 +66,9 @@ pub fn review_causes(
     if history.reversals > 0 {
         causes.push(format!("{REVERSAL}{}", history.reversals));
     }
+    if let Some(hold) = &history.held {
+        causes.push(format!("held:{}", hold.at.0));
+    }
     if let Some(status) = history.impossible {
         causes.push(format!("impossible:{status}"));
     }

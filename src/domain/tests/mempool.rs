@@ -70,6 +70,29 @@ fn a_replacement_that_pays_us_takes_over() {
 }
 
 #[test]
+fn one_more_replacement_is_no_news_about_older_ones() {
+    let story = check(
+        "BTC 0.4",
+        "
+        see a=0.4@x
+        see b=0.4@x => told=transfer,transfer,status
+        see c=0.4@x => told=transfer,transfer,status a@replaced b@replaced
+        replace a z => told=
+        mine d=0.4@x => a@replaced told=transfer,transfer,transfer,transfer,status
+        ",
+    );
+    assert_eq!(story.payment.transfers.len(), 4);
+}
+
+#[test]
+fn a_replacement_is_as_early_even_when_one_that_pays_elsewhere_came_between() {
+    check(
+        "BTC 0.4",
+        "see a=0.4@x\nreplace a z\nwait 2h => expired/deadline\nsee b=0.4@x\nmine b\nblocks 1 => paid/exact",
+    );
+}
+
+#[test]
 fn a_replacement_after_the_deadline_is_as_early_as_what_it_replaced() {
     check(
         "BTC 0.4",

@@ -178,19 +178,30 @@ impl Both {
         }
         self.books.tip -= count;
         let tip = self.books.tip;
-        for (name, tx) in &mut self.books.txs {
+        for tx in self.books.txs.values_mut() {
             match tx.at {
                 At::Block(height) if height > tip => {
                     tx.at = if mempool { At::Mempool } else { At::Evicted };
-                    if !self.books.is_final && self.books.accepted.contains(name) {
-                        self.books.accepted.clear();
-                    }
                 }
                 At::Conflicted(Some(height)) if height > tip => tx.at = At::Conflicted(None),
                 At::Unknown | At::Mempool | At::Block(_) | At::Evicted | At::Conflicted(_) => {}
             }
         }
         true
+    }
+
+    /// An acceptance is void unless all of its money is in blocks after the whole input.
+    fn void_acceptance(&mut self) {
+        let Books {
+            txs,
+            accepted,
+            is_final,
+            ..
+        } = &mut self.books;
+        let in_block = |name: &String| matches!(txs[name].at, At::Block(_));
+        if !*is_final && !accepted.iter().all(in_block) {
+            accepted.clear();
+        }
     }
 
     fn carry_out(&mut self, op: &Op, mempool: bool) {
@@ -214,12 +225,14 @@ impl Both {
             }
             Op::Rollback(count) => {
                 if self.disconnect(*count, mempool) {
+                    self.void_acceptance();
                     self.act(&format!("rollback {count}"));
                 }
             }
             Op::Swap(count, picks) => {
                 if self.disconnect(*count, mempool) {
                     let words = self.connect(picks);
+                    self.void_acceptance();
                     self.act(&format!("swap {count} {}", words.join(" ")));
                 }
             }

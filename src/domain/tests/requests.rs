@@ -112,6 +112,55 @@ fn an_accepted_appeal_is_paid_by_the_operator() {
 }
 
 #[test]
+fn an_acceptance_outlives_a_move_to_another_block() {
+    check(
+        "BTC 0.4",
+        "
+        mine a=0.1
+        blocks 1
+        accept       => paid/operator
+        swap 2 a     => paid/operator told=transfer
+        swap 1 / a   => paid/operator told=transfer
+        rollback 1   => pending told=transfer,reversed
+        ",
+    );
+}
+
+#[test]
+fn a_held_payment_gets_no_verdict_until_a_person_looked() {
+    let hold = |story: &mut super::Story| {
+        story.payment.history.held = Some(crate::domain::payment::Hold {
+            at: super::setup::START,
+            status: crate::domain::status::Status::Paid,
+            problem: "refused".to_owned(),
+        });
+        story.act("poll");
+    };
+    let mut story = check("BTC 0.4", "mine a=0.4 => confirming reviewed");
+    hold(&mut story);
+    story.expect("review", "held");
+    for (action, expected) in [
+        ("blocks 9", "confirming"),
+        ("rollback 10", "pending"),
+        ("wait 48h", "pending"),
+        ("mine a", "confirming"),
+        ("blocks 9", "confirming"),
+        ("ack", "paid/exact"),
+    ] {
+        story.act(action);
+        story.expect(expected, action);
+    }
+    story.expect("reviewed", "ack");
+    let mut story = check("BTC 0.4", "");
+    hold(&mut story);
+    story.act("wait 48h");
+    story.expect("new", "held");
+    assert_eq!(story.payment.judged.due.at, None, "nothing is due");
+    story.act("ack");
+    story.expect("expired/deadline", "ack");
+}
+
+#[test]
 fn an_acceptance_is_void_when_its_money_leaves_the_chain() {
     check(
         "BTC 0.4",
@@ -124,15 +173,24 @@ fn an_acceptance_is_void_when_its_money_leaves_the_chain() {
         blocks 1    => invalid/underpaid
         ",
     );
-    // However the blocks are batched.
+    // In another block with less it is other money.
     check(
-        "BTC 0.4",
+        "USDT 25",
         "
-        mine a=0.1
-        blocks 1
-        accept
-        swap 2 a    => confirming told=transfer,reversed
-        blocks 1    => invalid/underpaid
+        mine a=20
+        blocks 5
+        accept      => paid/operator
+        swap 6 a=19 => confirming told=transfer,reversed
+        blocks 5    => invalid/underpaid
+        ",
+    );
+    check(
+        "USDT 25",
+        "
+        mine a=10+10
+        blocks 5
+        accept      => paid/operator
+        swap 6 a=10 => confirming told=transfer,transfer,reversed
         ",
     );
     check(

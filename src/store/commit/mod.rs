@@ -5,6 +5,7 @@
 
 mod chain;
 mod journal;
+mod keep;
 mod payments;
 mod requests;
 
@@ -40,8 +41,8 @@ pub struct Committed {
     pub watched_again: Vec<Watched>,
 }
 
-/// A payment whose change the last guard refused: its status stays, it needs review, and the
-/// journal says so.
+/// A payment whose change the last guard refused: its status stays, it gets no verdict until a
+/// person looked, and the journal says so once. Its transfers left the blocks that left the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// Which.
@@ -117,7 +118,9 @@ fn write(
     for payment in &step.payments {
         let written = match refusal {
             Refusal::FailsStep => Ok(payments::write(tx, journal, payment)?),
-            Refusal::KeepsPayment => payments::write_or_keep(tx, journal, payment)?,
+            Refusal::KeepsPayment => {
+                keep::write_or_keep(tx, journal, payment, step.chain.as_ref())?
+            }
         };
         match written {
             Ok(true) => committed.watched_again.push(Watched::by(&payment.payment)),

@@ -1,18 +1,16 @@
-//! Writing payments with their transfers and entries, and what is left when that is refused.
+//! Writing payments with their transfers and entries.
+//!
+//! Knows nothing of what becomes of a payment whose change is refused.
 
-use super::{Kept, journal::Journal};
+use super::journal::Journal;
 use crate::{
-    domain::{
-        event::{Entry, EventKind},
-        payment::Payment,
-        step::PaymentStep,
-    },
+    domain::{payment::Payment, step::PaymentStep},
     store::{
         error::Fault,
         rows::{self, field::integer},
     },
 };
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 
 /// Writes a payment: the row when it is new, then transfers and entries, then the row's changes.
 /// The entries move its status, so a row can say nothing that the journal does not. Says whether
@@ -85,7 +83,8 @@ fn agrees_with_journal(conn: &Connection, payment: &Payment) -> Result<(), Fault
         .ok_or_else(|| Fault::Guard(UNTOLD.to_owned()))
 }
 
-fn update(conn: &Connection, payment: &Payment) -> Result<(), Fault> {
+/// Writes the changing columns of a payment whose entries are written.
+pub(super) fn update(conn: &Connection, payment: &Payment) -> Result<(), Fault> {
     let values = rows::payment::update(payment)?;
     let changed = conn
         .prepare_cached(&rows::payment::UPDATE)?
@@ -93,84 +92,4 @@ fn update(conn: &Connection, payment: &Payment) -> Result<(), Fault> {
     (changed == 1)
         .then_some(())
         .ok_or_else(|| Fault::Guard(UNTOLD.to_owned()))
-}
-
-/// Writes a payment, or keeps it as it was when a guard refuses the change. What was seen on the
-/// chain is recorded even then, where it can be: the cursor passes those blocks.
-pub(super) fn write_or_keep(
-    conn: &Connection,
-    journal: &mut Journal<'_>,
-    step: &PaymentStep,
-) -> Result<Result<bool, Kept>, Fault> {
-    let mark = journal.mark();
-    match within_savepoint(conn, || write(conn, journal, step))? {
-        Ok(watches_again) => Ok(Ok(watches_again)),
-        Err(problem) => {
-            journal.rewind(mark);
-            keep(conn, journal, step, &problem)?;
-            Ok(Err(Kept {
-                key: step.payment.key,
-                id: step.payment.id.clone(),
-                problem,
-            }))
-        }
-    }
-}
-
-/// Runs `change` and undoes it when a guard refuses it; the text says what was refused.
-fn within_savepoint<T>(
-    conn: &Connection,
-    change: impl FnOnce() -> Result<T, Fault>,
-) -> Result<Result<T, String>, Fault> {
-    conn.execute_batch("SAVEPOINT payment")?;
-    match change() {
-        Ok(done) => {
-            conn.execute_batch("RELEASE payment")?;
-            Ok(Ok(done))
-        }
-        Err(fault) if fault.is_guard() => {
-            conn.execute_batch("ROLLBACK TO payment; RELEASE payment")?;
-            Ok(Err(fault.text()))
-        }
-        Err(fault) => Err(fault),
-    }
-}
-
-fn keep(
-    conn: &Connection,
-    journal: &mut Journal<'_>,
-    step: &PaymentStep,
-    problem: &str,
-) -> Result<(), Fault> {
-    let id = &step.payment.id;
-    let at = journal.recorded_at();
-    let version: Option<i64> = conn
-        .prepare_cached("SELECT version FROM payment WHERE key = ? AND payment_id = ?")?
-        .query_row(params![step.payment.key.0, id.as_str()], |row| row.get(0))
-        .optional()?;
-    let version = version.and_then(|version| u64::try_from(version).ok());
-    let transfers = match version {
-        Some(_) => within_savepoint(conn, || write_transfers(conn, step))?,
-        None => Ok(()),
-    };
-    if version.is_some() {
-        conn.prepare_cached("UPDATE payment SET needs_review = 1, updated_at = ? WHERE key = ?")?
-            .execute(params![at.0, step.payment.key.0])?;
-    }
-    journal.add(&Entry {
-        payment: version.map(|version| (id.clone(), version.saturating_add(1))),
-        kind: EventKind::Attention,
-        from: None,
-        to: None,
-        reason: None,
-        data: serde_json::json!({
-            "payment_id": id.as_str(),
-            "chain": step.payment.chain.as_str(),
-            "attention": "change_refused",
-            "message": problem,
-            "refused_status": step.payment.judged.status.as_str(),
-            "transfers_recorded": transfers.is_ok(),
-        }),
-        occurred_at: at,
-    })
 }

@@ -32,6 +32,8 @@ fn undone(outcome: &RequestOutcome, kept: &Kept) -> RequestOutcome {
     }
 }
 
+/// Writes an outcome unless its request has one: ids come from a file that others write, and no
+/// id may make a commit fail.
 fn add(conn: &Connection, step: &Step, outcome: &RequestOutcome) -> Result<(), Fault> {
     let request = &outcome.request;
     let version = outcome
@@ -41,9 +43,10 @@ fn add(conn: &Connection, step: &Step, outcome: &RequestOutcome) -> Result<(), F
     conn.prepare_cached(
         "INSERT INTO request (request_id, payment_id, kind, outcome, code, message, actor, note,
                               event_seq, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
-                 (SELECT seq FROM event WHERE version = ?9 AND payment_key =
-                    (SELECT key FROM payment WHERE payment_id = ?2)), ?10)",
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+                (SELECT seq FROM event WHERE version = ?9 AND payment_key =
+                   (SELECT key FROM payment WHERE payment_id = ?2)), ?10
+          WHERE NOT EXISTS (SELECT 1 FROM request WHERE request_id = ?1)",
     )?
     .execute(params![
         request.request_id,

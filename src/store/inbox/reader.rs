@@ -123,16 +123,16 @@ fn select(conn: &rusqlite::Connection, after: Option<&InboxPosition>) -> Result<
         .filter(|position| position.inbox_id == inbox_id)
         .map_or(0, |position| position.seq);
     let mut statement = conn.prepare(SELECT)?;
-    let requests = statement.query_map((seq, ROWS_PER_READ), read_request)?;
-    Ok(Batch {
-        inbox_id,
-        requests: requests.collect::<Result<_, _>>()?,
-    })
+    let read = |row: &Row<'_>| read_request(row, &inbox_id);
+    let requests = statement
+        .query_map((seq, ROWS_PER_READ), read)?
+        .collect::<Result<_, _>>()?;
+    Ok(Batch { inbox_id, requests })
 }
 
-fn read_request(row: &Row<'_>) -> rusqlite::Result<Request> {
+fn read_request(row: &Row<'_>, inbox_id: &str) -> rusqlite::Result<Request> {
     let seq: i64 = row.get(0)?;
-    let request_id = text(row.get_ref(1)?).unwrap_or_else(|| format!("unreadable:{seq}"));
+    let request_id = id(row.get_ref(1)?).unwrap_or_else(|| format!("unreadable:{inbox_id}:{seq}"));
     let or_empty = |value| text(value).unwrap_or_default();
     Ok(Request {
         seq,
@@ -143,6 +143,11 @@ fn read_request(row: &Row<'_>) -> rusqlite::Result<Request> {
         actor: text(row.get_ref(5)?),
         created_at: UnixMs(row.get_ref(6)?.as_i64().unwrap_or(0)),
     })
+}
+
+/// An id to the letter: replacing what is no UTF-8 would make one id of many.
+fn id(value: ValueRef<'_>) -> Option<String> {
+    value.as_str().ok().map(str::to_owned)
 }
 
 fn text(value: ValueRef<'_>) -> Option<String> {

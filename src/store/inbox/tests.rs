@@ -377,11 +377,16 @@ fn a_row_that_circumvented_the_triggers_is_still_read() {
         "INSERT INTO request (request_id, kind, payment_id, body, created_at)
          VALUES ('a', 'k', 'p', CAST(zeroblob(9000000) AS TEXT), 1),
                 (CAST(x'ff6162' AS TEXT), 'k', 'p', '{}', 1),
+                (CAST(x'fe6162' AS TEXT), 'k', 'p', '{}', 1),
                 (CAST(zeroblob(129) AS TEXT), 'k', 'p', '{}', 1)",
     )
     .unwrap();
     let batch = read(&path, None).unwrap();
-    assert_eq!(ids(&batch), ["a", "\u{fffd}ab", "unreadable:3"]);
+    let unreadable = |seq: i64| format!("unreadable:{}:{seq}", batch.inbox_id);
+    assert_eq!(
+        ids(&batch),
+        ["a", &unreadable(2), &unreadable(3), &unreadable(4)]
+    );
     assert_eq!(batch.requests[0].body, "");
 }
 

@@ -130,6 +130,8 @@ CREATE TABLE payment (
   scanning               INTEGER GENERATED ALWAYS AS
                            (scan_goal IS NULL OR scanned_to IS NULL OR scanned_to < scan_goal) VIRTUAL,
   history                TEXT NOT NULL,
+  -- The last guard refused a change and nobody looked yet: its past waits too.
+  held                   INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),
   reason                 TEXT CHECK (reason IN
                            ('dropped', 'reorged', 'exact', 'within_tolerance', 'overpaid', 'operator',
                             'underpaid', 'split', 'wrong_asset', 'late', 'after_cancel', 'double_spent',
@@ -255,11 +257,17 @@ CREATE INDEX transfer_conflict ON transfer (chain_key, conflict_height)
 CREATE INDEX transfer_loose ON transfer (chain_key, state)
   WHERE block_height IS NULL AND conflict_height IS NULL;
 
+-- Identity is chain, transaction and position. A contract may credit something else when its
+-- transaction is executed in another block, so what was credited is fixed within one block only;
+-- the row that sums further dust grows, in its own asset.
 CREATE TRIGGER transfer_keeps_its_identity BEFORE UPDATE ON transfer
 WHEN NEW.payment_key IS NOT OLD.payment_key OR NEW.ordinal IS NOT OLD.ordinal
   OR NEW.chain_key IS NOT OLD.chain_key OR NEW.position IS NOT OLD.position
-  OR NEW.asset IS NOT OLD.asset
-  OR (OLD.position <> 'dust' AND (NEW.txid IS NOT OLD.txid OR NEW.amount IS NOT OLD.amount))
+  OR (OLD.position = 'dust' AND NEW.asset IS NOT OLD.asset)
+  OR (OLD.position <> 'dust' AND NEW.txid IS NOT OLD.txid)
+  OR (OLD.position <> 'dust' AND OLD.block_hash IS NOT NULL AND NEW.block_hash IS OLD.block_hash
+      AND (NEW.asset IS NOT OLD.asset OR NEW.decimals IS NOT OLD.decimals
+           OR NEW.amount IS NOT OLD.amount))
 BEGIN
   SELECT RAISE(ABORT, 'a transfer keeps its identity');
 END;

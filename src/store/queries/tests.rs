@@ -54,6 +54,10 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
             CONFLICTED_ABOVE,
             "SEARCH transfer USING COVERING INDEX transfer_conflict (chain_key=? AND conflict_height>?)",
         ),
+        (
+            HOLDER,
+            "SEARCH transfer USING INDEX transfer_credit (chain_key=? AND txid=? AND position=?)",
+        ),
         (LOOSE, "SEARCH t USING INDEX transfer_loose (chain_key=?)"),
         (
             SCANNING,
@@ -145,6 +149,35 @@ fn with_due(key: i64, due: (Option<u32>, Option<u32>, Option<i64>)) -> Payment {
         at: due.2.map(UnixMs),
     };
     payment
+}
+
+#[test]
+fn a_credit_is_found_with_the_payment_that_holds_it() {
+    let (_dir, mut store) = store();
+    let mut first = payment(1, "first");
+    first.transfers = vec![transfer(1, Place::Mempool)];
+    let mut second = payment(2, "second");
+    second.transfers = vec![transfer(2, in_block(1000))];
+    register(&mut store, vec![first, second]);
+    let at = |n: u8, vout: u32| (TxId([n; 32]), Position::Output(vout));
+    let asked = [
+        at(2, 2),
+        at(1, 1),
+        at(1, 2),
+        at(3, 3),
+        (TxId([1; 32]), Position::Dust),
+    ];
+    let of = |chain: &str, kind| {
+        store
+            .holder_of(&ChainName::new(chain), kind, &asked)
+            .unwrap()
+    };
+    let (one, two) = (Some(PaymentKey(1)), Some(PaymentKey(2)));
+    assert_eq!(
+        of("bitcoin", ChainKind::Bitcoin),
+        [two, one, None, None, None]
+    );
+    assert_eq!(of("ethereum", ChainKind::Ethereum), [None; 5]);
 }
 
 #[test]

@@ -92,6 +92,30 @@ fn a_name_that_stands_for_something_else_is_refused_and_nothing_changes() {
 }
 
 #[test]
+fn an_asset_with_open_payments_stays_configured() {
+    let (_dir, mut store) = store();
+    register(&mut store, vec![payment(1, "p"), payment(2, "q")]);
+    let before = shown(&store);
+    let (mut chains, mut assets) = registry();
+    assets.remove(0);
+    for _ in 0..2 {
+        let refused = store.sync_registry(&chains, &assets, NOW).unwrap_err();
+        let why = "asset BTC on chain bitcoin is not configured but has 2 open payments";
+        assert!(refused.to_string().contains(why), "{refused}");
+        assert!(refused.to_string().contains("`enabled = false`"));
+        assert_eq!(shown(&store), before);
+        if chains.len() == 2 {
+            chains.remove(0);
+        }
+    }
+    let closed = |key, id| moved(payment(key, id), Status::Expired, None);
+    store
+        .commit(&step(vec![closed(1, "p"), closed(2, "q")]))
+        .unwrap();
+    store.sync_registry(&chains, &assets, NOW).unwrap();
+}
+
+#[test]
 fn an_asset_without_payments_may_become_another() {
     let (_dir, mut store) = store();
     register(&mut store, vec![payment(1, "p")]);

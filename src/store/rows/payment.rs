@@ -42,13 +42,14 @@ const FIXED: [&str; 16] = [
 
 /// Columns that a step may change. Status and version are not among them: the journal moves
 /// those.
-const CHANGING: [&str; 28] = [
+const CHANGING: [&str; 29] = [
     "expires_at",
     "scan_from_height",
     "scan_from_at",
     "scanned_to",
     "scan_goal",
     "history",
+    "held",
     "reason",
     "flags",
     "needs_review",
@@ -176,6 +177,7 @@ fn changing(payment: &Payment) -> Result<[Value; CHANGING.len()], Fault> {
         height_opt(payment.scan.scanned_to),
         height_opt(payment.scan.goal),
         Value::Text(history),
+        payment.history.held.is_some().into(),
         text_opt(judged.reason.map(Reason::as_str)),
         Value::Text(judged.flags.to_string()),
         judged.needs_review.into(),
@@ -214,6 +216,8 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<Payment, Fault> {
     let expires_at = f.at()?;
     let scan = read_scan(f)?;
     let history: History = f.parse(|text| serde_json::from_str(text).ok())?;
+    // The same as in the history, as a column for queries.
+    let _held: bool = f.next()?;
     let judged = read_judgement(f, status, registered.terms.decimals)?;
     Ok(Payment {
         key,

@@ -3,5 +3,6 @@
 mod chains;
 mod crashes;
 mod guards;
+mod keeps;
 mod requests;
 mod round_trip;
