@@ -10,6 +10,7 @@ use std::{
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Directory of `confirmd.db`: its readers' group may enter, and new files get that group.
@@ -230,6 +231,10 @@ pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// How often the lock is tried: the holder may be ending at this moment.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// Keeps a second daemon away as long as it lives.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
@@ -239,10 +244,15 @@ impl Lock {
     pub(super) fn take(database: &Path, owner: &Ownership) -> Result<Self, OpenError> {
         let path = beside(database, ".lock");
         let file = owner.open_own(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path)),
-            Err(TryLockError::Error(error)) => Err(io(&path, &error)),
+        let mut tries = LOCK_TRIES;
+        loop {
+            tries = tries.saturating_sub(1);
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) if tries > 0 => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(path)),
+                Err(TryLockError::Error(error)) => return Err(io(&path, &error)),
+            }
         }
     }
 }

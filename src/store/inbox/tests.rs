@@ -415,8 +415,17 @@ fn child_becomes_a_writer() {
 
 #[test]
 fn root_becomes_nobody_before_it_writes() {
+    use nix::unistd::{Gid, Group, Uid};
     let dir = public_dir();
-    let options = shared(dir.path());
+    let mut options = shared(dir.path());
+    if Uid::effective().is_root() {
+        // Another group than that of the directory above, which must still be passed.
+        let other = Group::from_gid(Gid::from_raw(1)).unwrap();
+        options.access = Access::Groups {
+            readers: Some(stranger().group),
+            writers: Some(other.expect("group 1 exists").name),
+        };
+    }
     drop(Store::open(&options, NOW).unwrap());
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "store::inbox::tests::child_becomes_a_writer"])
