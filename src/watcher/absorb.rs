@@ -197,7 +197,7 @@ impl Watcher {
         let chains = self
             .chains
             .iter()
-            .map(|chain| (chain.spec.name.clone(), self.readiness(chain, now)))
+            .map(|chain| (chain.spec.name.clone(), Self::readiness(chain, now)))
             .collect();
         self.health.update(|health| {
             health.chains = chains;
@@ -211,7 +211,7 @@ impl Watcher {
         }
     }
 
-    fn readiness(&self, chain: &super::state::ChainState, now: Now) -> Option<String> {
+    fn readiness(chain: &super::state::ChainState, now: Now) -> Option<String> {
         let frozen = chain.view.frozen.map(|reason| format!("frozen: {reason}"));
         frozen.or_else(|| Self::trouble(chain, &chain.view, now))
     }

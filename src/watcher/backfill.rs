@@ -39,7 +39,7 @@ impl Watcher {
         }
         touched.add_up_to(batch.up_to, &Fact::Scanned { to });
         let mut view = chain.view.clone();
-        self.settle_view(chain, &mut view, now);
+        Self::settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
         let error = Self::trouble(chain, &view, now);
         let scan = ScanStep {

@@ -44,7 +44,7 @@ impl Watcher {
         view.scanned = blocks.last().map(|facts| facts.block).or(base);
         let cursor = view.scanned.map(|block| block.id.height);
         (view.agreed, view.traced) = (cursor, cursor);
-        self.settle_view(chain, &mut view, now);
+        Self::settle_view(chain, &mut view, now);
 
         let mut touched = Touched::default();
         let conflicts = match fork {
@@ -141,7 +141,7 @@ impl Watcher {
     }
 
     /// Brings health and finality of a view up to date with its cursor.
-    pub(super) fn settle_view(&self, chain: &ChainState, view: &mut ChainView, now: Now) {
+    pub(super) fn settle_view(chain: &ChainState, view: &mut ChainView, now: Now) {
         if let Some((_, status)) = &chain.answer {
             view.tip = Some(status.tip);
         }

@@ -30,7 +30,7 @@ impl Watcher {
             self.touch_arrived(chain, arrived, &mut touched);
         }
         let mut view = chain.view.clone();
-        self.settle_view(chain, &mut view, now);
+        Self::settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
         if let Some(snapshot) = &news.snapshot {
             plan.asks
@@ -97,7 +97,7 @@ impl Watcher {
             }
         }
         let mut view = chain.view.clone();
-        self.settle_view(chain, &mut view, now);
+        Self::settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
         plan.view = Some((at, view));
         Ok(plan)

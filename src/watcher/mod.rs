@@ -204,7 +204,7 @@ impl Watcher {
     fn handle_tick(&mut self, now: Now) -> Result<(), StoreError> {
         for at in 0..self.chains.len() {
             let mut view = self.chain(at).view.clone();
-            self.settle_view(self.chain(at), &mut view, now);
+            Self::settle_view(self.chain(at), &mut view, now);
             let plan = self.plan_due(at, view, now)?;
             self.commit(plan)?;
             self.ask_for_past(at, now)?;

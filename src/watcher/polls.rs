@@ -23,7 +23,7 @@ impl Watcher {
     ) -> Result<Plan, StoreError> {
         let chain = self.chain(at);
         let mut view = chain.view.clone();
-        self.settle_view(chain, &mut view, now);
+        Self::settle_view(chain, &mut view, now);
         if view
             .scanned
             .is_some_and(|cursor| cursor.id == status.tip.id)
@@ -46,7 +46,7 @@ impl Watcher {
         let mut touched = Touched::default();
         self.touch_due(&view, &mut touched, &mut plan)?;
         self.judge(&view, touched, &mut plan)?;
-        self.record_if_changed(chain, &view, now, &mut plan);
+        Self::record_if_changed(chain, &view, now, &mut plan);
         plan.view = Some((at, view));
         Ok(plan)
     }
@@ -57,12 +57,12 @@ impl Watcher {
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
         let mut view = chain.view.clone();
-        self.settle_view(chain, &mut view, now);
+        Self::settle_view(chain, &mut view, now);
         let row = ChainView {
             tip: chain.stored.0.tip,
             ..view.clone()
         };
-        self.record_if_changed(chain, &row, now, &mut plan);
+        Self::record_if_changed(chain, &row, now, &mut plan);
         plan.view = Some((at, view));
         plan
     }
@@ -77,7 +77,7 @@ impl Watcher {
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
         let mut view = chain.view.clone();
-        self.settle_view(chain, &mut view, now);
+        Self::settle_view(chain, &mut view, now);
         view.frozen = frozen.map(|(reason, _)| reason);
         if view.frozen != chain.view.frozen {
             plan.step
@@ -91,7 +91,7 @@ impl Watcher {
         plan
     }
 
-    fn record_if_changed(&self, chain: &ChainState, view: &ChainView, now: Now, plan: &mut Plan) {
+    fn record_if_changed(chain: &ChainState, view: &ChainView, now: Now, plan: &mut Plan) {
         let error = match view.frozen {
             Some(_) => chain.error.clone(),
             None => Self::trouble(chain, view, now),

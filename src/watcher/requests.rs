@@ -235,7 +235,7 @@ impl Watcher {
         };
         let chain = self.chain(at);
         let mut view = chain.view.clone();
-        self.settle_view(chain, &mut view, now);
+        Self::settle_view(chain, &mut view, now);
         if command.waits_for_chain() && !may_be_decided(chain, &view, payment, row.read_at) {
             return Ok(Verdict::Waits(payment.chain.clone()));
         }
@@ -290,7 +290,7 @@ impl Watcher {
             return Ok(Err(refusal));
         }
         let mut view = chain.view.clone();
-        self.settle_view(chain, &mut view, now);
+        Self::settle_view(chain, &mut view, now);
         let registration = Registration {
             key: PaymentKey(overlay.next_key),
             id,

@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test says what went wrong by panicking"
+    clippy::print_stdout,
+    reason = "a test says what went wrong by panicking, and reports on its output"
 )]
 
 mod bitcoin;

@@ -87,9 +87,9 @@ fn world() -> (World, String) {
     confirmd.await_bitcoin(&node);
     (
         World {
+            disk,
             node,
             confirmd,
-            disk,
         },
         address,
     )

@@ -145,7 +145,7 @@ impl World {
     fn txid(&self, order: usize) -> String {
         match &self.orders[order].stage {
             Stage::Paid(txid) => txid.clone(),
-            stage => panic!("{stage:?} is not paid"),
+            stage @ (Stage::Open | Stage::Lost | Stage::Closed) => panic!("{stage:?} is not paid"),
         }
     }
 }
