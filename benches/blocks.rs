@@ -2,7 +2,12 @@
 //! with 20 hits, a million watched addresses cost at most 1.2 times what a thousand cost.
 #![allow(
     missing_docs,
-    reason = "a program that measures has no documented items"
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a program that measures prints figures and says what went wrong by panicking"
 )]
 
 mod support;

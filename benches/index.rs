@@ -2,6 +2,9 @@
 #![allow(
     missing_docs,
     clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a program that measures prints figures and says what went wrong by panicking"
 )]

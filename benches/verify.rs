@@ -3,7 +3,11 @@
 #![allow(
     missing_docs,
     clippy::expect_used,
-    reason = "a program that measures says what went wrong by panicking"
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a program that measures prints figures and says what went wrong by panicking"
 )]
 
 mod support;
@@ -101,7 +105,9 @@ fn main() {
 
 fn bench(criterion: &mut Criterion<Cpu>, case: &Case) {
     let mut group = criterion.benchmark_group(case.name);
-    group.throughput(Throughput::Bytes(case.bytes.len() as u64));
+    group.throughput(Throughput::Bytes(
+        u64::try_from(case.bytes.len()).unwrap_or(u64::MAX),
+    ));
     group.bench_function("rust_bitcoin", |b| b.iter(|| case.rust_bitcoin()));
     group.bench_function("confirmd", |b| b.iter(|| case.confirmd()));
     group.finish();

@@ -73,7 +73,7 @@ fn main() {
     }
     let peak_kib = report("after some blocks", &daemon);
     let met = verdict(peak_kib <= GOAL_KIB);
-    println!("goal: at most {} KiB at any time: {met}", GOAL_KIB);
+    println!("goal: at most {GOAL_KIB} KiB at any time: {met}");
     daemon.stop();
 }
 

@@ -45,7 +45,7 @@ fn main() {
     let setup = Setup {
         folder: folder.path().to_owned(),
         http_port: free_port(),
-        poll_interval_ms: POLL.as_millis() as u64,
+        poll_interval_ms: u64::try_from(POLL.as_millis()).expect("a short interval"),
         bitcoin_url: bitcoind.url(),
         cookie_file: bitcoind.cookie_file(),
         ethereum_url: anvil.url(),

@@ -20,7 +20,7 @@ pub fn taken() -> Duration {
 pub fn of<T>(task: impl FnOnce() -> T) -> Duration {
     let began = taken();
     let made = std::hint::black_box(task());
-    let took = taken() - began;
+    let took = taken().saturating_sub(began);
     drop(made);
     took
 }
@@ -52,7 +52,7 @@ impl Measurement for Cpu {
     }
 
     fn end(&self, began: Duration) -> Duration {
-        taken() - began
+        taken().saturating_sub(began)
     }
 
     fn add(&self, one: &Duration, other: &Duration) -> Duration {

@@ -87,11 +87,11 @@ fn logs(height: Height, paid: &[u64]) -> Vec<Log> {
     let from = payments::account(u64::from(height.0));
     let apart = LOGS / (paid.len() + 1);
     let log = |n: usize| {
-        let is_paid = n % apart == 0 && n > 0;
+        let is_paid = n.is_multiple_of(apart) && n > 0;
         let hit = paid.get((n / apart).wrapping_sub(1)).filter(|_| is_paid);
         let (token, to, amount) = match hit {
             Some(paid) => (USDT.into(), payments::account(*paid), payments::MICRO_USDT),
-            None if n % 2 == 0 => (USDT.into(), somebody(n), 7),
+            None if n.is_multiple_of(2) => (USDT.into(), somebody(n), 7),
             None => (somebody(n % 50), somebody(n), 7),
         };
         fixture::transfer_log(token, from, to, U256::from(amount))
