@@ -2,7 +2,6 @@
 
 use super::{Watcher, plan::Plan};
 use crate::{
-    chain::Ask,
     clock::Now,
     domain::{
         event::EventKind,
@@ -25,14 +24,6 @@ impl Watcher {
             let committed = self.store.commit(&plan.step)?;
             self.metrics.committed(began.elapsed());
             crate::crash::point("after_commit");
-            for again in &committed.watched_again {
-                self.index
-                    .insert(&again.chain, &again.destination, again.payment);
-                plan.asks.push((
-                    again.chain.clone(),
-                    Ask::Unconfirmed(vec![again.destination]),
-                ));
-            }
             for kept in committed.kept {
                 // The row stays as it was, and so does what memory knows of it.
                 plan.step

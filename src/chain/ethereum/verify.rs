@@ -2,7 +2,7 @@
 //!
 //! The hash binds the header; the header binds transactions, receipts and withdrawals by their
 //! roots. So nothing can be hidden in, changed in or added to a block whose hash is known. What
-//! the header does not bind is not read at all (see [`super::wire`]).
+//! the header does not bind is not read at all (see `wire`).
 
 use super::{
     bloom,

@@ -127,40 +127,6 @@ fn an_acceptance_outlives_a_move_to_another_block() {
 }
 
 #[test]
-fn a_held_payment_gets_no_verdict_until_a_person_looked() {
-    let hold = |story: &mut super::Story| {
-        story.payment.history.held = Some(crate::domain::payment::Hold {
-            at: super::setup::START,
-            status: crate::domain::status::Status::Paid,
-            problem: "refused".to_owned(),
-        });
-        story.act("poll");
-    };
-    let mut story = check("BTC 0.4", "mine a=0.4 => confirming reviewed");
-    hold(&mut story);
-    story.expect("review", "held");
-    for (action, expected) in [
-        ("blocks 9", "confirming"),
-        ("rollback 10", "pending"),
-        ("wait 48h", "pending"),
-        ("mine a", "confirming"),
-        ("blocks 9", "confirming"),
-        ("ack", "paid/exact"),
-    ] {
-        story.act(action);
-        story.expect(expected, action);
-    }
-    story.expect("reviewed", "ack");
-    let mut story = check("BTC 0.4", "");
-    hold(&mut story);
-    story.act("wait 48h");
-    story.expect("new", "held");
-    assert_eq!(story.payment.judged.due.at, None, "nothing is due");
-    story.act("ack");
-    story.expect("expired/deadline", "ack");
-}
-
-#[test]
 fn an_acceptance_is_void_when_its_money_leaves_the_chain() {
     check(
         "BTC 0.4",

@@ -56,7 +56,7 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
         ),
         (
             HOLDER,
-            "SEARCH transfer USING INDEX transfer_credit (chain_key=? AND txid=? AND position=?)",
+            "INDEX transfer_credit (chain_key=? AND txid=? AND position=?)",
         ),
         (LOOSE, "SEARCH t USING INDEX transfer_loose (chain_key=?)"),
         (
