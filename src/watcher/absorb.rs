@@ -41,6 +41,7 @@ impl Watcher {
         for payment in &plan.step.payments {
             self.absorb_payment(payment, plan.step.at);
         }
+        self.publish_watched();
         if let Some((at, view)) = plan.view {
             self.chain_mut(at).view = view;
             self.chain_mut(at).more_due = plan.more_due;
@@ -195,8 +196,7 @@ impl Watcher {
             health.watcher_ticked_ms = now.monotonic_ms;
         });
         self.metrics.wal_bytes(self.store.wal_bytes());
-        self.metrics
-            .watched_addresses(u64::try_from(self.index.len()).unwrap_or(u64::MAX));
+        self.publish_watched();
         for chain in &self.chains {
             self.metrics.chain(&chain.view);
         }
@@ -205,5 +205,10 @@ impl Watcher {
     fn readiness(chain: &super::state::ChainState, now: Now) -> Option<String> {
         let frozen = chain.view.frozen.map(|reason| format!("frozen: {reason}"));
         frozen.or_else(|| Self::trouble(chain, &chain.view, now))
+    }
+
+    fn publish_watched(&self) {
+        let watched = u64::try_from(self.index.len()).unwrap_or(u64::MAX);
+        self.metrics.watched_addresses(watched);
     }
 }
