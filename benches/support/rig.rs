@@ -162,7 +162,7 @@ fn open(config: &Config, durability: Durability, clock: Arc<dyn Clock>) -> Watch
     let now = clock.now().wall;
     let options = Options {
         durability,
-        ..daemon::store_options(config)
+        ..daemon::store_options(&config.database)
     };
     let mut store = Store::open(&options, now).expect("a database");
     store

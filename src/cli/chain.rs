@@ -1,12 +1,8 @@
 //! `chain release`: an operator lets a chain go on that was frozen by a change below finality.
 
-use super::{
-    Context,
-    failure::Failure,
-    inbox::Author,
-    open::{require_owner, store_options},
-};
+use super::{Context, failure::Failure, inbox::Author, open::require_owner};
 use crate::{
+    daemon::store_options,
     domain::{
         asset::ChainName,
         event::{Entry, EventKind},

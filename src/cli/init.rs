@@ -1,12 +1,9 @@
 //! `init`: make both databases, or check their owner, group and mode.
 
-use super::{
-    Context,
-    failure::Failure,
-    open::{require_owner, store_options},
-};
+use super::{Context, failure::Failure, open::require_owner};
 use crate::{
     clock::{Clock, SystemClock},
+    daemon::store_options,
     store::Store,
 };
 

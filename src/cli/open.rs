@@ -1,10 +1,7 @@
 //! From the configuration file to what a command works on.
 
 use super::{Context, Exit, failure::Failure};
-use crate::{
-    config::Database,
-    store::{self, Access, reader::Reader},
-};
+use crate::{config::Database, store::reader::Reader};
 use nix::unistd::{Uid, User};
 use std::{io::ErrorKind, os::unix::fs::MetadataExt, path::Path};
 
@@ -45,18 +42,6 @@ pub(super) fn require_reach(file: &Path, group: Option<&str>) -> Result<(), Fail
         format!("{shown}: {error}")
     };
     Err(Failure::new(Exit::Io, message))
-}
-
-/// How the databases are opened by the daemon and by what stands in for it.
-pub(super) fn store_options(database: &Database) -> store::Options {
-    let access = Access::Groups {
-        readers: database.group.clone(),
-        writers: database.inbox_group.clone(),
-    };
-    store::Options {
-        access,
-        ..store::Options::new(&database.path, &database.inbox)
-    }
 }
 
 /// Refuses to stand in for the daemon as another user than the one that owns its directory:

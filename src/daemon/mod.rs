@@ -12,7 +12,7 @@ pub(crate) use followers::tokens;
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{Chain, Config, Node},
+    config::{Chain, Config, Database, Node},
     domain::asset::ChainKind,
     health::Health,
     http,
@@ -44,7 +44,7 @@ const RUNTIME_STOP: Duration = Duration::from_secs(3);
 /// When it cannot start: database, listener, threads. A node that is down is no such error.
 pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let mut store = Store::open(&store_options(config), clock.now().wall)?;
+    let mut store = Store::open(&store_options(&config.database), clock.now().wall)?;
     store.sync_registry(&chain_entries(config), &config.assets, clock.now().wall)?;
     let position = store.inbox_position()?;
     let metrics = Metrics::new(&labels(config)).context("metrics cannot be declared")?;
@@ -152,8 +152,7 @@ fn join<T>(thread: JoinHandle<T>, name: &str) -> anyhow::Result<T> {
 
 /// How a configuration's databases are opened.
 #[must_use]
-pub fn store_options(config: &Config) -> store::Options {
-    let database = &config.database;
+pub fn store_options(database: &Database) -> store::Options {
     let access = Access::Groups {
         readers: database.group.clone(),
         writers: database.inbox_group.clone(),

@@ -53,7 +53,6 @@ impl Watcher {
         let rows = self.without_known(requests)?;
         let mut plan = self.plan_requests(rows, self.waiting.clone(), now)?;
         plan.step.inbox = position(requests, plan.waiting.as_ref().unwrap_or(&self.waiting));
-        crate::crash::point("inbox_read");
         self.commit(plan)?;
         for at in 0..self.chains.len() {
             self.follow_up(at, now);
