@@ -30,7 +30,7 @@ pub const NOW: UnixMs = UnixMs(1_800_000_000_000);
 const FIRST: Height = Height(1000);
 
 /// As many requests as are read from the inbox at once.
-pub const PORTION: u64 = 500;
+pub const PORTION: u64 = 250;
 
 #[derive(Debug)]
 struct StandingStill;

@@ -17,6 +17,17 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// What the WAL file is cut back to after a checkpoint: 64 MiB.
 const WAL_SIZE_LIMIT: i64 = 64 << 20;
 
+/// The writer's page cache in KiB: a portion of 500 registrations changes some 10 MB of pages, and
+/// what does not fit is written before its time and read again.
+const WRITER_CACHE_KIB: i64 = 16 << 10;
+
+/// A commit after which the WAL has this many pages (16 MiB) copies them to the main file. A page
+/// that several commits changed is copied once.
+const CHECKPOINT_PAGES: i64 = 4_000;
+
+/// `temp_store`: what a statement would need to undo itself stays in memory, not in a file.
+const IN_MEMORY: i64 = 2;
+
 /// More than the number of different statements that this program makes.
 const STATEMENTS_KEPT: usize = 96;
 
@@ -82,6 +93,8 @@ pub(super) fn harden(conn: &Connection, patience: Duration) -> Result<(), Fault>
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        // Else partial indexes make SQLite plan a kept statement anew for every value bound to it.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
     ] {
         if conn.set_db_config(switch, wanted)? != wanted {
             return Err(Fault::Guard(format!("SQLite ignores {switch:?}")));
@@ -101,6 +114,9 @@ pub(super) fn pin_wal_writer(conn: &Connection, durability: Durability) -> Resul
     set(conn, "journal_mode", &"wal".to_owned())?;
     set(conn, "synchronous", &synchronous)?;
     set(conn, "journal_size_limit", &WAL_SIZE_LIMIT)?;
+    set(conn, "cache_size", &-WRITER_CACHE_KIB)?;
+    set(conn, "wal_autocheckpoint", &CHECKPOINT_PAGES)?;
+    set(conn, "temp_store", &IN_MEMORY)?;
     let mut persist = 1;
     conn.file_control(
         None::<&str>,

@@ -23,7 +23,7 @@ use crate::{
     },
     store::StoreError,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Waiting requests are decided in portions of this size.
 const WAITING_PORTION: usize = 500;
@@ -40,7 +40,16 @@ enum Verdict {
 /// did.
 struct Overlay {
     payments: BTreeMap<PaymentId, Payment>,
+    addresses: HashMap<(ChainName, Destination), PaymentId>,
     next_key: i64,
+}
+
+impl Overlay {
+    fn add(&mut self, payment: &Payment) {
+        let address = (payment.chain.clone(), payment.destination);
+        self.addresses.insert(address, payment.id.clone());
+        self.payments.insert(payment.id.clone(), payment.clone());
+    }
 }
 
 impl Watcher {
@@ -110,6 +119,7 @@ impl Watcher {
         let mut plan = Plan::new(now.wall);
         let mut overlay = Overlay {
             payments: BTreeMap::new(),
+            addresses: HashMap::new(),
             next_key: self.next_key,
         };
         for row in rows {
@@ -174,9 +184,7 @@ impl Watcher {
         plan.step
             .outcomes
             .push(outcome(request, note, Outcome::Applied, version));
-        overlay
-            .payments
-            .insert(step.payment.id.clone(), step.payment.clone());
+        overlay.add(&step.payment);
         plan.step.payments.push(step);
     }
 
@@ -334,12 +342,8 @@ impl Watcher {
         overlay: &Overlay,
     ) -> Result<Option<PaymentId>, StoreError> {
         let name = &chain.spec.name;
-        let fresh = overlay
-            .payments
-            .values()
-            .find(|payment| payment.chain == *name && payment.destination == *destination);
-        if let Some(payment) = fresh {
-            return Ok(Some(payment.id.clone()));
+        if let Some(id) = overlay.addresses.get(&(name.clone(), *destination)) {
+            return Ok(Some(id.clone()));
         }
         if self.index.owners(name, destination).next().is_none() {
             return Ok(None);

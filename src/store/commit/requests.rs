@@ -36,6 +36,12 @@ fn undone(outcome: &RequestOutcome, kept: &Kept) -> RequestOutcome {
 /// id may make a commit fail.
 fn add(conn: &Connection, step: &Step, outcome: &RequestOutcome) -> Result<(), Fault> {
     let request = &outcome.request;
+    let has_outcome = conn
+        .prepare_cached("SELECT 1 FROM request WHERE request_id = ?")?
+        .exists([&request.request_id])?;
+    if has_outcome {
+        return Ok(());
+    }
     let version = outcome
         .version
         .map_or(Ok(rusqlite::types::Value::Null), integer)?;
@@ -43,10 +49,9 @@ fn add(conn: &Connection, step: &Step, outcome: &RequestOutcome) -> Result<(), F
     conn.prepare_cached(
         "INSERT INTO request (request_id, payment_id, kind, outcome, code, message, actor, note,
                               event_seq, at)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
-                (SELECT seq FROM event WHERE version = ?9 AND payment_key =
-                   (SELECT key FROM payment WHERE payment_id = ?2)), ?10
-          WHERE NOT EXISTS (SELECT 1 FROM request WHERE request_id = ?1)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+                 (SELECT seq FROM event WHERE version = ?9 AND payment_key =
+                    (SELECT key FROM payment WHERE payment_id = ?2)), ?10)",
     )?
     .execute(params![
         request.request_id,

@@ -12,8 +12,8 @@ use rusqlite::{ErrorCode, OpenFlags, Row, types::ValueRef};
 use std::{path::PathBuf, time::Duration};
 
 /// The most requests of one read: a gateway that adds while the daemon reads waits for a few
-/// milliseconds, and the step that carries them out stays small.
-pub const ROWS_PER_READ: u32 = 500;
+/// milliseconds, and the step that carries them out keeps a chain's news waiting no longer.
+pub const ROWS_PER_READ: u32 = 250;
 
 /// How long a read waits for a gateway that is writing; the next read comes soon anyway.
 const PATIENCE: Duration = Duration::from_millis(100);

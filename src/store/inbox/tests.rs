@@ -77,7 +77,7 @@ fn reading_goes_on_after_a_position_in_small_batches() {
             seq: end.seq,
         });
     }
-    assert_eq!(sizes, [500, 500, 200]);
+    assert_eq!(sizes, [250, 250, 250, 250, 200]);
     let other = InboxPosition {
         inbox_id: "another inbox".into(),
         seq: 1199,

@@ -348,7 +348,6 @@ CREATE TABLE request (
 ) STRICT;
 
 CREATE INDEX request_payment ON request (payment_id);
-CREATE INDEX request_at ON request (at);
 
 CREATE TRIGGER request_has_one_outcome BEFORE INSERT ON request
 WHEN EXISTS (SELECT 1 FROM request WHERE request_id = NEW.request_id)
