@@ -6,10 +6,8 @@ use super::{chain, section::Section, value};
 use crate::domain::{
     amount::Amount,
     asset::{Asset, AssetCode, AssetKind, ChainKind, ChainName, Tier},
+    terms::MAX_CONFIRMATIONS,
 };
-
-/// The greatest depth that a payment may wait for, as in a registration.
-const MAX_CONFIRMATIONS: u32 = 1000;
 
 /// The most decimals of a token: with them 10^41 whole units still fit 256 bits.
 const MAX_DECIMALS: u32 = 36;

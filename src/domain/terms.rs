@@ -8,6 +8,9 @@ use super::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The greatest depth that a payment may wait for.
+pub const MAX_CONFIRMATIONS: u32 = 1000;
+
 named_enum! {
     /// How the amount may arrive.
     Policy {

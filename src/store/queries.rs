@@ -14,6 +14,7 @@ use crate::domain::{
     payment::{Payment, PaymentKey},
     status::Status,
     step::InboxPosition,
+    terms::MAX_CONFIRMATIONS,
     time::UnixMs,
     transfer::{Position, Transfer},
 };
@@ -60,6 +61,13 @@ const DUE_AT: &str = "SELECT key FROM payment
 const ANCHORED_ABOVE: &str = "SELECT payment_key FROM transfer
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND block_height > ?2";
 
+/// Coinbase money needs 100 confirmations, whatever the payment asks for.
+const NOT_DEEP_ANY_MORE: &str = "SELECT t.payment_key
+   FROM transfer AS t JOIN payment AS p ON p.key = t.payment_key
+  WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1)
+    AND t.block_height > ?2 - ?3 AND t.block_height <= ?2
+    AND t.block_height + max(p.confirmations_required, 100 * t.coinbase) - 1 > ?2";
+
 const CONFLICTED_ABOVE: &str = "SELECT payment_key FROM transfer
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND conflict_height > ?2";
 
@@ -77,9 +85,9 @@ const HOLDER: &str = "SELECT payment_key FROM transfer
     AND position <> 'dust'";
 
 impl Store {
-    /// Payments of a chain whose judgement may change by itself by now, at most `limit`,
-    /// ascending: the cursor, finality or the clock reached what they wait for, and their past is
-    /// scanned.
+    /// Payments of a chain whose judgement may change by itself by now, ascending: the cursor,
+    /// finality or the clock reached what they wait for, and their past is scanned. At most
+    /// `limit` for each of the three, those that wait for the least first.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -97,8 +105,7 @@ impl Store {
             keys.extend(self.keys(DUE_FINAL, params![chain, finalized.0, limit])?);
         }
         keys.extend(self.keys(DUE_AT, params![chain, now.0, limit])?);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(keys.into_iter().take(limit).collect())
+        Ok(keys.into_iter().collect())
     }
 
     /// Payments with money, or with a conflict that confirmed, in a block above this height;
@@ -113,6 +120,21 @@ impl Store {
     ) -> Result<Vec<PaymentKey>, StoreError> {
         let mut keys = self.keys(ANCHORED_ABOVE, params![chain.as_str(), height.0])?;
         keys.extend(self.keys(CONFLICTED_ABOVE, params![chain.as_str(), height.0])?);
+        Ok(keys.into_iter().collect())
+    }
+
+    /// Payments with money in a block that a cursor at this height leaves below the depth that
+    /// they require: a cursor that fell takes confirmations away from blocks that stayed.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn not_deep_any_more(
+        &self,
+        chain: &ChainName,
+        cursor: Height,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
+        let values = params![chain.as_str(), cursor.0, MAX_CONFIRMATIONS];
+        let keys = self.keys(NOT_DEEP_ANY_MORE, values)?;
         Ok(keys.into_iter().collect())
     }
 

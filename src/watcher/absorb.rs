@@ -50,6 +50,9 @@ impl Watcher {
             self.chain_mut(at).batch = batch;
             self.chain_mut(at).refused = None;
         }
+        for at in plan.outgrown {
+            self.chain_mut(at).batch = None;
+        }
         if let Some((at, since_ms, message)) = plan.refused {
             self.chain_mut(at).refused = Some((since_ms, message));
         }

@@ -51,6 +51,7 @@ impl Watcher {
             Some(fork) => self.touch_disconnected(chain, fork.id.height, &mut touched)?,
             None => Conflicts::new(),
         };
+        self.touch_not_deep_any_more(chain, &view, &mut touched)?;
         for facts in blocks {
             self.touch_block(chain, facts, &conflicts, now.wall, &mut touched);
         }
@@ -67,6 +68,26 @@ impl Watcher {
         step.connected = blocks.iter().map(|facts| facts.block).collect();
         plan.view = Some((at, view));
         Ok(plan)
+    }
+
+    /// When the cursor falls, blocks that stayed lose confirmations too.
+    fn touch_not_deep_any_more(
+        &self,
+        chain: &ChainState,
+        view: &ChainView,
+        touched: &mut Touched,
+    ) -> Result<(), StoreError> {
+        let (before, after) = (chain.view.scanned, view.scanned);
+        let Some((before, after)) = before.zip(after) else {
+            return Ok(());
+        };
+        let after = after.id.height;
+        if after < before.id.height {
+            for key in self.store.not_deep_any_more(&chain.spec.name, after)? {
+                touched.again(key);
+            }
+        }
+        Ok(())
     }
 
     /// Every payment with money above the fork point, and what that money's transactions spend.

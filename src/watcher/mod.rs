@@ -72,7 +72,10 @@ impl Watcher {
         if self.clock_guard.look(now) {
             for chain in &mut self.chains {
                 chain.suspended_at = Some(chain.view.tip);
+                // When that poll began was told by a clock that was wrong then or is now.
+                chain.view.polled_at = None;
             }
+            self.waiting.read_again(now.wall);
             tracing::warn!(
                 "the wall clock jumped; no verdicts until a chain's head agrees with it"
             );
@@ -218,7 +221,7 @@ impl Watcher {
     /// Why a chain gives no verdicts under a view, if so.
     fn trouble(chain: &ChainState, view: &ChainView, now: Now) -> Option<String> {
         let clock = chain.suspended_at.map(|_| {
-            "the wall clock jumped and no block agrees with it yet: check the machine's time"
+            "no block agrees with the wall clock since it was last in doubt: check the machine's time"
                 .to_owned()
         });
         chain.trouble(view, now.monotonic_ms).or(clock)

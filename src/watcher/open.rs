@@ -103,7 +103,8 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         error,
         recent: VecDeque::from(recent),
         unconfirmed,
-        suspended_at: None,
+        // Nothing tells whether the clock is right at start but a head that agrees with it.
+        suspended_at: spec.has_regular_blocks().then_some(None),
         more_due: false,
         batch: None,
         refused: None,

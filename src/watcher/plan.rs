@@ -12,6 +12,7 @@ use crate::{
         view::ChainView,
     },
 };
+use std::collections::BTreeSet;
 
 /// A step and what becomes true with it.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Plan {
     pub waiting: Option<WaitingRequests>,
     /// The scan of the past that is under way afterwards.
     pub batch: Option<(usize, Option<Batch>)>,
+    /// Chains whose scan under way does not cover a payment of this step: the next one does.
+    pub outgrown: BTreeSet<usize>,
     /// A scan of the past that was refused: when on the monotonic clock, and why.
     pub refused: Option<(usize, u64, String)>,
     /// What looked like credits in new blocks and was none.
@@ -43,6 +46,7 @@ impl Plan {
             asks: Vec::new(),
             waiting: None,
             batch: None,
+            outgrown: BTreeSet::new(),
             refused: None,
             ignored: Vec::new(),
             more_due: false,

@@ -28,7 +28,10 @@ impl Watcher {
             .scanned
             .is_some_and(|cursor| cursor.id == status.tip.id)
         {
-            view.polled_at = view.polled_at.max(Some(began_at));
+            // A poll from before the clock was moved says nothing about deadlines.
+            if chain.suspended_at.is_none() && began_at <= now.wall {
+                view.polled_at = view.polled_at.max(Some(began_at));
+            }
             settle_tags(&mut view, status);
         }
         self.plan_due(at, view, now)

@@ -129,7 +129,7 @@ impl Watcher {
                 .ok()
                 .and_then(Command::note)
                 .map(str::to_owned);
-            let behind = waiting.holds_back(&row.request.payment_id).cloned();
+            let behind = waiting.holds_back(&row.inbox_id, &row.request).cloned();
             let verdict = match (behind, parsed) {
                 (Some(chain), Ok(_)) => Ok(Verdict::Waits(chain)),
                 (None, Ok(command)) => self.decide(&row, &command, &mut overlay, now)?,
@@ -179,7 +179,7 @@ impl Watcher {
         let version = version.map(|(_, version)| *version);
         if !step.is_new && !step.payment.scan.is_complete() {
             // A rescan is in no scan under way: the next one covers it and all others.
-            plan.batch = self.place(&step.payment.chain).map(|at| (at, None));
+            plan.outgrown.extend(self.place(&step.payment.chain));
         }
         plan.step
             .outcomes

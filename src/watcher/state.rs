@@ -69,6 +69,16 @@ pub struct ChainSpec {
 }
 
 impl ChainSpec {
+    /// Whether blocks come by themselves on a Bitcoin network, so that a head's time can tell
+    /// whether the machine's clock is right. Ethereum's deadlines wait for the head's time anyway.
+    #[must_use]
+    pub const fn has_regular_blocks(&self) -> bool {
+        match self.addresses {
+            AddressFormat::Bitcoin(network) => !matches!(network, ::bitcoin::Network::Regtest),
+            AddressFormat::Ethereum => false,
+        }
+    }
+
     /// The configured asset that a credit is in.
     #[must_use]
     pub fn asset(&self, credit: CreditAsset) -> Option<&Asset> {
@@ -106,8 +116,8 @@ pub struct ChainState {
     pub recent: VecDeque<BlockRef>,
     /// Unconfirmed transactions that matter.
     pub unconfirmed: Unconfirmed,
-    /// The tip at which the wall clock was found to have jumped; no verdicts until a later one
-    /// agrees with the clock.
+    /// The tip at which the wall clock came into doubt, at a jump or at start; no verdicts until a
+    /// later one agrees with the clock.
     pub suspended_at: Option<Option<BlockRef>>,
     /// Whether more payments are due than one portion held.
     pub more_due: bool,

@@ -1,5 +1,7 @@
 //! The watcher on a real store, told by hand what followers and gateways would tell it.
 
+mod clock;
+mod rollback;
 mod world;
 
 use crate::{
@@ -225,17 +227,6 @@ fn an_outage_over_the_deadline_expires_nobody_who_paid() {
     world.poll();
     world.tick();
     assert_eq!(world.status_of("a"), Status::Paid);
-}
-
-#[test]
-fn a_clock_that_jumps_a_day_expires_nobody() {
-    let mut world = World::new();
-    world.register("a", 0);
-    world.set_clock_forward(SpanMs::from_secs(86_400));
-    world.tick();
-    world.poll();
-    world.tick();
-    assert_eq!(world.status_of("a"), Status::New);
 }
 
 #[test]

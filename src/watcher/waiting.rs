@@ -48,12 +48,23 @@ impl WaitingRequests {
     }
 
     /// Whether an earlier request about the same payment waits, which this one must not overtake.
-    pub fn holds_back(&self, payment_id: &str) -> Option<&ChainName> {
-        let earlier = self
-            .0
-            .iter()
-            .find(|waiting| waiting.request.payment_id == payment_id);
+    /// Of another inbox all are earlier: it was read before.
+    pub fn holds_back(&self, inbox_id: &str, request: &Request) -> Option<&ChainName> {
+        let is_earlier =
+            |waiting: &Waiting| waiting.inbox_id != inbox_id || waiting.request.seq < request.seq;
+        let mut same = self.0.iter();
+        let earlier = same.find(|waiting| {
+            waiting.request.payment_id == request.payment_id && is_earlier(waiting)
+        });
         earlier.map(|waiting| &waiting.chain)
+    }
+
+    /// Counts all of them as read at this time, because the clock that they were read by was
+    /// wrong then or is now.
+    pub fn read_again(&mut self, at: UnixMs) {
+        for waiting in &mut self.0 {
+            waiting.read_at = at;
+        }
     }
 
     /// Takes out the first `limit` that wait for one of these chains.
@@ -78,5 +89,48 @@ impl WaitingRequests {
     /// Whether anything waits for this chain.
     pub fn any_for(&self, chain: &ChainName) -> bool {
         self.0.iter().any(|waiting| waiting.chain == *chain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(inbox_id: &str, seq: i64) -> Waiting {
+        Waiting {
+            request: request(seq),
+            inbox_id: inbox_id.to_owned(),
+            chain: ChainName::new("bitcoin"),
+            read_at: UnixMs(0),
+        }
+    }
+
+    fn request(seq: i64) -> Request {
+        Request {
+            seq,
+            request_id: format!("r{seq}"),
+            kind: "ack".to_owned(),
+            payment_id: "a".to_owned(),
+            body: "{}".to_owned(),
+            actor: None,
+            created_at: UnixMs(0),
+        }
+    }
+
+    #[test]
+    fn only_an_earlier_request_about_the_same_payment_holds_one_back() {
+        let mut all = WaitingRequests::default();
+        all.push(waiting("inbox", 5));
+        for (inbox_id, seq, held_back) in
+            [("inbox", 4, false), ("inbox", 6, true), ("new", 1, true)]
+        {
+            let found = all.holds_back(inbox_id, &request(seq));
+            assert_eq!(found.is_some(), held_back, "{inbox_id} {seq}");
+        }
+        let other = Request {
+            payment_id: "b".to_owned(),
+            ..request(6)
+        };
+        assert!(all.holds_back("inbox", &other).is_none());
     }
 }

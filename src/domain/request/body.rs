@@ -4,7 +4,12 @@
 //! misspelt `tolerance` must not silently become the default.
 
 use super::Refusal;
-use crate::domain::{block::Height, payment::ScanFrom, terms::Policy, time::UnixMs};
+use crate::domain::{
+    block::Height,
+    payment::ScanFrom,
+    terms::{MAX_CONFIRMATIONS, Policy},
+    time::UnixMs,
+};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor},
@@ -19,8 +24,6 @@ pub const MAX_METADATA: usize = 1024;
 /// Smaller integers in `scan_from` are heights, others milliseconds: no chain has ten billion
 /// blocks, and that many milliseconds were over in April 1970.
 const FIRST_TIME: i64 = 10_000_000_000;
-/// The deepest that a request may ask for.
-const MAX_CONFIRMATIONS: i64 = 1000;
 
 /// A JSON object in which no name stands twice: of two amounts neither is to be believed.
 struct Fields(Map<String, Value>);
@@ -115,8 +118,8 @@ impl Body {
         let Some(number) = self.integer("confirmations")? else {
             return Ok(None);
         };
-        let allowed = (1..=MAX_CONFIRMATIONS).contains(&number);
-        let number = u32::try_from(number).ok().filter(|_| allowed);
+        let number = u32::try_from(number).ok();
+        let number = number.filter(|number| (1..=MAX_CONFIRMATIONS).contains(number));
         let wrong = || {
             let message = format!("\"confirmations\" must be from 1 to {MAX_CONFIRMATIONS}");
             Refusal::new("bad_confirmations", message)

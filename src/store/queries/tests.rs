@@ -58,6 +58,10 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
             HOLDER,
             "INDEX transfer_credit (chain_key=? AND txid=? AND position=?)",
         ),
+        (
+            NOT_DEEP_ANY_MORE,
+            "SEARCH t USING INDEX transfer_anchor (chain_key=? AND block_height>? AND block_height<?)",
+        ),
         (LOOSE, "SEARCH t USING INDEX transfer_loose (chain_key=?)"),
         (
             SCANNING,
@@ -206,7 +210,7 @@ fn what_is_due_is_found_by_height_finality_and_time() {
         (99, Some(49), 7, 9, vec![3, 4]),
         (99, None, 7, 9, vec![3, 4]),
         (100, Some(50), 7, 9, vec![1, 2, 3, 4]),
-        (100, Some(50), 7, 2, vec![1, 2]),
+        (100, Some(50), 7, 1, vec![1, 2, 3]),
     ] {
         let due = store.due(
             &bitcoin(),
@@ -226,6 +230,32 @@ fn with_transfer(key: i64, place: Place) -> Payment {
     money.inputs = vec![outpoint(1), outpoint(2)];
     payment.transfers = vec![money];
     payment
+}
+
+#[test]
+fn a_cursor_that_falls_finds_the_money_that_is_not_deep_enough_any_more() {
+    let (_dir, mut store) = store();
+    let with_depth = |key: i64, height: u32, confirmations: u32| {
+        let mut payment = with_transfer(key, in_block(height));
+        payment.terms.confirmations_required = confirmations;
+        payment
+    };
+    let mut coinbase = with_depth(5, 1000, 2);
+    coinbase.transfers[0].coinbase = true;
+    register(
+        &mut store,
+        vec![
+            with_depth(1, 1005, 2),
+            with_depth(2, 1005, 1),
+            with_depth(3, 1004, 2),
+            with_depth(4, 1006, 9),
+            coinbase,
+            with_depth(6, 1000, 6),
+            with_depth(7, 1000, 7),
+        ],
+    );
+    let found = store.not_deep_any_more(&bitcoin(), Height(1005)).unwrap();
+    assert_eq!(keys(&found), [1, 5, 7]);
 }
 
 fn replaced(confirmed_in: Option<u32>) -> Place {

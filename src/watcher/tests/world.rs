@@ -117,7 +117,7 @@ impl World {
         self.watcher.handle(&Input::Tick).unwrap();
     }
 
-    fn status(&self) -> NodeStatus {
+    pub fn status(&self) -> NodeStatus {
         NodeStatus {
             tip: *self.blocks.last().unwrap(),
             finalized: None,

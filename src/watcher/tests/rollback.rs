@@ -1,0 +1,21 @@
+//! Blocks that leave the chain without others in their place.
+
+use super::world::{Tx, World};
+use crate::{chain::ChainInput, domain::status::Status};
+
+#[test]
+fn a_payment_whose_block_stays_loses_the_confirmations_that_a_rollback_takes() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.mine(&[Tx::paying(1)]);
+    world.mine(&[]);
+    assert_eq!(world.status_of("a"), Status::Paid);
+    world.blocks.pop();
+    world.give(ChainInput::Advance {
+        disconnect_to: world.blocks.last().copied(),
+        connected: Vec::new(),
+    });
+    assert_eq!(world.status_of("a"), Status::Confirming);
+    world.mine(&[]);
+    assert_eq!(world.status_of("a"), Status::Paid);
+}
