@@ -4,7 +4,9 @@
 //! loads, stores or logs anything.
 
 mod dust;
+mod inherit;
 mod journal;
+mod ledger;
 mod places;
 
 pub use dust::MAX_ROWS;

@@ -2,9 +2,8 @@
 //!
 //! Knows nothing of statuses, amounts that are owed, or the journal.
 
-use super::dust::{aggregate, is_further_dust};
+use super::{inherit::inherit_first_seen, ledger::Ledger};
 use crate::domain::{
-    amount::Amount,
     asset::ChainKind,
     block::{BlockRef, Height, TxId},
     facts::{Credit, Fact, OutPoint},
@@ -12,21 +11,21 @@ use crate::domain::{
     time::UnixMs,
     transfer::{Anchor, Disposition, Place, Position, Transfer},
 };
-use std::collections::BTreeSet;
 
 /// Takes facts into a payment, in order.
 pub fn take(payment: &mut Payment, facts: &[Fact]) {
     let rests_on = accepted_money(payment);
+    let mut ledger = Ledger::new(payment, facts);
     for fact in facts {
-        take_one(payment, fact, facts);
+        take_one(&mut ledger, fact);
     }
     void_acceptance(payment, &rests_on);
-    inherit_first_seen(&mut payment.transfers);
+    inherit_first_seen(payment);
 }
 
-fn take_one(payment: &mut Payment, fact: &Fact, all: &[Fact]) {
+fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
     match fact {
-        Fact::Disconnected { fork } => disconnect(payment, *fork),
+        Fact::Disconnected { fork } => disconnect(ledger.payment(), *fork),
         Fact::Mined {
             credit,
             block,
@@ -38,28 +37,20 @@ fn take_one(payment: &mut Payment, fact: &Fact, all: &[Fact]) {
                 block: *block,
                 tx_index: *tx_index,
             };
-            mined(payment, credit, anchor, (*seen_at, inputs), all);
+            mined(ledger, credit, anchor, *seen_at, inputs);
         }
         Fact::Seen {
             credit,
             seen_at,
             inputs,
-        } => seen(payment, credit, *seen_at, inputs, all),
-        Fact::Evicted { txid } => each_of(payment, *txid, evict),
-        Fact::Replaced { txid, by } => {
-            let ours = transactions(payment);
-            each_of(payment, *txid, |t| replace(t, *by, &ours));
-        }
+        } => seen(ledger, credit, *seen_at, inputs),
+        Fact::Evicted { txid } => ledger.each_of(*txid, evict),
+        Fact::Replaced { txid, by } => replace_all_of(ledger, *txid, *by),
         Fact::Conflicted { txid, by, block } => {
-            each_of(payment, *txid, |t| conflict(t, *by, *block));
+            ledger.each_of(*txid, |t| conflict(t, *by, *block));
         }
-        Fact::Scanned { to } => scanned(payment, *to),
+        Fact::Scanned { to } => scanned(ledger.payment(), *to),
     }
-}
-
-fn each_of(payment: &mut Payment, txid: TxId, change: impl Fn(&mut Transfer)) {
-    let of = |transfer: &&mut Transfer| transfer.txid == txid;
-    payment.transfers.iter_mut().filter(of).for_each(change);
 }
 
 /// Blocks above `fork` left the best chain: their money falls back to the mempool, where there
@@ -137,30 +128,29 @@ fn scanned(payment: &mut Payment, to: Height) {
 
 /// A transaction in a block has ended every other one outside that spends the same output.
 fn mined(
-    payment: &mut Payment,
+    ledger: &mut Ledger<'_>,
     credit: &Credit,
     anchor: Anchor,
-    (seen_at, inputs): (UnixMs, &[OutPoint]),
-    all: &[Fact],
+    seen_at: UnixMs,
+    inputs: &[OutPoint],
 ) {
     let time = anchor.block.time;
-    if let Some(transfer) = find(payment, credit) {
+    if let Some(transfer) = ledger.find(credit) {
         transfer.place = Place::Block(anchor);
         transfer.first_block_at.get_or_insert(time);
-        observe(transfer, seen_at, inputs);
+        transfer.first_seen_at = transfer.first_seen_at.min(seen_at);
         restate(transfer, credit);
-    } else if !payment.is_watched_at(seen_at.min(time)) {
+    } else if !ledger.payment().is_watched_at(seen_at.min(time)) {
         return;
-    } else if is_further_dust(payment, credit, all) {
-        aggregate(payment, credit, anchor, all);
+    } else if ledger.is_further_dust(credit) {
+        ledger.aggregate(credit, anchor);
     } else {
         let mut transfer = new_row(credit, seen_at, Place::Block(anchor));
         transfer.first_block_at = Some(time);
-        transfer.inputs = inputs.to_vec();
-        payment.transfers.push(transfer);
+        ledger.add(transfer);
     }
-    for other in rivals(payment, credit.txid, inputs) {
-        conflict(other, credit.txid, anchor.block);
+    for rival in ledger.spends(credit.txid, inputs) {
+        ledger.each_of(rival, |t| conflict(t, credit.txid, anchor.block));
     }
 }
 
@@ -173,53 +163,30 @@ fn restate(transfer: &mut Transfer, credit: &Credit) {
     transfer.from_address.clone_from(&credit.from_address);
 }
 
-fn observe(transfer: &mut Transfer, seen_at: UnixMs, inputs: &[OutPoint]) {
-    transfer.first_seen_at = transfer.first_seen_at.min(seen_at);
-    if transfer.inputs.is_empty() {
-        transfer.inputs = inputs.to_vec();
-    }
-}
-
-/// Transfers of other transactions that spend one of these outputs.
-fn rivals<'a>(
-    payment: &'a mut Payment,
-    txid: TxId,
-    inputs: &'a [OutPoint],
-) -> impl Iterator<Item = &'a mut Transfer> {
-    let shares = |t: &Transfer| t.inputs.iter().any(|input| inputs.contains(input));
-    let transfers = payment.transfers.iter_mut();
-    transfers.filter(move |t| t.txid != txid && shares(t))
-}
-
 /// A transaction in the mempool has taken the place of every other unconfirmed one that spends
 /// the same output. It never overrules a block: news of the mempool may be older than the block.
-fn seen(
-    payment: &mut Payment,
-    credit: &Credit,
-    seen_at: UnixMs,
-    inputs: &[OutPoint],
-    all: &[Fact],
-) {
-    if let Some(transfer) = find(payment, credit) {
-        revive(transfer, seen_at, inputs);
-    } else if payment.is_watched_at(seen_at) && !is_further_dust(payment, credit, all) {
-        let mut transfer = new_row(credit, seen_at, Place::Mempool);
-        transfer.inputs = inputs.to_vec();
-        payment.transfers.push(transfer);
+fn seen(ledger: &mut Ledger<'_>, credit: &Credit, seen_at: UnixMs, inputs: &[OutPoint]) {
+    if let Some(transfer) = ledger.find(credit) {
+        revive(transfer, seen_at);
+    } else if ledger.payment().is_watched_at(seen_at) && !ledger.is_further_dust(credit) {
+        ledger.add(new_row(credit, seen_at, Place::Mempool));
     }
-    let ours = transactions(payment);
-    for other in rivals(payment, credit.txid, inputs) {
-        replace(other, credit.txid, &ours);
+    for rival in ledger.spends(credit.txid, inputs) {
+        replace_all_of(ledger, rival, credit.txid);
     }
 }
 
-/// The transactions that pay this payment.
-fn transactions(payment: &Payment) -> BTreeSet<TxId> {
-    payment.transfers.iter().map(|t| t.txid).collect()
+fn replace_all_of(ledger: &mut Ledger<'_>, txid: TxId, by: TxId) {
+    let takes_over = |first: &TxId| !ledger.pays_us(*first) && ledger.pays_us(by);
+    let Some(first) = ledger.first_of(txid).map(|t| t.place) else {
+        return;
+    };
+    let takes_over = replaced_by(&first).is_some_and(|first| takes_over(&first));
+    ledger.each_of(txid, |t| replace(t, by, takes_over));
 }
 
-fn revive(transfer: &mut Transfer, seen_at: UnixMs, inputs: &[OutPoint]) {
-    observe(transfer, seen_at, inputs);
+fn revive(transfer: &mut Transfer, seen_at: UnixMs) {
+    transfer.first_seen_at = transfer.first_seen_at.min(seen_at);
     match transfer.place {
         Place::Evicted
         | Place::Orphaned
@@ -245,7 +212,7 @@ fn evict(transfer: &mut Transfer) {
 
 /// What replaced a transfer first stays, so that the n-th replacement is not news about n rows;
 /// but one that pays us takes the place of one that does not, to be as early as the first.
-fn replace(transfer: &mut Transfer, by: TxId, ours: &BTreeSet<TxId>) {
+fn replace(transfer: &mut Transfer, by: TxId, takes_over: bool) {
     let replaced = Place::Replaced {
         by,
         confirmed_in: None,
@@ -253,9 +220,8 @@ fn replace(transfer: &mut Transfer, by: TxId, ours: &BTreeSet<TxId>) {
     match transfer.place {
         Place::Mempool | Place::Evicted | Place::Orphaned => transfer.place = replaced,
         Place::Replaced {
-            by: first,
-            confirmed_in: None,
-        } if !ours.contains(&first) && ours.contains(&by) => transfer.place = replaced,
+            confirmed_in: None, ..
+        } if takes_over => transfer.place = replaced,
         Place::Block(_) | Place::Replaced { .. } => {}
     }
 }
@@ -270,11 +236,6 @@ fn conflict(transfer: &mut Transfer, by: TxId, block: BlockRef) {
             };
         }
     }
-}
-
-fn find<'a>(payment: &'a mut Payment, credit: &Credit) -> Option<&'a mut Transfer> {
-    let is = |transfer: &&mut Transfer| transfer.is(credit.txid, &credit.position);
-    payment.transfers.iter_mut().find(is)
 }
 
 pub(super) fn new_row(credit: &Credit, seen_at: UnixMs, place: Place) -> Transfer {
@@ -295,38 +256,7 @@ pub(super) fn new_row(credit: &Credit, seen_at: UnixMs, place: Place) -> Transfe
     }
 }
 
-/// A replacement is as early as what it replaced, so that bumping a fee after the deadline costs
-/// nobody their payment. Dust passes nothing on: a tiny transaction in time must not keep an old
-/// price open for a large one later.
-fn inherit_first_seen(transfers: &mut [Transfer]) {
-    // Each round passes one link of a chain of replacements on; chains are short.
-    for _ in 0..transfers.len() {
-        let links: Vec<(TxId, UnixMs)> = transfers
-            .iter()
-            .filter(|t| is_significant(transfers, t))
-            .filter_map(|t| Some((replaced_by(&t.place)?, t.on_time_since())))
-            .collect();
-        let mut moved = false;
-        for (by, since) in links {
-            for heir in transfers.iter_mut().filter(|t| t.txid == by) {
-                moved |= since < heir.first_seen_at;
-                heir.first_seen_at = heir.first_seen_at.min(since);
-            }
-        }
-        if !moved {
-            return;
-        }
-    }
-}
-
-/// Whether the whole transaction of a transfer is more than dust.
-fn is_significant(transfers: &[Transfer], one: &Transfer) -> bool {
-    let same = transfers.iter();
-    let same = same.filter(|t| t.txid == one.txid && t.asset == one.asset);
-    same.fold(Amount::ZERO, |sum, t| sum.saturating_add(t.amount)) >= one.dust
-}
-
-const fn replaced_by(place: &Place) -> Option<TxId> {
+pub(super) const fn replaced_by(place: &Place) -> Option<TxId> {
     match place {
         Place::Replaced { by, .. } => Some(*by),
         Place::Mempool | Place::Block(_) | Place::Evicted | Place::Orphaned => None,

@@ -1,6 +1,7 @@
 //! How much came, in what, and what it is worth to the payment.
 
 use super::check;
+use crate::domain::amount::Amount;
 
 #[test]
 fn exact_short_over_double_and_dust_in_every_asset() {
@@ -215,6 +216,26 @@ fn dust_beyond_the_rows_of_an_address_is_one_row() {
     assert_eq!(rows.len(), MAX_ROWS + 2);
     let aggregate = rows.iter().find(|t| t.position == Position::Dust).unwrap();
     assert_eq!(aggregate.amount.display(8).to_string(), "0.00120000");
+}
+
+/// Whoever pays decides how many credits a transaction has, so each must cost the same.
+#[test]
+fn thousands_of_credits_in_one_transaction_are_taken_at_once() {
+    use crate::domain::apply::MAX_ROWS;
+    for (credits, rows, outcome) in [
+        (5_000, MAX_ROWS + 1, "new received=0"),
+        (10_000, 10_000, "confirming received=0.01"),
+    ] {
+        let amounts = vec!["0.000001"; credits].join("+");
+        let story = check("USDT 0.02", &format!("mine a={amounts} => {outcome}"));
+        assert_eq!(story.payment.transfers.len(), rows);
+        let all = story
+            .payment
+            .transfers
+            .iter()
+            .fold(Amount::ZERO, |sum, row| sum.saturating_add(row.amount));
+        assert_eq!(all, Amount::from_u64(u64::try_from(credits).unwrap()));
+    }
 }
 
 #[test]

@@ -126,6 +126,49 @@ fn dust_in_time_keeps_no_price_open() {
 }
 
 #[test]
+fn a_replacement_that_pays_more_than_was_there_in_time_is_late() {
+    for (setup, before, after, outcome) in [
+        ("BTC 0.4", "a=0.1@x", "b=0.4@x", "invalid/double_spent"),
+        ("BTC 0.4", "a=0.00000546@x", "b=0.4@x", "invalid/double_spent"),
+        ("BTC 0.4", "a=0.4@x", "b=0.5@x", "paid/overpaid"),
+        ("BTC 0.4 tolerance=1%", "a=0.396@x", "b=0.4@x", "paid/exact"),
+        (
+            "BTC 0.4 tolerance=1%",
+            "a=0.395@x",
+            "b=0.4@x",
+            "invalid/double_spent",
+        ),
+        (
+            "BTC 0.4 policy=sum",
+            "a=0.2@x c=0.2@y",
+            "b=0.2@x c",
+            "paid/exact",
+        ),
+        (
+            "BTC 0.4 policy=sum",
+            "a=0.1@x c=0.2@y",
+            "b=0.2@x c",
+            "invalid/underpaid",
+        ),
+    ] {
+        check(
+            setup,
+            &format!("see {before}\nwait 2h\nmine {after}\nblocks 1 => {outcome}"),
+        );
+    }
+}
+
+#[test]
+fn what_lies_between_two_replacements_does_not_matter() {
+    for between in ["b=0.000001@x", "b=0.1@x", "b=0.1@x,y"] {
+        check(
+            "BTC 0.4",
+            &format!("see a=0.4@x\nsee {between}\nwait 2h\nmine c=0.4@x\nblocks 1 => paid/exact"),
+        );
+    }
+}
+
+#[test]
 fn evicted_and_later_mined_is_the_same_row() {
     let story = check(
         "BTC 0.4",
