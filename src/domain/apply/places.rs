@@ -207,15 +207,21 @@ fn seen(
         transfer.inputs = inputs.to_vec();
         payment.transfers.push(transfer);
     }
+    if rivals(payment, credit.txid, inputs).next().is_none() {
+        return;
+    }
     let ours = transactions(payment);
     for other in rivals(payment, credit.txid, inputs) {
         replace(other, credit.txid, &ours);
     }
 }
 
-/// The transactions that pay this payment.
+/// The transactions that pay this payment more than dust. Dust counts as one that does not pay
+/// us: it passes nothing on, and would break a chain of replacements.
 fn transactions(payment: &Payment) -> BTreeSet<TxId> {
-    payment.transfers.iter().map(|t| t.txid).collect()
+    let all = &payment.transfers;
+    let significant = all.iter().filter(|t| is_significant(all, t));
+    significant.map(|t| t.txid).collect()
 }
 
 fn revive(transfer: &mut Transfer, seen_at: UnixMs, inputs: &[OutPoint]) {

@@ -126,6 +126,62 @@ fn dust_in_time_keeps_no_price_open() {
 }
 
 #[test]
+fn dust_between_two_replacements_does_not_make_the_last_one_late() {
+    check(
+        "BTC 0.4",
+        "
+        see a=0.4@x                    => pending
+        wait 2h                        => pending
+        see d=0.000001@x b=0.4@x       => pending txid=b a@replaced d@replaced
+        ",
+    );
+    for between in [
+        "see d=0.000001@x",
+        "replace a d\nsee d=0.000001@x",
+        "see d=0.000001@x\nsee e=0.000002@x",
+        "replace a z\nsee d=0.000001@x",
+    ] {
+        check(
+            "BTC 0.4",
+            &format!(
+                "
+                see a=0.4@x
+                {between}
+                wait 2h       => expired/deadline
+                see b=0.4@x,y
+                see c=0.4@y   => a@replaced b@replaced
+                mine c
+                blocks 1      => paid/exact flags=replaced
+                "
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_replacement_is_dust_or_not_as_a_whole() {
+    for (amounts, outcome) in [
+        ("0.000003+0.000003", "invalid/underpaid"),
+        ("0.000001+0.000001", "invalid/late"),
+    ] {
+        check(
+            "BTC 0.4",
+            &format!(
+                "
+                see a=0.4@x
+                see d=0.000001@x
+                wait 2h
+                see b={amounts}@x,y
+                see c=0.000009@y
+                mine c
+                blocks 1 => {outcome}
+                "
+            ),
+        );
+    }
+}
+
+#[test]
 fn evicted_and_later_mined_is_the_same_row() {
     let story = check(
         "BTC 0.4",
