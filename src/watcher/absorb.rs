@@ -27,6 +27,7 @@ impl Watcher {
             for kept in committed.kept {
                 self.keep(&mut plan.step, &kept);
             }
+            self.watch_again(committed.watched_again);
         }
         self.absorb(plan);
         Ok(())
