@@ -156,6 +156,9 @@ pub struct Payment {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct History {
+    /// When it was registered, by our clock: what was not looked for before is known only from a
+    /// poll that began later.
+    pub registered_at: Option<UnixMs>,
     /// Whether its blocks must be traced too before it may expire: native money on Ethereum.
     pub needs_traces: bool,
     /// Flags that stick.

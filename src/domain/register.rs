@@ -228,6 +228,7 @@ fn unjudged(
         created_at: registration.created_at,
         scan: Scan::starting(from, cursor),
         history: History {
+            registered_at: Some(now),
             needs_traces: registration.kind == ChainKind::Ethereum
                 && registration.asset.kind == AssetKind::Native,
             ..History::default()

@@ -75,7 +75,7 @@ const LOOSE: &str = "SELECT t.txid, t.payment_key, t.inputs, t.state = 'mempool'
    FROM transfer AS t JOIN payment AS p ON p.key = t.payment_key
   WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1)
     AND t.block_height IS NULL AND t.conflict_height IS NULL
-    AND p.watching = 1 AND t.txid IS NOT NULL";
+    AND (p.watching = 1 OR t.state = 'mempool') AND t.txid IS NOT NULL";
 
 const COUNTS: &str = "SELECT asset, status, count(*) FROM payment GROUP BY status, asset";
 
@@ -138,10 +138,11 @@ impl Store {
         Ok(keys.into_iter().collect())
     }
 
-    /// Transfers of watched addresses that are in no block and that no block conflicts: those in
-    /// the mempool, and those that were evicted, replaced or orphaned. The latter may come back,
+    /// Transfers that are in no block and that no block conflicts: those in the mempool, and of
+    /// watched addresses those that were evicted, replaced or orphaned. The latter may come back,
     /// and a block that spends their inputs makes their payment `double_spent`, so their inputs
-    /// are looked out for as long as the address is watched.
+    /// are looked out for as long as the address is watched; nothing stays in the mempool for
+    /// ever because its address is another's.
     ///
     /// # Errors
     /// See [`StoreError`].

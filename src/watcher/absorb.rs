@@ -6,10 +6,10 @@ use crate::{
     domain::{
         event::EventKind,
         status::{Reason, Status},
-        step::{ChainStep, PaymentStep, Step},
+        step::{ChainStep, Outcome, PaymentStep, RequestOutcome, Step},
         time::{SpanMs, UnixMs},
     },
-    store::StoreError,
+    store::{Kept, StoreError},
 };
 use std::time::Instant;
 
@@ -25,16 +25,32 @@ impl Watcher {
             self.metrics.committed(began.elapsed());
             crate::crash::point("after_commit");
             for kept in committed.kept {
-                // The row stays as it was, and so does what memory knows of it.
-                plan.step
-                    .payments
-                    .retain(|step| step.payment.key != kept.key);
-                tracing::error!(payment = %kept.id, problem = %kept.problem, "the database refused a change; the payment stays as it was");
-                self.metrics.transition_refused();
+                self.keep(&mut plan.step, &kept);
             }
+            self.watch_again(committed.watched_again);
         }
         self.absorb(plan);
         Ok(())
+    }
+
+    /// Takes over a payment whose change was refused, as its row is now: what the step wanted of it
+    /// did not happen, but its transfers may stand elsewhere.
+    fn keep(&mut self, step: &mut Step, kept: &Kept) {
+        tracing::error!(payment = %kept.id, problem = %kept.problem, "the database refused a change; the payment is on hold");
+        self.metrics.transition_refused();
+        step.payments
+            .retain(|refused| refused.payment.key != kept.key);
+        let undone = |outcome: &&mut RequestOutcome| {
+            outcome.version.is_some() && outcome.request.payment_id == kept.id.as_str()
+        };
+        for outcome in step.outcomes.iter_mut().filter(undone) {
+            outcome.outcome = Outcome::Refused;
+        }
+        if let Some(payment) = &kept.payment
+            && let Some(at) = self.place(&payment.chain)
+        {
+            self.chain_mut(at).unconfirmed.absorb(payment);
+        }
     }
 
     fn absorb(&mut self, plan: Plan) {

@@ -1,6 +1,6 @@
 //! Past blocks for late registrations: one scan at a time and chain, shared by all that wait.
 
-use super::{Watcher, plan::Plan, state::Batch, touched::Touched};
+use super::{Watcher, blocks::Disconnected, plan::Plan, state::Batch, touched::Touched};
 use crate::{
     chain::Ask,
     clock::Now,
@@ -12,7 +12,6 @@ use crate::{
     },
     store::StoreError,
 };
-use std::collections::HashMap;
 
 /// A scan that was refused is asked for again after this long: the operator may have mended the
 /// node meanwhile.
@@ -35,7 +34,13 @@ impl Watcher {
         };
         let mut touched = Touched::default();
         for facts in blocks {
-            self.touch_block(chain, facts, &HashMap::new(), now.wall, &mut touched);
+            self.touch_block(
+                chain,
+                facts,
+                &Disconnected::default(),
+                now.wall,
+                &mut touched,
+            )?;
         }
         touched.add_up_to(batch.up_to, &Fact::Scanned { to });
         let mut view = chain.view.clone();

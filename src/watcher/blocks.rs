@@ -1,6 +1,6 @@
 //! Blocks that join or leave the best chain: whom they touch, and the view after them.
 
-use super::{Watcher, plan::Plan, state::ChainState, touched::Touched};
+use super::{Watcher, ownership::Hit, plan::Plan, state::ChainState, touched::Touched};
 use crate::{
     chain::ethereum,
     clock::Now,
@@ -13,10 +13,16 @@ use crate::{
     },
     store::StoreError,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-/// Unconfirmed transactions of ours by what they spend, for this input.
-type Conflicts = HashMap<OutPoint, Vec<(TxId, PaymentKey)>>;
+/// Transactions of ours that this input takes out of blocks.
+#[derive(Debug, Default)]
+pub(super) struct Disconnected {
+    /// By what they spend, to know a conflict by.
+    spenders: HashMap<OutPoint, Vec<(TxId, PaymentKey)>>,
+    /// All of them: one that is mined again stays with its payments, watched or not.
+    transactions: HashSet<TxId>,
+}
 
 impl Watcher {
     /// Blocks above `fork` left the best chain and `blocks` joined it.
@@ -47,13 +53,13 @@ impl Watcher {
         Self::settle_view(chain, &mut view, now);
 
         let mut touched = Touched::default();
-        let conflicts = match fork {
+        let gone = match fork {
             Some(fork) => self.touch_disconnected(chain, fork.id.height, &mut touched)?,
-            None => Conflicts::new(),
+            None => Disconnected::default(),
         };
         self.touch_not_deep_any_more(chain, &view, &mut touched)?;
         for facts in blocks {
-            self.touch_block(chain, facts, &conflicts, now.wall, &mut touched);
+            self.touch_block(chain, facts, &gone, now.wall, &mut touched)?;
         }
         self.touch_due(&view, &mut touched, &mut plan)?;
         self.judge(&view, touched, &mut plan)?;
@@ -90,27 +96,28 @@ impl Watcher {
         Ok(())
     }
 
-    /// Every payment with money above the fork point, and what that money's transactions spend.
+    /// Every payment with money above the fork point, and that money's transactions.
     fn touch_disconnected(
         &self,
         chain: &ChainState,
         fork: Height,
         touched: &mut Touched,
-    ) -> Result<Conflicts, StoreError> {
+    ) -> Result<Disconnected, StoreError> {
         let keys = self.store.anchored_above(&chain.spec.name, fork)?;
         let payments = self.store.load(&keys)?;
-        let mut conflicts = Conflicts::new();
+        let mut gone = Disconnected::default();
         for payment in &payments {
             touched.add(payment.key, Fact::Disconnected { fork });
             for transfer in &payment.transfers {
+                gone.transactions.insert(transfer.txid);
                 let entry = (transfer.txid, payment.key);
                 for input in &transfer.inputs {
-                    conflicts.entry(*input).or_default().push(entry);
+                    gone.spenders.entry(*input).or_default().push(entry);
                 }
             }
         }
         touched.keep_loaded(payments);
-        Ok(conflicts)
+        Ok(gone)
     }
 
     /// Whom a block's credits and spends concern.
@@ -118,19 +125,13 @@ impl Watcher {
         &self,
         chain: &ChainState,
         facts: &BlockFacts,
-        conflicts: &Conflicts,
+        gone: &Disconnected,
         seen_at: UnixMs,
         touched: &mut Touched,
-    ) {
-        for candidate in &facts.credits {
-            let owners = self.index.owners(&chain.spec.name, &candidate.destination);
-            for key in owners {
-                let Some(fact) = mined(chain, facts, candidate, seen_at) else {
-                    continue;
-                };
-                touched.add_credit(key, candidate.destination, fact);
-            }
-        }
+    ) -> Result<(), StoreError> {
+        let hits = facts.credits.iter();
+        let hits = hits.filter_map(|candidate| self.mined(chain, facts, candidate, gone, seen_at));
+        self.touch_credits(chain, hits.collect(), touched)?;
         for spend in &facts.spends {
             let Some(by) = transaction(facts, spend.tx_index) else {
                 continue;
@@ -143,7 +144,8 @@ impl Watcher {
                     .iter()
                     .map(move |key| (txid, *key))
             });
-            let disconnected = conflicts
+            let disconnected = gone
+                .spenders
                 .get(&spend.outpoint)
                 .into_iter()
                 .flatten()
@@ -159,6 +161,37 @@ impl Watcher {
                 );
             }
         }
+        Ok(())
+    }
+
+    /// A credit in a block that may concern somebody: its address is watched, or its transaction
+    /// has just left another block.
+    fn mined(
+        &self,
+        chain: &ChainState,
+        facts: &BlockFacts,
+        candidate: &Candidate,
+        gone: &Disconnected,
+        seen_at: UnixMs,
+    ) -> Option<Hit> {
+        let owners = self.index.owners(&chain.spec.name, &candidate.destination);
+        let owners: Vec<PaymentKey> = owners.collect();
+        if owners.is_empty() && gone.transactions.is_empty() {
+            return None;
+        }
+        let txid = transaction(facts, candidate.tx_index)?;
+        if owners.is_empty() && !gone.transactions.contains(&txid) {
+            return None;
+        }
+        let credit = credit(chain, txid, candidate)?;
+        let fact = |credit| Fact::Mined {
+            credit,
+            block: facts.block,
+            tx_index: candidate.tx_index,
+            seen_at,
+            inputs: inputs(facts, candidate.tx_index),
+        };
+        Some(Hit::new(owners, candidate.destination, credit, fact))
     }
 
     /// Brings health and finality of a view up to date with its cursor.
@@ -177,28 +210,11 @@ impl Watcher {
     }
 }
 
-/// A configured asset's credit in a block, as a fact about whoever owns the address.
-fn mined(
-    chain: &ChainState,
-    facts: &BlockFacts,
-    candidate: &Candidate,
-    seen_at: UnixMs,
-) -> Option<Fact> {
-    let txid = transaction(facts, candidate.tx_index)?;
-    let credit = credit(chain, txid, candidate)?;
-    let inputs = facts
-        .spends
-        .iter()
-        .filter(|spend| spend.tx_index == candidate.tx_index)
-        .map(|spend| spend.outpoint)
-        .collect();
-    Some(Fact::Mined {
-        credit,
-        block: facts.block,
-        tx_index: candidate.tx_index,
-        seen_at,
-        inputs,
-    })
+/// What a transaction of a block spends.
+fn inputs(facts: &BlockFacts, tx_index: u32) -> Vec<OutPoint> {
+    let spends = facts.spends.iter();
+    let own = spends.filter(|spend| spend.tx_index == tx_index);
+    own.map(|spend| spend.outpoint).collect()
 }
 
 /// A candidate as a credit of a configured asset.

@@ -1,12 +1,15 @@
 //! Unconfirmed transactions: who is paid, who is replaced, who is gone.
 
-use super::{Watcher, blocks::credit, plan::Plan, state::ChainState, touched::Touched};
+use super::{
+    Watcher, blocks::credit, ownership::Hit, plan::Plan, state::ChainState, touched::Touched,
+};
 use crate::{
     chain::{Ask, MempoolNews},
     clock::Now,
     domain::{
         block::TxId,
-        facts::{Fact, MempoolSnapshot, TxFacts},
+        facts::{Candidate, Fact, MempoolSnapshot, TxFacts},
+        payment::PaymentKey,
     },
     store::StoreError,
 };
@@ -27,7 +30,7 @@ impl Watcher {
         let mut plan = Plan::new(now.wall);
         let mut touched = Touched::default();
         for arrived in &news.arrived {
-            self.touch_arrived(chain, arrived, &mut touched);
+            self.touch_arrived(chain, arrived, &mut touched)?;
         }
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
@@ -40,7 +43,12 @@ impl Watcher {
         Ok(plan)
     }
 
-    fn touch_arrived(&self, chain: &ChainState, arrived: &TxFacts, touched: &mut Touched) {
+    fn touch_arrived(
+        &self,
+        chain: &ChainState,
+        arrived: &TxFacts,
+        touched: &mut Touched,
+    ) -> Result<(), StoreError> {
         for input in &arrived.inputs {
             let spenders = chain.unconfirmed.spenders(input).iter().copied();
             let replaced = spenders.filter(|txid| *txid != arrived.txid);
@@ -58,19 +66,25 @@ impl Watcher {
                 );
             }
         }
-        for candidate in &arrived.credits {
-            for key in self.index.owners(&chain.spec.name, &candidate.destination) {
-                let Some(credit) = credit(chain, arrived.txid, candidate) else {
-                    continue;
-                };
-                let fact = Fact::Seen {
-                    credit,
-                    seen_at: arrived.first_seen_at,
-                    inputs: arrived.inputs.clone(),
-                };
-                touched.add_credit(key, candidate.destination, fact);
-            }
+        let hits = arrived.credits.iter();
+        let hits = hits.filter_map(|candidate| self.seen(chain, arrived, candidate));
+        self.touch_credits(chain, hits.collect(), touched)
+    }
+
+    /// A credit in the mempool whose address is watched.
+    fn seen(&self, chain: &ChainState, arrived: &TxFacts, candidate: &Candidate) -> Option<Hit> {
+        let owners = self.index.owners(&chain.spec.name, &candidate.destination);
+        let owners: Vec<PaymentKey> = owners.collect();
+        if owners.is_empty() {
+            return None;
         }
+        let credit = credit(chain, arrived.txid, candidate)?;
+        let fact = |credit| Fact::Seen {
+            credit,
+            seen_at: arrived.first_seen_at,
+            inputs: arrived.inputs.clone(),
+        };
+        Some(Hit::new(owners, candidate.destination, credit, fact))
     }
 
     /// Who took the place of transactions that a snapshot lacked.

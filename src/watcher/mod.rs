@@ -15,6 +15,7 @@ mod input;
 mod judge;
 mod mempool;
 mod open;
+mod ownership;
 mod plan;
 mod polls;
 mod requests;

@@ -2,6 +2,7 @@
 
 use super::{
     Requests, Watcher,
+    ownership::address_in_use,
     plan::Plan,
     state::ChainState,
     waiting::{Waiting, WaitingRequests},
@@ -38,17 +39,31 @@ enum Verdict {
 
 /// Payments as the step so far leaves them: a request sees what an earlier one of the same step
 /// did.
-struct Overlay {
+pub(super) struct Overlay {
     payments: BTreeMap<PaymentId, Payment>,
-    addresses: HashMap<(ChainName, Destination), PaymentId>,
+    addresses: HashMap<(ChainName, Destination), Vec<PaymentId>>,
     next_key: i64,
 }
 
 impl Overlay {
     fn add(&mut self, payment: &Payment) {
-        let address = (payment.chain.clone(), payment.destination);
-        self.addresses.insert(address, payment.id.clone());
+        if !self.payments.contains_key(&payment.id) {
+            let address = (payment.chain.clone(), payment.destination);
+            let here = self.addresses.entry(address).or_default();
+            here.push(payment.id.clone());
+        }
         self.payments.insert(payment.id.clone(), payment.clone());
+    }
+
+    /// The payments of the step with this address, whether it is still theirs or not.
+    pub fn at_address(
+        &self,
+        chain: &ChainName,
+        destination: &Destination,
+    ) -> impl Iterator<Item = &Payment> {
+        let ids = self.addresses.get(&(chain.clone(), *destination));
+        let ids = ids.into_iter().flatten();
+        ids.filter_map(|id| self.payments.get(id))
     }
 }
 
@@ -217,7 +232,7 @@ impl Watcher {
                 "unknown_payment",
                 format!("no payment {id} is registered"),
             ))),
-            (_, Some(payment)) => Ok(self.carry_out(row, command, &payment, now)),
+            (_, Some(payment)) => self.carry_out(row, command, &payment, overlay, now),
         }
     }
 
@@ -234,32 +249,32 @@ impl Watcher {
         row: &Waiting,
         command: &Command,
         payment: &Payment,
+        overlay: &Overlay,
         now: Now,
-    ) -> Result<Verdict, Refusal> {
+    ) -> Result<Result<Verdict, Refusal>, StoreError> {
         let Some(at) = self.place(&payment.chain) else {
             let message = format!("chain {} is not configured any more", payment.chain);
-            return Err(Refusal::new("unknown_chain", message));
+            return Ok(Err(Refusal::new("unknown_chain", message)));
         };
         let chain = self.chain(at);
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
         if command.waits_for_chain() && !may_be_decided(chain, &view, payment, row.read_at) {
-            return Ok(Verdict::Waits(payment.chain.clone()));
+            return Ok(Ok(Verdict::Waits(payment.chain.clone())));
         }
-        let mut owners = self.index.owners(&payment.chain, &payment.destination);
-        if matches!(command, Command::Extend { .. }) && !owners.any(|key| key == payment.key) {
-            let message = "the address is not watched any more; register a new payment";
-            return Err(Refusal::new("watch_ended", message));
+        if let Err(refusal) = self.check_address(command, payment, chain, overlay, now.wall)? {
+            return Ok(Err(refusal));
         }
-        if let Command::Rescan { scan_from } = command {
-            check_reach(chain, *scan_from)?;
+        if let Command::Rescan { scan_from } = command
+            && let Err(refusal) = check_reach(chain, *scan_from)
+        {
+            return Ok(Err(refusal));
         }
-        Ok(
-            match carry_out(payment, command, &row.request, &view, now.wall)? {
-                CarriedOut::Applied(step) => Verdict::Applied(step),
-                CarriedOut::Duplicate(why) => Verdict::Duplicate(why),
-            },
-        )
+        let carried = carry_out(payment, command, &row.request, &view, now.wall);
+        Ok(carried.map(|carried| match carried {
+            CarriedOut::Applied(step) => Verdict::Applied(step),
+            CarriedOut::Duplicate(why) => Verdict::Duplicate(why),
+        }))
     }
 
     fn register(
@@ -288,10 +303,8 @@ impl Watcher {
                 Err(register::known_id_other_terms(&id))
             });
         }
-        if let Some(owner) = self.owner(chain, &destination, overlay)? {
-            let message =
-                format!("the address belongs to payment {owner} until its watch window ends");
-            return Ok(Err(Refusal::new("address_in_use", message)));
+        if let Some(owner) = self.owner(chain, &destination, None, overlay, now.wall)? {
+            return Ok(Err(address_in_use(&owner)));
         }
         if let Some(Err(refusal)) = body.scan_from.map(|from| check_reach(chain, from)) {
             return Ok(Err(refusal));
@@ -333,25 +346,6 @@ impl Watcher {
             return Err(Refusal::new("asset_disabled", message));
         }
         Ok((chain, asset))
-    }
-
-    fn owner(
-        &self,
-        chain: &ChainState,
-        destination: &Destination,
-        overlay: &Overlay,
-    ) -> Result<Option<PaymentId>, StoreError> {
-        let name = &chain.spec.name;
-        if let Some(id) = overlay.addresses.get(&(name.clone(), *destination)) {
-            return Ok(Some(id.clone()));
-        }
-        if self.index.owners(name, destination).next().is_none() {
-            return Ok(None);
-        }
-        Ok(self
-            .store
-            .address_owner(name, destination)?
-            .map(|(_, id)| id))
     }
 
     /// Whether new addresses are paid already by transactions in the mempool.

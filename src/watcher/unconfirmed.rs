@@ -83,10 +83,12 @@ impl Unconfirmed {
         }
     }
 
-    /// Leaves out a payment whose address is watched no more.
+    /// Leaves out a payment whose address is watched no more, but for what is still in the
+    /// mempool.
     pub fn forget(&mut self, payment: PaymentKey) {
         let paying = self.transactions.iter();
-        let paying = paying.filter(|(_, relevant)| relevant.payments.contains(&payment));
+        let paying = paying
+            .filter(|(_, relevant)| !relevant.in_mempool && relevant.payments.contains(&payment));
         let txids: Vec<TxId> = paying.map(|(txid, _)| *txid).collect();
         for txid in txids {
             self.remove(txid, payment);

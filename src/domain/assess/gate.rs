@@ -79,11 +79,14 @@ impl<'a> Gate<'a> {
     }
 
     /// Whether `at` is over for certain: the clock is beyond it, and so is the beginning of a
-    /// full poll, so that everything that happened until then is known.
+    /// full poll, so that everything that happened until then is known. A poll that began before
+    /// the payment was registered knows nothing of it.
     ///
     /// # Errors
     /// What to wait for.
     pub fn passed(&self, at: UnixMs) -> Result<(), Wait> {
+        let registered_at = self.payment.history.registered_at;
+        let at = registered_at.map_or(at, |registered| at.max(registered));
         let polled = self.view.polled_at.is_some_and(|polled| polled > at);
         if self.now > at && polled {
             self.verdict()

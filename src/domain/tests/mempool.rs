@@ -129,7 +129,12 @@ fn dust_in_time_keeps_no_price_open() {
 fn a_replacement_that_pays_more_than_was_there_in_time_is_late() {
     for (setup, before, after, outcome) in [
         ("BTC 0.4", "a=0.1@x", "b=0.4@x", "invalid/double_spent"),
-        ("BTC 0.4", "a=0.00000546@x", "b=0.4@x", "invalid/double_spent"),
+        (
+            "BTC 0.4",
+            "a=0.00000546@x",
+            "b=0.4@x",
+            "invalid/double_spent",
+        ),
         ("BTC 0.4", "a=0.4@x", "b=0.5@x", "paid/overpaid"),
         ("BTC 0.4 tolerance=1%", "a=0.396@x", "b=0.4@x", "paid/exact"),
         (
@@ -154,6 +159,39 @@ fn a_replacement_that_pays_more_than_was_there_in_time_is_late() {
         check(
             setup,
             &format!("see {before}\nwait 2h\nmine {after}\nblocks 1 => {outcome}"),
+        );
+    }
+}
+
+#[test]
+fn dust_between_two_replacements_does_not_make_the_last_one_late() {
+    check(
+        "BTC 0.4",
+        "
+        see a=0.4@x                    => pending
+        wait 2h                        => pending
+        see d=0.000001@x b=0.4@x       => pending txid=b a@replaced d@replaced
+        ",
+    );
+    for between in [
+        "see d=0.000001@x",
+        "replace a d\nsee d=0.000001@x",
+        "see d=0.000001@x\nsee e=0.000002@x",
+        "replace a z\nsee d=0.000001@x",
+    ] {
+        check(
+            "BTC 0.4",
+            &format!(
+                "
+                see a=0.4@x
+                {between}
+                wait 2h       => expired/deadline
+                see b=0.4@x,y
+                see c=0.4@y   => a@replaced b@replaced
+                mine c
+                blocks 1      => paid/exact flags=replaced
+                "
+            ),
         );
     }
 }

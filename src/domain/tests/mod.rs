@@ -8,6 +8,7 @@
 
 mod amounts;
 mod first;
+mod holds;
 mod invariants;
 mod mempool;
 mod naive;

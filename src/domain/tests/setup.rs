@@ -121,10 +121,12 @@ pub struct Setup {
     pub asset: Asset,
     pub register: Register,
     pub defaults: Defaults,
+    /// How long the request waited for the daemon.
+    pub waited: SpanMs,
 }
 
 impl Setup {
-    /// Reads `BTC 1 tolerance=1% policy=sum grace=0s late_accept=1h confirmations=3`.
+    /// Reads `BTC 1 tolerance=1% policy=sum grace=0s late_accept=1h confirmations=3 waited=1h`.
     pub fn read(text: &str) -> Self {
         let mut words = text.split_whitespace();
         let asset = asset(words.next().unwrap());
@@ -142,6 +144,7 @@ impl Setup {
             },
             asset,
             defaults: defaults(),
+            waited: SpanMs(0),
         };
         words.for_each(|word| setup.option(word));
         setup
@@ -156,6 +159,7 @@ impl Setup {
             "grace" => self.defaults.grace = span(value),
             "late_accept" => self.defaults.late_accept = span(value),
             "confirm_timeout" => self.defaults.confirm_timeout = span(value),
+            "waited" => self.waited = span(value),
             "watch" => self.defaults.watch_after_close = span(value),
             "scan_from" => {
                 let height = Height(value.parse().unwrap());

@@ -9,7 +9,7 @@
 //! Actions: `see a=1`, `mine a b=2` (one block), `blocks 3`, `rollback 2` (pure), `swap 2 a / b`
 //! (two blocks leave, two join, in one input), `evict a`, `replace a z`, `conflict a z` (in the
 //! next block), `wait 5m`, `poll`, `unhealthy`, `healthy`, `freeze`, `thaw`, `agree N`,
-//! `finalize`, `judge`, and the requests `cancel accept reject ack extend refunded rescan`.
+//! `finalize`, `judge`, `hold` (the database refused a change), and the requests `cancel accept reject ack extend refunded rescan`.
 //! A transaction is `name=amount`, `a=1+2` (two credits), `a=5:USDC` (another asset), `a=1!`
 //! (coinbase), `a=1@x` (spends the output `x`); once told, its name is enough.
 //!
@@ -29,9 +29,10 @@ use crate::domain::{
     command::{CarriedOut, carry_out},
     event::{Entry, EventKind},
     facts::{Credit, Destination, Fact, OutPoint},
-    payment::{Payment, PaymentId, PaymentKey},
+    payment::{Due, Hold, Payment, PaymentId, PaymentKey},
     register::{Registration, register},
     request::{Request, parse},
+    status::Status,
     time::{SpanMs, UnixMs},
     view::{ChainView, FreezeReason},
 };
@@ -70,7 +71,8 @@ impl Story {
         let kind = kind_of(&setup.asset);
         let genesis = BlockHash([0; 32]);
         let cursor = block(START_HEIGHT, 0, genesis, START.minus(span("1m")));
-        let view = view(kind, cursor, START);
+        let now = START.plus(setup.waited);
+        let view = view(kind, cursor, now);
         let registration = Registration {
             key: PaymentKey(1),
             id: PaymentId::new("order-1").unwrap(),
@@ -81,11 +83,11 @@ impl Story {
             destination: Destination::new(b"addr").unwrap(),
             created_at: START,
         };
-        let step = register(registration, &setup.defaults, &view, START).unwrap();
+        let step = register(registration, &setup.defaults, &view, now).unwrap();
         Self {
             payment: step.payment,
             view,
-            now: START,
+            now,
             entries: step.entries,
             blocks: vec![cursor],
             txs: BTreeMap::new(),
@@ -167,9 +169,33 @@ impl Story {
             }
             "poll" => self.view.polled_at = Some(self.now),
             "judge" => {}
+            "hold" => return self.hold(),
             _ => return self.ask(verb, rest),
         }
         self.take(Vec::new());
+    }
+
+    /// What the store does when the database refuses a change of the payment.
+    fn hold(&mut self) {
+        let payment = &mut self.payment;
+        payment.history.held = Some(Hold {
+            at: self.now,
+            status: Status::Paid,
+            problem: "refused".to_owned(),
+        });
+        payment.judged.needs_review = true;
+        payment.judged.due = Due::default();
+        payment.version += 1;
+        let status = payment.judged.status;
+        self.entries.push(Entry {
+            payment: Some((payment.id.clone(), payment.version)),
+            kind: EventKind::Attention,
+            from: Some(status),
+            to: Some(status),
+            reason: payment.judged.reason,
+            data: serde_json::json!({ "status": status.as_str() }),
+            occurred_at: self.now,
+        });
     }
 
     fn ask(&mut self, kind: &str, rest: &[&str]) {

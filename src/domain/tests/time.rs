@@ -123,6 +123,24 @@ fn a_deadline_waits_for_a_healthy_poll_that_began_after_it() {
 }
 
 #[test]
+fn a_deadline_waits_for_a_poll_that_began_after_the_registration() {
+    check(
+        "BTC 0.4 waited=2h",
+        "
+        judge            => new
+        blocks 1         => new
+        sleep 1m         => new
+        judge            => new
+        poll             => expired/deadline
+        ",
+    );
+    check(
+        "BTC 0.4 waited=2h",
+        "sleep 1m\nmine a=0.4 => new flags=late\nblocks 9 => new\npoll => invalid/late",
+    );
+}
+
+#[test]
 fn an_outage_across_the_deadline_expires_nobody_who_paid() {
     check(
         "BTC 0.4",

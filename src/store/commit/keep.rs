@@ -37,11 +37,12 @@ pub(super) fn write_or_keep(
         Ok(watches_again) => Ok(Ok(watches_again)),
         Err(problem) => {
             journal.rewind(mark);
-            keep(conn, journal, step, chain, &problem)?;
+            let payment = keep(conn, journal, step, chain, &problem)?;
             Ok(Err(Kept {
                 key: step.payment.key,
                 id: step.payment.id.clone(),
                 problem,
+                payment: payment.map(Box::new),
             }))
         }
     }
@@ -72,10 +73,11 @@ fn keep(
     step: &PaymentStep,
     chain: Option<&ChainStep>,
     problem: &str,
-) -> Result<(), Fault> {
+) -> Result<Option<Payment>, Fault> {
     let stored = load::find(conn, &step.payment.id)?;
     let Some(stored) = stored.filter(|stored| stored.key == step.payment.key) else {
-        return journal.add(&unregistered(journal, step, problem));
+        journal.add(&unregistered(journal, step, problem))?;
+        return Ok(None);
     };
     let chain = chain.filter(|chain| chain.view.name == stored.chain);
     if let Some(fork) = chain.and_then(|chain| chain.disconnected_to) {
@@ -86,7 +88,8 @@ fn keep(
         Some(chain) => chain.view.clone(),
         None => stored_view(conn, &stored)?,
     };
-    hold(conn, journal, step, stored, &view, (problem, complete))
+    hold(conn, journal, step, stored, &view, (problem, complete))?;
+    load::find(conn, &step.payment.id)
 }
 
 /// Takes a payment's transfers out of blocks above the fork, as the domain does: the money falls

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     crash,
     domain::{
-        payment::{PaymentId, PaymentKey},
+        payment::{Payment, PaymentId, PaymentKey},
         step::Step,
     },
 };
@@ -51,6 +51,8 @@ pub struct Kept {
     pub id: PaymentId,
     /// What was refused.
     pub problem: String,
+    /// The payment as its row is now; `None` when it was to be registered.
+    pub payment: Option<Box<Payment>>,
 }
 
 /// What happens to the rest of a step when one payment's change is refused.

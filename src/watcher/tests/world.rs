@@ -1,55 +1,36 @@
 //! A watcher on a real store, a clock that stands still, and a chain made by hand.
 
+mod open;
+mod tx;
+
+pub use tx::{Tx, destination};
+
 use crate::{
     chain::{Ask, ChainInput, MempoolNews, NodeStatus},
     clock::{Clock, Now},
     domain::{
-        amount::Amount,
-        asset::{Asset, AssetCode, AssetKind, ChainKind, ChainName},
+        asset::{ChainKind, ChainName},
         block::{BlockHash, BlockId, BlockRef, Height, TxId},
-        facts::{
-            BlockFacts, Candidate, CreditAsset, MempoolSnapshot, OutPoint, Payer, Spend, TxFacts,
-        },
+        facts::{BlockFacts, MempoolSnapshot, TxFacts},
         payment::{Payment, PaymentId},
-        register::Defaults,
         request::Request,
         status::Status,
-        terms::Policy,
         time::{SpanMs, UnixMs},
-        transfer::Position,
     },
-    health::Health,
-    metrics::{Labels, Metrics},
-    store::{ChainEntry, Kind, Options, Store, StoreError},
-    watcher::{
-        Input, Requests, Settings, Watcher,
-        state::{AddressFormat, ChainSpec},
-    },
+    store::StoreError,
+    watcher::{Input, Requests, Watcher},
 };
+use open::{HandClock, open};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 /// The time at which every world begins.
 pub const START: UnixMs = UnixMs(1_800_000_000_000);
 
-/// Addresses that tests pay to, valid on regtest.
-pub const ADDRESSES: [&str; 2] = [
-    "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
-    "bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk",
-];
-
-#[derive(Debug)]
-struct HandClock(Mutex<Now>);
-
-impl Clock for HandClock {
-    fn now(&self) -> Now {
-        *self.0.lock().unwrap()
-    }
-}
-
 pub struct World {
     pub watcher: Watcher,
     pub blocks: Vec<BlockRef>,
+    kind: ChainKind,
     clock: Arc<HandClock>,
     dir: TempDir,
     seq: i64,
@@ -60,16 +41,22 @@ pub struct World {
 impl World {
     /// One Bitcoin chain whose cursor is at height 100, in step with its node.
     pub fn new() -> Self {
+        Self::of(ChainKind::Bitcoin)
+    }
+
+    /// One chain of this kind, where bitcoin is paid with.
+    pub fn of(kind: ChainKind) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let now = Now {
             wall: START,
             monotonic_ms: 0,
         };
         let clock = Arc::new(HandClock(Mutex::new(now)));
-        let watcher = open(&dir, &clock).unwrap();
+        let watcher = open(kind, &dir, &clock).unwrap();
         let mut world = Self {
             watcher,
             blocks: Vec::new(),
+            kind,
             clock,
             dir,
             seq: 0,
@@ -84,7 +71,7 @@ impl World {
     /// The same database in a new process.
     pub fn restart(mut self) -> Self {
         self.watcher.close().unwrap();
-        self.watcher = open(&self.dir, &self.clock).unwrap();
+        self.watcher = open(self.kind, &self.dir, &self.clock).unwrap();
         self
     }
 
@@ -93,7 +80,7 @@ impl World {
     }
 
     pub fn try_give(&mut self, input: ChainInput) -> Result<(), StoreError> {
-        self.watcher.handle(&Input::Chain(bitcoin(), input))
+        self.watcher.handle(&Input::Chain(self.name(), input))
     }
 
     /// The clocks move on together.
@@ -115,6 +102,10 @@ impl World {
 
     pub fn tick(&mut self) {
         self.watcher.handle(&Input::Tick).unwrap();
+    }
+
+    fn name(&self) -> ChainName {
+        ChainName::new(self.kind.as_str())
     }
 
     pub fn status(&self) -> NodeStatus {
@@ -150,16 +141,29 @@ impl World {
 
     /// The last `depth` blocks leave the chain and one with these transactions joins it.
     pub fn reorg(&mut self, depth: usize, transactions: &[Tx]) {
-        let kept = self.blocks.len() - depth;
-        self.blocks.truncate(kept);
-        self.branch += 1;
-        let fork = *self.blocks.last().unwrap();
+        let fork = self.leave(depth);
         let facts = self.next_block(transactions);
         self.blocks.push(facts.block);
         self.give(ChainInput::Advance {
             disconnect_to: Some(fork),
             connected: vec![facts],
         });
+    }
+
+    /// The last `depth` blocks leave the chain and none joins it yet.
+    pub fn roll_back(&mut self, depth: usize) {
+        let fork = self.leave(depth);
+        self.give(ChainInput::Advance {
+            disconnect_to: Some(fork),
+            connected: Vec::new(),
+        });
+    }
+
+    fn leave(&mut self, depth: usize) -> BlockRef {
+        let kept = self.blocks.len() - depth;
+        self.blocks.truncate(kept);
+        self.branch += 1;
+        self.tip()
     }
 
     pub fn next_block(&self, transactions: &[Tx]) -> BlockFacts {
@@ -177,14 +181,14 @@ impl World {
                 .map_or(BlockHash([9; 32]), |last| last.id.hash),
             time: self.now(),
         };
-        facts(block, transactions)
+        tx::facts(self.kind, block, transactions)
     }
 
     pub fn arrive(&mut self, transaction: &Tx) {
         let arrived = TxFacts {
             txid: transaction.txid,
             first_seen_at: self.now(),
-            credits: transaction.credits(0),
+            credits: transaction.credits(self.kind, 0),
             inputs: transaction.spends.clone(),
         };
         self.give(ChainInput::Mempool(MempoolNews {
@@ -213,29 +217,49 @@ impl World {
 
     /// Registers 0.015 BTC to the n-th address and lets its past be scanned.
     pub fn register(&mut self, id: &str, address: usize) {
-        self.ask("register", id, &register_body(address));
+        let body = body(self.kind, address);
+        self.ask("register", id, &body);
         self.scan_past();
     }
 
     /// Answers the scan of the past that was asked for with empty blocks.
     pub fn scan_past(&mut self) {
+        self.find_in_past(&[]);
+    }
+
+    /// Answers the scan of the past that was asked for with these blocks.
+    pub fn find_in_past(&mut self, blocks: &[(BlockRef, &[Tx])]) {
         for (_, ask) in self.asks() {
             if let Ask::Backfill { batch, to, .. } = ask {
-                self.give(ChainInput::Backfill {
-                    batch,
-                    blocks: Vec::new(),
-                    to,
-                });
+                let facts = blocks.iter();
+                let facts = facts.map(|(block, txs)| tx::facts(self.kind, *block, txs));
+                let blocks = facts.collect();
+                self.give(ChainInput::Backfill { batch, blocks, to });
             }
         }
     }
 
+    /// The deadline passes and then the watch window, each judged.
+    pub fn end_watch(&mut self) {
+        for minutes in [23, 61] {
+            self.wait(SpanMs::from_secs(minutes * 60));
+            self.poll();
+            self.tick();
+        }
+    }
+
     pub fn asks(&mut self) -> Vec<(ChainName, Ask)> {
-        let name = bitcoin();
+        let name = self.name();
         std::iter::from_fn(|| Some((name.clone(), self.watcher.next_ask(&name)?))).collect()
     }
 
     pub fn ask(&mut self, kind: &str, id: &str, body: &str) {
+        let row = self.row(kind, id, body);
+        self.give_rows(vec![row]);
+    }
+
+    /// The next row of the inbox, not given yet.
+    pub fn row(&mut self, kind: &str, id: &str, body: &str) -> Request {
         self.seq += 1;
         let row = Request {
             seq: self.seq,
@@ -247,7 +271,7 @@ impl World {
             created_at: self.now(),
         };
         self.rows.push(row.clone());
-        self.give_rows(vec![row]);
+        row
     }
 
     /// What the inbox holds after a row.
@@ -278,136 +302,33 @@ impl World {
         !self.watcher.store.known_requests(&ids).unwrap().is_empty()
     }
 
+    /// Why a request was refused, as a word; empty when it was not.
+    pub fn code_of(&self, request_id: &str) -> String {
+        let sql = "SELECT coalesce(code, '') FROM request WHERE request_id = ?";
+        let database = rusqlite::Connection::open(self.path()).unwrap();
+        database
+            .query_row(sql, [request_id], |row| row.get(0))
+            .unwrap()
+    }
+
     pub fn path(&self) -> std::path::PathBuf {
         self.dir.path().join("confirmd.db")
     }
 }
 
-pub fn register_body(address: usize) -> String {
-    format!(
-        r#"{{"asset": "BTC", "address": "{}", "amount": "0.015"}}"#,
-        ADDRESSES[address]
-    )
-}
-
+/// The chain of [`World::new`].
 pub fn bitcoin() -> ChainName {
     ChainName::new("bitcoin")
 }
 
-/// A transaction that pays an address.
-#[derive(Clone)]
-pub struct Tx {
-    pub txid: TxId,
-    pub to: usize,
-    pub sats: u64,
-    pub spends: Vec<OutPoint>,
+/// Asks for 0.015 BTC to the n-th address.
+pub fn register_body(address: usize) -> String {
+    body(ChainKind::Bitcoin, address)
 }
 
-impl Tx {
-    /// The n-th transaction pays 0.015 BTC to the first address and spends an output of its own.
-    pub fn paying(n: u8) -> Self {
-        Self {
-            txid: TxId([n; 32]),
-            to: 0,
-            sats: 1_500_000,
-            spends: vec![output(n)],
-        }
-    }
-
-    pub fn to(self, to: usize) -> Self {
-        Self { to, ..self }
-    }
-
-    pub fn spending(self, n: u8) -> Self {
-        Self {
-            spends: vec![output(n)],
-            ..self
-        }
-    }
-
-    fn credits(&self, tx_index: u32) -> Vec<Candidate> {
-        let format = AddressFormat::Bitcoin(::bitcoin::Network::Regtest);
-        let (destination, _) = format.parse(ADDRESSES[self.to]).unwrap();
-        vec![Candidate {
-            destination,
-            asset: CreditAsset::Native,
-            amount: Amount::from_u64(self.sats),
-            tx_index,
-            position: Position::Output(0),
-            payer: Payer::Unknown,
-            coinbase: false,
-        }]
-    }
-}
-
-fn output(n: u8) -> OutPoint {
-    OutPoint {
-        txid: TxId([0xf0 ^ n; 32]),
-        vout: 0,
-    }
-}
-
-pub fn facts(block: BlockRef, transactions: &[Tx]) -> BlockFacts {
-    let indexed = || (0_u32..).zip(transactions);
-    BlockFacts {
-        block,
-        transactions: transactions.iter().map(|tx| tx.txid).collect(),
-        credits: indexed().flat_map(|(n, tx)| tx.credits(n)).collect(),
-        spends: indexed()
-            .flat_map(|(tx_index, tx)| {
-                tx.spends.iter().map(move |outpoint| Spend {
-                    outpoint: *outpoint,
-                    tx_index,
-                })
-            })
-            .collect(),
-        ignored: Vec::new(),
-    }
-}
-
-fn open(dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
-    let mut store = Store::open(&Options::private(dir.path(), Kind::Live), START).unwrap();
-    let asset = Asset {
-        code: AssetCode::new("BTC"),
-        chain: bitcoin(),
-        kind: AssetKind::Native,
-        decimals: 8,
-        confirmations: 2,
-        tiers: Vec::new(),
-        dust: Amount::from_u64(546),
-        enabled: true,
-    };
-    let entry = ChainEntry {
-        name: bitcoin(),
-        kind: ChainKind::Bitcoin,
-        network: "regtest".to_owned(),
-    };
-    store
-        .sync_registry(&[entry], std::slice::from_ref(&asset), START)
-        .unwrap();
-    let spec = ChainSpec {
-        name: bitcoin(),
-        kind: ChainKind::Bitcoin,
-        addresses: AddressFormat::Bitcoin(::bitcoin::Network::Regtest),
-        poll_interval: SpanMs::from_secs(2),
-        final_depth: 100,
-        max_rescan: 1000,
-        assets: vec![asset],
-    };
-    let settings = Settings {
-        chains: vec![spec],
-        defaults: Defaults {
-            expires_in: SpanMs::from_secs(20 * 60),
-            grace: SpanMs::from_secs(120),
-            watch_after_close: SpanMs::from_secs(3600),
-            policy: Policy::Single,
-            tolerance_bp: 0,
-            late_accept: SpanMs(0),
-            confirm_timeout: SpanMs::from_secs(24 * 3600),
-        },
-        operator_commands: false,
-    };
-    let metrics = Metrics::new(&Labels::default()).unwrap();
-    let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(clock);
-    Watcher::open(store, settings, clock, metrics, Health::default())
+fn body(kind: ChainKind, address: usize) -> String {
+    format!(
+        r#"{{"asset": "BTC", "address": "{}", "amount": "0.015"}}"#,
+        tx::address(kind, address)
+    )
 }

@@ -1,0 +1,59 @@
+//! Unconfirmed transactions: replaced, vanished, back again.
+
+use super::world::{Tx, World};
+use crate::{
+    chain::{Ask, ChainInput},
+    domain::{
+        status::{Reason, Status},
+        transfer::Place,
+    },
+};
+
+#[test]
+fn a_replacement_in_the_mempool_drops_the_payment() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.arrive(&Tx::paying(1));
+    world.arrive(&Tx::paying(2).to(1).spending(1));
+    let payment = world.payment("a");
+    assert_eq!(
+        (payment.judged.status, payment.judged.reason),
+        (Status::New, Some(Reason::Dropped))
+    );
+    assert!(matches!(payment.transfers[0].place, Place::Replaced { .. }));
+}
+
+#[test]
+fn only_a_snapshot_at_our_own_tip_makes_a_transaction_vanish() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.arrive(&Tx::paying(1));
+    world.asks();
+    let other = world.next_block(&[]).block.id.hash;
+    world.snapshot(other, &[]);
+    assert_eq!(world.asks(), []);
+    world.snapshot(world.tip().id.hash, &[&Tx::paying(1)]);
+    assert_eq!(world.asks(), []);
+    world.snapshot(world.tip().id.hash, &[]);
+    let asks = world.asks();
+    assert!(matches!(&asks[..], [(_, Ask::Spenders(gone))] if gone[0].0 == Tx::paying(1).txid));
+    world.give(ChainInput::Spenders {
+        answers: vec![(Tx::paying(1).txid, None)],
+    });
+    assert_eq!(world.payment("a").transfers[0].place, Place::Evicted);
+    world.arrive(&Tx::paying(1));
+    assert_eq!(world.status_of("a"), Status::Pending, "it came back");
+}
+
+#[test]
+fn the_answer_about_a_vanished_transaction_comes_too_late_when_it_was_mined() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.arrive(&Tx::paying(1));
+    world.snapshot(world.tip().id.hash, &[]);
+    world.mine(&[Tx::paying(1)]);
+    world.give(ChainInput::Spenders {
+        answers: vec![(Tx::paying(1).txid, None)],
+    });
+    assert_eq!(world.status_of("a"), Status::Confirming);
+}

@@ -1,0 +1,108 @@
+//! Deadlines, outages, clocks, and the end of the watch.
+
+use super::{
+    MINUTE,
+    world::{Tx, World, register_body},
+};
+use crate::{
+    chain::{Ask, ChainInput, SourceError},
+    domain::{status::Status, time::SpanMs, transfer::Place},
+};
+
+#[test]
+fn a_deadline_waits_for_a_full_poll_after_it() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.wait(SpanMs(MINUTE.0 * 23));
+    world.tick();
+    assert_eq!(
+        world.status_of("a"),
+        Status::New,
+        "the node was not heard since"
+    );
+    world.poll();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::Expired);
+}
+
+#[test]
+fn an_outage_over_the_deadline_expires_nobody_who_paid() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.wait(SpanMs(MINUTE.0 * 10));
+    let paid = world.next_block(&[Tx::paying(1)]);
+    let error = SourceError::Transient("connection refused".to_owned());
+    world.give(ChainInput::Failed { error });
+    world.wait(SpanMs(MINUTE.0 * 25));
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::New);
+    world.blocks.push(paid.block);
+    world.give(ChainInput::Advance {
+        disconnect_to: None,
+        connected: vec![paid],
+    });
+    world.mine(&[]);
+    world.poll();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::Paid);
+}
+
+#[test]
+fn an_address_is_forgotten_once_its_watch_window_is_over() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.wait(SpanMs(MINUTE.0 * 23));
+    world.poll();
+    world.tick();
+    assert_eq!(world.watcher.index.len(), 1);
+    world.wait(SpanMs(MINUTE.0 * 61));
+    world.poll();
+    world.tick();
+    assert_eq!(world.watcher.index.len(), 0);
+    world.mine(&[Tx::paying(1)]);
+    assert_eq!(world.payment("a").transfers, []);
+    world.register("b", 0);
+    assert_eq!(
+        world.status_of("b"),
+        Status::New,
+        "the address may be used again"
+    );
+}
+
+#[test]
+fn a_deadline_that_passed_before_the_registration_waits_for_a_poll_after_it() {
+    let mut world = World::new();
+    world.wait(SpanMs(MINUTE.0 * 90));
+    world.poll();
+    let mut row = world.row("register", "a", &register_body(0));
+    row.created_at = world.now().plus(SpanMs(-MINUTE.0 * 30));
+    world.give_rows(vec![row]);
+    world.scan_past();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::New);
+    world.wait(SpanMs::from_secs(1));
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::New, "not polled since");
+    world.poll();
+    assert_eq!(world.status_of("a"), Status::Expired);
+}
+
+#[test]
+fn unconfirmed_money_is_looked_after_beyond_the_watch_window() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.wait(SpanMs(MINUTE.0 * 23));
+    world.poll();
+    world.arrive(&Tx::paying(1));
+    world.wait(SpanMs(MINUTE.0 * 61));
+    world.poll();
+    world.tick();
+    assert_eq!(world.watcher.index.len(), 0);
+    world.asks();
+    world.snapshot(world.tip().id.hash, &[]);
+    assert!(matches!(&world.asks()[..], [(_, Ask::Spenders(_))]));
+    world.give(ChainInput::Spenders {
+        answers: vec![(Tx::paying(1).txid, None)],
+    });
+    assert_eq!(world.payment("a").transfers[0].place, Place::Evicted);
+}

@@ -1,0 +1,88 @@
+//! A watcher of one chain as a daemon opens it, with a clock that is moved by hand.
+
+use super::{
+    START,
+    tx::{WRAPPED, format},
+};
+use crate::{
+    clock::{Clock, Now},
+    domain::{
+        amount::Amount,
+        asset::{Asset, AssetCode, AssetKind, ChainKind, ChainName},
+        register::Defaults,
+        terms::Policy,
+        time::SpanMs,
+    },
+    health::Health,
+    metrics::{Labels, Metrics},
+    store::{ChainEntry, Kind, Options, Store, StoreError},
+    watcher::{Settings, Watcher, state::ChainSpec},
+};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+
+#[derive(Debug)]
+pub struct HandClock(pub Mutex<Now>);
+
+impl Clock for HandClock {
+    fn now(&self) -> Now {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// Bitcoin: native, or wrapped in a token.
+fn asset(kind: ChainKind) -> Asset {
+    Asset {
+        code: AssetCode::new("BTC"),
+        chain: ChainName::new(kind.as_str()),
+        kind: match kind {
+            ChainKind::Bitcoin => AssetKind::Native,
+            ChainKind::Ethereum => AssetKind::Token(WRAPPED),
+        },
+        decimals: 8,
+        confirmations: 2,
+        tiers: Vec::new(),
+        dust: Amount::from_u64(546),
+        enabled: true,
+    }
+}
+
+const DEFAULTS: Defaults = Defaults {
+    expires_in: SpanMs::from_secs(20 * 60),
+    grace: SpanMs::from_secs(120),
+    watch_after_close: SpanMs::from_secs(3600),
+    policy: Policy::Single,
+    tolerance_bp: 0,
+    late_accept: SpanMs(0),
+    confirm_timeout: SpanMs::from_secs(24 * 3600),
+};
+
+pub fn open(kind: ChainKind, dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
+    let mut store = Store::open(&Options::private(dir.path(), Kind::Live), START).unwrap();
+    let asset = asset(kind);
+    let entry = ChainEntry {
+        name: asset.chain.clone(),
+        kind,
+        network: "regtest".to_owned(),
+    };
+    store
+        .sync_registry(&[entry], std::slice::from_ref(&asset), START)
+        .unwrap();
+    let spec = ChainSpec {
+        name: asset.chain.clone(),
+        kind,
+        addresses: format(kind),
+        poll_interval: SpanMs::from_secs(2),
+        final_depth: 100,
+        max_rescan: 1000,
+        assets: vec![asset],
+    };
+    let settings = Settings {
+        chains: vec![spec],
+        defaults: DEFAULTS,
+        operator_commands: true,
+    };
+    let metrics = Metrics::new(&Labels::default()).unwrap();
+    let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(clock);
+    Watcher::open(store, settings, clock, metrics, Health::default())
+}
