@@ -231,8 +231,8 @@ pub enum Fact {
         /// When this daemon observed it.
         seen_at: UnixMs,
         /// What the transaction spends, to know a conflict by after a reorganisation; empty on
-        /// Ethereum.
-        inputs: Vec<OutPoint>,
+        /// Ethereum. All credits of a transaction share one list.
+        inputs: Arc<[OutPoint]>,
     },
     /// A credit is in the mempool.
     Seen {
@@ -241,7 +241,7 @@ pub enum Fact {
         /// When this daemon first observed it.
         seen_at: UnixMs,
         /// What the transaction spends, to know a replacement by.
-        inputs: Vec<OutPoint>,
+        inputs: Arc<[OutPoint]>,
     },
     /// An unconfirmed transaction is no longer in the mempool, without a known conflict.
     Evicted {

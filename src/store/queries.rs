@@ -10,7 +10,7 @@ use super::{
 use crate::domain::{
     asset::{AssetCode, ChainKind, ChainName},
     block::{Height, TxId},
-    facts::OutPoint,
+    facts::{Destination, OutPoint},
     payment::{Payment, PaymentKey},
     status::Status,
     step::InboxPosition,
@@ -79,10 +79,14 @@ const LOOSE: &str = "SELECT t.txid, t.payment_key, t.inputs, t.state = 'mempool'
 
 const COUNTS: &str = "SELECT asset, status, count(*) FROM payment GROUP BY status, asset";
 
-/// The last comparison is what lets the index of credits be used.
-const HOLDER: &str = "SELECT payment_key FROM transfer
-  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND txid = ?2 AND position = ?3
-    AND position <> 'dust'";
+/// The comparison with `dust` is what lets the index of credits be used.
+const HOLDER: &str = "SELECT t.payment_key
+   FROM transfer AS t JOIN payment AS p ON p.key = t.payment_key
+  WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1) AND t.txid = ?2 AND t.position = ?3
+    AND t.position <> 'dust' AND p.destination = ?4";
+
+/// A credit to an address: transaction, position, and the exact bytes that were credited.
+pub type Credited = (TxId, Position, Destination);
 
 impl Store {
     /// Payments of a chain whose judgement may change by itself by now, ascending: the cursor,
@@ -170,11 +174,9 @@ impl Store {
         &self,
         chain: &ChainName,
         kind: ChainKind,
-        credits: &[(TxId, Position)],
+        credits: &[Credited],
     ) -> Result<Vec<Option<PaymentKey>>, StoreError> {
-        let find = |(txid, position): &(TxId, Position)| {
-            credit_holder(&self.conn, chain, kind, *txid, position)
-        };
+        let find = |credit: &Credited| credit_holder(&self.conn, chain, kind, credit);
         Ok(credits.iter().map(find).collect::<Result<_, Fault>>()?)
     }
 
@@ -299,23 +301,29 @@ pub(super) fn holder(
     payment: &Payment,
     transfer: &Transfer,
 ) -> Result<Option<PaymentKey>, Fault> {
-    let (txid, position) = (transfer.txid, &transfer.position);
-    credit_holder(conn, &payment.chain, payment.kind, txid, position)
+    let position = transfer.position.clone();
+    let credit = (transfer.txid, position, payment.destination);
+    credit_holder(conn, &payment.chain, payment.kind, &credit)
 }
 
 fn credit_holder(
     conn: &rusqlite::Connection,
     chain: &ChainName,
     kind: ChainKind,
-    txid: TxId,
-    position: &Position,
+    (txid, position, destination): &Credited,
 ) -> Result<Option<PaymentKey>, Fault> {
-    let txid = rows::block::hash(kind, &txid);
+    let txid = rows::block::hash(kind, txid);
     let key = conn
         .prepare_cached(HOLDER)?
-        .query_row(params![chain.as_str(), txid, position.to_string()], |row| {
-            row.get(0)
-        })
+        .query_row(
+            params![
+                chain.as_str(),
+                txid,
+                position.to_string(),
+                destination.as_bytes()
+            ],
+            |row| row.get(0),
+        )
         .optional()?;
     Ok(key.map(PaymentKey))
 }

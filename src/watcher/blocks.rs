@@ -13,7 +13,10 @@ use crate::{
     },
     store::StoreError,
 };
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Transactions of ours that this input takes out of blocks.
 #[derive(Debug, Default)]
@@ -129,9 +132,12 @@ impl Watcher {
         seen_at: UnixMs,
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
-        let hits = facts.credits.iter();
-        let hits = hits.filter_map(|candidate| self.mined(chain, facts, candidate, gone, seen_at));
-        self.touch_credits(chain, hits.collect(), touched)?;
+        let mut inputs = HashMap::new();
+        let hits = facts.credits.iter().filter_map(|candidate| {
+            self.mined(chain, facts, candidate, gone, seen_at, &mut inputs)
+        });
+        let hits = hits.collect();
+        self.touch_credits(chain, hits, touched)?;
         for spend in &facts.spends {
             let Some(by) = transaction(facts, spend.tx_index) else {
                 continue;
@@ -173,6 +179,7 @@ impl Watcher {
         candidate: &Candidate,
         gone: &Disconnected,
         seen_at: UnixMs,
+        inputs: &mut HashMap<u32, Arc<[OutPoint]>>,
     ) -> Option<Hit> {
         let owners = self.index.owners(&chain.spec.name, &candidate.destination);
         let owners: Vec<PaymentKey> = owners.collect();
@@ -184,12 +191,14 @@ impl Watcher {
             return None;
         }
         let credit = credit(chain, txid, candidate)?;
+        let inputs = inputs.entry(candidate.tx_index);
+        let inputs = inputs.or_insert_with(|| spent_by(facts, candidate.tx_index));
         let fact = |credit| Fact::Mined {
             credit,
             block: facts.block,
             tx_index: candidate.tx_index,
             seen_at,
-            inputs: inputs(facts, candidate.tx_index),
+            inputs: Arc::clone(inputs),
         };
         Some(Hit::new(owners, candidate.destination, credit, fact))
     }
@@ -211,7 +220,7 @@ impl Watcher {
 }
 
 /// What a transaction of a block spends.
-fn inputs(facts: &BlockFacts, tx_index: u32) -> Vec<OutPoint> {
+fn spent_by(facts: &BlockFacts, tx_index: u32) -> Arc<[OutPoint]> {
     let spends = facts.spends.iter();
     let own = spends.filter(|spend| spend.tx_index == tx_index);
     own.map(|spend| spend.outpoint).collect()

@@ -8,11 +8,12 @@ use crate::{
     clock::Now,
     domain::{
         block::TxId,
-        facts::{Candidate, Fact, MempoolSnapshot, TxFacts},
+        facts::{Candidate, Fact, MempoolSnapshot, OutPoint, TxFacts},
         payment::PaymentKey,
     },
     store::StoreError,
 };
+use std::sync::Arc;
 
 /// Vanished transactions are looked up in portions of this size; the rest comes with the next
 /// snapshot.
@@ -66,13 +67,20 @@ impl Watcher {
                 );
             }
         }
+        let inputs: Arc<[OutPoint]> = arrived.inputs.as_slice().into();
         let hits = arrived.credits.iter();
-        let hits = hits.filter_map(|candidate| self.seen(chain, arrived, candidate));
+        let hits = hits.filter_map(|candidate| self.seen(chain, arrived, candidate, &inputs));
         self.touch_credits(chain, hits.collect(), touched)
     }
 
     /// A credit in the mempool whose address is watched.
-    fn seen(&self, chain: &ChainState, arrived: &TxFacts, candidate: &Candidate) -> Option<Hit> {
+    fn seen(
+        &self,
+        chain: &ChainState,
+        arrived: &TxFacts,
+        candidate: &Candidate,
+        inputs: &Arc<[OutPoint]>,
+    ) -> Option<Hit> {
         let owners = self.index.owners(&chain.spec.name, &candidate.destination);
         let owners: Vec<PaymentKey> = owners.collect();
         if owners.is_empty() {
@@ -82,7 +90,7 @@ impl Watcher {
         let fact = |credit| Fact::Seen {
             credit,
             seen_at: arrived.first_seen_at,
-            inputs: arrived.inputs.clone(),
+            inputs: Arc::clone(inputs),
         };
         Some(Hit::new(owners, candidate.destination, credit, fact))
     }

@@ -7,14 +7,12 @@ use super::{Watcher, requests::Overlay, state::ChainState, touched::Touched};
 use crate::{
     chain::Ask,
     domain::{
-        block::TxId,
         facts::{Credit, Destination, Fact},
         payment::{Payment, PaymentId, PaymentKey},
         request::{Command, Refusal},
         time::UnixMs,
-        transfer::Position,
     },
-    store::{StoreError, Watched},
+    store::{Credited, StoreError, Watched},
 };
 
 /// A credit that may concern somebody.
@@ -22,10 +20,8 @@ use crate::{
 pub(super) struct Hit {
     /// The payments that may own the address.
     pub owners: Vec<PaymentKey>,
-    /// The exact bytes that were credited.
-    pub destination: Destination,
     /// What was credited.
-    pub credit: (TxId, Position),
+    pub credit: Credited,
     /// What happened.
     pub fact: Fact,
 }
@@ -40,8 +36,7 @@ impl Hit {
     ) -> Self {
         Self {
             owners,
-            destination,
-            credit: (credit.txid, credit.position.clone()),
+            credit: (credit.txid, credit.position.clone(), destination),
             fact: fact(credit),
         }
     }
@@ -51,7 +46,7 @@ impl Watcher {
     /// Gives each credit to the payment that holds it, and a new one to the owner of its address.
     ///
     /// A contract that credits another address when its transaction is executed again has moved
-    /// nothing of the holder's: that credit is the owner's, and the store decides about it.
+    /// nothing of the holder's: that credit is the owner's.
     pub(super) fn touch_credits(
         &self,
         chain: &ChainState,
@@ -64,14 +59,13 @@ impl Watcher {
         let credits: Vec<_> = hits.iter().map(|hit| hit.credit.clone()).collect();
         let spec = &chain.spec;
         let holders = self.store.holder_of(&spec.name, spec.kind, &credits)?;
-        let unloaded = touched.not_loaded(holders.iter().flatten());
-        touched.keep_loaded(self.store.load(&unloaded)?);
         for (hit, holder) in hits.into_iter().zip(holders) {
-            match holder.filter(|key| touched.has_address(*key, &hit.destination)) {
-                Some(key) => touched.add_credit(key, hit.destination, hit.fact),
+            let destination = hit.credit.2;
+            match holder {
+                Some(key) => touched.add_credit(key, destination, hit.fact),
                 None => {
                     for key in hit.owners {
-                        touched.add_credit(key, hit.destination, hit.fact.clone());
+                        touched.add_credit(key, destination, hit.fact.clone());
                     }
                 }
             }

@@ -4,7 +4,7 @@ use crate::domain::{
     facts::{Destination, Fact},
     payment::{Payment, PaymentKey},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Facts by payment, each in the order in which they happened.
 #[derive(Debug, Default)]
@@ -59,21 +59,6 @@ impl Touched {
             .extend(payments.into_iter().map(|payment| (payment.key, payment)));
     }
 
-    /// Those of these payments that are not loaded yet, each once.
-    pub fn not_loaded<'a>(&self, keys: impl Iterator<Item = &'a PaymentKey>) -> Vec<PaymentKey> {
-        let unique: BTreeSet<PaymentKey> = keys.copied().collect();
-        let unloaded = unique.into_iter();
-        unloaded
-            .filter(|key| !self.loaded.contains_key(key))
-            .collect()
-    }
-
-    /// Whether a loaded payment has exactly this address.
-    pub fn has_address(&self, key: PaymentKey, destination: &Destination) -> bool {
-        let payment = self.loaded.get(&key);
-        payment.is_some_and(|payment| payment.destination == *destination)
-    }
-
     /// Whether a payment is touched.
     pub fn contains(&self, key: PaymentKey) -> bool {
         self.facts.contains_key(&key)
@@ -81,7 +66,11 @@ impl Touched {
 
     /// The touched payments that are not loaded yet.
     pub fn unloaded(&self) -> Vec<PaymentKey> {
-        self.not_loaded(self.facts.keys())
+        self.facts
+            .keys()
+            .filter(|key| !self.loaded.contains_key(*key))
+            .copied()
+            .collect()
     }
 
     /// Every loaded payment with its facts; credits to another address are left out.

@@ -165,15 +165,14 @@ impl<'a> Ledger<'a> {
     pub fn aggregate(&mut self, credit: &Credit, anchor: Anchor) {
         let coming = self.coming.get(&kind(credit.txid, &credit.asset));
         let amount = coming.copied().unwrap_or(Amount::ZERO);
-        match self.further_dust(&credit.asset) {
-            Some(row) => dust::add(row, amount, anchor),
-            None => {
-                let row = dust::row(
-                    new_row(credit, anchor.block.time, Place::Block(anchor)),
-                    amount,
-                );
-                self.insert(row);
-            }
+        if let Some(row) = self.further_dust(&credit.asset) {
+            dust::add(row, amount, anchor);
+        } else {
+            let row = dust::row(
+                new_row(credit, anchor.block.time, Place::Block(anchor)),
+                amount,
+            );
+            self.insert(row);
         }
     }
 

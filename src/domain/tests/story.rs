@@ -293,7 +293,7 @@ impl Story {
             block,
             tx_index,
             seen_at,
-            inputs: told.inputs.clone(),
+            inputs: told.inputs.as_slice().into(),
         };
         told.credits.iter().cloned().map(mined).collect()
     }
@@ -344,7 +344,7 @@ impl Story {
         let seen = |credit| Fact::Seen {
             credit,
             seen_at,
-            inputs: told.inputs.clone(),
+            inputs: told.inputs.as_slice().into(),
         };
         told.credits.iter().cloned().map(seen).collect()
     }

@@ -247,8 +247,9 @@ CREATE TABLE transfer (
   CHECK (conflict_height IS NULL OR state = 'replaced')
 ) STRICT, WITHOUT ROWID;
 
--- A credit belongs to one payment, whatever happens; the row that sums further dust is none.
-CREATE UNIQUE INDEX transfer_credit ON transfer (chain_key, txid, position)
+-- A credit is one row of its payment; the row that sums further dust is none. A contract may credit
+-- somebody else at the same position when its transaction is executed in another block.
+CREATE UNIQUE INDEX transfer_credit ON transfer (chain_key, txid, position, payment_key)
   WHERE txid IS NOT NULL AND position <> 'dust';
 CREATE INDEX transfer_txid ON transfer (txid) WHERE txid IS NOT NULL;
 CREATE INDEX transfer_anchor ON transfer (chain_key, block_height) WHERE block_height IS NOT NULL;
@@ -270,6 +271,20 @@ WHEN NEW.payment_key IS NOT OLD.payment_key OR NEW.ordinal IS NOT OLD.ordinal
            OR NEW.amount IS NOT OLD.amount))
 BEGIN
   SELECT RAISE(ABORT, 'a transfer keeps its identity');
+END;
+
+-- An address that is used again: what was credited to it stays with the earlier payment.
+CREATE TRIGGER transfer_belongs_to_one_payment BEFORE INSERT ON transfer
+WHEN EXISTS (SELECT 1
+               FROM transfer AS held
+               JOIN payment AS holder ON holder.key = held.payment_key
+               JOIN payment AS taker ON taker.key = NEW.payment_key
+              WHERE held.chain_key = NEW.chain_key AND held.txid = NEW.txid
+                AND held.position = NEW.position AND held.position <> 'dust'
+                AND held.payment_key <> NEW.payment_key
+                AND holder.destination = taker.destination)
+BEGIN
+  SELECT RAISE(ABORT, 'a credit belongs to one payment');
 END;
 
 CREATE TRIGGER transfer_is_kept BEFORE DELETE ON transfer

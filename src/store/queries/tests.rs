@@ -163,13 +163,15 @@ fn a_credit_is_found_with_the_payment_that_holds_it() {
     let mut second = payment(2, "second");
     second.transfers = vec![transfer(2, in_block(1000))];
     register(&mut store, vec![first, second]);
-    let at = |n: u8, vout: u32| (TxId([n; 32]), Position::Output(vout));
+    let to = |key: i64| payment(key, "p").destination;
+    let at = |n: u8, vout: u32| (TxId([n; 32]), Position::Output(vout), to(n.into()));
     let asked = [
         at(2, 2),
         at(1, 1),
         at(1, 2),
         at(3, 3),
-        (TxId([1; 32]), Position::Dust),
+        (TxId([1; 32]), Position::Dust, to(1)),
+        (TxId([1; 32]), Position::Output(1), to(2)),
     ];
     let of = |chain: &str, kind| {
         store
@@ -179,9 +181,9 @@ fn a_credit_is_found_with_the_payment_that_holds_it() {
     let (one, two) = (Some(PaymentKey(1)), Some(PaymentKey(2)));
     assert_eq!(
         of("bitcoin", ChainKind::Bitcoin),
-        [two, one, None, None, None]
+        [two, one, None, None, None, None]
     );
-    assert_eq!(of("ethereum", ChainKind::Ethereum), [None; 5]);
+    assert_eq!(of("ethereum", ChainKind::Ethereum), [None; 6]);
 }
 
 #[test]

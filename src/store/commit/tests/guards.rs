@@ -305,12 +305,16 @@ fn a_step_that_contradicts_itself_keeps_its_payment() {
 }
 
 #[test]
-fn a_credit_belongs_to_one_payment() {
+fn a_credit_to_one_address_belongs_to_one_payment() {
     let (_dir, mut store) = store();
     let mut first = payment(1, "first");
     first.transfers = vec![transfer(1, Place::Mempool)];
-    register(&mut store, vec![first, payment(2, "second")]);
     let mut second = payment(2, "second");
+    second.destination = first.destination;
+    register(&mut store, vec![first]);
+    let give_up = "UPDATE payment SET watching = 0";
+    store.conn.execute_batch(give_up).unwrap();
+    register(&mut store, vec![second.clone()]);
     second.transfers = vec![transfer(1, in_block(1000)), transfer(2, in_block(1000))];
     with_neighbours(&mut store, moved(second, Status::Confirming, None));
     let shown = "SELECT payment_id, state FROM v1_transfer ORDER BY payment_id";
@@ -323,6 +327,18 @@ fn a_credit_belongs_to_one_payment() {
     later.transfers.push(transfer(3, Place::Mempool));
     let step = step(vec![moved(later, Status::Confirming, None)]);
     assert_eq!(store.commit(&step).unwrap().kept, [], "rows stay dense");
+}
+
+#[test]
+fn one_position_may_credit_two_addresses_one_after_the_other() {
+    let (_dir, mut store) = store();
+    let mut first = payment(1, "first");
+    first.transfers = vec![transfer(1, Place::Orphaned)];
+    register(&mut store, vec![first, payment(2, "second")]);
+    let mut second = payment(2, "second");
+    second.transfers = vec![transfer(1, in_block(1000))];
+    let step = step(vec![moved(second, Status::Confirming, None)]);
+    assert_eq!(store.commit(&step).unwrap().kept, []);
 }
 
 #[test]
