@@ -46,12 +46,8 @@ impl Watcher {
             self.chain_mut(at).view = view;
             self.chain_mut(at).more_due = plan.more_due;
         }
-        if let Some((at, batch)) = plan.batch {
-            self.chain_mut(at).batch = batch;
-            self.chain_mut(at).refused = None;
-        }
-        if let Some((at, since_ms, message)) = plan.refused {
-            self.chain_mut(at).refused = Some((since_ms, message));
+        if let Some((at, scans)) = plan.scans {
+            self.chain_mut(at).scans = scans;
         }
         if let Some(step) = &plan.step.chain {
             self.absorb_chain(step);
@@ -94,9 +90,9 @@ impl Watcher {
         chain.advance(step.disconnected_to, &step.connected);
         chain.error.clone_from(&step.error);
         chain.stored = (step.view.clone(), step.error.clone());
-        let cut = step.disconnected_to.zip(chain.batch);
+        let cut = step.disconnected_to.zip(chain.scans.under_way);
         if cut.is_some_and(|(fork, batch)| batch.goal > fork) {
-            chain.batch = None;
+            chain.scans.under_way = None;
         }
     }
 

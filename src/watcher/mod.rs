@@ -15,8 +15,10 @@ mod input;
 mod judge;
 mod mempool;
 mod open;
+mod past;
 mod plan;
 mod polls;
+mod reach;
 mod requests;
 pub mod run;
 pub mod state;
@@ -121,6 +123,7 @@ impl Watcher {
         let began = Instant::now();
         let plan = self.plan(at, input, now)?;
         self.commit(plan)?;
+        self.chain_mut(at).past.learn(input);
         if let ChainInput::Advance { connected, .. } = input {
             let blocks = u32::try_from(connected.len()).unwrap_or(u32::MAX).max(1);
             let chain = &self.chain(at).spec.name;
@@ -190,7 +193,7 @@ impl Watcher {
                 self.plan_backfill(at, *batch, blocks, *to, now)
             }
             ChainInput::BackfillRefused { batch, message } => {
-                Ok(self.plan_backfill_refused(at, *batch, message, now))
+                self.plan_backfill_refused(at, *batch, message, now)
             }
             ChainInput::Spenders { answers } => self.plan_vanished(at, answers, now),
             ChainInput::Frozen { reason, message } => {

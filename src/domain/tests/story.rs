@@ -72,6 +72,7 @@ impl Story {
         let cursor = block(START_HEIGHT, 0, genesis, START.minus(span("1m")));
         let view = view(kind, cursor, START);
         let registration = Registration {
+            nothing_before: false,
             key: PaymentKey(1),
             id: PaymentId::new("order-1").unwrap(),
             register: &setup.register,

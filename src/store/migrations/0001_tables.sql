@@ -132,6 +132,8 @@ CREATE TABLE payment (
   history                TEXT NOT NULL,
   -- The last guard refused a change and nobody looked yet: its past waits too.
   held                   INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),
+  -- Its past cannot be scanned, so it is not scanned with others.
+  scan_refused           INTEGER NOT NULL DEFAULT 0 CHECK (scan_refused IN (0, 1)),
   reason                 TEXT CHECK (reason IN
                            ('dropped', 'reorged', 'exact', 'within_tolerance', 'overpaid', 'operator',
                             'underpaid', 'split', 'wrong_asset', 'late', 'after_cancel', 'double_spent',

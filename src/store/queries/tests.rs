@@ -7,7 +7,7 @@ use crate::{
         transfer::Place,
     },
     store::{
-        scans::SCANNING,
+        scans::{SCAN_REFUSED, SCANNING},
         testing::*,
         watches::{OWNER, WATCH_ENDED, WATCHED},
     },
@@ -59,6 +59,10 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
             "INDEX transfer_credit (chain_key=? AND txid=? AND position=?)",
         ),
         (LOOSE, "SEARCH t USING INDEX transfer_loose (chain_key=?)"),
+        (
+            SCAN_REFUSED,
+            "SEARCH payment USING INDEX payment_scanning (chain_key=? AND rowid>?)",
+        ),
         (
             SCANNING,
             "SEARCH payment USING INDEX payment_scanning (chain_key=?)",
