@@ -160,20 +160,19 @@ impl Watcher {
         }
     }
 
-    /// Forgets addresses whose watch window ended before the last full poll of every chain: what
+    /// Forgets addresses whose watch window ended before the last full poll of their chain: what
     /// came inside the window is recorded by then.
     pub(super) fn unwatch_ended(&mut self, now: Now) -> Result<(), StoreError> {
-        let polled = self
-            .chains
-            .iter()
-            .map(|chain| chain.view.polled_at)
-            .min()
-            .flatten();
-        let Some(polled) = polled else { return Ok(()) };
-        for ended in self.store.end_watches(polled.min(now.wall), UNWATCH_MAX)? {
-            self.index
-                .remove(&ended.chain, &ended.destination, ended.payment);
-            if let Some(at) = self.place(&ended.chain) {
+        for at in 0..self.chains.len() {
+            let view = &self.chain(at).view;
+            let Some(polled) = view.polled_at else {
+                continue;
+            };
+            let name = view.name.clone();
+            let until = polled.min(now.wall);
+            for ended in self.store.end_watches(&name, until, UNWATCH_MAX)? {
+                self.index
+                    .remove(&ended.chain, &ended.destination, ended.payment);
                 self.chain_mut(at).unconfirmed.forget(ended.payment);
             }
         }

@@ -168,7 +168,7 @@ CREATE TABLE payment (
 -- An address belongs to one payment at a time; covers the list of what is watched.
 CREATE UNIQUE INDEX payment_watched ON payment (chain_key, destination) WHERE watching = 1;
 -- A payment is watched until it is judged, however long its source was away.
-CREATE INDEX payment_watch_until ON payment (watch_until_at)
+CREATE INDEX payment_watch_until ON payment (chain_key, watch_until_at)
   WHERE watching = 1 AND status <> 'new';
 CREATE INDEX payment_due_height ON payment (chain_key, due_height)
   WHERE due_height IS NOT NULL AND scanning = 0;
