@@ -6,6 +6,7 @@
 
 mod followers;
 mod inbox;
+mod reload;
 mod supervise;
 
 pub(crate) use followers::tokens;
@@ -78,6 +79,7 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
         (signals, asks)
     };
     let inbox = inbox::spawn(config, position, &inputs, &runtime, stopping.clone())?;
+    let reload = reload::Reload::new(config, config_path, inputs.clone());
     supervise::spawn(&runtime, inputs, &clock, &health, stopping.clone());
     let channels = Channels {
         inputs: received,
@@ -90,7 +92,7 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
 
     runtime.block_on(async {
         tokio::select! {
-            () = supervise::wait_for_stop(signals, config_path) => {}
+            () = supervise::wait_for_stop(signals, reload) => {}
             // Its end before a stop is a failure, which joining it tells.
             _ = watcher_ended => {}
         }

@@ -19,6 +19,7 @@ mod past;
 mod plan;
 mod polls;
 mod reach;
+mod reload;
 mod requests;
 pub mod run;
 pub mod state;
@@ -90,6 +91,7 @@ impl Watcher {
                     .update(|health| health.inbox.clone_from(trouble));
                 Ok(())
             }
+            Input::Reload(settings) => self.reload(settings),
             Input::Tick => self.handle_tick(now),
         }
     }

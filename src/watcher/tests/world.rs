@@ -365,8 +365,8 @@ pub fn facts(block: BlockRef, transactions: &[Tx]) -> BlockFacts {
     }
 }
 
-fn open(dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
-    let mut store = Store::open(&Options::private(dir.path(), Kind::Live), START).unwrap();
+/// One Bitcoin chain with one asset.
+pub fn settings() -> Settings {
     let asset = Asset {
         code: AssetCode::new("BTC"),
         chain: bitcoin(),
@@ -377,14 +377,6 @@ fn open(dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
         dust: Amount::from_u64(546),
         enabled: true,
     };
-    let entry = ChainEntry {
-        name: bitcoin(),
-        kind: ChainKind::Bitcoin,
-        network: "regtest".to_owned(),
-    };
-    store
-        .sync_registry(&[entry], std::slice::from_ref(&asset), START)
-        .unwrap();
     let spec = ChainSpec {
         name: bitcoin(),
         kind: ChainKind::Bitcoin,
@@ -394,7 +386,7 @@ fn open(dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
         max_rescan: 1000,
         assets: vec![asset],
     };
-    let settings = Settings {
+    Settings {
         chains: vec![spec],
         defaults: Defaults {
             expires_in: SpanMs::from_secs(20 * 60),
@@ -406,7 +398,20 @@ fn open(dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
             confirm_timeout: SpanMs::from_secs(24 * 3600),
         },
         operator_commands: false,
+    }
+}
+
+fn open(dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
+    let mut store = Store::open(&Options::private(dir.path(), Kind::Live), START).unwrap();
+    let entry = ChainEntry {
+        name: bitcoin(),
+        kind: ChainKind::Bitcoin,
+        network: "regtest".to_owned(),
     };
+    let settings = settings();
+    store
+        .sync_registry(&[entry], &settings.chains[0].assets, START)
+        .unwrap();
     let metrics = Metrics::new(&Labels::default()).unwrap();
     let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(clock);
     Watcher::open(store, settings, clock, metrics, Health::default())
