@@ -169,7 +169,11 @@ const fn covers(scan: &ScanBatch) -> Covers {
 fn cover(covers: Covers, to: Height, touched: &mut Touched) -> Option<ScanStep> {
     let scanned = Fact::Scanned { to };
     match covers {
-        Covers::One(key) | Covers::Again(key) => {
+        Covers::One(key) => {
+            touched.add(key, scanned);
+            Some(ScanStep { to, up_to: key })
+        }
+        Covers::Again(key) => {
             touched.add(key, Fact::ScanRefused { why: None });
             touched.add(key, scanned);
             None
