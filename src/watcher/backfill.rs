@@ -56,7 +56,7 @@ impl Watcher {
         plan.record_chain(view.clone(), error).scan = scan;
         plan.view = Some((at, view));
         if to >= batch.goal {
-            plan.scans = Some((at, after_success(chain, batch, now)));
+            plan.scans = Some((at, after_success(chain)));
         }
         Ok(plan)
     }
@@ -185,16 +185,12 @@ fn cover(covers: Covers, to: Height, touched: &mut Touched) -> Option<ScanStep> 
     }
 }
 
-/// After a scan that worked more payments may share one again; when it worked for a payment that
-/// had been refused, the next such payment has its turn at once.
-const fn after_success(chain: &ChainState, batch: Batch, now: Now) -> Scans {
-    let refused = match batch.covers {
-        Covers::Again(key) => Some((key, now.monotonic_ms)),
-        Covers::One(_) | Covers::UpTo { .. } => chain.scans.refused,
-    };
+/// After a scan that worked more payments may share one again. The time of the next attempt at a
+/// refused one stays: when an attempt worked it is over, and the next has its turn at once.
+const fn after_success(chain: &ChainState) -> Scans {
     Scans {
         under_way: None,
         limit: chain.scans.limit.saturating_mul(2),
-        refused,
+        refused: chain.scans.refused,
     }
 }
