@@ -4,7 +4,7 @@
 //! written (`value`) nor how secrets are found (`secret`).
 
 use super::{
-    Config, ConfigErrors, Database, Problem, asset, chain,
+    Config, ConfigErrors, Database, Keys, Problem, asset, chain,
     report::Report,
     secret::Secrets,
     section::{Section, nearest},
@@ -76,7 +76,8 @@ pub(super) fn parse(file: &Path, text: &str, secrets: &Secrets) -> Result<Config
         report.problem(line, "", format!("is not TOML: {}", error.message()));
     }
     let config = if errors.is_empty() {
-        config(&Section::root(table.get_ref(), &report), secrets)
+        let keys = Keys::of(table.get_ref());
+        config(&Section::root(table.get_ref(), &report), secrets, keys)
     } else {
         None
     };
@@ -84,7 +85,7 @@ pub(super) fn parse(file: &Path, text: &str, secrets: &Secrets) -> Result<Config
 }
 
 /// Reads every section before giving up on any, so that all problems are found.
-fn config(root: &Section<'_>, secrets: &Secrets) -> Option<Config> {
+fn config(root: &Section<'_>, secrets: &Secrets, keys: Keys) -> Option<Config> {
     let database = root.section("database").as_ref().and_then(database);
     let http_listen = root.section("http").as_ref().and_then(http);
     let payments = root.section("payments").as_ref().and_then(payments);
@@ -103,6 +104,7 @@ fn config(root: &Section<'_>, secrets: &Secrets) -> Option<Config> {
         chains: chains.into_iter().filter_map(|found| found.chain).collect(),
         assets: assets.into_iter().filter_map(|found| found.asset).collect(),
         warnings: root.report.warnings(),
+        keys,
     })
 }
 

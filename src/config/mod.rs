@@ -2,6 +2,7 @@
 
 mod asset;
 mod chain;
+mod keys;
 mod load;
 mod report;
 mod secret;
@@ -18,6 +19,7 @@ use crate::domain::{
 use secrecy::SecretString;
 use std::{net::SocketAddr, path::PathBuf};
 
+pub use keys::Keys;
 pub use report::{ConfigErrors, Problem};
 pub use value::span;
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub assets: Vec<Asset>,
     /// What is allowed but should be known, for the log.
     pub warnings: Vec<String>,
+    /// What the file says, key by key, to find out what another file changes.
+    pub keys: Keys,
 }
 
 /// `[database]`.

@@ -6,6 +6,7 @@
 
 mod followers;
 mod inbox;
+mod reload;
 mod supervise;
 
 pub(crate) use followers::tokens;
@@ -44,7 +45,8 @@ const RUNTIME_STOP: Duration = Duration::from_secs(3);
 /// When it cannot start: database, listener, threads. A node that is down is no such error.
 pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let mut store = Store::open(&store_options(&config.database), clock.now().wall)?;
+    let options = with_state_directory(store_options(&config.database));
+    let mut store = Store::open(&options, clock.now().wall)?;
     store.sync_registry(&chain_entries(config), &config.assets, clock.now().wall)?;
     let position = store.inbox_position()?;
     let metrics = Metrics::new(&labels(config)).context("metrics cannot be declared")?;
@@ -77,6 +79,7 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
         (signals, asks)
     };
     let inbox = inbox::spawn(config, position, &inputs, &runtime, stopping.clone())?;
+    let reload = reload::Reload::new(config, config_path, inputs.clone());
     supervise::spawn(&runtime, inputs, &clock, &health, stopping.clone());
     let channels = Channels {
         inputs: received,
@@ -89,7 +92,7 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
 
     runtime.block_on(async {
         tokio::select! {
-            () = supervise::wait_for_stop(signals, config_path) => {}
+            () = supervise::wait_for_stop(signals, reload) => {}
             // Its end before a stop is a failure, which joining it tells.
             _ = watcher_ended => {}
         }
@@ -160,6 +163,18 @@ pub fn store_options(database: &Database) -> store::Options {
     store::Options {
         access,
         ..store::Options::new(&database.path, &database.inbox)
+    }
+}
+
+/// Under systemd the head lies in the unit's `StateDirectory=`, apart from what is backed up.
+fn with_state_directory(options: store::Options) -> store::Options {
+    let named = std::env::var("STATE_DIRECTORY").unwrap_or_default();
+    // Several directories are separated by colons; the first is ours.
+    let dir = Path::new(named.split(':').next().unwrap_or_default());
+    if dir.is_absolute() {
+        options.with_head_in(dir)
+    } else {
+        options
     }
 }
 

@@ -1,11 +1,12 @@
 //! Ticks, signals and systemd: the daemon's relation to time and to its supervisor.
 
+use super::reload::Reload;
 use crate::{
     clock::Clock,
     health::Health,
     watcher::{Input, run::Message},
 };
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -99,32 +100,29 @@ impl Signals {
     }
 }
 
-/// Returns at SIGTERM or SIGINT; says at SIGHUP what a reload can do.
-pub(super) async fn wait_for_stop(mut signals: Signals, config_path: &Path) {
-    loop {
-        tokio::select! {
-            _ = signals.terminate.recv() => return,
-            _ = signals.interrupt.recv() => return,
-            () = next(&mut signals.hangup) => reload(config_path),
+/// Returns at SIGTERM or SIGINT; reloads at SIGHUP.
+pub(super) async fn wait_for_stop(signals: Signals, mut reload: Reload) {
+    let Signals {
+        mut terminate,
+        mut interrupt,
+        mut hangup,
+    } = signals;
+    let reloads = async {
+        loop {
+            next(&mut hangup).await;
+            reload.run().await;
         }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = reloads => {}
     }
 }
 
 async fn next(signal: &mut Signal) {
     if signal.recv().await.is_none() {
         std::future::pending::<()>().await;
-    }
-}
-
-/// Everything in the configuration shapes what is running: it is checked now and used at the
-/// next start. Cookies and secret files are read again by themselves.
-fn reload(config_path: &Path) {
-    match crate::config::Config::load(config_path) {
-        Ok(_) => tracing::warn!(
-            "SIGHUP: the configuration is valid; every key takes effect at the next restart \
-             (cookie files are re-read by themselves)"
-        ),
-        Err(errors) => tracing::error!(%errors, "SIGHUP: the configuration is not valid"),
     }
 }
 

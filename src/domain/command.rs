@@ -204,7 +204,7 @@ impl Case<'_> {
     }
 
     fn rescan(&self, from: ScanFrom) -> Result<Payment, Refusal> {
-        if !self.payment.scan.is_complete() {
+        if !self.payment.scan.is_complete() && self.payment.scan_refusal().is_none() {
             let message = "a scan of past blocks for this payment is under way";
             return Err(Refusal::new("scan_under_way", message));
         }
@@ -220,6 +220,8 @@ impl Case<'_> {
             return Err(Refusal::new("nothing_to_scan", message));
         }
         let mut after = self.payment.clone();
+        after.history.registered_from = Some(self.payment.registered_scan_from());
+        after.history.scan_refused = None;
         after.scan = Scan::starting(from, cursor);
         Ok(after)
     }

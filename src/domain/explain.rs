@@ -174,6 +174,9 @@ fn waiting(payment: &Payment, view: &ChainView, wait: Wait) -> String {
                 .to_owned()
         }
         Wait::Scan => {
+            if let Some(why) = payment.scan_refusal() {
+                return format!("A verdict waits because past blocks cannot be scanned: {why}.");
+            }
             let from = match payment.scan.from {
                 ScanFrom::Height(height) => format!("block {height}"),
                 ScanFrom::Time(at) => format!("the time {}", at.0),

@@ -269,4 +269,9 @@ pub enum Fact {
         /// Up to and including.
         to: Height,
     },
+    /// The past of this payment cannot be scanned, or can again.
+    ScanRefused {
+        /// What stands against it; `None` when it goes on.
+        why: Option<String>,
+    },
 }

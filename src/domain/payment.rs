@@ -55,6 +55,28 @@ pub enum ScanFrom {
     Time(UnixMs),
 }
 
+/// The height or the time, as requests write it.
+impl fmt::Display for ScanFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Height(height) => height.fmt(f),
+            Self::Time(at) => at.0.fmt(f),
+        }
+    }
+}
+
+impl ScanFrom {
+    /// Whether whoever walks the chain downwards need not look below this block.
+    #[must_use]
+    pub fn is_reached_by(self, block: &BlockRef) -> bool {
+        let is_early_enough = match self {
+            Self::Height(from) => block.id.height <= from,
+            Self::Time(from) => block.time <= from,
+        };
+        is_early_enough || block.id.height == Height(0)
+    }
+}
+
 /// How far the past was scanned for a payment that was registered at a moving chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scan {
@@ -92,6 +114,16 @@ impl Scan {
         scan
     }
 
+    /// A scan of which nothing is left to do: it is known what came up to this cursor.
+    #[must_use]
+    pub const fn done(from: ScanFrom, cursor: Height) -> Self {
+        Self {
+            from,
+            scanned_to: Some(cursor),
+            goal: Some(cursor),
+        }
+    }
+
     /// Settles the goal of a scan that began before the chain had a cursor.
     pub fn settle_goal(&mut self, cursor: Option<Height>) {
         if self.goal.is_none() && cursor.is_some() {
@@ -111,6 +143,19 @@ impl Scan {
 }
 
 impl Payment {
+    /// Why its past cannot be scanned, while that is so.
+    #[must_use]
+    pub fn scan_refusal(&self) -> Option<&str> {
+        let refusal = self.history.scan_refused.as_deref();
+        refusal.filter(|_| !self.scan.is_complete())
+    }
+
+    /// Where the scan of its past was registered to start, whatever a request changed later.
+    #[must_use]
+    pub fn registered_scan_from(&self) -> ScanFrom {
+        self.history.registered_from.unwrap_or(self.scan.from)
+    }
+
     /// Whether money that came at this time still belongs to the payment. A `new` payment is
     /// watched until it is judged, however long its source was away.
     #[must_use]
@@ -183,6 +228,10 @@ pub struct History {
     pub impossible: Option<Status>,
     /// The database refused a change; no verdict is made until a person looked.
     pub held: Option<Hold>,
+    /// Why its past cannot be scanned; it is not scanned with others until that changes.
+    pub scan_refused: Option<String>,
+    /// Where its scan was registered to start, once a request moved that.
+    pub registered_from: Option<ScanFrom>,
     /// Whether the judgement is fixed for good.
     pub is_final: bool,
     /// The last time that the status or its reason changed.

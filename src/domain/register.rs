@@ -71,6 +71,8 @@ pub struct Registration<'a> {
     pub destination: Destination,
     /// When the request was written.
     pub created_at: UnixMs,
+    /// Whether every block of its past up to the cursor is known to hold nothing for the address.
+    pub nothing_before: bool,
 }
 
 /// Registers a payment: the payment as `new`, with its entry `registered`. Facts that are
@@ -116,7 +118,7 @@ pub fn same_terms(payment: &Payment, register: &Register, asset: &Asset, address
         && is_absent_or(register.confirmations, &terms.confirmations_required)
         && is_absent_or(shortfall, &Some(terms.allowed_shortfall))
         && is_absent_or(register.policy, &terms.policy)
-        && is_absent_or(register.scan_from, &payment.scan.from)
+        && is_absent_or(register.scan_from, &payment.registered_scan_from())
 }
 
 fn is_absent_or<T: PartialEq>(asked: Option<T>, stored: &T) -> bool {
@@ -213,10 +215,16 @@ fn unjudged(
     view: &ChainView,
     now: UnixMs,
 ) -> Payment {
-    let from = registration.register.scan_from;
-    let from =
-        from.unwrap_or_else(|| default_scan_from(registration.kind, registration.created_at));
+    let from = scan_from(
+        registration.register,
+        registration.kind,
+        registration.created_at,
+    );
     let cursor = view.scanned.map(|cursor| cursor.id.height);
+    let scan = match cursor {
+        Some(cursor) if registration.nothing_before => Scan::done(from, cursor),
+        Some(_) | None => Scan::starting(from, cursor),
+    };
     Payment {
         key: registration.key,
         id: registration.id,
@@ -226,7 +234,7 @@ fn unjudged(
         destination: registration.destination,
         judged: nothing_yet(&terms),
         created_at: registration.created_at,
-        scan: Scan::starting(from, cursor),
+        scan,
         history: History {
             registered_at: Some(now),
             needs_traces: registration.kind == ChainKind::Ethereum
@@ -240,10 +248,15 @@ fn unjudged(
     }
 }
 
-const fn default_scan_from(kind: ChainKind, created_at: UnixMs) -> ScanFrom {
-    ScanFrom::Time(match kind {
-        ChainKind::Bitcoin => created_at.minus(BITCOIN_SLACK),
-        ChainKind::Ethereum => created_at.minus(ETHEREUM_SLACK),
+/// Where the past of a payment starts: where the request says, or early enough for everything
+/// that may have come since it was written.
+#[must_use]
+pub fn scan_from(register: &Register, kind: ChainKind, created_at: UnixMs) -> ScanFrom {
+    register.scan_from.unwrap_or_else(|| {
+        ScanFrom::Time(match kind {
+            ChainKind::Bitcoin => created_at.minus(BITCOIN_SLACK),
+            ChainKind::Ethereum => created_at.minus(ETHEREUM_SLACK),
+        })
     })
 }
 

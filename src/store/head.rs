@@ -1,11 +1,16 @@
 //! The `head` file: the highest journal number that readers may have seen, kept outside the
-//! database, so that a restored backup is noticed.
+//! database, so that a restored backup is noticed. It must outlive a reboot and must not come
+//! back with a backup, so it belongs in a state directory of its own; beside the database it
+//! notices only a backup of the database file alone.
 //!
 //! It is a hint for the next start and no truth: it is written after a commit and never synced.
 //! A head that is behind costs nothing; one that is ahead makes a new database id.
 
-use super::{error::OpenError, files::Ownership};
-use std::{fs::File, os::unix::fs::FileExt, path::Path};
+use super::{
+    error::OpenError,
+    files::{self, Ownership},
+};
+use std::{fs::File, io::ErrorKind, os::unix::fs::FileExt, path::Path};
 
 /// A head is two words of fixed width in one line; longer files are none.
 const MAX_LEN: usize = 128;
@@ -45,6 +50,23 @@ impl Head {
     pub(super) fn write(&self, mark: &Mark) {
         let line = format!("{} {:020}\n", mark.database_id, mark.seq);
         let _ = self.0.write_all_at(line.as_bytes(), 0);
+    }
+}
+
+/// What a head says that need not be there.
+pub(super) fn peek(path: &Path) -> Result<Option<Mark>, OpenError> {
+    match File::open(path) {
+        Ok(file) => Ok(read(&file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(files::io(path, &error)),
+    }
+}
+
+/// Takes a head away that counts no more.
+pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(files::io(path, &error)),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     connection::{self, Durability},
     error::{Fault, OpenError, StoreError},
     files::{self, Access, Lock, Ownership},
-    head::{Head, Mark},
+    head::{self, Head, Mark},
     inbox,
     schema::{self, Found, Kind, MIGRATIONS},
 };
@@ -26,6 +26,9 @@ pub struct Options {
     pub inbox: PathBuf,
     /// The file that remembers the highest journal number outside the database.
     pub head: PathBuf,
+    /// A head that commands outside the service may have left beside the database: it counts
+    /// once and is removed.
+    pub left_head: Option<PathBuf>,
     /// Who else may use the files.
     pub access: Access,
     /// What the database is for.
@@ -42,6 +45,7 @@ impl Options {
         let database = database.into();
         Self {
             head: files::parent(&database).join("head"),
+            left_head: None,
             database,
             inbox: inbox.into(),
             access: Access::Groups {
@@ -50,6 +54,19 @@ impl Options {
             },
             kind: Kind::Live,
             durability: Durability::Full,
+        }
+    }
+
+    /// Keeps the head in a directory of its own, which no backup of the database's directory
+    /// brings back.
+    #[must_use]
+    pub fn with_head_in(self, dir: &Path) -> Self {
+        let head = dir.join("head");
+        let left_head = Some(self.head).filter(|left| *left != head);
+        Self {
+            head,
+            left_head,
+            ..self
         }
     }
 
@@ -81,11 +98,13 @@ impl Store {
             &options.access,
             &files::parent(&options.database),
         )?;
-        owner.prepare_dir_unchecked(&options.head)?;
-        let (head, mark) = Head::open(&options.head, &owner)?;
+        let (head, marks) = open_head(options, &owner)?;
         let unreadable = |fault: Fault| schema::unreadable(&options.database, &fault);
-        let mark = identify(&conn, mark.as_ref(), now).map_err(unreadable)?;
+        let mark = identify(&conn, &marks, now).map_err(unreadable)?;
         head.write(&mark);
+        if let Some(left) = &options.left_head {
+            head::remove(left)?;
+        }
         Ok(Self {
             conn,
             path: options.database.clone(),
@@ -149,8 +168,23 @@ fn head_remembers(options: &Options, owner: &Ownership) -> Result<bool, OpenErro
     Ok(mark.is_some_and(|mark| mark.seq > 0))
 }
 
+/// The head and every mark that was left.
+fn open_head(options: &Options, owner: &Ownership) -> Result<(Head, Vec<Mark>), OpenError> {
+    let Some(left) = &options.left_head else {
+        owner.prepare_dir_unchecked(&options.head)?;
+        let (head, mark) = Head::open(&options.head, owner)?;
+        return Ok((head, mark.into_iter().collect()));
+    };
+    // Nobody but the daemon reads it there, and the directory belongs to no group of readers.
+    let own = Ownership::of_database(&Access::Private)?;
+    own.prepare_dir_unchecked(&options.head)?;
+    let (head, mark) = Head::open(&options.head, &own)?;
+    let left = head::peek(left)?;
+    Ok((head, mark.into_iter().chain(left).collect()))
+}
+
 /// Gives a new database its id, and a new one to a database that lacks what its readers saw.
-fn identify(conn: &Connection, mark: Option<&Mark>, now: UnixMs) -> Result<Mark, Fault> {
+fn identify(conn: &Connection, marks: &[Mark], now: UnixMs) -> Result<Mark, Fault> {
     conn.execute(
         "INSERT INTO meta (one, database_id, schema_major, schema_minor, confirmd_version,
                            created_at, first_seq)
@@ -168,7 +202,7 @@ fn identify(conn: &Connection, mark: Option<&Mark>, now: UnixMs) -> Result<Mark,
     let mut database_id: String =
         conn.query_row("SELECT database_id FROM meta", [], |row| row.get(0))?;
     let seq = last_seq(conn)?;
-    if mark.is_some_and(|mark| mark.is_ahead_of(&database_id, seq)) {
+    if marks.iter().any(|mark| mark.is_ahead_of(&database_id, seq)) {
         database_id = conn.query_row(
             "UPDATE meta SET database_id = lower(hex(randomblob(16))) RETURNING database_id",
             [],

@@ -118,6 +118,33 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Shows what changed about known assets: depth, dust limit, whether they are enabled.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was changed.
+    pub fn retune_assets(&mut self, assets: &[Asset]) -> Result<(), StoreError> {
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for asset in assets {
+            tx.execute(
+                "UPDATE asset SET confirmations_required = ?2, dust = ?3, enabled = ?4
+                  WHERE code = ?1 AND decimals = ?5",
+                params![
+                    asset.code.as_str(),
+                    asset.confirmations,
+                    field::amount(asset.dust, asset.decimals),
+                    asset.enabled,
+                    asset.decimals,
+                ],
+            )?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+}
+
 fn sync_chain(conn: &Connection, chain: &ChainEntry, now: UnixMs) -> Result<(), RegistryError> {
     let (kind, network): (String, String) = conn.query_row(
         "INSERT INTO chain (name, kind, network, updated_at) VALUES (?1, ?2, ?3, ?4)

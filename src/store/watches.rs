@@ -31,8 +31,9 @@ pub(super) const WATCHED: &str = "SELECT c.name, p.destination, p.key
 
 pub(super) const WATCH_ENDED: &str = "SELECT c.name, p.destination, p.key
    FROM payment AS p CROSS JOIN chain AS c ON c.key = p.chain_key
-  WHERE p.watching = 1 AND p.status <> 'new' AND p.watch_until_at < ?1
-  ORDER BY p.watch_until_at LIMIT ?2";
+  WHERE p.chain_key = (SELECT key FROM chain WHERE name = ?1)
+    AND p.watching = 1 AND p.status <> 'new' AND p.watch_until_at < ?2
+  ORDER BY p.watch_until_at LIMIT ?3";
 
 pub(super) const OWNER: &str = "SELECT key, payment_id FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND destination = ?2 AND watching = 1";
@@ -70,14 +71,19 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Gives up addresses whose watch window is over, at most `limit`, and says which. Until
-    /// this is called an address stays its payment's: call it before registering.
+    /// Gives up addresses of a chain whose watch window is over, at most `limit`, and says which.
+    /// Until this is called an address stays its payment's: call it before registering.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn end_watches(&mut self, now: UnixMs, limit: u32) -> Result<Vec<Watched>, StoreError> {
+    pub fn end_watches(
+        &mut self,
+        chain: &ChainName,
+        now: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<Watched>, StoreError> {
         let mut ended = Vec::new();
-        self.each(WATCH_ENDED, params![now.0, limit], |row| {
+        self.each(WATCH_ENDED, params![chain.as_str(), now.0, limit], |row| {
             ended.push(read_watched(row)?);
             Ok(())
         })?;

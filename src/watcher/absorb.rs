@@ -62,15 +62,11 @@ impl Watcher {
             self.chain_mut(at).view = view;
             self.chain_mut(at).more_due = plan.more_due;
         }
-        if let Some((at, batch)) = plan.batch {
-            self.chain_mut(at).batch = batch;
-            self.chain_mut(at).refused = None;
+        if let Some((at, scans)) = plan.scans {
+            self.chain_mut(at).scans = scans;
         }
         for at in plan.outgrown {
-            self.chain_mut(at).batch = None;
-        }
-        if let Some((at, since_ms, message)) = plan.refused {
-            self.chain_mut(at).refused = Some((since_ms, message));
+            self.chain_mut(at).scans.under_way = None;
         }
         if let Some(step) = &plan.step.chain {
             self.absorb_chain(step);
@@ -113,9 +109,9 @@ impl Watcher {
         chain.advance(step.disconnected_to, &step.connected);
         chain.error.clone_from(&step.error);
         chain.stored = (step.view.clone(), step.error.clone());
-        let cut = step.disconnected_to.zip(chain.batch);
+        let cut = step.disconnected_to.zip(chain.scans.under_way);
         if cut.is_some_and(|(fork, batch)| batch.goal > fork) {
-            chain.batch = None;
+            chain.scans.under_way = None;
         }
     }
 
@@ -183,20 +179,19 @@ impl Watcher {
         }
     }
 
-    /// Forgets addresses whose watch window ended before the last full poll of every chain: what
+    /// Forgets addresses whose watch window ended before the last full poll of their chain: what
     /// came inside the window is recorded by then.
     pub(super) fn unwatch_ended(&mut self, now: Now) -> Result<(), StoreError> {
-        let polled = self
-            .chains
-            .iter()
-            .map(|chain| chain.view.polled_at)
-            .min()
-            .flatten();
-        let Some(polled) = polled else { return Ok(()) };
-        for ended in self.store.end_watches(polled.min(now.wall), UNWATCH_MAX)? {
-            self.index
-                .remove(&ended.chain, &ended.destination, ended.payment);
-            if let Some(at) = self.place(&ended.chain) {
+        for at in 0..self.chains.len() {
+            let view = &self.chain(at).view;
+            let Some(polled) = view.polled_at else {
+                continue;
+            };
+            let name = view.name.clone();
+            let until = polled.min(now.wall);
+            for ended in self.store.end_watches(&name, until, UNWATCH_MAX)? {
+                self.index
+                    .remove(&ended.chain, &ended.destination, ended.payment);
                 self.chain_mut(at).unconfirmed.forget(ended.payment);
             }
         }

@@ -1,5 +1,6 @@
 //! What the watcher is told, from all sides.
 
+use super::Settings;
 use crate::{
     chain::ChainInput,
     domain::{asset::ChainName, request::Request},
@@ -14,6 +15,8 @@ pub enum Input {
     Requests(Requests),
     /// The inbox cannot be read, and why; `None` when it can again.
     InboxTrouble(Option<String>),
+    /// The configuration changed: what can be taken over while running holds from now on.
+    Reload(Box<Settings>),
     /// Time passed.
     Tick,
 }

@@ -16,8 +16,11 @@ mod judge;
 mod mempool;
 mod open;
 mod ownership;
+mod past;
 mod plan;
 mod polls;
+mod reach;
+mod reload;
 mod requests;
 pub mod run;
 pub mod state;
@@ -92,6 +95,7 @@ impl Watcher {
                     .update(|health| health.inbox.clone_from(trouble));
                 Ok(())
             }
+            Input::Reload(settings) => self.reload(settings),
             Input::Tick => self.handle_tick(now),
         }
     }
@@ -125,6 +129,7 @@ impl Watcher {
         let began = Instant::now();
         let plan = self.plan(at, input, now)?;
         self.commit(plan)?;
+        self.chain_mut(at).past.learn(input);
         if let ChainInput::Advance { connected, .. } = input {
             let blocks = u32::try_from(connected.len()).unwrap_or(u32::MAX).max(1);
             let chain = &self.chain(at).spec.name;
@@ -194,7 +199,7 @@ impl Watcher {
                 self.plan_backfill(at, *batch, blocks, *to, now)
             }
             ChainInput::BackfillRefused { batch, message } => {
-                Ok(self.plan_backfill_refused(at, *batch, message, now))
+                self.plan_backfill_refused(at, *batch, message, now)
             }
             ChainInput::Spenders { answers } => self.plan_vanished(at, answers, now),
             ChainInput::Frozen { reason, message } => {

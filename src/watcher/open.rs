@@ -5,7 +5,8 @@ use super::{
     asks::Asks,
     clock_guard::ClockGuard,
     index::WatchIndex,
-    state::{ChainSpec, ChainState},
+    past::Past,
+    state::{ChainSpec, ChainState, Scans},
     unconfirmed::Unconfirmed,
     waiting::WaitingRequests,
 };
@@ -106,8 +107,8 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         // Nothing tells whether the clock is right at start but a head that agrees with it.
         suspended_at: spec.has_regular_blocks().then_some(None),
         more_due: false,
-        batch: None,
-        refused: None,
+        scans: Scans::default(),
+        past: Past::default(),
         answer: None,
         failure: None,
         spec,

@@ -1,6 +1,6 @@
 //! What an input leads to, before anything is believed: a step to commit and what follows it.
 
-use super::state::Batch;
+use super::state::Scans;
 use super::waiting::WaitingRequests;
 use crate::{
     chain::Ask,
@@ -25,12 +25,10 @@ pub(super) struct Plan {
     pub asks: Vec<(ChainName, Ask)>,
     /// Requests that still wait for their chain.
     pub waiting: Option<WaitingRequests>,
-    /// The scan of the past that is under way afterwards.
-    pub batch: Option<(usize, Option<Batch>)>,
+    /// A chain's scans of the past afterwards.
+    pub scans: Option<(usize, Scans)>,
     /// Chains whose scan under way does not cover a payment of this step: the next one does.
     pub outgrown: BTreeSet<usize>,
-    /// A scan of the past that was refused: when on the monotonic clock, and why.
-    pub refused: Option<(usize, u64, String)>,
     /// What looked like credits in new blocks and was none.
     pub ignored: Vec<(IgnoredReason, u64)>,
     /// Whether more payments are due.
@@ -45,9 +43,8 @@ impl Plan {
             view: None,
             asks: Vec::new(),
             waiting: None,
-            batch: None,
+            scans: None,
             outgrown: BTreeSet::new(),
-            refused: None,
             ignored: Vec::new(),
             more_due: false,
         }

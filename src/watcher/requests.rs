@@ -4,6 +4,7 @@ use super::{
     Requests, Watcher,
     ownership::address_in_use,
     plan::Plan,
+    reach::check_reach,
     state::ChainState,
     waiting::{Waiting, WaitingRequests},
 };
@@ -15,7 +16,7 @@ use crate::{
         asset::ChainName,
         command::{CarriedOut, carry_out},
         facts::Destination,
-        payment::{Payment, PaymentId, PaymentKey, ScanFrom},
+        payment::{Payment, PaymentId, PaymentKey},
         register::{self, Registration},
         request::{self, Command, Refusal, Register, Request},
         step::{InboxPosition, Outcome, PaymentStep, RequestOutcome},
@@ -192,7 +193,8 @@ impl Watcher {
             .first()
             .and_then(|entry| entry.payment.as_ref());
         let version = version.map(|(_, version)| *version);
-        if !step.is_new && !step.payment.scan.is_complete() {
+        let may_be_scanned = step.payment.scan_refusal().is_none();
+        if !step.is_new && !step.payment.scan.is_complete() && may_be_scanned {
             // A rescan is in no scan under way: the next one covers it and all others.
             plan.outgrown.extend(self.place(&step.payment.chain));
         }
@@ -306,12 +308,11 @@ impl Watcher {
         if let Some(owner) = self.owner(chain, &destination, None, overlay, now.wall)? {
             return Ok(Err(address_in_use(&owner)));
         }
-        if let Some(Err(refusal)) = body.scan_from.map(|from| check_reach(chain, from)) {
-            return Ok(Err(refusal));
-        }
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
+        let from = register::scan_from(body, chain.spec.kind, request.created_at);
         let registration = Registration {
+            nothing_before: chain.had_nothing_since(from, &destination),
             key: PaymentKey(overlay.next_key),
             id,
             register: body,
@@ -321,12 +322,12 @@ impl Watcher {
             destination,
             created_at: request.created_at,
         };
-        Ok(
-            register::register(registration, &self.defaults, &view, now.wall).map(|step| {
-                overlay.next_key = overlay.next_key.saturating_add(1);
-                Verdict::Applied(Box::new(step))
-            }),
-        )
+        let registered = register::register(registration, &self.defaults, &view, now.wall)
+            .and_then(|step| check_reach(chain, from).map(|()| step));
+        Ok(registered.map(|step| {
+            overlay.next_key = overlay.next_key.saturating_add(1);
+            Verdict::Applied(Box::new(step))
+        }))
     }
 
     fn asset(&self, body: &Register) -> Result<(&ChainState, &Asset), Refusal> {
@@ -381,38 +382,9 @@ fn may_be_decided(
     payment: &Payment,
     read_at: UnixMs,
 ) -> bool {
-    let past = payment.scan.is_complete() || chain.refused.is_some();
+    let past = payment.scan.is_complete() || payment.scan_refusal().is_some();
     let polled = view.polled_at.is_some_and(|polled| polled >= read_at);
     past && polled && view.healthy && is_ready(chain)
-}
-
-/// Refuses a start that is further back than `max_rescan` blocks. For a start by time the recent
-/// blocks' average distance tells how many that are.
-fn check_reach(chain: &ChainState, from: ScanFrom) -> Result<(), Refusal> {
-    let Some(cursor) = chain.view.scanned else {
-        return Ok(());
-    };
-    let blocks = match from {
-        ScanFrom::Height(height) => cursor.id.height.0.saturating_sub(height.0),
-        ScanFrom::Time(time) => blocks_since(chain, time).unwrap_or(0),
-    };
-    if blocks > chain.spec.max_rescan {
-        let message = format!(
-            "scan_from is about {blocks} blocks back; at most {} are allowed (max_rescan of chain {})",
-            chain.spec.max_rescan, chain.spec.name
-        );
-        return Err(Refusal::new("scan_too_far", message));
-    }
-    Ok(())
-}
-
-fn blocks_since(chain: &ChainState, time: UnixMs) -> Option<u32> {
-    let (first, last) = (chain.recent.front()?, chain.recent.back()?);
-    let blocks = i64::from(last.id.height.0.saturating_sub(first.id.height.0));
-    let span_ms = last.time.since(first.time).0.max(1);
-    let wanted_ms = last.time.since(time).0.max(0);
-    let estimate = wanted_ms.checked_mul(blocks)?.checked_div(span_ms)?;
-    u32::try_from(estimate).ok()
 }
 
 /// Read up to the last row, but no further than before the first that still waits: a restart

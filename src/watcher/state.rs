@@ -3,14 +3,14 @@
 //! Everything in here is a copy of committed rows or an observation that a restart makes again;
 //! nothing is true only in memory.
 
-use super::unconfirmed::Unconfirmed;
+use super::{past::Past, unconfirmed::Unconfirmed};
 use crate::{
     chain::{NodeStatus, bitcoin, ethereum},
     domain::{
         asset::{Asset, AssetKind, ChainKind, ChainName},
         block::{BlockRef, Height},
         facts::{CreditAsset, Destination},
-        payment::PaymentKey,
+        payment::{PaymentKey, ScanFrom},
         time::SpanMs,
         view::ChainView,
     },
@@ -95,10 +95,49 @@ impl ChainSpec {
 pub struct Batch {
     /// Its name in asks and answers.
     pub id: u64,
-    /// It covers incomplete payments up to and including this one.
-    pub up_to: PaymentKey,
+    /// For whom.
+    pub covers: Covers,
     /// It ends at this block.
     pub goal: Height,
+}
+
+/// The payments of a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Covers {
+    /// This one alone.
+    One(PaymentKey),
+    /// This one alone, whose scan was refused before.
+    Again(PaymentKey),
+    /// Every one up to this whose past is not scanned and may be.
+    UpTo {
+        /// The last one.
+        last: PaymentKey,
+        /// How many.
+        payments: u32,
+    },
+}
+
+/// The scans of a chain's past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scans {
+    /// The one under way.
+    pub under_way: Option<Batch>,
+    /// How many payments the next may be for: fewer after one was refused, until it is known
+    /// whose past stands in the way.
+    pub limit: u32,
+    /// The last single payment whose scan was refused or tried again, and from when on the
+    /// monotonic clock the next such payment may be tried.
+    pub refused: Option<(PaymentKey, u64)>,
+}
+
+impl Default for Scans {
+    fn default() -> Self {
+        Self {
+            under_way: None,
+            limit: u32::MAX,
+            refused: None,
+        }
+    }
 }
 
 /// One chain as the watcher knows it.
@@ -121,10 +160,10 @@ pub struct ChainState {
     pub suspended_at: Option<Option<BlockRef>>,
     /// Whether more payments are due than one portion held.
     pub more_due: bool,
-    /// The scan of the past under way.
-    pub batch: Option<Batch>,
-    /// The last scan that was refused: when on the monotonic clock, and why.
-    pub refused: Option<(u64, String)>,
+    /// Scans of the past.
+    pub scans: Scans,
+    /// What the last blocks credited.
+    pub past: Past,
     /// Whether the node ever named a final block.
     pub tagged: bool,
     /// The last answer: when on the monotonic clock, and what.
@@ -157,6 +196,14 @@ impl ChainState {
         while self.recent.len() > RECENT_BLOCKS_MAX {
             self.recent.pop_front();
         }
+    }
+
+    /// Whether the blocks in memory show that nothing came to an address from a start up to our
+    /// cursor.
+    #[must_use]
+    pub fn had_nothing_since(&self, from: ScanFrom, destination: &Destination) -> bool {
+        let cursor = self.view.scanned;
+        cursor.is_some_and(|cursor| self.past.shows_nothing(destination, from, cursor.id))
     }
 
     /// Why a view of this chain gives no verdicts now, if so.

@@ -85,20 +85,12 @@ impl Backfill {
             if u32::try_from(self.blocks.len()).is_ok_and(|len| len > max_blocks) {
                 return self.too_long(max_blocks);
             }
-            if self.is_first(&block) {
+            if self.from.is_reached_by(&block) {
                 self.stage = Stage::Fetching;
                 break;
             }
         }
         Progress::More
-    }
-
-    fn is_first(&self, block: &BlockRef) -> bool {
-        let is_early_enough = match self.from {
-            ScanFrom::Height(from) => block.id.height <= from,
-            ScanFrom::Time(from) => block.time <= from,
-        };
-        is_early_enough || block.id.height == Height(0)
     }
 
     /// How many blocks lie in the span, as far as the ask says; 0 when nothing does.

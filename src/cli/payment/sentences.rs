@@ -278,7 +278,13 @@ impl Case<'_> {
     fn hindrances(&self) -> Vec<String> {
         let chain = &self.payment.chain;
         let mut sentences = Vec::new();
-        if !self.payment.scan.is_complete() {
+        if let Some(why) = self.payment.scan_refusal() {
+            sentences.push(format!(
+                "Past blocks cannot be scanned for it, so there is no verdict: {why}. It is tried \
+                 again from time to time; `confirmd payment rescan {}` names another start.",
+                self.payment.id
+            ));
+        } else if !self.payment.scan.is_complete() {
             sentences.push(
                 "Past blocks are still being scanned for it; until then there is no verdict."
                     .to_owned(),

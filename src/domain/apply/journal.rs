@@ -91,6 +91,12 @@ impl Journal<'_> {
                 format!("the facts ask for a step from {from} to {status}, which does not exist"),
             ));
         }
+        if let Some(why) = self.after.scan_refusal()
+            && self.before.scan_refusal() != Some(why)
+        {
+            let text = format!("past blocks cannot be scanned for it: {why}");
+            causes.push(("scan_refused", text));
+        }
         if self.after.history.is_final && lost_final_money(self.before, &self.after) {
             let text = "money of a final payment has left the chain".to_owned();
             causes.push(("final_money_lost", text));

@@ -193,6 +193,7 @@ const fn credit_of(fact: &Fact) -> Option<&Credit> {
         | Fact::Evicted { .. }
         | Fact::Replaced { .. }
         | Fact::Conflicted { .. }
-        | Fact::Scanned { .. } => None,
+        | Fact::Scanned { .. }
+        | Fact::ScanRefused { .. } => None,
     }
 }

@@ -20,6 +20,9 @@ pub fn take(payment: &mut Payment, facts: &[Fact]) {
         take_one(&mut ledger, fact);
     }
     void_acceptance(payment, &rests_on);
+    if payment.scan.is_complete() {
+        payment.history.scan_refused = None;
+    }
     inherit_first_seen(payment);
 }
 
@@ -50,6 +53,7 @@ fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
             ledger.each_of(*txid, |t| conflict(t, *by, *block));
         }
         Fact::Scanned { to } => scanned(ledger.payment(), *to),
+        Fact::ScanRefused { why } => ledger.payment().history.scan_refused.clone_from(why),
     }
 }
 
@@ -116,9 +120,10 @@ fn cut_scan_back(payment: &mut Payment, fork: Height) {
     scan.skip_if_nothing_lies_between();
 }
 
-/// The past of a held payment waits for a person: what it brings might be refused again.
+/// The past of a held payment waits for a person: what it brings might be refused again. One
+/// whose scan was refused is not meant when others are scanned.
 fn scanned(payment: &mut Payment, to: Height) {
-    if payment.history.held.is_some() {
+    if payment.history.held.is_some() || payment.history.scan_refused.is_some() {
         return;
     }
     let scan = &mut payment.scan;

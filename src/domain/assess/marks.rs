@@ -69,6 +69,9 @@ pub fn review_causes(
     if let Some(hold) = &history.held {
         causes.push(format!("held:{}", hold.at.0));
     }
+    if payment.scan_refusal().is_some() {
+        causes.push(format!("scan_refused:{}", payment.scan.from));
+    }
     if let Some(status) = history.impossible {
         causes.push(format!("impossible:{status}"));
     }

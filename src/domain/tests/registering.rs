@@ -44,6 +44,7 @@ fn registered(fields: &str, created: i64) -> Result<PaymentStep, Refusal> {
     let kind = kind_of(&asset);
     let cursor = super::setup::block(1000, 0, BlockHash([0; 32]), START);
     let registration = Registration {
+        nothing_before: false,
         key: PaymentKey(1),
         id: PaymentId::new("order-1").unwrap(),
         register: &asked,
@@ -182,6 +183,7 @@ fn a_disabled_asset_takes_no_new_payments() {
     let mut setup = Setup::read("BTC 1");
     setup.asset.enabled = false;
     let registration = Registration {
+        nothing_before: false,
         key: PaymentKey(1),
         id: PaymentId::new("order-1").unwrap(),
         register: &setup.register,

@@ -74,6 +74,7 @@ impl Story {
         let now = START.plus(setup.waited);
         let view = view(kind, cursor, now);
         let registration = Registration {
+            nothing_before: false,
             key: PaymentKey(1),
             id: PaymentId::new("order-1").unwrap(),
             register: &setup.register,

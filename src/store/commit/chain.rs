@@ -126,12 +126,13 @@ fn finish_empty_scans(conn: &Connection, chain: i64) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A held payment is not advanced: what its past holds may have been refused.
+/// A held payment is not advanced: what its past holds may have been refused. One that cannot be
+/// scanned is not part of the scan.
 fn advance_scan(conn: &Connection, chain: i64, scan: ScanStep) -> Result<(), Fault> {
     conn.prepare_cached(
         "UPDATE payment SET scanned_to = min(max(coalesce(scanned_to, 0), ?2), scan_goal)
           WHERE chain_key = ?1 AND scanning = 1 AND scan_goal IS NOT NULL AND key <= ?3
-            AND held = 0",
+            AND held = 0 AND scan_refused = 0",
     )?
     .execute(params![chain, scan.to.0, scan.up_to.0])?;
     Ok(())

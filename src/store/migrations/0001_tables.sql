@@ -132,6 +132,8 @@ CREATE TABLE payment (
   history                TEXT NOT NULL,
   -- The last guard refused a change and nobody looked yet: its past waits too.
   held                   INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),
+  -- Its past cannot be scanned, so it is not scanned with others.
+  scan_refused           INTEGER NOT NULL DEFAULT 0 CHECK (scan_refused IN (0, 1)),
   reason                 TEXT CHECK (reason IN
                            ('dropped', 'reorged', 'exact', 'within_tolerance', 'overpaid', 'operator',
                             'underpaid', 'split', 'wrong_asset', 'late', 'after_cancel', 'double_spent',
@@ -166,7 +168,7 @@ CREATE TABLE payment (
 -- An address belongs to one payment at a time; covers the list of what is watched.
 CREATE UNIQUE INDEX payment_watched ON payment (chain_key, destination) WHERE watching = 1;
 -- A payment is watched until it is judged, however long its source was away.
-CREATE INDEX payment_watch_until ON payment (watch_until_at)
+CREATE INDEX payment_watch_until ON payment (chain_key, watch_until_at)
   WHERE watching = 1 AND status <> 'new';
 CREATE INDEX payment_due_height ON payment (chain_key, due_height)
   WHERE due_height IS NOT NULL AND scanning = 0;

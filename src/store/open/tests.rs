@@ -146,6 +146,57 @@ fn a_lost_head_file_changes_nothing() {
 }
 
 #[test]
+fn a_restored_directory_is_noticed_by_a_head_elsewhere() {
+    let dir = closed();
+    let state = tempfile::tempdir().unwrap();
+    let options = || Options::private(dir.path(), Kind::Live).with_head_in(state.path());
+    let beside = dir.path().join("head");
+    let first = Store::open(&options(), NOW).unwrap();
+    let id = first.database_id().to_owned();
+    first.close().unwrap();
+    assert!(!beside.exists(), "it was taken over");
+    assert_eq!(
+        reopen(&dir).unwrap().database_id(),
+        id,
+        "without the service"
+    );
+    assert!(beside.exists());
+    let backup: Vec<_> = ["confirmd.db", "head"]
+        .map(|name| (name, std::fs::read(dir.path().join(name)).unwrap()))
+        .into();
+    let mut store = Store::open(&options(), NOW).unwrap();
+    assert_eq!(store.database_id(), id);
+    register(&mut store, vec![payment(500, "later")]);
+    store.close().unwrap();
+    for suffix in ["-wal", "-shm"] {
+        std::fs::remove_file(files::beside(&database(&dir), suffix)).unwrap();
+    }
+    for (name, bytes) in backup {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    let restored = Store::open(&options(), NOW).unwrap();
+    assert_ne!(restored.database_id(), id);
+}
+
+#[test]
+fn what_a_command_left_beside_the_database_counts_once() {
+    let dir = closed();
+    let state = tempfile::tempdir().unwrap();
+    let options = || Options::private(dir.path(), Kind::Live).with_head_in(state.path());
+    let id = Store::open(&options(), NOW)
+        .unwrap()
+        .database_id()
+        .to_owned();
+    std::fs::write(dir.path().join("head"), format!("{id} {:020}\n", 9_999)).unwrap();
+    let after = Store::open(&options(), NOW)
+        .unwrap()
+        .database_id()
+        .to_owned();
+    assert_ne!(after, id);
+    assert_eq!(Store::open(&options(), NOW).unwrap().database_id(), after);
+}
+
+#[test]
 fn the_one_row_of_meta_says_who_wrote_last() {
     let dir = closed();
     let store = reopen(&dir).unwrap();

@@ -7,7 +7,7 @@ use crate::{
         transfer::Place,
     },
     store::{
-        scans::SCANNING,
+        scans::{SCAN_REFUSED, SCANNING},
         testing::*,
         watches::{OWNER, WATCH_ENDED, WATCHED},
     },
@@ -64,12 +64,16 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
         ),
         (LOOSE, "SEARCH t USING INDEX transfer_loose (chain_key=?)"),
         (
+            SCAN_REFUSED,
+            "SEARCH payment USING INDEX payment_scanning (chain_key=? AND rowid>?)",
+        ),
+        (
             SCANNING,
             "SEARCH payment USING INDEX payment_scanning (chain_key=?)",
         ),
         (
             WATCH_ENDED,
-            "SEARCH p USING INDEX payment_watch_until (watch_until_at<?)",
+            "SEARCH p USING INDEX payment_watch_until (chain_key=? AND watch_until_at<?)",
         ),
         (
             OWNER,
@@ -316,7 +320,7 @@ fn loose_transfers_are_those_that_a_block_may_still_decide() {
     );
     let closed = moved(given_up, Status::Canceled, None);
     store.commit(&step(vec![closed])).unwrap();
-    store.end_watches(NOW, 9).unwrap();
+    store.end_watches(&bitcoin(), NOW, 9).unwrap();
     let mut loose = store.loose(&bitcoin()).unwrap();
     loose.sort_by_key(|transfer| transfer.payment);
     let shown: Vec<_> = loose

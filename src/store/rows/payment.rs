@@ -42,7 +42,7 @@ const FIXED: [&str; 16] = [
 
 /// Columns that a step may change. Status and version are not among them: the journal moves
 /// those.
-const CHANGING: [&str; 29] = [
+const CHANGING: [&str; 30] = [
     "expires_at",
     "scan_from_height",
     "scan_from_at",
@@ -50,6 +50,7 @@ const CHANGING: [&str; 29] = [
     "scan_goal",
     "history",
     "held",
+    "scan_refused",
     "reason",
     "flags",
     "needs_review",
@@ -178,6 +179,7 @@ fn changing(payment: &Payment) -> Result<[Value; CHANGING.len()], Fault> {
         height_opt(payment.scan.goal),
         Value::Text(history),
         payment.history.held.is_some().into(),
+        payment.scan_refusal().is_some().into(),
         text_opt(judged.reason.map(Reason::as_str)),
         Value::Text(judged.flags.to_string()),
         judged.needs_review.into(),
@@ -216,8 +218,8 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<Payment, Fault> {
     let expires_at = f.at()?;
     let scan = read_scan(f)?;
     let history: History = f.parse(|text| serde_json::from_str(text).ok())?;
-    // The same as in the history, as a column for queries.
-    let _held: bool = f.next()?;
+    // The same as in the history, as columns for queries.
+    let (_held, _scan_refused): (bool, bool) = (f.next()?, f.next()?);
     let judged = read_judgement(f, status, registered.terms.decimals)?;
     Ok(Payment {
         key,

@@ -30,7 +30,7 @@ fn register_closed(store: &mut Store, payments: Vec<Payment>) {
 }
 
 fn end(store: &mut Store, at: i64, limit: u32) -> Vec<i64> {
-    let ended = store.end_watches(UnixMs(at), limit).unwrap();
+    let ended = store.end_watches(&bitcoin(), UnixMs(at), limit).unwrap();
     ended.iter().map(|watched| watched.payment.0).collect()
 }
 
@@ -60,6 +60,28 @@ fn an_address_is_watched_until_its_end_is_collected() {
     assert_eq!(owner(&store, &payments[1]), None);
     assert_eq!(end(&mut store, SOON + 9, 1), [3]);
     assert_eq!(end(&mut store, SOON + 9, 1), [4]);
+}
+
+#[test]
+fn an_address_is_given_up_by_the_clock_of_its_own_chain() {
+    let (_dir, mut store) = store();
+    let mut other = until(2, Some(SOON));
+    other.chain = ChainName::new("ethereum");
+    other.kind = crate::domain::asset::ChainKind::Ethereum;
+    other.destination = Destination::new(&[9; 20]).unwrap();
+    other.terms.asset = crate::domain::asset::AssetCode::new("ETH");
+    other.terms.decimals = 18;
+    register_closed(&mut store, vec![until(1, Some(SOON)), other]);
+    assert_eq!(end(&mut store, SOON + 9, 9), [1]);
+    let ethereum = ChainName::new("ethereum");
+    let ended = store.end_watches(&ethereum, UnixMs(SOON + 9), 9).unwrap();
+    assert_eq!(
+        ended
+            .iter()
+            .map(|watched| watched.payment.0)
+            .collect::<Vec<_>>(),
+        [2]
+    );
 }
 
 #[test]

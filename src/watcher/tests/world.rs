@@ -1,6 +1,6 @@
 //! A watcher on a real store, a clock that stands still, and a chain made by hand.
 
-mod open;
+pub mod open;
 mod tx;
 
 pub use tx::{Tx, destination};

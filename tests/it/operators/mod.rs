@@ -2,4 +2,5 @@
 
 mod check;
 mod payments;
+mod reload;
 mod secrets;

@@ -121,6 +121,20 @@ async fn a_pruned_block_refuses_the_scan_and_the_chain_goes_on() {
 }
 
 #[tokio::test]
+async fn a_refused_scan_holds_up_no_later_one() {
+    let mut bench = Bench::following(200).await;
+    bench.node.unreadable(160);
+    bench.follower.ask(ask(1, from(160), 200));
+    bench.follower.serve().await.unwrap();
+    assert_eq!(scan(&mut bench).await, ["refused 1"]);
+    bench.follower.ask(ask(2, from(161), 200));
+    while bench.follower.serve().await.unwrap() {}
+    assert_eq!(delivered(&bench), ((161..=200).collect(), Some(200)));
+    bench.follower.ask(ask(3, from(160), 200));
+    assert_eq!(scan(&mut bench).await, ["refused 3"]);
+}
+
+#[tokio::test]
 async fn new_blocks_come_live_between_two_parts_of_a_scan() {
     let mut bench = Bench::following(200).await;
     bench.follower.ask(ask(1, from(160), 200));

@@ -188,6 +188,18 @@ fn a_scan_moves_unfinished_payments_up_to_its_last_one() {
 }
 
 #[test]
+fn a_scan_does_not_move_a_payment_that_cannot_be_scanned() {
+    let (_dir, mut store) = store();
+    store.commit(&advance(None, &[block(1000)])).unwrap();
+    let mut refused = payment(1, "p1");
+    refused.scan.scanned_to = None;
+    refused.history.scan_refused = Some("pruned".to_owned());
+    register(&mut store, vec![refused]);
+    store.commit(&scanned(1000, 1)).unwrap();
+    assert_eq!(scans(&store), "|1000");
+}
+
+#[test]
 fn a_disconnect_below_a_goal_cuts_the_scan() {
     let (_dir, mut store) = store();
     let blocks: Vec<_> = (990..=1000).map(block).collect();
@@ -223,7 +235,7 @@ fn the_first_block_of_a_chain_settles_the_goals() {
             (from(1005), None, None),
         ],
     );
-    assert_eq!(store.next_scan(&bitcoin()).unwrap(), None);
+    assert_eq!(store.next_scan(&bitcoin(), u32::MAX).unwrap(), None);
     store
         .commit(&advance(None, &[block(1000), block(1001)]))
         .unwrap();

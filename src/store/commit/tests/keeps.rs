@@ -200,10 +200,17 @@ fn the_past_of_a_kept_payment_is_not_taken_for_scanned() {
     assert_eq!(commit(&mut store, refused(&unscanned), chain), 1);
     let sql = "SELECT scanned_to FROM payment WHERE key > 1 ORDER BY key";
     assert_eq!(ask(&store, sql), "994\n1000");
-    assert_eq!(store.next_scan(&bitcoin()).unwrap(), None, "it waits");
+    assert_eq!(
+        store.next_scan(&bitcoin(), u32::MAX).unwrap(),
+        None,
+        "it waits"
+    );
     let mut looked = store.load(&[PaymentKey(2)]).unwrap().remove(0);
     looked.history.held = None;
     commit(&mut store, moved(looked, Status::New, None), Step::new(NOW));
-    let batch = store.next_scan(&bitcoin()).unwrap().expect("goes on");
+    let batch = store
+        .next_scan(&bitcoin(), u32::MAX)
+        .unwrap()
+        .expect("goes on");
     assert_eq!(batch.up_to, PaymentKey(2));
 }

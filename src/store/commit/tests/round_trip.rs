@@ -83,6 +83,8 @@ fn full() -> Payment {
             problem: "refused".to_owned(),
         }),
         needs_traces: true,
+        scan_refused: Some("pruned".to_owned()),
+        registered_from: Some(ScanFrom::Height(Height(20))),
         is_final: true,
         status_at: Some(UnixMs(9)),
         money_at: Some(UnixMs(10)),

@@ -57,17 +57,9 @@ const DEFAULTS: Defaults = Defaults {
     confirm_timeout: SpanMs::from_secs(24 * 3600),
 };
 
-pub fn open(kind: ChainKind, dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
-    let mut store = Store::open(&Options::private(dir.path(), Kind::Live), START).unwrap();
+/// One chain with one asset.
+pub fn settings(kind: ChainKind) -> Settings {
     let asset = asset(kind);
-    let entry = ChainEntry {
-        name: asset.chain.clone(),
-        kind,
-        network: "regtest".to_owned(),
-    };
-    store
-        .sync_registry(&[entry], std::slice::from_ref(&asset), START)
-        .unwrap();
     let spec = ChainSpec {
         name: asset.chain.clone(),
         kind,
@@ -77,11 +69,23 @@ pub fn open(kind: ChainKind, dir: &TempDir, clock: &Arc<HandClock>) -> Result<Wa
         max_rescan: 1000,
         assets: vec![asset],
     };
-    let settings = Settings {
+    Settings {
         chains: vec![spec],
         defaults: DEFAULTS,
         operator_commands: true,
+    }
+}
+
+pub fn open(kind: ChainKind, dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
+    let mut store = Store::open(&Options::private(dir.path(), Kind::Live), START).unwrap();
+    let settings = settings(kind);
+    let spec = &settings.chains[0];
+    let entry = ChainEntry {
+        name: spec.name.clone(),
+        kind,
+        network: "regtest".to_owned(),
     };
+    store.sync_registry(&[entry], &spec.assets, START).unwrap();
     let metrics = Metrics::new(&Labels::default()).unwrap();
     let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(clock);
     Watcher::open(store, settings, clock, metrics, Health::default())

@@ -1,0 +1,138 @@
+//! The blocks in memory by themselves: their limits and their links.
+
+use super::*;
+use crate::domain::{
+    amount::Amount,
+    block::BlockHash,
+    facts::{Candidate, CreditAsset, Payer},
+    time::UnixMs,
+    transfer::Position,
+};
+
+fn address(n: u32) -> Destination {
+    Destination::new(&n.to_be_bytes()).unwrap()
+}
+
+fn hash(height: u32, branch: u8) -> BlockHash {
+    let mut hash = [branch; 32];
+    hash[..4].copy_from_slice(&height.to_be_bytes());
+    BlockHash(hash)
+}
+
+fn id(height: u32) -> BlockId {
+    BlockId {
+        height: Height(height),
+        hash: hash(height, 0),
+    }
+}
+
+/// A block that credits these addresses.
+fn block(height: u32, credited: impl IntoIterator<Item = u32>) -> BlockFacts {
+    let credit = |n| Candidate {
+        destination: address(n),
+        asset: CreditAsset::Native,
+        amount: Amount::from_u64(1),
+        tx_index: 0,
+        position: Position::Output(0),
+        payer: Payer::Unknown,
+        coinbase: false,
+    };
+    BlockFacts {
+        block: BlockRef {
+            id: id(height),
+            parent: hash(height.wrapping_sub(1), 0),
+            time: UnixMs(i64::from(height) * 1000),
+        },
+        transactions: Vec::new(),
+        credits: credited.into_iter().map(credit).collect(),
+        spends: Vec::new(),
+        ignored: Vec::new(),
+    }
+}
+
+fn past(blocks: impl IntoIterator<Item = BlockFacts>) -> Past {
+    let mut past = Past::default();
+    for block in blocks {
+        past.remember(&block);
+    }
+    past
+}
+
+/// Whether nothing came to the n-th address from a height up to another.
+fn nothing(past: &Past, n: u32, from: u32, to: u32) -> bool {
+    past.shows_nothing(&address(n), ScanFrom::Height(Height(from)), id(to))
+}
+
+#[test]
+fn only_an_unbroken_walk_down_to_the_start_shows_anything() {
+    let past = past([8, 9, 10, 12].map(|height| block(height, [height])));
+    for (n, from, to, shown) in [
+        (1, 8, 10, true),
+        (1, 10, 10, true),
+        (1, 7, 10, false),
+        (1, 12, 12, true),
+        (1, 10, 12, false),
+        (1, 8, 11, false),
+        (10, 10, 10, false),
+        (8, 8, 10, false),
+        (8, 9, 10, true),
+        (12, 8, 10, true),
+    ] {
+        assert_eq!(nothing(&past, n, from, to), shown, "{n} {from} {to}");
+    }
+    let times = [(9_999, true), (8_000, true), (7_999, false)];
+    for (time, shown) in times {
+        let from = ScanFrom::Time(UnixMs(time));
+        assert_eq!(
+            past.shows_nothing(&address(1), from, id(10)),
+            shown,
+            "{time}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_below_the_first_block_of_a_chain() {
+    let past = past((0..3).map(|height| block(height, [])));
+    assert!(past.shows_nothing(&address(1), ScanFrom::Time(UnixMs(-5)), id(2)));
+}
+
+#[test]
+fn a_block_of_another_branch_shows_nothing() {
+    let mut other = block(9, []);
+    other.block.id.hash = hash(9, 1);
+    let past = past([block(8, []), other, block(10, [])]);
+    assert!(nothing(&past, 1, 10, 10));
+    assert!(!nothing(&past, 1, 9, 10));
+    assert!(!nothing(&past, 1, 9, 9));
+}
+
+#[test]
+fn the_oldest_blocks_go_when_there_are_too_many() {
+    let max = u32::try_from(BLOCKS_MAX).unwrap();
+    let mut past = past((1..=max + 1).map(|height| block(height, [])));
+    assert_eq!(past.blocks.len(), BLOCKS_MAX);
+    assert!(nothing(&past, 1, 2, max + 1) && !nothing(&past, 1, 1, max + 1));
+    past.remember(&block(1, []));
+    assert!(nothing(&past, 1, 2, max + 1), "an older one takes no place");
+}
+
+#[test]
+fn the_oldest_blocks_go_when_they_credit_too_many() {
+    let each = u32::try_from(FINGERPRINTS_MAX / 4).unwrap();
+    let mut past = past((1..=5).map(|height| block(height, 100..100 + each)));
+    assert_eq!(
+        (past.blocks.len(), past.fingerprints),
+        (4, FINGERPRINTS_MAX)
+    );
+    past.remember(&block(5, 100..100 + each));
+    assert_eq!(
+        (past.blocks.len(), past.fingerprints),
+        (4, FINGERPRINTS_MAX)
+    );
+    past.forget_above(Height(2));
+    assert_eq!(
+        (past.blocks.len(), past.fingerprints),
+        (1, FINGERPRINTS_MAX / 4)
+    );
+}
