@@ -8,7 +8,11 @@ use crate::{
     watcher::{Input, Requests, run::Message},
 };
 use anyhow::Context as _;
-use std::{thread::JoinHandle, time::Duration};
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread::JoinHandle,
+    time::Duration,
+};
 use tokio::{
     runtime::{Handle, Runtime},
     sync::{mpsc, oneshot, watch},
@@ -17,6 +21,48 @@ use tokio::{
 /// How often the inbox is looked at. A registration is answered from the next look on.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 
+/// How long a stop waits for the thread: somebody who may write the inbox's directory can lay a
+/// trap there in which a file operation never ends.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The running thread.
+pub(super) struct InboxThread {
+    thread: JoinHandle<()>,
+    ended: Receiver<()>,
+}
+
+impl InboxThread {
+    fn start(run: impl FnOnce() + Send + 'static) -> anyhow::Result<Self> {
+        let (alive, ended) = channel();
+        let thread = std::thread::Builder::new()
+            .name("inbox".to_owned())
+            .spawn(move || {
+                // Dropped when the thread ends, however it ends.
+                let _alive = alive;
+                run();
+            })
+            .context("cannot start the inbox's thread")?;
+        Ok(Self { thread, ended })
+    }
+
+    /// Waits for its end, but not for ever: what it reads is only believed once it is committed,
+    /// so nothing is lost when the process ends before it. Says whether it ended.
+    ///
+    /// # Errors
+    /// When it ended by a panic.
+    pub(super) fn stop(self) -> anyhow::Result<bool> {
+        self.stop_within(STOP_PATIENCE)
+    }
+
+    fn stop_within(self, patience: Duration) -> anyhow::Result<bool> {
+        if self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the inbox's thread hangs; stopping without it");
+            return Ok(false);
+        }
+        super::join(self.thread, "inbox").map(|()| true)
+    }
+}
+
 /// Starts the thread; it ends when the daemon stops.
 pub(super) fn spawn(
     config: &Config,
@@ -24,27 +70,25 @@ pub(super) fn spawn(
     inputs: &mpsc::Sender<Message>,
     runtime: &Runtime,
     stopping: watch::Receiver<bool>,
-) -> anyhow::Result<JoinHandle<()>> {
+) -> anyhow::Result<InboxThread> {
     let reader = InboxReader::new(&config.database.inbox)?;
     let look = Look {
         reader,
         position,
         trouble: None,
-        inputs: inputs.clone(),
+        inputs: inputs.downgrade(),
         runtime: runtime.handle().clone(),
         stopping,
     };
-    std::thread::Builder::new()
-        .name("inbox".to_owned())
-        .spawn(move || look.run())
-        .context("cannot start the inbox's thread")
+    InboxThread::start(move || look.run())
 }
 
 struct Look {
     reader: InboxReader,
     position: Option<InboxPosition>,
     trouble: Option<String>,
-    inputs: mpsc::Sender<Message>,
+    /// Weak: the watcher ends when all senders are gone, and must not wait for this thread.
+    inputs: mpsc::WeakSender<Message>,
     runtime: Handle,
     stopping: watch::Receiver<bool>,
 }
@@ -82,7 +126,7 @@ impl Look {
             input: Input::Requests(requests),
             done: Some(done),
         };
-        self.inputs.blocking_send(message).ok()?;
+        self.send(message)?;
         committed.blocking_recv().ok()?;
         self.position = Some(InboxPosition {
             inbox_id,
@@ -112,7 +156,11 @@ impl Look {
             input: Input::InboxTrouble(trouble),
             done: None,
         };
-        self.inputs.blocking_send(message).ok()
+        self.send(message)
+    }
+
+    fn send(&self, message: Message) -> Option<()> {
+        self.inputs.upgrade()?.blocking_send(message).ok()
     }
 
     fn rest(&mut self) {
@@ -121,5 +169,40 @@ impl Look {
             drop(tokio::time::timeout(LOOK_EVERY, wait).await);
         };
         self.runtime.block_on(stopped);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_waits_for_the_thread_but_not_for_ever() {
+        let ends = InboxThread::start(|| {}).unwrap();
+        assert!(ends.stop().unwrap());
+        let (release, held) = channel::<()>();
+        let hangs = InboxThread::start(move || held.recv().unwrap_or_default()).unwrap();
+        assert!(!hangs.stop_within(Duration::from_millis(50)).unwrap());
+        drop(release);
+        let panics = InboxThread::start(|| std::panic::resume_unwind(Box::new(()))).unwrap();
+        panics.stop().expect_err("a panic is told");
+    }
+
+    #[test]
+    fn the_watcher_does_not_wait_for_a_thread_that_hangs() {
+        let runtime = super::super::runtime().unwrap();
+        let (inputs, mut received) = mpsc::channel::<Message>(1);
+        let (_stop, stopping) = watch::channel(false);
+        let look = Look {
+            reader: InboxReader::new("nowhere").unwrap(),
+            position: None,
+            trouble: None,
+            inputs: inputs.downgrade(),
+            runtime: runtime.handle().clone(),
+            stopping,
+        };
+        drop(inputs);
+        assert!(received.blocking_recv().is_none());
+        drop(look);
     }
 }

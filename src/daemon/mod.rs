@@ -98,7 +98,7 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     tracing::info!("stopping");
     stop.send_replace(true);
     runtime.shutdown_timeout(RUNTIME_STOP);
-    join(inbox, "inbox")?;
+    inbox.stop()?;
     let watcher = join(watching, "watcher")??;
     watcher
         .close()

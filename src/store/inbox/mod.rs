@@ -138,7 +138,8 @@ fn objects(conn: &Connection, limit: i64) -> Result<Vec<Object>, Fault> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The inbox by its real directory, if it is a plain file there: no link to elsewhere, no pipe.
+/// The inbox by its real directory, if it and its journal are plain files there: no link to
+/// elsewhere, no pipe.
 fn plain_file(path: &Path) -> Result<PathBuf, String> {
     let shown = path.display();
     let dir = files::parent(path)
@@ -156,6 +157,11 @@ fn plain_file(path: &Path) -> Result<PathBuf, String> {
         if std::fs::symlink_metadata(files::beside(&real, suffix)).is_ok() {
             return Err(format!("{shown}: {SWITCHED}"));
         }
+    }
+    // SQLite opens whatever bears this name, and opening a pipe never ends.
+    let journal = std::fs::symlink_metadata(files::beside(&real, "-journal"));
+    if journal.is_ok_and(|found| !found.is_file()) {
+        return Err(format!("{shown}-journal is not a plain file; remove it"));
     }
     Ok(real)
 }

@@ -5,6 +5,7 @@ use crate::{
     domain::{step::InboxPosition, time::UnixMs},
     store::testing::*,
 };
+use nix::{sys::stat::Mode, unistd::mkfifo};
 
 fn inbox() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -221,7 +222,13 @@ fn sql(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
 
-const TRICKS: [Trick; 9] = [
+const TRICKS: [Trick; 11] = [
+    ("-journal is not a plain file", |path| {
+        mkfifo(&files::beside(path, "-journal"), Mode::S_IRWXU).unwrap();
+    }),
+    ("-journal is not a plain file", |path| {
+        std::os::unix::fs::symlink("/dev/zero", files::beside(path, "-journal")).unwrap();
+    }),
     ("not those of an inbox", |path| {
         sql(path, "DROP TRIGGER request_no_delete");
     }),
