@@ -52,8 +52,8 @@ pub(super) fn create(path: &Path, access: &Access, workshop: &Path) -> Result<()
     remove_if_there(&draft).map_err(io(&draft))?;
     let arriving = files::beside(path, ".new");
     remove_if_there(&arriving).map_err(io(&arriving))?;
-    put(&arriving, &bytes).map_err(io(&arriving))?;
-    owner.give_file(&arriving)?;
+    let file = put(&arriving, &bytes).map_err(io(&arriving))?;
+    owner.give_file(&file, &arriving)?;
     std::fs::rename(&arriving, path).map_err(io(path))
 }
 
@@ -64,7 +64,7 @@ fn remove_if_there(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn put(path: &Path, bytes: &[u8]) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     let mut file: File = options
         .write(true)
@@ -72,7 +72,8 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(file)
 }
 
 fn write_draft(draft: &Path) -> Result<(), Fault> {
