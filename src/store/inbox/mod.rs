@@ -3,6 +3,7 @@
 //! It lies in a directory that others can write, so nothing in it is trusted: the daemon never
 //! opens it for writing, not even to make it, and believes a schema only that is its own text.
 
+mod limits;
 mod privileges;
 mod reader;
 mod writer;
