@@ -76,7 +76,14 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
         let asks = followers::spawn(config, starts, &inputs, &clock, &metrics, &stopping)?;
         (signals, asks)
     };
-    let inbox = inbox::spawn(config, position, &inputs, &runtime, stopping.clone())?;
+    let inbox = inbox::spawn(
+        config,
+        position,
+        &inputs,
+        &runtime,
+        &clock,
+        stopping.clone(),
+    )?;
     supervise::spawn(&runtime, inputs, &clock, &health, stopping.clone());
     let channels = Channels {
         inputs: received,
