@@ -19,7 +19,7 @@ use secrecy::SecretString;
 use std::{net::SocketAddr, path::PathBuf};
 
 pub use report::{ConfigErrors, Problem};
-pub use value::span;
+pub use value::{percent_decoded, span};
 
 /// Everything that `config.toml` says.
 #[derive(Debug, Clone)]
