@@ -206,28 +206,28 @@ impl Ownership {
         self.give(file, path, self.file)
     }
 
-    fn give(&self, made: &File, path: &Path, mode: u32) -> Result<(), OpenError> {
+    fn give(&self, file: &File, path: &Path, mode: u32) -> Result<(), OpenError> {
         if self.checked {
-            self.give_group(made, path, mode)?;
+            self.give_group(file, path, mode)?;
         }
-        let set = made.set_permissions(Permissions::from_mode(mode));
+        let set = file.set_permissions(Permissions::from_mode(mode));
         if self.checked {
             set.map_err(|_| self.refuse(path, mode))?;
             // Outside the group, or where setgid bits are forbidden, the system drops the bit
             // without a word.
-            let found = made.metadata().map_err(|error| io(path, &error))?;
+            let found = file.metadata().map_err(|error| io(path, &error))?;
             return self.check(path, &found, mode);
         }
         Ok(())
     }
 
     /// In a setgid directory the group is right from the start; a sandbox may forbid chown then.
-    fn give_group(&self, made: &File, path: &Path, mode: u32) -> Result<(), OpenError> {
-        let found = made.metadata().map_err(|error| io(path, &error))?;
+    fn give_group(&self, file: &File, path: &Path, mode: u32) -> Result<(), OpenError> {
+        let found = file.metadata().map_err(|error| io(path, &error))?;
         if found.gid() == self.gid.as_raw() {
             return Ok(());
         }
-        fchown(made, None, Some(self.gid.as_raw())).map_err(|_| self.refuse(path, mode))
+        fchown(file, None, Some(self.gid.as_raw())).map_err(|_| self.refuse(path, mode))
     }
 
     fn check(&self, path: &Path, found: &Metadata, mode: u32) -> Result<(), OpenError> {

@@ -227,12 +227,12 @@ fn what_is_loaded_before_the_schema_is_known_is_limited() {
                     zeroblob({bytes}) FROM n"
         )
     };
-    let tables: String = (0..40).map(|n| format!("CREATE TABLE t{n} (a);")).collect();
+    let tables: Vec<_> = (0..40).map(|n| format!("CREATE TABLE t{n} (a)")).collect();
     let long = format!("CREATE TABLE t (a /* {} */)", "x".repeat(20_000));
     for (why, sql_text) in [
         (more, samples(5_000, 10)),
         (more, long),
-        ("too many schema objects", tables),
+        ("too many schema objects", tables.join(";")),
     ] {
         let (_dir, path) = inbox();
         InboxWriter::open(&path)
