@@ -6,7 +6,7 @@ use super::{
     BitcoinAuth, BitcoinNode, Chain, Endpoint, EthereumNode, Node, SecretUrl,
     secret::Secrets,
     section::{Entry, Section},
-    value,
+    value::{self, percent_decoded},
 };
 use crate::domain::{
     asset::{ChainKind, ChainName},
@@ -185,23 +185,6 @@ fn take_userinfo(SecretUrl(mut url): SecretUrl) -> Option<(SecretUrl, Option<Bit
     url.set_username("").ok()?;
     url.set_password(None).ok()?;
     Some((SecretUrl(url), auth))
-}
-
-/// Undoes the escapes that a URL needs for signs such as `@` in a password.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let escaped = (*first == b'%').then(|| tail.split_at_checked(2)).flatten();
-        let decoded = escaped.and_then(|(digits, after)| {
-            let digits = std::str::from_utf8(digits).ok()?;
-            Some((u8::from_str_radix(digits, 16).ok()?, after))
-        });
-        let (byte, after) = decoded.unwrap_or((*first, tail));
-        bytes.push(byte);
-        rest = after;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 const HOW_TO_SIGN_IN: &str = "write cookie_file, or rpc_user and rpc_password_file";

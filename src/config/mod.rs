@@ -21,7 +21,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 pub use keys::Keys;
 pub use report::{ConfigErrors, Problem};
-pub use value::span;
+pub use value::{percent_decoded, span};
 
 /// Everything that `config.toml` says.
 #[derive(Debug, Clone)]

@@ -46,6 +46,24 @@ pub fn span(text: &str) -> Result<SpanMs, String> {
         .ok_or_else(|| format!("{text:?} is too long; at most \"3650d\""))
 }
 
+/// Undoes the escapes that a URL needs for signs such as `@` in a password.
+#[must_use]
+pub fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escaped = (*first == b'%').then(|| tail.split_at_checked(2)).flatten();
+        let decoded = escaped.and_then(|(digits, after)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            Some((u8::from_str_radix(digits, 16).ok()?, after))
+        });
+        let (byte, after) = decoded.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// A duration inside a range whose ends are written as texts.
 pub(super) fn span_between(
     low: &'static str,

@@ -78,7 +78,14 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
         let asks = followers::spawn(config, starts, &inputs, &clock, &metrics, &stopping)?;
         (signals, asks)
     };
-    let inbox = inbox::spawn(config, position, &inputs, &runtime, stopping.clone())?;
+    let inbox = inbox::spawn(
+        config,
+        position,
+        &inputs,
+        &runtime,
+        &clock,
+        stopping.clone(),
+    )?;
     let reload = reload::Reload::new(config, config_path, inputs.clone());
     supervise::spawn(&runtime, inputs, &clock, &health, stopping.clone());
     let channels = Channels {
@@ -101,7 +108,7 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     tracing::info!("stopping");
     stop.send_replace(true);
     runtime.shutdown_timeout(RUNTIME_STOP);
-    join(inbox, "inbox")?;
+    inbox.stop()?;
     let watcher = join(watching, "watcher")??;
     watcher
         .close()

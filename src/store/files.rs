@@ -1,14 +1,18 @@
 //! The files and directories of both databases: who owns them, who may use them, and the lock.
 //!
 //! Never opens a database file that may be in use: closing any descriptor of it would drop
-//! SQLite's locks (POSIX). Owners and modes are read and set by path.
+//! SQLite's locks (POSIX). Owners and modes are read by path, and set through a descriptor of
+//! what was just made: a path may lead elsewhere a moment later.
 
 use super::error::OpenError;
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::{
+    fcntl::OFlag,
+    unistd::{Gid, Group, Uid, User},
+};
 use std::{
     fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError},
     io::ErrorKind,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -94,6 +98,7 @@ impl Ownership {
     pub(super) fn prepare_dir(&self, file: &Path) -> Result<(), OpenError> {
         let dir = parent(file);
         match std::fs::metadata(&dir) {
+            Ok(_) if self.is_torn_dir(&dir) => self.give_dir(&dir),
             Ok(found) => self.check(&dir, &found, self.dir),
             Err(error) if error.kind() == ErrorKind::NotFound => self.make_dir(&dir),
             Err(error) => Err(io(&dir, &error)),
@@ -115,22 +120,59 @@ impl Ownership {
             .mode(self.dir & 0o777)
             .create(dir)
             .map_err(|error| io(dir, &error))?;
-        self.give(dir, self.dir)
+        self.give_dir(dir)
+    }
+
+    fn give_dir(&self, dir: &Path) -> Result<(), OpenError> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(dir)
+            .map_err(|error| io(dir, &error))?;
+        self.give(&opened, dir, self.dir)
     }
 
     /// Makes an empty file if there is none, or checks what is there. Says whether it made one.
     pub(super) fn prepare_file(&self, file: &Path) -> Result<bool, OpenError> {
+        if self.is_torn_file(file) {
+            let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+            let mut options = OpenOptions::new();
+            let opened = options.write(true).custom_flags(flags.bits()).open(file);
+            self.give_file(&opened.map_err(|error| io(file, &error))?, file)?;
+        }
         if self.check_file(file)? {
             return Ok(false);
         }
-        OpenOptions::new()
+        let made = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(self.file)
             .open(file)
             .map_err(|error| io(file, &error))?;
-        self.give(file, self.file)?;
+        self.give_file(&made, file)?;
         Ok(true)
+    }
+
+    /// Whether a start was killed between making a directory and giving it away: ours, nothing
+    /// in it, and open to fewer than it should be.
+    fn is_torn_dir(&self, dir: &Path) -> bool {
+        let is_empty = || std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+        std::fs::symlink_metadata(dir)
+            .is_ok_and(|found| found.is_dir() && self.is_narrower(&found, self.dir))
+            && is_empty()
+    }
+
+    /// The same for a file.
+    fn is_torn_file(&self, file: &Path) -> bool {
+        std::fs::symlink_metadata(file).is_ok_and(|found| {
+            found.is_file() && found.len() == 0 && self.is_narrower(&found, self.file)
+        })
+    }
+
+    fn is_narrower(&self, found: &Metadata, mode: u32) -> bool {
+        let bits = found.mode() & MODE_BITS;
+        self.checked && found.uid() == self.uid.as_raw() && bits != mode && bits & !mode == 0
     }
 
     /// Checks a file that need not be there; says whether it is.
@@ -159,34 +201,33 @@ impl Ownership {
         })
     }
 
-    /// Gives a file that was just made its group and mode.
-    pub(super) fn give_file(&self, file: &Path) -> Result<(), OpenError> {
-        self.give(file, self.file)
+    /// Gives a file that was just made its group and mode; its path is for words only.
+    pub(super) fn give_file(&self, file: &File, path: &Path) -> Result<(), OpenError> {
+        self.give(file, path, self.file)
     }
 
-    fn give(&self, path: &Path, mode: u32) -> Result<(), OpenError> {
+    fn give(&self, file: &File, path: &Path, mode: u32) -> Result<(), OpenError> {
         if self.checked {
-            self.give_group(path, mode)?;
+            self.give_group(file, path, mode)?;
         }
-        let set = std::fs::set_permissions(path, Permissions::from_mode(mode));
+        let set = file.set_permissions(Permissions::from_mode(mode));
         if self.checked {
             set.map_err(|_| self.refuse(path, mode))?;
             // Outside the group, or where setgid bits are forbidden, the system drops the bit
             // without a word.
-            let found = std::fs::metadata(path).map_err(|error| io(path, &error))?;
+            let found = file.metadata().map_err(|error| io(path, &error))?;
             return self.check(path, &found, mode);
         }
         Ok(())
     }
 
     /// In a setgid directory the group is right from the start; a sandbox may forbid chown then.
-    fn give_group(&self, path: &Path, mode: u32) -> Result<(), OpenError> {
-        let found = std::fs::metadata(path).map_err(|error| io(path, &error))?;
+    fn give_group(&self, file: &File, path: &Path, mode: u32) -> Result<(), OpenError> {
+        let found = file.metadata().map_err(|error| io(path, &error))?;
         if found.gid() == self.gid.as_raw() {
             return Ok(());
         }
-        std::os::unix::fs::chown(path, None, Some(self.gid.as_raw()))
-            .map_err(|_| self.refuse(path, mode))
+        fchown(file, None, Some(self.gid.as_raw())).map_err(|_| self.refuse(path, mode))
     }
 
     fn check(&self, path: &Path, found: &Metadata, mode: u32) -> Result<(), OpenError> {

@@ -36,7 +36,7 @@ impl Watcher {
     /// Takes over a payment whose change was refused, as its row is now: what the step wanted of it
     /// did not happen, but its transfers may stand elsewhere.
     fn keep(&mut self, step: &mut Step, kept: &Kept) {
-        tracing::error!(payment = %kept.id, problem = %kept.problem, "the database refused a change; the payment is on hold");
+        tracing::error!(payment = %kept.id, problem = kept.problem.as_str(), "the database refused a change; the payment is on hold");
         self.metrics.transition_refused();
         step.payments
             .retain(|refused| refused.payment.key != kept.key);
@@ -78,7 +78,7 @@ impl Watcher {
             self.metrics.ignored(reason, count);
         }
         for entry in &plan.step.entries {
-            tracing::warn!(data = %entry.data, "attention");
+            tracing::warn!(data = entry.data.to_string(), "attention");
         }
         self.count_outcomes(&plan.step);
         for (chain, ask) in plan.asks {
@@ -168,10 +168,12 @@ impl Watcher {
     fn count_outcomes(&self, step: &Step) {
         for outcome in &step.outcomes {
             self.metrics.request(&outcome.request.kind, outcome.outcome);
+            // As texts, which a log shows quoted: what a gateway wrote must not look like a line
+            // or a field of ours.
             tracing::info!(
-                request = %outcome.request.request_id,
-                kind = %outcome.request.kind,
-                payment = %outcome.request.payment_id,
+                request = outcome.request.request_id.as_str(),
+                kind = outcome.request.kind.as_str(),
+                payment = outcome.request.payment_id.as_str(),
                 outcome = %outcome.outcome,
                 code = %outcome.code,
                 "request"

@@ -25,7 +25,7 @@ use crate::{
     },
     store::StoreError,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Waiting requests are decided in portions of this size.
 const WAITING_PORTION: usize = 500;
@@ -100,7 +100,8 @@ impl Watcher {
         self.commit(plan)
     }
 
-    /// Rows that have no outcome yet and do not wait for one.
+    /// Rows that have no outcome yet and do not wait for one. A forged inbox may hold one id
+    /// twice: only the first row of it counts, or one outcome would stand for two effects.
     fn without_known(&self, requests: &Requests) -> Result<Vec<Waiting>, StoreError> {
         let ids: Vec<String> = requests
             .rows
@@ -108,11 +109,15 @@ impl Watcher {
             .map(|row| row.request_id.clone())
             .collect();
         let known = self.store.known_requests(&ids)?;
-        let inbox_id = &requests.inbox_id;
-        let fresh = requests.rows.iter().filter(|row| {
-            !known.contains(&row.request_id) && !self.waiting.contains(inbox_id, row.seq)
-        });
-        Ok(fresh.map(|row| self.just_read(row, inbox_id)).collect())
+        let mut taken: BTreeSet<&str> = known.iter().map(String::as_str).collect();
+        taken.extend(self.waiting.request_ids());
+        let fresh = requests
+            .rows
+            .iter()
+            .filter(|row| taken.insert(&row.request_id));
+        Ok(fresh
+            .map(|row| self.just_read(row, &requests.inbox_id))
+            .collect())
     }
 
     fn just_read(&self, row: &Request, inbox_id: &str) -> Waiting {

@@ -96,7 +96,10 @@ fn next(watcher: &Watcher, inputs: &mut mpsc::Receiver<Message>) -> Option<Messa
 fn say_once(failed: &mut Option<String>, error: &StoreError, health: &Health) {
     let text = error.to_string();
     if failed.as_ref() != Some(&text) {
-        tracing::error!(error = %text, "cannot commit; trying again until it works");
+        tracing::error!(
+            error = text.as_str(),
+            "cannot commit; trying again until it works"
+        );
         health.update(|state| state.database = Some(text.clone()));
         *failed = Some(text);
     }
@@ -109,7 +112,7 @@ fn tick_if_due(watcher: &mut Watcher, clock: &Arc<dyn Clock>, ticked_ms: u64) ->
         return ticked_ms;
     }
     if let Err(error) = watcher.handle(&Input::Tick) {
-        tracing::warn!(%error, "a tick was left out");
+        tracing::warn!(error = error.to_string(), "a tick was left out");
     }
     now_ms
 }

@@ -3,6 +3,7 @@
 mod backfill;
 mod clock;
 mod commits;
+mod forged;
 mod held;
 mod mempool;
 mod money;

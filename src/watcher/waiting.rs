@@ -40,11 +40,11 @@ impl WaitingRequests {
         self.0.push(waiting);
     }
 
-    /// Whether this row of this inbox waits already.
-    pub fn contains(&self, inbox_id: &str, seq: i64) -> bool {
+    /// The ids of all.
+    pub fn request_ids(&self) -> impl Iterator<Item = &str> {
         self.0
             .iter()
-            .any(|waiting| waiting.inbox_id == inbox_id && waiting.request.seq == seq)
+            .map(|waiting| waiting.request.request_id.as_str())
     }
 
     /// Whether an earlier request about the same payment waits, which this one must not overtake.

@@ -12,8 +12,12 @@ use alloy_consensus::{
 };
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bytes, Log, Signature, U64, U256};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
+use std::{fmt, marker::PhantomData};
 
 /// A transaction as blocks hold it: without the sidecar of blobs.
 pub(super) type Envelope = EthereumTxEnvelope<TxEip4844>;
@@ -29,14 +33,64 @@ pub enum WireError {
     UnknownType(u64),
 }
 
+/// More transactions, receipts or withdrawals than any block has: so many plain transfers burn
+/// 2.1 billion gas, and their receipts alone would not fit into the longest answer that is read.
+/// In JSON such an entry may be two bytes long and take many times that in memory.
+const MAX_TRANSACTIONS: usize = 100_000;
+/// More logs than a receipt has: so many of the smallest burn 75 million gas, and a transaction may
+/// burn 17 million (EIP-7825). As a text a log is as long as in memory, so the answer's limit
+/// bounds those of a whole block.
+const MAX_LOGS: usize = 200_000;
+
+/// A list that is refused while it is read, as soon as it has more than `MAX` entries.
+#[derive(Debug)]
+pub(super) struct UpTo<T, const MAX: usize>(Vec<T>);
+
+impl<T, const MAX: usize> std::ops::Deref for UpTo<T, MAX> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for UpTo<T, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_seq(UpToVisitor::<T, MAX>(PhantomData))
+            .map(Self)
+    }
+}
+
+struct UpToVisitor<T, const MAX: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for UpToVisitor<T, MAX> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {MAX} entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = list.next_element()? {
+            if entries.len() >= MAX {
+                return Err(A::Error::invalid_length(MAX.saturating_add(1), &self));
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+}
+
 /// The parts of a block beside its header.
 #[derive(Deserialize)]
 pub(super) struct Body<'a> {
     /// Full transactions.
     #[serde(borrow)]
-    pub transactions: Vec<&'a RawValue>,
+    pub transactions: UpTo<&'a RawValue, MAX_TRANSACTIONS>,
     /// Present since Shanghai.
-    pub withdrawals: Option<Vec<Withdrawal>>,
+    pub withdrawals: Option<UpTo<Withdrawal, MAX_TRANSACTIONS>>,
 }
 
 /// The hash that a node claims for a block or a transaction.
@@ -60,7 +114,7 @@ struct Signed {
 struct ReceiptJson {
     status: Option<U64>,
     cumulative_gas_used: U64,
-    logs: Vec<LogJson>,
+    logs: UpTo<LogJson, MAX_LOGS>,
 }
 
 #[derive(Deserialize)]
@@ -144,7 +198,7 @@ impl Signed {
 /// For missing or impossible fields. Receipts from before Byzantium (2017) have no status and
 /// are not read.
 pub(super) fn receipts(json: &str, types: &[TxType]) -> Result<Vec<EthereumReceipt>, WireError> {
-    let receipts: Vec<ReceiptJson> = read(json)?;
+    let UpTo::<ReceiptJson, MAX_TRANSACTIONS>(receipts) = read(json)?;
     let types = types
         .iter()
         .copied()
@@ -161,7 +215,7 @@ fn receipt((json, tx_type): (ReceiptJson, TxType)) -> Result<EthereumReceipt, Wi
             Some(_) | None => return Err(missing("status")),
         },
         cumulative_gas_used: json.cumulative_gas_used.to(),
-        logs: json.logs.into_iter().map(log).collect::<Result<_, _>>()?,
+        logs: json.logs.0.into_iter().map(log).collect::<Result<_, _>>()?,
     })
 }
 
@@ -177,7 +231,7 @@ fn missing(field: &str) -> WireError {
 /// What serde says, without the text that it quotes.
 fn shape(error: &serde_json::Error) -> String {
     let said = error.to_string();
-    if said.starts_with("missing field") {
+    if said.starts_with("missing field") || said.starts_with("invalid length") {
         return said;
     }
     let (line, column) = (error.line(), error.column());
@@ -190,5 +244,40 @@ fn shape(error: &serde_json::Error) -> String {
         | serde_json::error::Category::Eof => {
             format!("no valid JSON at line {line} column {column}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_longer_than_any_block_is_refused() {
+        let list = |entry: &str, count: usize| {
+            format!("[{}{entry}]", format!("{entry},").repeat(count - 1))
+        };
+        let body = |count| format!(r#"{{"transactions":{}}}"#, list("0", count));
+        let log = format!(
+            r#"{{"address":"{}","topics":[],"data":"0x"}}"#,
+            Address::ZERO
+        );
+        let receipt =
+            |logs: &str| format!(r#"{{"status":"0x1","cumulativeGasUsed":"0x0","logs":{logs}}}"#);
+        let of_body = |count| read::<Body>(&body(count)).map(|body| body.transactions.len());
+        let of_block = |count| receipts(&list(&receipt("[]"), count), &[]).map(|list| list.len());
+        let of_logs = |count| {
+            let one = format!("[{}]", receipt(&list(&log, count)));
+            receipts(&one, &[]).map(|list| list[0].logs.len())
+        };
+        let refused = |found: Result<usize, WireError>| {
+            let error = found.expect_err("one too many").to_string();
+            assert!(error.starts_with("invalid length"), "{error}");
+        };
+        assert_eq!(of_body(MAX_TRANSACTIONS), Ok(MAX_TRANSACTIONS));
+        refused(of_body(MAX_TRANSACTIONS + 1));
+        assert_eq!(of_block(MAX_TRANSACTIONS), Ok(MAX_TRANSACTIONS));
+        refused(of_block(MAX_TRANSACTIONS + 1));
+        assert_eq!(of_logs(MAX_LOGS), Ok(MAX_LOGS));
+        refused(of_logs(MAX_LOGS + 1));
     }
 }

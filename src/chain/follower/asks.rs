@@ -84,7 +84,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             Ok(input) => self.tell(input).await,
             Err(SourceError::Permanent(message)) => {
                 warn!(
-                    message,
+                    problem = message,
                     "the source cannot answer the watcher; the ask is dropped"
                 );
                 Ok(())

@@ -3,9 +3,12 @@
 //! Nothing that a node sends is believed before its id matches what was asked.
 
 use super::error::RpcError;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::{Value, value::RawValue};
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 /// One call: a method and its parameters.
 #[derive(Debug, Clone)]
@@ -133,14 +136,17 @@ pub(super) fn decode_batch(
         decode(ids.start, body)?;
         return Err(RpcError::Malformed("one answer to a batch".into()));
     }
-    let answers: Vec<Answer<'_>> = from_body(body)?;
-    let mut refusal = None;
     let mut slots: Vec<_> = ids.clone().map(|_| None).collect();
-    for answer in answers {
+    let Answers { kept, is_cut } = answers(body, slots.len())?;
+    let mut refusal = None;
+    for answer in kept {
         match answer.id {
             None => refusal = answer.error.or(refusal),
             Some(id) => fill(&mut slots, id.checked_sub(ids.start), answer)?,
         }
+    }
+    if is_cut {
+        return Err(RpcError::Malformed("more answers than calls".into()));
     }
     let unanswered = || match refusal.clone() {
         Some(error) => error.into(),
@@ -150,6 +156,47 @@ pub(super) fn decode_batch(
         .into_iter()
         .map(|slot| slot.unwrap_or_else(|| Err(unanswered())))
         .collect())
+}
+
+/// Answers to a batch, no more than are of use.
+struct Answers<'a> {
+    kept: Vec<Answer<'a>>,
+    is_cut: bool,
+}
+
+/// Reads a list of answers but keeps at most `limit`: one of two bytes, `{}`, takes many in
+/// memory.
+fn answers(body: &[u8], limit: usize) -> Result<Answers<'_>, RpcError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let answers = deserializer.deserialize_seq(UpTo(limit));
+    answers
+        .and_then(|answers| deserializer.end().map(|()| answers))
+        .map_err(|error| RpcError::Malformed(describe(body, &error)))
+}
+
+struct UpTo(usize);
+
+impl<'de> Visitor<'de> for UpTo {
+    type Value = Answers<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of answers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < self.0 {
+            match list.next_element()? {
+                Some(answer) => kept.push(answer),
+                None => break,
+            }
+        }
+        let mut is_cut = false;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            is_cut = true;
+        }
+        Ok(Answers { kept, is_cut })
+    }
 }
 
 type Slot<'a> = Option<Result<&'a RawValue, RpcError>>;
@@ -300,7 +347,15 @@ mod tests {
             ),
             (
                 r#"[{"id":7,"result":1},{"id":8,"result":2},{"id":9,"result":2}]"#,
-                "malformed an answer with an id that was not asked",
+                "malformed more answers than calls",
+            ),
+            (
+                r#"[{"id":7,"result":1},{"id":8,"result":2},{},0]"#,
+                "malformed more answers than calls",
+            ),
+            (
+                r#"[{"id":7,"result":1},{"id":8,"result":2}]x"#,
+                "malformed no JSON-RPC answer: Syntax error at line 1 column 42",
             ),
             (
                 r#"[{"id":6,"result":1}]"#,
@@ -318,6 +373,13 @@ mod tests {
         ] {
             assert_eq!(many(body), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn no_more_answers_are_kept_than_there_were_calls() {
+        let body = format!("[{}{{}}]", "{},".repeat(1000));
+        let Answers { kept, is_cut } = answers(body.as_bytes(), 2).unwrap();
+        assert_eq!((kept.len(), is_cut), (2, true));
     }
 
     #[test]

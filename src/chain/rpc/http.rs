@@ -7,7 +7,7 @@ use super::{
     secrets,
     transport::{HttpRequest, HttpResponse, Limits, Transport, TransportError, Verb},
 };
-use crate::config::SecretUrl;
+use crate::config::{SecretUrl, percent_decoded};
 use reqwest::{
     Client, RequestBuilder, Response, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
@@ -167,8 +167,9 @@ fn authorization(request: &HttpRequest) -> Option<HeaderValue> {
 
 fn without_user(url: &Url) -> (Url, Option<(String, SecretString)>) {
     let mut bare = url.clone();
-    let password = url.password().unwrap_or_default().to_owned();
-    let user = (!url.username().is_empty()).then(|| (url.username().to_owned(), password.into()));
+    let password = percent_decoded(url.password().unwrap_or_default());
+    let user = percent_decoded(url.username());
+    let user = (!user.is_empty()).then(|| (user, password.into()));
     // Both fail only for URLs that cannot have a user.
     let _ = bare.set_username("");
     let _ = bare.set_password(None);

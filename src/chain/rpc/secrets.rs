@@ -1,5 +1,6 @@
 //! Keeping our own secrets, and a node's unprintable words, out of every text.
 
+use crate::config::percent_decoded;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -29,7 +30,8 @@ pub(super) fn scrub(text: &str, secrets: &[SecretString]) -> String {
         .collect()
 }
 
-/// Everything in a URL that may be a key: user, password, path segments, query.
+/// Everything in a URL that may be a key: user, password, path segments, query; each as it
+/// stands there, and as it is without the escapes of URLs.
 pub(super) fn of_url(url: &Url) -> Vec<SecretString> {
     let path = url
         .path_segments()
@@ -38,11 +40,17 @@ pub(super) fn of_url(url: &Url) -> Vec<SecretString> {
         .filter(|segment| segment.len() >= MIN_KEY_LEN)
         .map(str::to_owned);
     let query = url.query().map(str::to_owned);
+    let written = url.query().into_iter().flat_map(|query| query.split('&'));
+    let written = written.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
     let values = url.query_pairs().map(|(_, value)| value.into_owned());
     let user = [url.username(), url.password().unwrap_or_default()].map(str::to_owned);
-    let mut found: Vec<String> = path.chain(query).chain(values).chain(user).collect();
-    found.retain(|text| !text.is_empty());
-    found.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    let found = path.chain(query).chain(written).chain(values).chain(user);
+    let mut found: Vec<String> = found
+        .flat_map(|text| [percent_decoded(&text), text])
+        .filter(|text| !text.is_empty())
+        .collect();
+    found.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    found.dedup();
     found.into_iter().map(SecretString::from).collect()
 }
 
@@ -57,6 +65,16 @@ mod tests {
         let said = "bad key k3y0f0urs (token t0ken, token=t0ken) for us3r:pa55 at /v3/";
         let shown = scrub(said, &of_url(&url));
         assert_eq!(shown, "bad key *** (token ***, ***) for ***:*** at /v3/");
+    }
+
+    #[test]
+    fn secrets_are_hidden_with_and_without_their_escapes() {
+        let url = Url::parse("https://us%65r:p%40ss@host.example/k%2Fey?q=a%26b").unwrap();
+        let said = "no p%40ss or p@ss for us%65r user; k%2Fey k/ey a%26b a&b";
+        assert_eq!(
+            scrub(said, &of_url(&url)),
+            "no *** or *** for *** ***; *** *** *** ***"
+        );
     }
 
     #[test]

@@ -14,8 +14,8 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor},
 };
-use serde_json::{Map, Value};
-use std::fmt;
+use serde_json::{Value, value::RawValue};
+use std::{collections::BTreeMap, fmt};
 
 /// The longest body in bytes, as the inbox's table has it.
 pub const MAX_BODY: usize = 8 * 1024;
@@ -25,8 +25,22 @@ pub const MAX_METADATA: usize = 1024;
 /// blocks, and that many milliseconds were over in April 1970.
 const FIRST_TIME: i64 = 10_000_000_000;
 
+/// A field's value as it is understood and as it was written. Numbers beyond 64 bits lose digits
+/// in the first.
+struct Field {
+    value: Value,
+    written: Box<RawValue>,
+}
+
+impl Field {
+    fn read(written: Box<RawValue>) -> serde_json::Result<Self> {
+        let value = serde_json::from_str(written.get())?;
+        Ok(Self { value, written })
+    }
+}
+
 /// A JSON object in which no name stands twice: of two amounts neither is to be believed.
-struct Fields(Map<String, Value>);
+struct Fields(BTreeMap<String, Field>);
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -45,19 +59,19 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
-        let mut fields = Map::new();
-        while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+        let mut fields = BTreeMap::new();
+        while let Some((name, written)) = entries.next_entry::<String, Box<RawValue>>()? {
             if fields.contains_key(&name) {
                 return Err(A::Error::custom(format!("{name:?} stands twice")));
             }
-            fields.insert(name, value);
+            fields.insert(name, Field::read(written).map_err(A::Error::custom)?);
         }
         Ok(Fields(fields))
     }
 }
 
 /// The fields of a body that nobody has asked for yet.
-pub(super) struct Body(Map<String, Value>);
+pub(super) struct Body(BTreeMap<String, Field>);
 
 impl Body {
     /// Reads a JSON object.
@@ -84,7 +98,11 @@ impl Body {
 
     /// A field that may be missing; `null` counts as missing.
     fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name).filter(|value| !value.is_null())
+        self.take_field(name).map(|field| field.value)
+    }
+
+    fn take_field(&mut self, name: &str) -> Option<Field> {
+        self.0.remove(name).filter(|field| !field.value.is_null())
     }
 
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
@@ -147,21 +165,33 @@ impl Body {
         Ok(Some(ScanFrom::Height(Height(height))))
     }
 
-    /// The gateway's own object, written compactly.
+    /// The gateway's own object as it wrote it, without the spaces between its parts.
     pub(super) fn metadata(&mut self) -> Result<Option<String>, Refusal> {
-        let Some(value) = self.take("metadata") else {
+        let Some(Field { value, written }) = self.take_field("metadata") else {
             return Ok(None);
         };
         if !value.is_object() {
             return Err(malformed("\"metadata\" must be a JSON object".to_owned()));
         }
-        let text = value.to_string();
+        let text = compact(written.get());
         if text.len() > MAX_METADATA {
             let message = format!("\"metadata\" is longer than {MAX_METADATA} bytes");
             return Err(Refusal::new("metadata_too_large", message));
         }
         Ok(Some(text))
     }
+}
+
+/// JSON without the spaces outside its strings.
+fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let is_kept = |sign: &char| {
+        let is_quote = *sign == '"' && !escaped;
+        escaped = in_string && *sign == '\\' && !escaped;
+        in_string ^= is_quote;
+        in_string || is_quote || !sign.is_ascii_whitespace()
+    };
+    json.chars().filter(is_kept).collect()
 }
 
 /// A field that has to be there.

@@ -288,6 +288,38 @@ fn a_registration_is_told_with_metadata_and_nothing_else_is() {
 }
 
 #[test]
+fn metadata_are_kept_to_the_letter() {
+    let kept = |metadata: &str| {
+        let fields = format!("\"asset\":\"USDT\",\"amount\":\"25\",\"metadata\":{metadata}");
+        registered(&fields, 0).map(|step| step.payment.terms.metadata)
+    };
+    for (written, wanted) in [
+        ("{}", "{}"),
+        (
+            r#"{"n":18446744073709551617,"d":0.12345678901234567890123456789}"#,
+            r#"{"n":18446744073709551617,"d":0.12345678901234567890123456789}"#,
+        ),
+        (
+            "{ \"z\" : 1.0 ,\n\t\"a\":[ 1e2, -0 ] }",
+            r#"{"z":1.0,"a":[1e2,-0]}"#,
+        ),
+        (
+            r#"{ "a b": " \" \\" , "c" : "\\\" d" }"#,
+            r#"{"a b":" \" \\","c":"\\\" d"}"#,
+        ),
+        (r#"{"a":"\u00e9 é"}"#, r#"{"a":"\u00e9 é"}"#),
+    ] {
+        assert_eq!(kept(written).unwrap().as_deref(), Some(wanted), "{written}");
+    }
+    for broken in [r#"{"a":"\ud800"}"#, "{\"a\":1e999}", "{\"a\":01}"] {
+        let refusal = kept(broken).expect_err(broken);
+        assert_eq!(refusal.code, "malformed_body", "{broken}");
+    }
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    assert_eq!(kept(&deep).expect_err("deep").code, "malformed_body");
+}
+
+#[test]
 fn the_same_terms_again_are_a_duplicate_and_others_are_not() {
     const SAME: &str = r#""asset":"USDT","amount":"25.0","tolerance":"1%","policy":"sum""#;
     let payment = registered(&format!("{SAME},\"scan_from\":900"), 0)

@@ -13,6 +13,11 @@ use crate::{
 };
 use alloy_primitives::keccak256;
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+use std::collections::BTreeMap;
 
 pub(super) struct Journal<'a> {
     conn: &'a Connection,
@@ -54,6 +59,11 @@ impl<'a> Journal<'a> {
 
     /// Writes the next entry.
     pub(super) fn add(&mut self, entry: &Entry) -> Result<(), Fault> {
+        self.add_with(entry, None)
+    }
+
+    /// Writes the next entry; where its snapshot shows metadata, it shows them in these words.
+    pub(super) fn add_with(&mut self, entry: &Entry, metadata: Option<&str>) -> Result<(), Fault> {
         let seq = self
             .last
             .checked_add(1)
@@ -79,7 +89,7 @@ impl<'a> Journal<'a> {
                 entry.from.map(Status::as_str),
                 entry.to.map(Status::as_str),
                 entry.reason.map(Reason::as_str),
-                entry.data.to_string(),
+                text(&entry.data, metadata),
                 entry.occurred_at.0,
                 self.recorded_at.0,
             ])?;
@@ -92,6 +102,23 @@ impl<'a> Journal<'a> {
         let first = (self.last > self.before).then(|| self.before.saturating_add(1));
         (first, self.last)
     }
+}
+
+/// A snapshot as text. Numbers in metadata may have more digits than its value holds.
+fn text(data: &Value, metadata: Option<&str>) -> String {
+    let written = metadata.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    let shown = data.as_object().zip(written).and_then(|(fields, written)| {
+        let fields = fields.iter().map(|(name, value)| {
+            let raw = match name.as_str() {
+                "metadata" => written.to_owned(),
+                _ => to_raw_value(value).ok()?,
+            };
+            Some((name.as_str(), raw))
+        });
+        let fields: BTreeMap<&str, Box<RawValue>> = fields.collect::<Option<_>>()?;
+        serde_json::to_string(&fields).ok()
+    });
+    shown.unwrap_or_else(|| data.to_string())
 }
 
 /// The highest number of the journal; 0 for an empty one.
@@ -119,6 +146,20 @@ fn event_id(recorded_at: UnixMs, database_id: &str, seq: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metadata_stand_in_a_snapshot_to_the_letter() {
+        let words = r#"{"b":18446744073709551617,"a":0.1234567890123456789,"b":[]}"#;
+        let data = serde_json::json!({ "amount": "1", "metadata": { "b": 1 }, "version": 1 });
+        assert_eq!(
+            text(&data, Some(words)),
+            format!(r#"{{"amount":"1","metadata":{words},"version":1}}"#)
+        );
+        let others = serde_json::json!({ "version": 2 });
+        assert_eq!(text(&others, Some(words)), r#"{"version":2}"#);
+        assert_eq!(text(&data, None), data.to_string());
+        assert_eq!(text(&data, Some("broken")), data.to_string());
+    }
 
     #[test]
     fn an_event_id_is_a_version_7_uuid_of_time_database_and_number() {

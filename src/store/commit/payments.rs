@@ -32,7 +32,7 @@ pub(super) fn write(
         if entry.payment.as_ref().map(|(id, _)| id) != Some(&payment.id) {
             return Err(Fault::Guard("an entry tells of another payment".to_owned()));
         }
-        journal.add(entry)?;
+        journal.add_with(entry, payment.terms.metadata.as_deref())?;
     }
     if step.is_new {
         agrees_with_journal(conn, payment).map(|()| false)

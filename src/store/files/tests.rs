@@ -67,3 +67,63 @@ fn root_is_told_to_become_the_owner() {
     };
     assert!(command.starts_with("runuser -u "), "{command}");
 }
+
+fn shared() -> Ownership {
+    let access = Access::Groups {
+        readers: None,
+        writers: None,
+    };
+    Ownership::of_database(&access).unwrap()
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().mode() & MODE_BITS
+}
+
+#[test]
+fn what_was_made_gets_its_mode_whoever_takes_its_name_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let (made, victim) = (dir.path().join("made"), dir.path().join("victim"));
+    std::fs::write(&victim, "").unwrap();
+    set_mode(&victim, 0o600).unwrap();
+    let file = File::create(&made).unwrap();
+    std::fs::rename(&made, dir.path().join("moved")).unwrap();
+    std::os::unix::fs::symlink(&victim, &made).unwrap();
+    shared().give_file(&file, &made).unwrap();
+    assert_eq!(mode(&victim), 0o600);
+    assert_eq!(mode(&dir.path().join("moved")), READERS_FILE);
+}
+
+#[test]
+fn a_start_finishes_what_a_killed_one_began() {
+    for torn in [0o750, 0o700, 0o2700] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("made/confirmd.db");
+        std::fs::create_dir(parent(&file)).unwrap();
+        set_mode(&parent(&file), torn).unwrap();
+        shared().prepare_dir(&file).unwrap();
+        assert_eq!(mode(&parent(&file)), READERS_DIR, "{torn:o}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("confirmd.db");
+    std::fs::write(&file, "").unwrap();
+    set_mode(&file, 0o600).unwrap();
+    assert!(!shared().prepare_file(&file).unwrap(), "it was there");
+    assert_eq!(mode(&file), READERS_FILE);
+}
+
+#[test]
+fn what_no_start_of_ours_leaves_is_not_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("confirmd.db");
+    std::fs::write(&file, "").unwrap();
+    set_mode(&file, 0o660).unwrap();
+    shared().prepare_file(&file).expect_err("open to more");
+    std::fs::write(&file, "x").unwrap();
+    set_mode(&file, 0o600).unwrap();
+    shared()
+        .prepare_file(&file)
+        .expect_err("something is in it");
+    set_mode(dir.path(), 0o700).unwrap();
+    shared().prepare_dir(&file).expect_err("something is in it");
+}

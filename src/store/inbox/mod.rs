@@ -3,6 +3,7 @@
 //! It lies in a directory that others can write, so nothing in it is trusted: the daemon never
 //! opens it for writing, not even to make it, and believes a schema only that is its own text.
 
+mod limits;
 mod privileges;
 mod reader;
 mod writer;
@@ -52,8 +53,8 @@ pub(super) fn create(path: &Path, access: &Access, workshop: &Path) -> Result<()
     remove_if_there(&draft).map_err(io(&draft))?;
     let arriving = files::beside(path, ".new");
     remove_if_there(&arriving).map_err(io(&arriving))?;
-    put(&arriving, &bytes).map_err(io(&arriving))?;
-    owner.give_file(&arriving)?;
+    let file = put(&arriving, &bytes).map_err(io(&arriving))?;
+    owner.give_file(&file, &arriving)?;
     std::fs::rename(&arriving, path).map_err(io(path))
 }
 
@@ -64,7 +65,7 @@ fn remove_if_there(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn put(path: &Path, bytes: &[u8]) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     let mut file: File = options
         .write(true)
@@ -72,7 +73,8 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(file)
 }
 
 fn write_draft(draft: &Path) -> Result<(), Fault> {
@@ -138,7 +140,8 @@ fn objects(conn: &Connection, limit: i64) -> Result<Vec<Object>, Fault> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The inbox by its real directory, if it is a plain file there: no link to elsewhere, no pipe.
+/// The inbox by its real directory, if it and its journal are plain files there: no link to
+/// elsewhere, no pipe.
 fn plain_file(path: &Path) -> Result<PathBuf, String> {
     let shown = path.display();
     let dir = files::parent(path)
@@ -156,6 +159,11 @@ fn plain_file(path: &Path) -> Result<PathBuf, String> {
         if std::fs::symlink_metadata(files::beside(&real, suffix)).is_ok() {
             return Err(format!("{shown}: {SWITCHED}"));
         }
+    }
+    // SQLite opens whatever bears this name, and opening a pipe never ends.
+    let journal = std::fs::symlink_metadata(files::beside(&real, "-journal"));
+    if journal.is_ok_and(|found| !found.is_file()) {
+        return Err(format!("{shown}-journal is not a plain file; remove it"));
     }
     Ok(real)
 }

@@ -3,7 +3,11 @@
 //! The daemon's inbox thread calls this; it holds no lock and no open file between two reads, so
 //! a gateway is never kept waiting for longer than one read takes.
 
-use super::{Expected, plain_file};
+use super::{
+    Expected,
+    limits::{self, Budget},
+    plain_file,
+};
 use crate::{
     domain::{request::Request, step::InboxPosition, time::UnixMs},
     store::{connection, error::Fault},
@@ -64,11 +68,14 @@ impl InboxReader {
     pub fn read(&self, after: Option<&InboxPosition>) -> Result<Batch, InboxError> {
         let path = plain_file(&self.path).map_err(InboxError::NotReadable)?;
         let read = || -> Result<Result<Batch, &'static str>, Fault> {
-            let conn = connection::open_reader(&path, OpenFlags::SQLITE_OPEN_NOFOLLOW, PATIENCE)?;
+            let mut conn =
+                connection::open_reader(&path, OpenFlags::SQLITE_OPEN_NOFOLLOW, PATIENCE)?;
+            let budget = Budget::for_opening(&mut conn)?;
             let tx = conn.unchecked_transaction()?;
             if let Some(problem) = self.expected.compare(&tx)? {
                 return Ok(Err(problem));
             }
+            budget.for_reading();
             select(&tx, after).map(Ok)
         };
         match read() {
@@ -158,6 +165,9 @@ fn text(value: ValueRef<'_>) -> Option<String> {
 }
 
 fn describe(fault: &Fault) -> InboxError {
+    if limits::was_reached(fault) {
+        return InboxError::NotReadable("it holds more than an inbox does".to_owned());
+    }
     let code = match fault {
         Fault::Sqlite(error) => error.sqlite_error_code(),
         Fault::Decode(_) | Fault::Guard(_) => None,

@@ -5,6 +5,7 @@ use crate::{
     domain::{step::InboxPosition, time::UnixMs},
     store::testing::*,
 };
+use nix::{sys::stat::Mode, unistd::mkfifo};
 
 fn inbox() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -214,6 +215,42 @@ fn statistics_of_a_gateway_are_no_change_of_the_schema() {
     assert_eq!(ids(&read(&path, None).unwrap()), ["a"]);
 }
 
+#[test]
+fn what_is_loaded_before_the_schema_is_known_is_limited() {
+    let more = "more than an inbox does";
+    let samples = |count: u32, bytes: u32| {
+        format!(
+            "ANALYZE;
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {count})
+             INSERT INTO sqlite_stat4 (tbl, idx, neq, nlt, ndlt, sample)
+             SELECT 'request', 'sqlite_autoindex_request_1', '1 1', '1 1', '1 1',
+                    zeroblob({bytes}) FROM n"
+        )
+    };
+    let tables: Vec<_> = (0..40).map(|n| format!("CREATE TABLE t{n} (a)")).collect();
+    let long = format!("CREATE TABLE t (a /* {} */)", "x".repeat(20_000));
+    for (why, sql_text) in [
+        (more, samples(5_000, 10)),
+        (more, long),
+        ("too many schema objects", tables.join(";")),
+    ] {
+        let (_dir, path) = inbox();
+        InboxWriter::open(&path)
+            .unwrap()
+            .insert(&request("a"))
+            .unwrap();
+        sql(&path, &sql_text);
+        let refused = read(&path, None).expect_err(why);
+        assert!(refused.to_string().contains(why), "{why}: {refused}");
+        InboxWriter::open(&path).expect_err(why);
+    }
+    let (_dir, path) = inbox();
+    sql(&path, &samples(100, 100));
+    read(&path, None).expect("statistics of a usual size");
+    sql(&path, &samples(1, 1_000_000));
+    read(&path, None).expect("a sample that is too long is left out");
+}
+
 /// What somebody does to the inbox, and a word of what is said about it.
 type Trick = (&'static str, fn(&Path));
 
@@ -221,7 +258,13 @@ fn sql(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
 
-const TRICKS: [Trick; 9] = [
+const TRICKS: [Trick; 11] = [
+    ("-journal is not a plain file", |path| {
+        mkfifo(&files::beside(path, "-journal"), Mode::S_IRWXU).unwrap();
+    }),
+    ("-journal is not a plain file", |path| {
+        std::os::unix::fs::symlink("/dev/zero", files::beside(path, "-journal")).unwrap();
+    }),
     ("not those of an inbox", |path| {
         sql(path, "DROP TRIGGER request_no_delete");
     }),

@@ -1,6 +1,6 @@
 //! Appending to the inbox, as a gateway does; for the `confirmd payment …` commands.
 
-use super::{Expected, plain_file};
+use super::{Expected, limits::Budget, plain_file};
 use crate::{
     domain::time::UnixMs,
     store::{connection, error::StoreError},
@@ -51,16 +51,20 @@ impl InboxWriter {
     /// [`StoreError::Refused`] for a file that is no inbox, else by what the caller does.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let real = plain_file(path).map_err(StoreError::Refused)?;
-        let conn = Connection::open_with_flags(
+        let mut conn = Connection::open_with_flags(
             real,
             OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX
                 | OpenFlags::SQLITE_OPEN_NOFOLLOW,
         )?;
         connection::harden(&conn, PATIENCE)?;
+        Budget::for_opening(&mut conn)?;
         connection::set(&conn, "synchronous", &2_i64)?;
         match Expected::new()?.compare(&conn)? {
-            None => Ok(Self(conn)),
+            None => {
+                Budget::lift(&mut conn)?;
+                Ok(Self(conn))
+            }
             Some(problem) => Err(StoreError::Refused(format!(
                 "{}: {problem}",
                 path.display()

@@ -256,6 +256,20 @@ async fn requests_go_where_the_url_says_with_what_it_says() {
 }
 
 #[tokio::test]
+async fn escapes_in_user_and_password_are_undone() {
+    let mut server = Server::saying("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let port = server.url.port().unwrap();
+    server.url = Url::parse(&format!("http://m%65:p%40w%3A@127.0.0.1:{port}/")).unwrap();
+    server.ask(SMALL).await.unwrap();
+    let requests = server.requests.lock().unwrap();
+    // "me:p@w:", and the server reads in lower case.
+    assert!(
+        requests[0].contains("authorization: basic bwu6ceb3og==\r\n"),
+        "{requests:?}"
+    );
+}
+
+#[tokio::test]
 async fn no_text_shows_more_of_the_url_than_scheme_host_and_port() {
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
