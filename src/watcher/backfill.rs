@@ -50,7 +50,7 @@ impl Watcher {
                 chain,
                 facts,
                 &Disconnected::default(),
-                now.wall,
+                self.seen_at(chain, now.wall, now),
                 &mut touched,
             )?;
         }

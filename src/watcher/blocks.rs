@@ -61,8 +61,9 @@ impl Watcher {
             None => Disconnected::default(),
         };
         self.touch_not_deep_any_more(chain, &view, &mut touched)?;
+        let seen_at = self.seen_at(chain, now.wall, now);
         for facts in blocks {
-            self.touch_block(chain, facts, &gone, now.wall, &mut touched)?;
+            self.touch_block(chain, facts, &gone, seen_at, &mut touched)?;
         }
         self.touch_due(&view, &mut touched, &mut plan)?;
         self.judge(&view, touched, &mut plan)?;

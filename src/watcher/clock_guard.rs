@@ -20,13 +20,18 @@ const ETHEREUM_HEAD_WITHIN: SpanMs = SpanMs::from_secs(60);
 #[derive(Debug)]
 pub struct ClockGuard {
     last: Now,
+    /// The clocks as they would be without the jump, while the wall clock is in doubt.
+    before: Option<Now>,
 }
 
 impl ClockGuard {
     /// Trusts the clock as it is now.
     #[must_use]
     pub const fn new(now: Now) -> Self {
-        Self { last: now }
+        Self {
+            last: now,
+            before: None,
+        }
     }
 
     /// Looks at both clocks; true when the wall clock was just found to have jumped.
@@ -35,7 +40,31 @@ impl ClockGuard {
         let elapsed = SpanMs(i64::try_from(elapsed).unwrap_or(i64::MAX));
         let expected = self.last.wall.plus(elapsed);
         self.last = now;
-        now.wall.since(expected).0.saturating_abs() > JUMP_MAX.0
+        let jumped = now.wall.since(expected).0.saturating_abs() > JUMP_MAX.0;
+        if jumped {
+            self.before.get_or_insert(Now {
+                wall: expected,
+                ..now
+            });
+        }
+        jumped
+    }
+
+    /// The wall clock is in doubt no more.
+    pub const fn trust(&mut self) {
+        self.before = None;
+    }
+
+    /// The latest that it may be now. What is seen while the clock is in doubt was seen at the
+    /// latest of two times: a clock that was set back must not make late money look early.
+    #[must_use]
+    pub fn latest(&self, now: Now) -> UnixMs {
+        let Some(before) = self.before else {
+            return now.wall;
+        };
+        let elapsed = now.monotonic_ms.saturating_sub(before.monotonic_ms);
+        let elapsed = SpanMs(i64::try_from(elapsed).unwrap_or(i64::MAX));
+        now.wall.max(before.wall.plus(elapsed))
     }
 }
 
@@ -77,6 +106,19 @@ mod tests {
             let mut guard = ClockGuard::new(START);
             assert!(guard.look(at(jump, 1)));
             assert!(!guard.look(at(jump + 1, 2)));
+        }
+    }
+
+    #[test]
+    fn while_the_clock_is_in_doubt_it_is_as_late_as_either_clock_says() {
+        for (jump, latest) in [(86_400, 86_400), (-86_400, 0)] {
+            let mut guard = ClockGuard::new(START);
+            guard.look(at(jump + 1, 1));
+            guard.look(at(2 * jump + 2, 2));
+            guard.look(at(jump + 9, 9));
+            assert_eq!(guard.latest(at(jump + 9, 9)), at(latest + 9, 0).wall);
+            guard.trust();
+            assert_eq!(guard.latest(at(jump + 9, 9)), at(jump + 9, 0).wall);
         }
     }
 

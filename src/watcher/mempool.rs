@@ -8,8 +8,9 @@ use crate::{
     clock::Now,
     domain::{
         block::TxId,
-        facts::{Candidate, Fact, MempoolSnapshot, OutPoint, TxFacts},
+        facts::{Candidate, Credit, Fact, MempoolSnapshot, OutPoint, TxFacts},
         payment::PaymentKey,
+        time::UnixMs,
     },
     store::StoreError,
 };
@@ -31,7 +32,8 @@ impl Watcher {
         let mut plan = Plan::new(now.wall);
         let mut touched = Touched::default();
         for arrived in &news.arrived {
-            self.touch_arrived(chain, arrived, &mut touched)?;
+            let seen_at = self.seen_at(chain, arrived.first_seen_at, now);
+            self.touch_arrived(chain, arrived, seen_at, &mut touched)?;
         }
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
@@ -48,6 +50,7 @@ impl Watcher {
         &self,
         chain: &ChainState,
         arrived: &TxFacts,
+        seen_at: UnixMs,
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
         for input in &arrived.inputs {
@@ -69,7 +72,12 @@ impl Watcher {
         }
         let inputs: Arc<[OutPoint]> = arrived.inputs.as_slice().into();
         let hits = arrived.credits.iter();
-        let hits = hits.filter_map(|candidate| self.seen(chain, arrived, candidate, &inputs));
+        let fact = |credit| Fact::Seen {
+            credit,
+            seen_at,
+            inputs: Arc::clone(&inputs),
+        };
+        let hits = hits.filter_map(|candidate| self.seen(chain, arrived, candidate, fact));
         self.touch_credits(chain, hits.collect(), touched)
     }
 
@@ -79,7 +87,7 @@ impl Watcher {
         chain: &ChainState,
         arrived: &TxFacts,
         candidate: &Candidate,
-        inputs: &Arc<[OutPoint]>,
+        fact: impl FnOnce(Credit) -> Fact,
     ) -> Option<Hit> {
         let owners = self.index.owners(&chain.spec.name, &candidate.destination);
         let owners: Vec<PaymentKey> = owners.collect();
@@ -87,11 +95,6 @@ impl Watcher {
             return None;
         }
         let credit = credit(chain, arrived.txid, candidate)?;
-        let fact = |credit| Fact::Seen {
-            credit,
-            seen_at: arrived.first_seen_at,
-            inputs: Arc::clone(inputs),
-        };
         Some(Hit::new(owners, candidate.destination, credit, fact))
     }
 

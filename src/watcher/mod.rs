@@ -32,9 +32,9 @@ pub use input::{Input, Requests};
 pub use open::{Settings, was_tagged};
 
 use crate::{
-    chain::{Ask, ChainInput},
+    chain::{Ask, ChainInput, SourceError},
     clock::{Clock, Now},
-    domain::{asset::ChainName, register::Defaults, view::ChainView},
+    domain::{asset::ChainName, register::Defaults, time::UnixMs, view::ChainView},
     health::Health,
     metrics::Metrics,
     store::{Store, StoreError},
@@ -167,6 +167,9 @@ impl Watcher {
             if head_is_new && clock_guard::agrees(chain.spec.kind, now.wall, status.tip.time) {
                 chain.suspended_at = None;
             }
+            if self.chains.iter().all(|chain| chain.suspended_at.is_none()) {
+                self.clock_guard.trust();
+            }
         }
         let chain = self.chain_mut(at);
         match input {
@@ -175,7 +178,12 @@ impl Watcher {
                 chain.answer = Some((now.monotonic_ms, status.clone()));
                 chain.failure = None;
             }
-            ChainInput::Failed { error } => chain.failure = Some(error.to_string()),
+            ChainInput::Failed { error } => {
+                chain.failure = Some(error.to_string());
+                if let SourceError::Permanent(why) = error {
+                    chain.stopped = Some(why.clone());
+                }
+            }
             ChainInput::Advance { .. }
             | ChainInput::Mempool(_)
             | ChainInput::Backfill { .. }
@@ -183,6 +191,13 @@ impl Watcher {
             | ChainInput::Spenders { .. }
             | ChainInput::Frozen { .. }
             | ChainInput::Thawed => {}
+        }
+        // An answer alone mends nothing: the node told its tip, but a block may not be readable.
+        if matches!(
+            input,
+            ChainInput::Advance { .. } | ChainInput::Polled { .. }
+        ) {
+            chain.stopped = None;
         }
     }
 
@@ -231,6 +246,14 @@ impl Watcher {
                 .to_owned()
         });
         chain.trouble(view, now.monotonic_ms).or(clock)
+    }
+
+    /// When something was seen, by a clock that may be in doubt.
+    fn seen_at(&self, chain: &ChainState, told: UnixMs, now: Now) -> UnixMs {
+        match chain.suspended_at {
+            Some(_) => told.max(self.clock_guard.latest(now)),
+            None => told,
+        }
     }
 
     fn place(&self, name: &ChainName) -> Option<usize> {

@@ -111,6 +111,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         past: Past::default(),
         answer: None,
         failure: None,
+        stopped: None,
         spec,
     })
 }

@@ -168,6 +168,8 @@ pub struct ChainState {
     pub tagged: bool,
     /// The last answer: when on the monotonic clock, and what.
     pub answer: Option<(u64, NodeStatus)>,
+    /// Why no block and no poll gets through until an operator acts.
+    pub stopped: Option<String>,
     /// The last failure since the last answer.
     pub failure: Option<String>,
 }
@@ -209,6 +211,9 @@ impl ChainState {
     /// Why a view of this chain gives no verdicts now, if so.
     #[must_use]
     pub fn trouble(&self, view: &ChainView, monotonic_ms: u64) -> Option<String> {
+        if let Some(why) = &self.stopped {
+            return Some(why.clone());
+        }
         let Some((answered_ms, status)) = &self.answer else {
             return Some(
                 self.failure

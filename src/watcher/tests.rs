@@ -4,6 +4,7 @@ mod backfill;
 mod clock;
 mod commits;
 mod forged;
+mod health;
 mod held;
 mod mempool;
 mod money;

@@ -9,6 +9,7 @@
     reason = "a test says what went wrong by panicking, and reports on its output"
 )]
 
+mod architecture;
 mod bitcoin;
 mod command_line;
 mod confirmd;

@@ -73,6 +73,20 @@ fn a_request_that_was_read_under_a_wrong_clock_waits_for_one_poll_only() {
 }
 
 #[test]
+fn late_money_is_not_on_time_because_somebody_set_the_clock_back() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.wait(SpanMs(MINUTE.0 * 23));
+    world.mine(&[]);
+    world.poll();
+    assert_eq!(world.status_of("a"), Status::Expired);
+    world.set_clock_forward(SpanMs(MINUTE.0 * -20));
+    world.arrive(&Tx::paying(1));
+    let seen_at = world.payment("a").transfers[0].first_seen_at;
+    assert_eq!(seen_at, world.now().plus(SpanMs(MINUTE.0 * 20)));
+}
+
+#[test]
 fn money_is_paid_by_the_next_head_that_agrees_with_the_clock() {
     let mut world = World::new();
     world.register("a", 0);

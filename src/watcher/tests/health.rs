@@ -1,0 +1,54 @@
+//! Why a chain gives no verdicts, as an operator is told.
+
+use super::{
+    MINUTE,
+    world::{Tx, World},
+};
+use crate::{
+    chain::{ChainInput, SourceError},
+    domain::status::Status,
+};
+
+fn error_of(world: &World) -> Option<String> {
+    let name = world.watcher.chain(0).spec.name.clone();
+    let stored = world.watcher.store.chain(&name).unwrap().unwrap();
+    assert_eq!(stored.view.healthy, stored.error.is_none());
+    stored.error
+}
+
+fn fail(world: &mut World, error: SourceError) {
+    world.give(ChainInput::Failed { error });
+}
+
+#[test]
+fn a_block_that_cannot_be_read_is_named_until_one_gets_through() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.mine(&[Tx::paying(1)]);
+    let why = "block 102 (ff00): the merkle root is another";
+    fail(&mut world, SourceError::Permanent(why.to_owned()));
+    assert_eq!(error_of(&world).as_deref(), Some(why));
+    world.wait(MINUTE);
+    let status = world.status();
+    world.give(ChainInput::Status(status));
+    fail(&mut world, SourceError::Transient("timeout".to_owned()));
+    assert_eq!(
+        error_of(&world).as_deref(),
+        Some(why),
+        "told tips mend nothing"
+    );
+    world.mine(&[]);
+    assert_eq!(error_of(&world), None);
+    assert_eq!(world.status_of("a"), Status::Paid);
+}
+
+#[test]
+fn a_failure_that_passes_by_itself_is_told_once_it_lasts() {
+    let mut world = World::new();
+    fail(&mut world, SourceError::Transient("refused".to_owned()));
+    assert_eq!(error_of(&world), None);
+    world.wait(MINUTE);
+    world.tick();
+    let error = error_of(&world).unwrap();
+    assert!(error.contains("no answer for 60 s: refused"), "{error}");
+}
