@@ -45,9 +45,10 @@ fn source(folder: &Path, found: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let is_rust = path.extension().is_some_and(|ending| ending == "rs");
         if path.is_dir() && name != "tests" {
             source(&path, found);
-        } else if name.ends_with(".rs") && !name.starts_with("tests") && name != "reference.rs" {
+        } else if is_rust && !name.starts_with("tests") && name != "reference.rs" {
             found.push_str(&fs::read_to_string(&path).unwrap());
         }
     }

@@ -138,6 +138,11 @@ fn why_a_person_should_look_is_named_until_somebody_did() {
             vec![about(About::WrongAsset, "a")],
         ),
         (
+            "USDT 25",
+            "mine a=1:USDC\nack\nmine b=1:USDC",
+            vec![about(About::WrongAsset, "b")],
+        ),
+        (
             "BTC 0.4",
             "mine a=0.5\nblocks 1",
             vec![about(About::Excess, "a")],
