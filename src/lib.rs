@@ -11,5 +11,7 @@ pub mod health;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+#[cfg(test)]
+mod reference;
 pub mod store;
 pub mod watcher;

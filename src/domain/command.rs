@@ -7,7 +7,7 @@
 use super::{
     amount::Amount,
     apply::conclude,
-    assess::{self, case, marks::REVERSAL, money, money::Money},
+    assess::{self, case, cause::Cause, money, money::Money},
     block::Height,
     flags::Flag,
     payment::{Acceptance, Closed, Payment, Refund, Scan, ScanFrom},
@@ -159,7 +159,7 @@ impl Case<'_> {
             let message = "no money to the address is at the required depth yet";
             return Err(Refusal::new("nothing_at_depth", message));
         }
-        let mut after = self.reviewed(&|cause| !cause.starts_with(REVERSAL));
+        let mut after = self.reviewed(&|cause| !cause.is_reversal());
         after.history.sticky = after.history.sticky.with(Flag::Manual);
         after.history.rejected = false;
         after.history.accepted = Some(Acceptance {
@@ -195,7 +195,7 @@ impl Case<'_> {
         if amount.is_some_and(|amount| amount < self.payment.judged.counted) {
             return Ok(self.payment.clone());
         }
-        let mut after = self.reviewed(&|cause| !cause.starts_with(REVERSAL));
+        let mut after = self.reviewed(&|cause| !cause.is_reversal());
         after.history.refunded = Some(Refund {
             at: self.now,
             reason: self.by,
@@ -279,11 +279,12 @@ impl Case<'_> {
 
     /// The payment with these present causes for review put away. A refused change is always
     /// among them: a person looked.
-    fn reviewed(&self, seen: &dyn Fn(&str) -> bool) -> Payment {
+    fn reviewed(&self, seen: &dyn Fn(Cause) -> bool) -> Payment {
         let mut after = self.payment.clone();
         let causes = assess::assess(self.payment, self.view, self.now).causes;
-        let causes = causes.into_iter().filter(|cause| seen(cause));
-        after.history.acked.extend(causes);
+        let causes = causes.into_iter().filter(|cause| seen(*cause));
+        let names = causes.map(|cause| cause.to_string());
+        after.history.acked.extend(names);
         after.history.held = None;
         after
     }

@@ -1,17 +1,22 @@
-//! A payment as sentences: what it is, why, what holds it, and what a person can do.
+//! A payment as sentences: what it is, why, what it waits for, and what a person can do.
 //!
-//! Knows the judgement and the facts that it was made from; judges nothing anew.
+//! Puts into words what the domain says; judges nothing itself.
+
+mod review;
+mod waits;
 
 use crate::{
     cli::time::readable,
     domain::{
         amount::Amount,
+        assess::decision,
+        explain::{self, Explanation},
         flags::Flag,
         payment::Payment,
         status::{Reason, Status},
         time::{SpanMs, UnixMs},
         transfer::{Disposition, Place, Transfer},
-        view::{ChainView, FreezeReason},
+        view::ChainView,
     },
 };
 
@@ -20,13 +25,24 @@ const MAX_TRANSFERS: usize = 20;
 
 /// Why a payment is where it is.
 pub(super) fn explain(payment: &Payment, view: &ChainView, now: UnixMs) -> Vec<String> {
+    let explanation = explain::explain(payment, view, now);
+    tell(payment, view, now, &explanation)
+}
+
+fn tell(
+    payment: &Payment,
+    view: &ChainView,
+    now: UnixMs,
+    explanation: &Explanation,
+) -> Vec<String> {
     let case = Case { payment, view, now };
+    let waits = &explanation.waits;
     let mut sentences = vec![case.what_it_is(), case.why()];
     sentences.extend(case.amounts());
     sentences.extend(case.transfers());
     sentences.extend(case.flags());
-    sentences.extend(case.hindrances());
-    sentences.extend(case.review());
+    sentences.extend(waits.iter().filter_map(|wait| case.wait(*wait)));
+    sentences.extend(case.review(&explanation.causes));
     sentences.push(case.watching());
     sentences
 }
@@ -114,7 +130,7 @@ impl Case<'_> {
                  up to then has surely been looked at."
             )
         } else {
-            format!("{seen} Money is on time until {deadline}.")
+            format!("{seen} Money is on time until {deadline}{}.", self.late())
         }
     }
 
@@ -125,6 +141,18 @@ impl Case<'_> {
         match terms.grace {
             SpanMs(0) => at,
             grace => format!("{at} (and {} s of grace)", grace.0.div_euclid(1000)),
+        }
+    }
+
+    /// Until when late money still pays.
+    fn late(&self) -> String {
+        let terms = &self.payment.terms;
+        let last = decision::last_accepted_at(terms);
+        if last > terms.deadline() {
+            let last = readable(last.0);
+            format!("; until {last} it still pays, flagged as late")
+        } else {
+            String::new()
         }
     }
 
@@ -272,53 +300,6 @@ impl Case<'_> {
     fn flags(&self) -> Vec<String> {
         let flags = self.payment.judged.flags.iter();
         flags.filter_map(about_flag).map(str::to_owned).collect()
-    }
-
-    /// What keeps the chain or this payment from being judged.
-    fn hindrances(&self) -> Vec<String> {
-        let chain = &self.payment.chain;
-        let mut sentences = Vec::new();
-        if let Some(why) = self.payment.scan_refusal() {
-            sentences.push(format!(
-                "Past blocks cannot be scanned for it, so there is no verdict: {why}. It is tried \
-                 again from time to time; `confirmd payment rescan {}` names another start.",
-                self.payment.id
-            ));
-        } else if !self.payment.scan.is_complete() {
-            sentences.push(
-                "Past blocks are still being scanned for it; until then there is no verdict."
-                    .to_owned(),
-            );
-        }
-        if !self.view.healthy {
-            sentences.push(format!(
-                "The node of {chain} was not healthy when last heard of: until it is, no verdict \
-                 is given."
-            ));
-        }
-        if let Some(reason) = self.view.frozen {
-            let why = match reason {
-                FreezeReason::BelowFinality => "its node contradicts a block that was final",
-                FreezeReason::Released => {
-                    "an operator released it and the daemon has not gone on yet"
-                }
-                FreezeReason::Quorum => "too few endpoints agree on its blocks",
-            };
-            sentences.push(format!(
-                "{chain} is frozen, because {why}: no payment may rise."
-            ));
-        }
-        sentences
-    }
-
-    fn review(&self) -> Option<String> {
-        let id = &self.payment.id;
-        self.payment.judged.needs_review.then(|| {
-            format!(
-                "A person should look at it; then `confirmd payment ack {id} --note …` says so, \
-                 or accept, reject or refunded settles it."
-            )
-        })
     }
 
     fn watching(&self) -> String {

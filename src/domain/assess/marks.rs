@@ -2,17 +2,20 @@
 //!
 //! Knows money, decision and history; changes nothing.
 
-use super::{amounts::disposition, decision::Decision, money::Money, ruling::Ruling};
+use super::{
+    amounts::disposition,
+    cause::{About, Cause},
+    decision::Decision,
+    money::Money,
+    ruling::Ruling,
+};
 use crate::domain::{
     flags::{Flag, Flags},
     payment::Payment,
-    status::{Reason, Status},
+    status::Status,
     terms::Policy,
     transfer::Disposition,
 };
-
-/// The prefix of the cause that only `ack` and `reject` put away.
-pub const REVERSAL: &str = "reversal:";
 
 /// The derived flags; the sticking ones are in the payment's history.
 ///
@@ -52,50 +55,41 @@ fn is_after_refund(payment: &Payment, money: &Money) -> bool {
     refund.is_some_and(|refund| money.first_seen_at > refund.at)
 }
 
-/// Why a person should look, one name a cause. A cause names its transaction, so that new money
-/// is a new cause.
+/// Why a person should look.
 #[must_use]
 pub fn review_causes(
     payment: &Payment,
     money: &[Money],
     decision: Option<&Decision>,
     ruling: &Ruling,
-) -> Vec<String> {
-    let history = &payment.history;
-    let mut causes = Vec::new();
-    if history.reversals > 0 {
-        causes.push(format!("{REVERSAL}{}", history.reversals));
-    }
-    if let Some(hold) = &history.held {
-        causes.push(format!("held:{}", hold.at.0));
-    }
-    if payment.scan_refusal().is_some() {
-        causes.push(format!("scan_refused:{}", payment.scan.from));
-    }
-    if let Some(status) = history.impossible {
-        causes.push(format!("impossible:{status}"));
-    }
+) -> Vec<Cause> {
+    let mut causes = causes_of_history(payment);
     if ruling.status == Status::Invalid {
-        causes.push(format!(
-            "invalid:{}",
-            ruling.reason.map_or("", Reason::as_str)
-        ));
+        causes.push(Cause::Invalid(ruling.reason));
     }
     for (index, group) in money.iter().enumerate().filter(|(_, m)| m.significant) {
         let meaning = disposition(payment, index, group, decision);
-        let about = |cause: &str| format!("{cause}:{}", short_id(group));
+        let about = |about: About| Cause::Money(about, group.txid);
         causes.extend(cause_of(payment, group, meaning, ruling).map(about));
         if is_after_refund(payment, group) && group.is_live() {
-            causes.push(about("after_refund"));
+            causes.push(about(About::AfterRefund));
         }
     }
     causes.extend(excess_cause(payment, money, decision));
     causes
 }
 
-/// Transaction ids are cut to what tells them apart within one payment.
-fn short_id(money: &Money) -> String {
-    money.txid.to_string().chars().take(16).collect()
+fn causes_of_history(payment: &Payment) -> Vec<Cause> {
+    let history = &payment.history;
+    let reversals = Some(history.reversals).filter(|count| *count > 0);
+    let refusal = payment.scan_refusal();
+    let causes = [
+        reversals.map(Cause::Reversal),
+        history.held.as_ref().map(|hold| Cause::Held(hold.at)),
+        refusal.map(|_| Cause::ScanRefused(payment.scan.from)),
+        history.impossible.map(Cause::Impossible),
+    ];
+    causes.into_iter().flatten().collect()
 }
 
 fn cause_of(
@@ -103,30 +97,30 @@ fn cause_of(
     group: &Money,
     meaning: Disposition,
     ruling: &Ruling,
-) -> Option<&'static str> {
+) -> Option<About> {
     if !group.is_live() {
         let lost = payment.history.is_final && meaning == Disposition::Counted;
-        return lost.then_some("lost");
+        return lost.then_some(About::Lost);
     }
     match meaning {
-        Disposition::WrongAsset
-        | Disposition::AfterCancel
-        | Disposition::Late
-        | Disposition::Surplus => Some(meaning.as_str()),
+        Disposition::WrongAsset => Some(About::WrongAsset),
+        Disposition::AfterCancel => Some(About::AfterCancel),
+        Disposition::Late => Some(About::Late),
+        Disposition::Surplus => Some(About::Surplus),
         Disposition::Short | Disposition::Counted => {
-            (ruling.status == Status::Invalid).then_some("money")
+            (ruling.status == Status::Invalid).then_some(About::Invalid)
         }
         Disposition::Dust => None,
     }
 }
 
 /// The deciding money exceeds what was asked for.
-fn excess_cause(payment: &Payment, money: &[Money], decision: Option<&Decision>) -> Option<String> {
+fn excess_cause(payment: &Payment, money: &[Money], decision: Option<&Decision>) -> Option<Cause> {
     let decision = decision.filter(|d| d.covers() && d.total > payment.terms.amount_expected)?;
     let last = money.get(*decision.members.last()?)?;
-    let name = match payment.terms.policy {
-        Policy::Single => "excess",
-        Policy::Sum => "excess_sum",
+    let about = match payment.terms.policy {
+        Policy::Single => About::Excess,
+        Policy::Sum => About::ExcessSum,
     };
-    Some(format!("{name}:{}", short_id(last)))
+    Some(Cause::Money(about, last.txid))
 }

@@ -6,6 +6,7 @@
 
 pub mod amounts;
 pub mod case;
+pub mod cause;
 pub mod decision;
 pub mod gate;
 pub mod marks;
@@ -15,6 +16,7 @@ pub mod ruling;
 use self::{
     amounts::Amounts,
     case::Case,
+    cause::Cause,
     decision::Decision,
     gate::{Wait, just_after},
     money::Money,
@@ -40,7 +42,7 @@ pub struct Assessment {
     /// What each transfer means, in the order of the payment's transfers.
     pub dispositions: Vec<Disposition>,
     /// Every cause for review, acknowledged or not.
-    pub causes: Vec<String>,
+    pub causes: Vec<Cause>,
     /// What could change the judgement without a new fact.
     pub waits: Vec<Wait>,
 }
@@ -141,12 +143,13 @@ fn conclude(
 ) -> Assessment {
     let sums = amounts::amounts(payment, money, decision);
     let causes = marks::review_causes(payment, money, decision, ruling);
+    let is_open = |cause: &Cause| !payment.history.acked.contains(&cause.to_string());
     let mut waits = ruling.waits.clone();
     let watch_until_at = watch_until(payment, ruling);
     waits.extend(watch_wait(watch_until_at, view));
     Assessment {
         judgement: Judgement {
-            needs_review: causes.iter().any(|c| !payment.history.acked.contains(c)),
+            needs_review: causes.iter().any(is_open),
             watch_until_at,
             due: gate::due(&waits),
             flags: marks::derived_flags(payment, money, decision).union(payment.history.sticky),

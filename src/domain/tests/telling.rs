@@ -1,7 +1,19 @@
 //! What the journal and the explanations say.
 
 use super::{check, setup::txid};
-use crate::domain::{apply::apply, event::EventKind, explain::explain};
+use crate::domain::{
+    apply::apply,
+    assess::{
+        cause::{About, Cause},
+        gate::{Wait, just_after},
+    },
+    block::Height,
+    event::EventKind,
+    explain::explain,
+    payment::Hold,
+    status::{Reason, Status},
+    time::UnixMs,
+};
 
 #[test]
 fn a_snapshot_has_the_columns_of_the_payment_with_their_scale() {
@@ -73,71 +85,93 @@ fn a_command_entry_carries_its_request() {
 }
 
 #[test]
-fn support_staff_read_why_and_what_would_change_it() {
+fn what_a_payment_waits_for_is_named() {
+    // Times in minutes after registration; the deadline is 20 and 2 of grace.
+    let poll = |minutes: i64| Wait::Poll(UnixMs(1_800_000_000_001 + minutes * 60_000));
+    let (cursor, last) = (|h| Wait::Cursor(Height(h)), |h| Wait::Final(Height(h)));
     let cases = [
-        (
-            "BTC 0.4",
-            "judge",
-            ["The payment is new", "within 22 minutes is in time"],
-        ),
-        (
-            "BTC 0.4",
-            "see a=0.4",
-            ["in no block yet", "not in a block (mempool): it pays"],
-        ),
-        (
-            "BTC 0.4",
-            "mine a=0.4",
-            ["1 of 2 confirmations", "at block 1002, 1 block from now"],
-        ),
-        (
-            "BTC 0.4",
-            "mine a=0.4\nblocks 1",
-            ["the exact amount came", "final once block 1001"],
-        ),
-        (
-            "BTC 0.4",
-            "mine a=0.1\nblocks 1",
-            ["too little came", "A person should look: invalid:"],
-        ),
+        ("BTC 0.4", "judge", vec![poll(22)]),
+        ("BTC 0.4", "see a=0.4", vec![poll(24 * 60)]),
+        ("BTC 0.4", "mine a=0.4", vec![cursor(1002)]),
+        ("BTC 0.4", "mine a=0.4\nblocks 1", vec![last(1001)]),
         (
             "BTC 0.4",
             "mine a=0.4\nunhealthy\nblocks 1",
-            ["until the node answers", "confirming"],
+            vec![Wait::Health],
         ),
+        ("BTC 0.4", "mine a=0.4\nfreeze\nblocks 1", vec![Wait::Thaw]),
         (
             "BTC 0.4",
-            "mine a=0.4\nfreeze\nblocks 1",
-            ["the chain is frozen", "confirming"],
+            "mine a=0.4\nunhealthy\nfreeze",
+            vec![Wait::Health, Wait::Thaw, cursor(1002)],
         ),
-        (
-            "BTC 0.4 scan_from=900",
-            "wait 1h",
-            ["from block 900 on are scanned", "ended 38 minutes ago"],
-        ),
+        ("BTC 0.4 scan_from=900", "judge", vec![Wait::Scan, poll(22)]),
+    ];
+    for (setup, lines, expected) in cases {
+        let story = check(setup, lines);
+        let mut found = explain(&story.payment, &story.view, story.now);
+        let end = story.payment.judged.watch_until_at.map(just_after);
+        found
+            .waits
+            .retain(|wait| end.map(Wait::Poll) != Some(*wait));
+        assert_eq!(found.waits, expected, "{setup}: {lines}");
+    }
+}
+
+#[test]
+fn why_a_person_should_look_is_named_until_somebody_did() {
+    let about = |about, name| Cause::Money(about, txid(name));
+    let cases = [
+        ("BTC 0.4", "mine a=0.4\nblocks 1", vec![]),
         (
             "BTC 0.4",
-            "wait 1h",
-            ["expired: the deadline passed", "received 0.00000000"],
+            "mine a=0.1\nblocks 1",
+            vec![
+                Cause::Invalid(Some(Reason::Underpaid)),
+                about(About::Invalid, "a"),
+            ],
         ),
+        ("BTC 0.4", "mine a=0.1\nblocks 1\nack", vec![]),
         (
             "USDT 25",
             "mine a=1:USDC",
-            ["1.000000 USDC", "so it is not counted"],
+            vec![about(About::WrongAsset, "a")],
         ),
         (
-            "BTC 0.4 late_accept=1h",
-            "judge",
-            ["for 1 hour after that", "up to 0.00000000"],
+            "USDT 25",
+            "mine a=1:USDC\nack\nmine b=1:USDC",
+            vec![about(About::WrongAsset, "b")],
+        ),
+        (
+            "BTC 0.4",
+            "mine a=0.5\nblocks 1",
+            vec![about(About::Excess, "a")],
         ),
     ];
     for (setup, lines, expected) in cases {
         let story = check(setup, lines);
-        let text = explain(&story.payment, &story.view, story.now).join("\n");
-        for part in expected {
-            assert!(text.contains(part), "{lines}: no {part:?} in\n{text}");
-        }
+        let found = explain(&story.payment, &story.view, story.now);
+        assert_eq!(found.causes, expected, "{setup}: {lines}");
     }
+}
+
+#[test]
+fn a_hold_is_a_wait_and_a_cause_and_a_final_payment_waits_for_nobody() {
+    let mut story = check("BTC 0.4", "mine a=0.4");
+    story.payment.history.held = Some(Hold {
+        at: UnixMs(7),
+        status: Status::Paid,
+        problem: "disk".to_owned(),
+    });
+    story.payment.judged.needs_review = true;
+    let found = explain(&story.payment, &story.view, story.now);
+    assert_eq!(found.waits[0], Wait::Review);
+    assert_eq!(found.causes, [Cause::Held(UnixMs(7))]);
+    let mut story = check("BTC 0.4", "mine a=0.4\nblocks 1\nfinalize\njudge");
+    assert!(story.payment.judged.is_final);
+    story.view.healthy = false;
+    let found = explain(&story.payment, &story.view, story.now);
+    assert!(!found.waits.contains(&Wait::Health), "{found:?}");
 }
 
 #[test]

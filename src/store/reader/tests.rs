@@ -1,7 +1,11 @@
 //! What commands see.
 
 use super::*;
-use crate::{domain::time::UnixMs, store::testing::*};
+use crate::{
+    domain::time::UnixMs,
+    reference::{first_cells, section},
+    store::testing::*,
+};
 
 fn reader(dir: &tempfile::TempDir) -> Reader {
     Reader::open(&dir.path().join("confirmd.db")).unwrap()
@@ -58,6 +62,14 @@ fn the_views_have_the_columns_of_the_contract() {
     for (view, columns) in COLUMNS {
         let table = reader.table(&format!("SELECT * FROM {view}"), &[]).unwrap();
         assert_eq!(table.columns.join(", "), columns, "{view}");
+    }
+}
+
+#[test]
+fn the_reference_tells_every_column_in_its_order() {
+    for (view, columns) in COLUMNS {
+        let told = first_cells(section(&format!("### `{view}`")));
+        assert_eq!(told.join(", "), columns, "{view}");
     }
 }
 
