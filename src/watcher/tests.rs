@@ -13,6 +13,7 @@ mod reuse;
 mod rollback;
 mod scans;
 mod time;
+mod two_chains;
 mod watched_again;
 mod world;
 
