@@ -14,6 +14,7 @@ mod command_line;
 mod confirmd;
 mod ethereum;
 mod ethereum_source;
+mod forged_blocks;
 mod gateway_consumer;
 mod kills;
 mod nodes;
