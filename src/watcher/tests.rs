@@ -14,6 +14,7 @@ mod reuse;
 mod rollback;
 mod scans;
 mod time;
+mod two_chains;
 mod watched_again;
 mod world;
 

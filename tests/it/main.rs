@@ -15,6 +15,8 @@ mod command_line;
 mod confirmd;
 mod ethereum;
 mod ethereum_source;
+mod forged_blocks;
+mod gateway_consumer;
 mod kills;
 mod nodes;
 mod nodes_work;

@@ -3,7 +3,7 @@
 pub mod open;
 mod tx;
 
-pub use tx::{Tx, destination};
+pub use tx::{Tx, address, destination};
 
 use crate::{
     chain::{Ask, ChainInput, MempoolNews, NodeStatus},
@@ -18,7 +18,7 @@ use crate::{
         time::{SpanMs, UnixMs},
     },
     store::StoreError,
-    watcher::{Input, Requests, Watcher},
+    watcher::{Input, Requests, Settings, Watcher},
 };
 use open::{HandClock, open};
 use std::sync::{Arc, Mutex};
@@ -31,6 +31,7 @@ pub struct World {
     pub watcher: Watcher,
     pub blocks: Vec<BlockRef>,
     kind: ChainKind,
+    settings: fn(ChainKind) -> Settings,
     clock: Arc<HandClock>,
     dir: TempDir,
     seq: i64,
@@ -46,17 +47,42 @@ impl World {
 
     /// One chain of this kind, where bitcoin is paid with.
     pub fn of(kind: ChainKind) -> Self {
+        Self::with(kind, open::settings)
+    }
+
+    /// The Bitcoin chain of [`new`](Self::new), and an Ethereum chain with blocks of the same names.
+    pub fn of_both() -> Self {
+        let mut world = Self::with(ChainKind::Bitcoin, |_| open::settings_of_both());
+        let (kind, status) = (ChainKind::Ethereum, world.status());
+        let block = tx::facts(kind, world.tip(), &[]);
+        let (began_at, name) = (world.now(), ChainName::new(kind.as_str()));
+        for input in [
+            ChainInput::Status(status.clone()),
+            ChainInput::Advance {
+                disconnect_to: None,
+                connected: vec![block],
+            },
+            ChainInput::Polled { began_at, status },
+        ] {
+            let input = Input::Chain(name.clone(), input);
+            world.watcher.handle(&input).unwrap();
+        }
+        world
+    }
+
+    fn with(kind: ChainKind, settings: fn(ChainKind) -> Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let now = Now {
             wall: START,
             monotonic_ms: 0,
         };
         let clock = Arc::new(HandClock(Mutex::new(now)));
-        let watcher = open(kind, &dir, &clock).unwrap();
+        let watcher = open(settings(kind), &dir, &clock).unwrap();
         let mut world = Self {
             watcher,
             blocks: Vec::new(),
             kind,
+            settings,
             clock,
             dir,
             seq: 0,
@@ -71,7 +97,8 @@ impl World {
     /// The same database in a new process.
     pub fn restart(mut self) -> Self {
         self.watcher.close().unwrap();
-        self.watcher = open(self.kind, &self.dir, &self.clock).unwrap();
+        let settings = (self.settings)(self.kind);
+        self.watcher = open(settings, &self.dir, &self.clock).unwrap();
         self
     }
 

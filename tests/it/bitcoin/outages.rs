@@ -58,12 +58,25 @@ fn a_node_that_hangs_is_waited_for() {
     let (node, confirmd) = world();
     let address = register(&confirmd, &node, "order-1");
     node.freeze();
-    let (status, _) = confirmd.page("/livez");
-    assert_eq!(status, 200, "a node that hangs stops no loop of ours");
+    confirmd.await_true("/readyz to say that the node is silent", || {
+        let (alive, page) = confirmd.page("/livez");
+        assert_eq!(
+            alive, 200,
+            "a node that hangs stops no loop of ours: {page}"
+        );
+        confirmd.page("/readyz").0 == 503
+    });
+    let chain = confirmd.await_chain("bitcoin", &json!({"healthy": 0}));
+    let error = chain["error"].as_str().unwrap_or_default();
+    assert!(error.contains("no answer for"), "{chain:#}");
+    assert_eq!(confirmd.page("/livez").0, 200);
+
     node.thaw();
     node.send(&address, "0.015");
     node.mine(2);
     confirmd.await_status("order-1", "paid");
+    confirmd.await_bitcoin(&node);
+    confirmd.await_true("/readyz", || confirmd.page("/readyz").0 == 200);
 }
 
 /// P6: bitcoind writes another cookie at each start.

@@ -27,14 +27,13 @@ fn assert_untouched(confirmd: &Confirmd, id: &str) {
     assert!(confirmd.ledger().transfers(id).is_empty());
 }
 
-/// T1, T2, T4: only the configured contract's own log is money.
+/// T1, T2: only the configured contract's own log is money.
 #[test]
 fn fake_tokens_and_logs_of_other_contracts_pay_nothing() {
     let (ethereum, confirmd) = world();
     let (anvil, tokens) = (&ethereum.anvil, &ethereum.tokens);
     register(&confirmd, "order-1", "USDT", "25");
     transfer(anvil, tokens.fake_usdt, RECEIVER, 25_000_000);
-    transfer(anvil, tokens.mischief, RECEIVER, 25_000_000);
     let clean = [anvil.account(0).into(), RECEIVER.into(), 25_000_000.into()];
     anvil.invoke(tokens.mischief, "logClean(address,address,uint256)", &clean);
     await_mark(&ethereum, &confirmd);
@@ -92,8 +91,8 @@ const ODD: Address = Address::repeat_byte(0xdd);
 
 /// Code that answers `decimals()` with 18 and leaves everything else to `target`, as if it were its own.
 fn token_that_does_as(target: Address) -> Vec<u8> {
-    let head = hex!("60003560e01c63313ce56714603d573660006000376000600036600073");
-    let tail = hex!("5af4603b5760006000fd5b005b601260005260206000f3");
+    let head = hex!("60003560e01c63313ce567146045573660006000376000600036600073");
+    let tail = hex!("5af43d600060003e6040573d6000fd5b3d6000f35b601260005260206000f3");
     [&head[..], target.as_slice(), &tail[..]].concat()
 }
 
@@ -139,6 +138,28 @@ fn malformed_logs_of_a_configured_token_pay_nothing() {
     anvil.invoke(ODD, "logClean(address,address,uint256)", &clean);
     anvil.mine(2);
     confirmd.await_payment("order-1", &json!({"status": "paid", "reason": "exact"}));
+}
+
+/// T4: the transaction succeeds, the token says `false` and logs nothing.
+#[test]
+fn a_transfer_that_returns_false_pays_nothing() {
+    let (ethereum, confirmd) = world_of_mischief();
+    let anvil = &ethereum.anvil;
+    register(&confirmd, "order-1", "ODD", "3");
+    let signature = "transfer(address,uint256)";
+    let three = [RECEIVER.into(), (3 * ETHER).into()];
+    assert_eq!(anvil.read(ODD, signature, &three), U256::ZERO, "it says no");
+    let txid = anvil.invoke(ODD, signature, &three);
+    await_mark(&ethereum, &confirmd);
+    let receipt = anvil.receipt(txid).expect("a mined transaction");
+    assert!(receipt.succeeded && receipt.logs.is_empty(), "{receipt:?}");
+    assert_untouched(&confirmd, "order-1");
+
+    let clean = [anvil.account(0).into(), RECEIVER.into(), (3 * ETHER).into()];
+    anvil.invoke(ODD, "logClean(address,address,uint256)", &clean);
+    anvil.mine(2);
+    confirmd.await_payment("order-1", &json!({"status": "paid", "reason": "exact"}));
+    assert_eq!(confirmd.ledger().transfers("order-1").len(), 1);
 }
 
 /// T13: beyond 64 and 128 bits, to the last digit; two of the largest do not wrap around.

@@ -1,12 +1,13 @@
 //! When blocks of Ethereum are replaced: there is no mempool to fall back to.
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use serde_json::{Value, json};
 
 use super::{RECEIVER, register, world};
 use crate::confirmd::{Confirmd, Ethereum};
+use crate::nodes::abi::encode_call;
 use crate::nodes::anvil::{Anvil, ETHER};
-use crate::nodes::tokens::transfer;
+use crate::nodes::tokens::{Tokens, transfer};
 
 /// F3: the block is replaced before the payment is deep enough.
 #[test]
@@ -67,25 +68,52 @@ fn a_paid_token_payment_that_leaves_the_chain_is_reversed_and_paid_again_when_mi
     assert_eq!(confirmd.ledger().transfers("order-1").len(), 1);
 }
 
+/// The place of a transaction's only log among all logs of its block.
+fn log_index(anvil: &Anvil, txid: B256) -> Value {
+    let receipt = anvil.rpc().call("eth_getTransactionReceipt", json!([txid]));
+    receipt["logs"][0]["logIndex"].clone()
+}
+
 /// F4: with another log index and in another block it is the same transfer.
 #[test]
 fn a_token_payment_mined_again_in_the_new_branch_only_moves() {
     let (ethereum, confirmd) = world();
-    let anvil = &ethereum.anvil;
+    let (anvil, tokens) = (&ethereum.anvil, &ethereum.tokens);
     let (txid, raw) = paid(&ethereum, &confirmd);
+    assert_eq!(log_index(anvil, txid), "0x0");
+    let before = confirmd.ledger().transfers("order-1");
     confirmd.signal("STOP"); // it sees the whole reorganisation at once
     anvil.reorg_to(2, 1);
+    pay_somebody_else(anvil, tokens);
     anvil.rpc().call("eth_sendRawTransaction", json!([raw]));
     anvil.mine(3);
+    assert_eq!(log_index(anvil, txid), "0x1", "another log comes before it");
     confirmd.signal("CONT");
     let height = anvil.block_number() - 2;
     let moved = json!({
         "status": "paid", "txid": txid.to_string(), "block_hash": anvil.hash_at(height).to_string(),
-        "flags": "reorged",
+        "flags": "reorged", "amount_received": "25.000000",
     });
     confirmd.await_payment("order-1", &moved);
     assert_eq!(confirmd.count_events("order-1", "reversed"), 0);
-    assert_eq!(confirmd.ledger().transfers("order-1").len(), 1);
+    let after = confirmd.ledger().transfers("order-1");
+    assert_eq!(after.len(), 1, "{after:#?}");
+    for kept in ["txid", "position", "amount", "first_seen_at"] {
+        assert_eq!(after[0][kept], before[0][kept], "{kept}");
+    }
+    assert_eq!(after[0]["block_height"], height);
+}
+
+/// A USDT transfer that account 0, who pays the payments, has no part in.
+fn pay_somebody_else(anvil: &Anvil, tokens: &Tokens) -> B256 {
+    let receivers = [Address::repeat_byte(0x77)];
+    let args = [
+        tokens.usdt.into(),
+        receivers.as_slice().into(),
+        [1_000_000_u64].as_slice().into(),
+    ];
+    let data = encode_call("batch(address,address[],uint256[])", &args);
+    anvil.call_contract(anvil.account(3), tokens.mischief, 0, &data)
 }
 
 /// F2, F7.

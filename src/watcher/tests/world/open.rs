@@ -1,4 +1,4 @@
-//! A watcher of one chain as a daemon opens it, with a clock that is moved by hand.
+//! A watcher of one chain or two as a daemon opens it, with a clock that is moved by hand.
 
 use super::{
     START,
@@ -76,16 +76,30 @@ pub fn settings(kind: ChainKind) -> Settings {
     }
 }
 
-pub fn open(kind: ChainKind, dir: &TempDir, clock: &Arc<HandClock>) -> Result<Watcher, StoreError> {
+/// Both chains; bitcoin on Ethereum is called WBTC there.
+pub fn settings_of_both() -> Settings {
+    let mut both = settings(ChainKind::Bitcoin);
+    let mut other = settings(ChainKind::Ethereum).chains.remove(0);
+    other.assets[0].code = AssetCode::new("WBTC");
+    both.chains.push(other);
+    both
+}
+
+pub fn open(
+    settings: Settings,
+    dir: &TempDir,
+    clock: &Arc<HandClock>,
+) -> Result<Watcher, StoreError> {
     let mut store = Store::open(&Options::private(dir.path(), Kind::Live), START).unwrap();
-    let settings = settings(kind);
-    let spec = &settings.chains[0];
-    let entry = ChainEntry {
+    let chains = settings.chains.iter();
+    let entries = chains.clone().map(|spec| ChainEntry {
         name: spec.name.clone(),
-        kind,
+        kind: spec.kind,
         network: "regtest".to_owned(),
-    };
-    store.sync_registry(&[entry], &spec.assets, START).unwrap();
+    });
+    let entries: Vec<ChainEntry> = entries.collect();
+    let assets: Vec<Asset> = chains.flat_map(|spec| spec.assets.clone()).collect();
+    store.sync_registry(&entries, &assets, START).unwrap();
     let metrics = Metrics::new(&Labels::default()).unwrap();
     let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(clock);
     Watcher::open(store, settings, clock, metrics, Health::default())
