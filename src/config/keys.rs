@@ -52,12 +52,12 @@ impl Keys {
     /// it runs.
     #[must_use]
     pub fn takes_over(&self, key: &str, other: &Self) -> bool {
-        let parts: Vec<&str> = key.split('.').collect();
-        match parts.as_slice() {
-            ["payments", _] | ["database", "operator_commands"] => true,
-            ["assets", code, term] => ASSET_TERMS.contains(term) && self.is_same(code, other),
-            _ => false,
+        // An asset's code may have points in it.
+        let term = key.strip_prefix("assets.");
+        if let Some((code, term)) = term.and_then(|key| key.rsplit_once('.')) {
+            return ASSET_TERMS.contains(&term) && self.is_same(code, other);
         }
+        key.starts_with("payments.") || key == "database.operator_commands"
     }
 
     /// Whether both files have the asset and mean the same by it.

@@ -219,6 +219,7 @@ fn unjudged(
         registration.register,
         registration.kind,
         registration.created_at,
+        now,
     );
     let cursor = view.scanned.map(|cursor| cursor.id.height);
     let scan = match cursor {
@@ -248,16 +249,30 @@ fn unjudged(
     }
 }
 
+/// How far before a registration its payment may have come.
+#[must_use]
+pub const fn slack(kind: ChainKind) -> SpanMs {
+    match kind {
+        ChainKind::Bitcoin => BITCOIN_SLACK,
+        ChainKind::Ethereum => ETHEREUM_SLACK,
+    }
+}
+
 /// Where the past of a payment starts: where the request says, or early enough for everything
 /// that may have come since it was written.
+///
+/// A gateway's clock may be ahead: what came before `now` is in the past in any case.
 #[must_use]
-pub fn scan_from(register: &Register, kind: ChainKind, created_at: UnixMs) -> ScanFrom {
-    register.scan_from.unwrap_or_else(|| {
-        ScanFrom::Time(match kind {
-            ChainKind::Bitcoin => created_at.minus(BITCOIN_SLACK),
-            ChainKind::Ethereum => created_at.minus(ETHEREUM_SLACK),
-        })
-    })
+pub fn scan_from(
+    register: &Register,
+    kind: ChainKind,
+    created_at: UnixMs,
+    now: UnixMs,
+) -> ScanFrom {
+    let since = created_at.min(now);
+    register
+        .scan_from
+        .unwrap_or_else(|| ScanFrom::Time(since.minus(slack(kind))))
 }
 
 const fn nothing_yet(terms: &Terms) -> Judgement {

@@ -1,6 +1,6 @@
 //! Commit first, believe after: the only place where the watcher's memory changes.
 
-use super::{Watcher, plan::Plan};
+use super::{Watcher, judge::judged_until, plan::Plan};
 use crate::{
     clock::Now,
     domain::{
@@ -186,11 +186,11 @@ impl Watcher {
     pub(super) fn unwatch_ended(&mut self, now: Now) -> Result<(), StoreError> {
         for at in 0..self.chains.len() {
             let view = &self.chain(at).view;
-            let Some(polled) = view.polled_at else {
+            if view.polled_at.is_none() {
                 continue;
-            };
+            }
             let name = view.name.clone();
-            let until = polled.min(now.wall);
+            let until = judged_until(view).min(now.wall);
             for ended in self.store.end_watches(&name, until, UNWATCH_MAX)? {
                 self.index
                     .remove(&ended.chain, &ended.destination, ended.payment);

@@ -50,10 +50,12 @@ impl Watcher {
                 chain,
                 facts,
                 &Disconnected::default(),
-                self.seen_at(chain, now.wall, now),
+                self.seen_at(chain, now.wall, Some(facts.block), now),
                 &mut touched,
             )?;
         }
+        touched.keep_loaded(self.store.load(&touched.unloaded())?);
+        touched.leave_to_those_who_look();
         let scan = cover(batch.covers, to, &mut touched);
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);

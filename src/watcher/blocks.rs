@@ -61,8 +61,8 @@ impl Watcher {
             None => Disconnected::default(),
         };
         self.touch_not_deep_any_more(chain, &view, &mut touched)?;
-        let seen_at = self.seen_at(chain, now.wall, now);
         for facts in blocks {
+            let seen_at = self.seen_at(chain, now.wall, Some(facts.block), now);
             self.touch_block(chain, facts, &gone, seen_at, &mut touched)?;
         }
         self.touch_due(&view, &mut touched, &mut plan)?;

@@ -68,6 +68,16 @@ impl ClockGuard {
     }
 }
 
+/// The earliest that it can be when a block with this time is there: a miner of Bitcoin may set it
+/// two hours ahead, on Ethereum nobody accepts a block from the future.
+#[must_use]
+pub fn earliest(kind: ChainKind, block: UnixMs) -> UnixMs {
+    match kind {
+        ChainKind::Bitcoin => block.minus(BITCOIN_HEAD_WITHIN),
+        ChainKind::Ethereum => block,
+    }
+}
+
 /// Whether a chain's head agrees with the wall clock, so that the chain may give verdicts again.
 #[must_use]
 pub fn agrees(kind: ChainKind, wall: UnixMs, head: UnixMs) -> bool {

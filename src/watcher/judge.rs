@@ -63,7 +63,7 @@ const fn gives_verdicts(view: &ChainView) -> bool {
 
 /// Up to when deadlines can be judged: the last full poll began then, and on Ethereum the head is
 /// that far too.
-fn judged_until(view: &ChainView) -> UnixMs {
+pub(super) fn judged_until(view: &ChainView) -> UnixMs {
     let polled = view.polled_at.unwrap_or(UnixMs(0));
     match view.kind {
         ChainKind::Bitcoin => polled,

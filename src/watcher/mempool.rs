@@ -32,7 +32,7 @@ impl Watcher {
         let mut plan = Plan::new(now.wall);
         let mut touched = Touched::default();
         for arrived in &news.arrived {
-            let seen_at = self.seen_at(chain, arrived.first_seen_at, now);
+            let seen_at = self.seen_at(chain, arrived.first_seen_at, None, now);
             self.touch_arrived(chain, arrived, seen_at, &mut touched)?;
         }
         let mut view = chain.view.clone();

@@ -34,7 +34,9 @@ pub use open::{Settings, was_tagged};
 use crate::{
     chain::{Ask, ChainInput, SourceError},
     clock::{Clock, Now},
-    domain::{asset::ChainName, register::Defaults, time::UnixMs, view::ChainView},
+    domain::{
+        asset::ChainName, block::BlockRef, register::Defaults, time::UnixMs, view::ChainView,
+    },
     health::Health,
     metrics::Metrics,
     store::{Store, StoreError},
@@ -248,8 +250,16 @@ impl Watcher {
         chain.trouble(view, now.monotonic_ms).or(clock)
     }
 
-    /// When something was seen, by a clock that may be in doubt.
-    fn seen_at(&self, chain: &ChainState, told: UnixMs, now: Now) -> UnixMs {
+    /// When something was seen that came after `block`, by a clock that may be in doubt or behind.
+    fn seen_at(
+        &self,
+        chain: &ChainState,
+        told: UnixMs,
+        block: Option<BlockRef>,
+        now: Now,
+    ) -> UnixMs {
+        let earliest = block.map(|block| clock_guard::earliest(chain.spec.kind, block.time));
+        let told = earliest.map_or(told, |earliest| told.max(earliest));
         match chain.suspended_at {
             Some(_) => told.max(self.clock_guard.latest(now)),
             None => told,

@@ -315,7 +315,7 @@ impl Watcher {
         }
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
-        let from = register::scan_from(body, chain.spec.kind, request.created_at);
+        let from = register::scan_from(body, chain.spec.kind, request.created_at, now.wall);
         let registration = Registration {
             nothing_before: chain.had_nothing_since(from, &destination),
             key: PaymentKey(overlay.next_key),

@@ -59,6 +59,30 @@ impl Touched {
             .extend(payments.into_iter().map(|payment| (payment.key, payment)));
     }
 
+    /// Of blocks that are scanned for some payments, the others take nothing new: what lies before
+    /// their own start is not theirs, and what they know is recorded.
+    pub fn leave_to_those_who_look(&mut self) {
+        for (key, observed) in &mut self.facts {
+            let Some(payment) = self.loaded.get(key) else {
+                continue;
+            };
+            observed.retain(|seen| match &seen.fact {
+                Fact::Mined { credit, block, .. } => {
+                    let mut rows = payment.transfers.iter();
+                    payment.scan.looks_at(block, payment.kind)
+                        || rows.any(|row| row.is(credit.txid, &credit.position))
+                }
+                Fact::Disconnected { .. }
+                | Fact::Seen { .. }
+                | Fact::Evicted { .. }
+                | Fact::Replaced { .. }
+                | Fact::Conflicted { .. }
+                | Fact::Scanned { .. }
+                | Fact::ScanRefused { .. } => true,
+            });
+        }
+    }
+
     /// Whether a payment is touched.
     pub fn contains(&self, key: PaymentKey) -> bool {
         self.facts.contains_key(&key)

@@ -15,6 +15,10 @@ use crate::{
 };
 use std::collections::VecDeque;
 
+/// A scan that fails this often in a row, while the tip is followed, is given back as refused:
+/// others wait behind it.
+const FAILURES_MAX: u32 = 10;
+
 /// One scan of the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Backfill {
@@ -22,6 +26,8 @@ pub(super) struct Backfill {
     from: ScanFrom,
     to: Height,
     stage: Stage,
+    /// How often it failed since it last went on.
+    failures: u32,
     /// The blocks of our chain to scan, ascending, as far as they are known and not done.
     blocks: VecDeque<BlockRef>,
 }
@@ -54,6 +60,7 @@ impl Backfill {
             from,
             to,
             stage: Stage::Waiting,
+            failures: 0,
             blocks: VecDeque::new(),
         }
     }
@@ -123,6 +130,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let batch = job.batch;
         match self.work(&mut job).await {
             Ok(Progress::More) => {
+                job.failures = 0;
                 self.asks.backfill = Some(job);
                 Ok(true)
             }
@@ -132,7 +140,14 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                 self.tell(refused).await?;
                 Ok(false)
             }
+            Err(Halt::Source(error)) if job.failures >= FAILURES_MAX => {
+                let message = format!("gave up after {FAILURES_MAX} attempts: {error}");
+                let refused = ChainInput::BackfillRefused { batch, message };
+                self.tell(refused).await?;
+                Err(error.into())
+            }
             Err(halt) => {
+                job.failures = job.failures.saturating_add(1);
                 self.asks.backfill = Some(job);
                 Err(halt)
             }

@@ -233,7 +233,11 @@ fn replace(transfer: &mut Transfer, by: TxId, takes_over: bool) {
 
 fn conflict(transfer: &mut Transfer, by: TxId, block: BlockRef) {
     match transfer.place {
-        Place::Block(_) => {}
+        Place::Block(_)
+        | Place::Replaced {
+            confirmed_in: Some(_),
+            ..
+        } => {}
         Place::Mempool | Place::Evicted | Place::Orphaned | Place::Replaced { .. } => {
             transfer.place = Place::Replaced {
                 by,

@@ -85,7 +85,10 @@ impl<'a> Gate<'a> {
     /// # Errors
     /// What to wait for.
     pub fn passed(&self, at: UnixMs) -> Result<(), Wait> {
+        // A time that has not come yet was told by a clock that was wrong then, and every poll
+        // since that clock was mended is later.
         let registered_at = self.payment.history.registered_at;
+        let registered_at = registered_at.filter(|registered| *registered <= self.now);
         let at = registered_at.map_or(at, |registered| at.max(registered));
         let polled = self.view.polled_at.is_some_and(|polled| polled > at);
         if self.now > at && polled {

@@ -197,6 +197,45 @@ fn dust_between_two_replacements_does_not_make_the_last_one_late() {
 }
 
 #[test]
+fn a_replacement_of_several_is_as_early_as_the_last_of_them() {
+    for (setup, seen, outcome) in [
+        ("BTC 0.4 policy=sum", "a=0.2@x c=0.2@y", "paid/exact"),
+        (
+            "BTC 0.4 policy=sum",
+            "a=0.2@x c=0.1@y",
+            "invalid/double_spent",
+        ),
+        // The same money twice is no more money.
+        ("BTC 0.4", "a=0.2@x\nsee c=0.2@x", "invalid/double_spent"),
+    ] {
+        check(
+            setup,
+            &format!("see {seen}\nwait 2h\nmine b=0.4@x,y\nblocks 1 => {outcome}"),
+        );
+    }
+}
+
+#[test]
+fn a_replacement_inherits_for_as_long_as_unconfirmed_money_is_waited_for() {
+    for (wait, outcome) in [("23h", "paid/exact"), ("25h", "invalid/late")] {
+        check(
+            "BTC 0.4",
+            &format!(
+                "see a=0.4@x\nreplace a z\nwait {wait}\nsee b=0.4@x\nmine b\nblocks 1 => {outcome}"
+            ),
+        );
+    }
+}
+
+#[test]
+fn what_a_strangers_block_has_ended_passes_nothing_on() {
+    check(
+        "BTC 0.4",
+        "see a=0.4@x,y\nconflict a z => invalid/double_spent\nwait 2h\nmine b=0.4@y\nblocks 1 => invalid/double_spent a@replaced",
+    );
+}
+
+#[test]
 fn what_lies_between_two_replacements_does_not_matter() {
     for between in ["b=0.000001@x", "b=0.1@x", "b=0.1@x,y"] {
         check(

@@ -132,7 +132,8 @@ fn advance_scan(conn: &Connection, chain: i64, scan: ScanStep) -> Result<(), Fau
     conn.prepare_cached(
         "UPDATE payment SET scanned_to = min(max(coalesce(scanned_to, 0), ?2), scan_goal)
           WHERE chain_key = ?1 AND scanning = 1 AND scan_goal IS NOT NULL AND key <= ?3
-            AND held = 0 AND scan_refused = 0",
+            AND held = 0 AND scan_refused = 0
+            AND (scan_from_height IS NULL OR scan_from_height <= ?2)",
     )?
     .execute(params![chain, scan.to.0, scan.up_to.0])?;
     Ok(())

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     chain::ChainInput,
-    domain::{status::Status, time::SpanMs},
+    domain::{asset::ChainKind, status::Status, time::SpanMs},
 };
 
 const DAY: SpanMs = SpanMs::from_secs(86_400);
@@ -84,6 +84,27 @@ fn late_money_is_not_on_time_because_somebody_set_the_clock_back() {
     world.arrive(&Tx::paying(1));
     let seen_at = world.payment("a").transfers[0].first_seen_at;
     assert_eq!(seen_at, world.now().plus(SpanMs(MINUTE.0 * 20)));
+}
+
+#[test]
+fn a_clock_that_is_behind_does_not_make_late_money_early() {
+    let mut world = World::of(ChainKind::Ethereum);
+    world.register("a", 0);
+    world.wait(SpanMs(MINUTE.0 * 23));
+    world.mine(&[]);
+    world.poll();
+    assert_eq!(world.status_of("a"), Status::Expired);
+    let late = world.next_block(&[Tx::paying(1)]);
+    world.set_clock_forward(SpanMs(MINUTE.0 * -20));
+    let mut world = world.restart();
+    world.blocks.push(late.block);
+    world.give(ChainInput::Advance {
+        disconnect_to: None,
+        connected: vec![late],
+    });
+    world.mine(&[]);
+    world.poll();
+    assert_eq!(world.status_of("a"), Status::Invalid);
 }
 
 #[test]

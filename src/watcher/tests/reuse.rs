@@ -28,6 +28,12 @@ fn reused(kind: ChainKind) -> (World, BlockRef) {
     (world, block)
 }
 
+/// How many blocks stand from this one to the tip.
+fn depth(world: &World, block: BlockRef) -> usize {
+    let blocks = world.blocks.iter();
+    blocks.skip_while(|known| **known != block).count()
+}
+
 fn early() -> Tx {
     Tx::paying(1).of(TOO_LITTLE)
 }
@@ -49,8 +55,8 @@ fn block_of(payment: &Payment) -> Option<BlockRef> {
 #[test]
 fn a_reorg_that_mines_earlier_money_again_moves_it_where_it_belongs() {
     for kind in [ChainKind::Bitcoin, ChainKind::Ethereum] {
-        let (mut world, _) = reused(kind);
-        world.reorg(2, &[early()]);
+        let (mut world, block) = reused(kind);
+        world.reorg(depth(&world, block), &[early()]);
         assert_eq!(block_of(&world.payment("a")), Some(world.tip()), "{kind:?}");
         is_untouched(&world.payment("b"));
     }
@@ -59,8 +65,8 @@ fn a_reorg_that_mines_earlier_money_again_moves_it_where_it_belongs() {
 #[test]
 fn earlier_money_that_is_mined_again_later_stays_where_it_belongs() {
     for kind in [ChainKind::Bitcoin, ChainKind::Ethereum] {
-        let (mut world, _) = reused(kind);
-        world.roll_back(2);
+        let (mut world, block) = reused(kind);
+        world.roll_back(depth(&world, block));
         assert_eq!(block_of(&world.payment("a")), None);
         world.mine(&[early()]);
         assert_eq!(block_of(&world.payment("a")), Some(world.tip()), "{kind:?}");
@@ -105,8 +111,8 @@ fn the_first_scan_of_a_new_owner_leaves_earlier_money_alone() {
 
 #[test]
 fn a_new_credit_of_the_same_transaction_is_the_new_owners() {
-    let (mut world, _) = reused(ChainKind::Ethereum);
-    world.reorg(2, &[early().and(0, 1_500_000)]);
+    let (mut world, block) = reused(ChainKind::Ethereum);
+    world.reorg(depth(&world, block), &[early().and(0, 1_500_000)]);
     assert_eq!(block_of(&world.payment("a")), Some(world.tip()));
     assert_eq!(block_of(&world.payment("b")), Some(world.tip()));
     let amounts = ["a", "b"].map(|id| world.payment(id).judged.received);

@@ -2,12 +2,13 @@
 
 use super::{
     MINUTE,
-    world::{START, Tx, World, bitcoin, register_body},
+    world::{START, Tx, World, bitcoin, register_body, tx::facts},
 };
 use crate::{
     chain::{Ask, ChainInput},
     domain::{
-        block::{BlockRef, Height},
+        asset::ChainKind,
+        block::{BlockHash, BlockId, BlockRef, Height},
         facts::BlockFacts,
         payment::ScanFrom,
         request::Request,
@@ -389,4 +390,24 @@ fn a_start_by_height_is_answered_from_memory_too() {
             .count(),
         2
     );
+}
+
+#[test]
+fn a_scan_for_one_payment_brings_another_nothing_from_before_its_own_start() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.register("b", 1);
+    let block = BlockRef {
+        id: BlockId {
+            height: Height(60),
+            hash: BlockHash([60; 32]),
+        },
+        parent: BlockHash([59; 32]),
+        time: world.now(),
+    };
+    world.ask("rescan", "b", r#"{"scan_from": 50}"#);
+    let paid = [Tx::paying(1), Tx::paying(2).to(1)];
+    answer(&mut world, vec![facts(ChainKind::Bitcoin, block, &paid)]);
+    assert_eq!(world.payment("a").transfers, []);
+    assert_eq!(world.payment("b").transfers.len(), 1);
 }
