@@ -28,7 +28,8 @@ type Picture = BTreeMap<String, Row>;
 
 /// The rows of the one that the other does not have or has otherwise; empty when both say the same.
 pub fn differences(one: &Confirmd, other: &Confirmd) -> Vec<String> {
-    let (one, other) = (picture(one), picture(other));
+    let (mut one, mut other) = (picture(one), picture(other));
+    forget_reversals_on_the_way(&mut one, &mut other);
     let names = one
         .keys()
         .chain(other.keys().filter(|name| !one.contains_key(*name)));
@@ -36,6 +37,35 @@ pub fn differences(one: &Confirmd, other: &Confirmd) -> Vec<String> {
         .filter(|name| one.get(*name) != other.get(*name))
         .map(|name| format!("{name}: {}", columns(one.get(name), other.get(name))))
         .collect()
+}
+
+/// A node rolls back before it goes on, so that a block that stays has fewer confirmations for a moment. Who
+/// asks in that moment sees a `paid` reversed and paid again, who does not ask sees nothing.
+fn forget_reversals_on_the_way(one: &mut Picture, other: &mut Picture) {
+    for (name, row) in one {
+        let Some(twin) = other.get_mut(name) else {
+            continue;
+        };
+        if was_reversed(row) != was_reversed(twin) {
+            forget_reversal(row);
+            forget_reversal(twin);
+        }
+    }
+}
+
+fn was_reversed(row: &Row) -> bool {
+    let flags = row["flags"].as_str().unwrap_or_default();
+    flags.split(',').any(|flag| flag == "reversed")
+}
+
+fn forget_reversal(row: &mut Row) {
+    let flags = row["flags"].as_str().unwrap_or_default();
+    let kept: Vec<&str> = flags
+        .split(',')
+        .filter(|flag| *flag != "reversed")
+        .collect();
+    row["flags"] = json!(kept.join(","));
+    row["needs_review"] = Value::Null;
 }
 
 fn columns(one: Option<&Row>, other: Option<&Row>) -> String {
