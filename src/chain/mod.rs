@@ -105,6 +105,8 @@ pub struct MempoolNews {
     pub arrived: Vec<TxFacts>,
     /// The whole list, when it belongs to one stable tip and the node had loaded it.
     pub snapshot: Option<MempoolSnapshot>,
+    /// How many destinations of [`Ask::Unconfirmed`] this answers, oldest first; 0 for news.
+    pub answered: usize,
 }
 
 /// What a follower tells the watcher, in one sequence per chain.

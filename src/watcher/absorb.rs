@@ -27,7 +27,7 @@ impl Watcher {
             for kept in committed.kept {
                 self.keep(&mut plan.step, &kept);
             }
-            self.watch_again(committed.watched_again);
+            self.watch_again(committed.watched_again, plan.step.at);
         }
         self.absorb(plan);
         Ok(())
@@ -81,8 +81,11 @@ impl Watcher {
             tracing::warn!(data = entry.data.to_string(), "attention");
         }
         self.count_outcomes(&plan.step);
+        if let Some((chain, destinations)) = plan.answered {
+            self.asks.answered(&chain, destinations);
+        }
         for (chain, ask) in plan.asks {
-            self.asks.push(&chain, ask);
+            self.asks.push(&chain, ask, plan.step.at);
         }
     }
 

@@ -1,17 +1,29 @@
 //! Questions that wait for followers: one queue a chain, so that a chain that is down holds back
 //! only its own.
 
-use crate::{chain::Ask, domain::asset::ChainName};
-use std::collections::VecDeque;
+use crate::{
+    chain::Ask,
+    domain::{asset::ChainName, time::UnixMs},
+};
+use std::collections::{HashMap, VecDeque};
 
 /// Questions by chain. Each queue holds at most one of each kind beside scans of the past, of
 /// which only the latest counts: its size follows the registrations that wait.
 #[derive(Debug, Default)]
-pub(super) struct Asks(Vec<(ChainName, VecDeque<Ask>)>);
+pub(super) struct Asks {
+    queues: Vec<(ChainName, VecDeque<Ask>)>,
+    /// Destinations whose unconfirmed money was asked for and not answered yet: since when, and
+    /// how many.
+    unanswered: HashMap<ChainName, VecDeque<(UnixMs, usize)>>,
+}
 
 impl Asks {
     /// Adds a question, joined with one of its kind that still waits.
-    pub fn push(&mut self, chain: &ChainName, ask: Ask) {
+    pub fn push(&mut self, chain: &ChainName, ask: Ask, at: UnixMs) {
+        if let Ask::Unconfirmed(destinations) = &ask {
+            let unanswered = self.unanswered.entry(chain.clone()).or_default();
+            unanswered.push_back((at, destinations.len()));
+        }
         let queue = self.queue(chain);
         match ask {
             Ask::Unconfirmed(more) => match queue.iter_mut().find_map(unconfirmed) {
@@ -28,6 +40,27 @@ impl Asks {
         }
     }
 
+    /// The follower told what is known of that many destinations.
+    pub fn answered(&mut self, chain: &ChainName, mut destinations: usize) {
+        let Some(unanswered) = self.unanswered.get_mut(chain) else {
+            return;
+        };
+        while let Some((at, count)) = unanswered.pop_front() {
+            if count > destinations {
+                unanswered.push_front((at, count.saturating_sub(destinations)));
+                return;
+            }
+            destinations = destinations.saturating_sub(count);
+        }
+    }
+
+    /// Since when destinations wait for what is known of their unconfirmed money: a poll brings
+    /// only what is new, so none of them is judged by a poll before it is answered.
+    pub fn unanswered_since(&self, chain: &ChainName) -> Option<UnixMs> {
+        let unanswered = self.unanswered.get(chain)?;
+        unanswered.iter().map(|(at, _)| *at).min()
+    }
+
     /// The oldest question for a chain.
     pub fn pop(&mut self, chain: &ChainName) -> Option<Ask> {
         self.queue(chain).pop_front()
@@ -39,16 +72,16 @@ impl Asks {
     }
 
     fn queue(&mut self, chain: &ChainName) -> &mut VecDeque<Ask> {
-        let at = self.0.iter().position(|(name, _)| name == chain);
+        let at = self.queues.iter().position(|(name, _)| name == chain);
         let at = at.unwrap_or_else(|| {
-            self.0.push((chain.clone(), VecDeque::new()));
-            self.0.len().saturating_sub(1)
+            self.queues.push((chain.clone(), VecDeque::new()));
+            self.queues.len().saturating_sub(1)
         });
         #[expect(
             clippy::indexing_slicing,
             reason = "the place was found or made just above"
         )]
-        &mut self.0[at].1
+        &mut self.queues[at].1
     }
 }
 

@@ -136,7 +136,7 @@ impl Watcher {
         let name = chain.spec.name.clone();
         tracing::info!(chain = %name, from = ?scan.from, to = %scan.goal, payments = scan.payments, "scanning past blocks for late registrations");
         self.batches = batch.id;
-        self.asks.push(&name, ask);
+        self.asks.push(&name, ask, now.wall);
         self.chain_mut(at).scans.under_way = Some(batch);
         Ok(())
     }

@@ -42,6 +42,9 @@ impl Watcher {
             plan.asks
                 .extend(vanished(chain, snapshot).map(|ask| (chain.spec.name.clone(), ask)));
         }
+        if news.answered > 0 {
+            plan.answered = Some((chain.spec.name.clone(), news.answered));
+        }
         plan.view = Some((at, view));
         Ok(plan)
     }

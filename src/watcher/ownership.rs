@@ -127,14 +127,14 @@ impl Watcher {
 
     /// Looks out for addresses that payments took again: what their mempool holds already is
     /// asked for, as for a new payment.
-    pub(super) fn watch_again(&mut self, again: Vec<Watched>) {
+    pub(super) fn watch_again(&mut self, again: Vec<Watched>, at: UnixMs) {
         for watched in again {
             self.index
                 .insert(&watched.chain, &watched.destination, watched.payment);
             let place = self.place(&watched.chain);
             if place.is_some_and(|at| self.chain(at).spec.kind.has_mempool()) {
                 let ask = Ask::Unconfirmed(vec![watched.destination]);
-                self.asks.push(&watched.chain, ask);
+                self.asks.push(&watched.chain, ask, at);
             }
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub view: Option<(usize, ChainView)>,
     /// What to ask of followers afterwards.
     pub asks: Vec<(ChainName, Ask)>,
+    /// How many destinations' unconfirmed money the input tells of: chain and number.
+    pub answered: Option<(ChainName, usize)>,
     /// Requests that still wait for their chain.
     pub waiting: Option<WaitingRequests>,
     /// A chain's scans of the past afterwards.
@@ -42,6 +44,7 @@ impl Plan {
             step: Step::new(at),
             view: None,
             asks: Vec::new(),
+            answered: None,
             waiting: None,
             scans: None,
             outgrown: BTreeSet::new(),

@@ -6,7 +6,7 @@ use crate::{
     clock::Now,
     domain::{
         event::{Entry, EventKind},
-        time::UnixMs,
+        time::{SpanMs, UnixMs},
         view::{ChainView, FreezeReason},
     },
     store::StoreError,
@@ -30,7 +30,9 @@ impl Watcher {
         {
             // A poll from before the clock was moved says nothing about deadlines.
             if chain.suspended_at.is_none() && began_at <= now.wall {
-                view.polled_at = view.polled_at.max(Some(began_at));
+                let unanswered = self.asks.unanswered_since(&chain.spec.name);
+                let before = unanswered.map_or(began_at, |since| since.minus(SpanMs(1)));
+                view.polled_at = view.polled_at.max(Some(began_at.min(before)));
             }
             settle_tags(&mut view, status);
         }

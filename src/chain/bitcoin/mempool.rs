@@ -151,7 +151,11 @@ pub(super) async fn news<T: Transport>(
         began_at,
         txids: Arc::clone(&pool.txids),
     });
-    Ok(MempoolNews { arrived, snapshot })
+    Ok(MempoolNews {
+        arrived,
+        snapshot,
+        answered: 0,
+    })
 }
 
 /// What could be fetched, and what stopped it.

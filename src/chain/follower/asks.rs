@@ -71,22 +71,28 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let answer = match ask {
             Ask::Spenders(vanished) => self.spenders(vanished).await,
             Ask::Unconfirmed(destinations) => {
-                let arrived = self.source.unconfirmed(destinations).await;
-                let news = |arrived| MempoolNews {
-                    arrived,
-                    snapshot: None,
+                let arrived = match self.source.unconfirmed(destinations).await {
+                    Err(SourceError::Permanent(problem)) => {
+                        // Whoever waits for the answer must not wait for ever.
+                        dropped(&problem);
+                        Ok(Vec::new())
+                    }
+                    arrived => arrived,
                 };
-                arrived.map(|arrived| ChainInput::Mempool(news(arrived)))
+                arrived.map(|arrived| {
+                    ChainInput::Mempool(MempoolNews {
+                        arrived,
+                        snapshot: None,
+                        answered: destinations.len(),
+                    })
+                })
             }
             Ask::Backfill { .. } => return Ok(()),
         };
         match answer {
             Ok(input) => self.tell(input).await,
             Err(SourceError::Permanent(message)) => {
-                warn!(
-                    problem = message,
-                    "the source cannot answer the watcher; the ask is dropped"
-                );
+                dropped(&message);
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -115,4 +121,11 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let answers = answers.collect();
         Ok(ChainInput::Spenders { answers })
     }
+}
+
+fn dropped(problem: &str) {
+    warn!(
+        problem,
+        "the source cannot answer the watcher; the ask is dropped"
+    );
 }

@@ -106,3 +106,33 @@ fn unconfirmed_money_is_looked_after_beyond_the_watch_window() {
     });
     assert_eq!(world.payment("a").transfers[0].place, Place::Evicted);
 }
+
+#[test]
+fn no_poll_ends_a_payment_before_it_is_told_what_the_mempool_held() {
+    let mut world = World::new();
+    let created = world.row("register", "a", &register_body(0));
+    world.wait(SpanMs(MINUTE.0 * 30));
+    world.give_rows(vec![created]);
+    for (_, ask) in world.asks_unanswered() {
+        if let Ask::Backfill { batch, to, .. } = ask {
+            let blocks = Vec::new();
+            world.give(ChainInput::Backfill { batch, blocks, to });
+        }
+    }
+    world.wait(MINUTE);
+    world.poll_alone();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::New);
+    let told = crate::chain::MempoolNews {
+        arrived: Vec::new(),
+        snapshot: None,
+        answered: 1,
+    };
+    world.give(ChainInput::Mempool(told));
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::New, "that poll began before");
+    world.wait(MINUTE);
+    world.poll_alone();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::Expired);
+}

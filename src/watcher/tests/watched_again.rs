@@ -37,7 +37,7 @@ fn ask(world: &mut World, kind: &str, body: &str) -> String {
     let row = world.row(kind, "a", body);
     let id = row.request_id.clone();
     world.give_rows(vec![row]);
-    world.poll();
+    world.poll_alone();
     world.code_of(&id)
 }
 

@@ -145,8 +145,19 @@ impl World {
         }
     }
 
-    /// The node answers and a full poll ends.
+    /// The follower answers what it can, the node answers, and a full poll ends.
     pub fn poll(&mut self) {
+        for (name, ask) in self.asks_unanswered().into_iter().rev() {
+            self.answer_unconfirmed(&ask);
+            if !matches!(ask, Ask::Unconfirmed(_)) {
+                self.watcher.retry_ask(&name, ask);
+            }
+        }
+        self.poll_alone();
+    }
+
+    /// The node answers and a full poll ends, before anything that was asked is answered.
+    pub fn poll_alone(&mut self) {
         let (status, began_at) = (self.status(), self.now());
         self.give(ChainInput::Status(status.clone()));
         self.give(ChainInput::Polled { began_at, status });
@@ -221,6 +232,7 @@ impl World {
         self.give(ChainInput::Mempool(MempoolNews {
             arrived: vec![arrived],
             snapshot: None,
+            answered: 0,
         }));
     }
 
@@ -235,6 +247,7 @@ impl World {
                 began_at: self.now(),
                 txids: txids.into(),
             }),
+            answered: 0,
         }));
     }
 
@@ -279,9 +292,28 @@ impl World {
         }
     }
 
+    /// What is asked; what is known of unconfirmed money is answered with nothing.
     pub fn asks(&mut self) -> Vec<(ChainName, Ask)> {
+        let asks = self.asks_unanswered();
+        for (_, ask) in &asks {
+            self.answer_unconfirmed(ask);
+        }
+        asks
+    }
+
+    pub fn asks_unanswered(&mut self) -> Vec<(ChainName, Ask)> {
         let name = self.name();
         std::iter::from_fn(|| Some((name.clone(), self.watcher.next_ask(&name)?))).collect()
+    }
+
+    fn answer_unconfirmed(&mut self, ask: &Ask) {
+        if let Ask::Unconfirmed(destinations) = ask {
+            self.give(ChainInput::Mempool(MempoolNews {
+                arrived: Vec::new(),
+                snapshot: None,
+                answered: destinations.len(),
+            }));
+        }
     }
 
     pub fn ask(&mut self, kind: &str, id: &str, body: &str) {

@@ -388,6 +388,7 @@ impl ChainSource for FakeSource {
             txids,
         };
         Ok(MempoolNews {
+            answered: 0,
             arrived: std::mem::take(transactions),
             snapshot: (!loading).then_some(snapshot),
         })

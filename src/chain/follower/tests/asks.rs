@@ -88,5 +88,5 @@ async fn an_ask_that_the_node_can_never_answer_does_not_hold_up_the_next() {
     bench.follower.ask(unconfirmed());
     bench.follower.ask(Ask::Spenders(vec![(txid(1), vec![])]));
     assert_eq!(bench.follower.serve().await, Ok(false));
-    assert_eq!(bench.watcher.told(), ["spenders 1"]);
+    assert_eq!(bench.watcher.told(), ["mempool +0", "spenders 1"]);
 }
