@@ -100,7 +100,7 @@ family_list! {
     reorgs_total: Counter["chain"];
     /// Blocks that left the best chain at once.
     reorg_depth_blocks: Histogram["chain"] in DEPTHS;
-    /// Calls to nodes.
+    /// Requests to nodes; a batch counts once, by its first method.
     rpc_requests_total: Counter["chain", "endpoint", "method", "outcome"];
     /// How long calls to nodes take.
     rpc_request_duration_seconds: Histogram["chain"] in RPC_SECONDS;
@@ -112,11 +112,11 @@ family_list! {
     transitions_total: Counter["asset", "to"];
     /// Transitions that the database refused: each is a defect of this program.
     transitions_refused_total: Counter[];
-    /// From a transaction being there to its being recorded.
+    /// From a block's own time to its money being recorded, where a block brought it first.
     detection_delay_seconds: Histogram["asset"] in DETECTION_SECONDS;
     /// From the first sight of a payment's money to `paid`.
     paid_delay_seconds: Histogram["asset"] in PAID_SECONDS;
-    /// What looked like a credit and was none.
+    /// What looked like a credit and was none, on the whole chain, whoever was meant.
     ignored_transfers_total: Counter["reason"];
     /// Requests from the inbox that got an outcome.
     requests_total: Counter["kind", "outcome"];

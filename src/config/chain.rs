@@ -24,6 +24,14 @@ const KNOWN_GENESIS: &[(u64, &str)] = &[
         "d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
     ),
     (
+        17_000,
+        "b5f7f912443c940f21fd611f12828d75b534364ed9e95ca4e307729a4661bde4",
+    ),
+    (
+        560_048,
+        "bbe312868b376a3001692a646dd2d7d1e4406380dfd86b98aa8a34d1557c971b",
+    ),
+    (
         11_155_111,
         "25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9",
     ),
@@ -255,7 +263,9 @@ fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
     })
 }
 
-fn known_genesis(chain_id: u64) -> Option<BlockHash> {
+/// The genesis block of a public EVM network (go-ethereum, `params/config.go`).
+#[must_use]
+pub fn known_genesis(chain_id: u64) -> Option<BlockHash> {
     let known = KNOWN_GENESIS.iter().find(|(id, _)| *id == chain_id);
     known.and_then(|(_, hash)| BlockHash::from_hex(hash))
 }

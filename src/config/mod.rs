@@ -19,6 +19,7 @@ use crate::domain::{
 use secrecy::SecretString;
 use std::{net::SocketAddr, path::PathBuf};
 
+pub use chain::known_genesis;
 pub use keys::Keys;
 pub use report::{ConfigErrors, Problem};
 pub use value::{percent_decoded, span};
@@ -92,7 +93,7 @@ pub struct BitcoinNode {
     pub auth: BitcoinAuth,
     /// Whether blocks are fetched over REST (`-rest=1`) at the same address.
     pub rest: bool,
-    /// Whether a node without REST is asked over JSON-RPC instead.
+    /// Whether `check` accepts a node without REST; the daemon asks it over JSON-RPC in any case.
     pub rest_fallback: bool,
     /// A ZMQ publisher that may wake the loop.
     pub zmq: Option<String>,

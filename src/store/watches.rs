@@ -61,16 +61,6 @@ impl Store {
         })
     }
 
-    /// How many addresses are watched.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn watched_count(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM payment WHERE watching = 1";
-        let count: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
     /// Gives up addresses of a chain whose watch window is over, at most `limit`, and says which.
     /// Until this is called an address stays its payment's: call it before registering.
     ///

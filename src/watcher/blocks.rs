@@ -144,12 +144,9 @@ impl Watcher {
                 continue;
             };
             let unconfirmed = chain.unconfirmed.spenders(&spend.outpoint);
-            let ours = unconfirmed.iter().copied().flat_map(|txid| {
-                chain
-                    .unconfirmed
-                    .payments(txid)
-                    .iter()
-                    .map(move |key| (txid, *key))
+            let ours = unconfirmed.flat_map(|txid| {
+                let payments = chain.unconfirmed.payments(txid);
+                payments.map(move |key| (txid, key))
             });
             let disconnected = gone
                 .spenders

@@ -57,15 +57,15 @@ impl Watcher {
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
         for input in &arrived.inputs {
-            let spenders = chain.unconfirmed.spenders(input).iter().copied();
+            let spenders = chain.unconfirmed.spenders(input);
             let replaced = spenders.filter(|txid| *txid != arrived.txid);
             let payments = replaced.flat_map(|txid| {
-                let payments = chain.unconfirmed.payments(txid).iter();
+                let payments = chain.unconfirmed.payments(txid);
                 payments.map(move |key| (txid, key))
             });
             for (replaced, key) in payments {
                 touched.add(
-                    *key,
+                    key,
                     Fact::Replaced {
                         txid: replaced,
                         by: arrived.txid,
@@ -121,7 +121,7 @@ impl Watcher {
                 None => Fact::Evicted { txid: *txid },
             };
             for key in chain.unconfirmed.payments(*txid) {
-                touched.add(*key, fact.clone());
+                touched.add(key, fact.clone());
             }
         }
         let mut view = chain.view.clone();

@@ -6,21 +6,21 @@ use crate::domain::{
     payment::{Payment, PaymentKey},
     transfer::{Place, Transfer},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Unconfirmed transactions that pay watched addresses on one chain. Its size follows the open
 /// payments, not the mempool.
 #[derive(Debug, Default)]
 pub struct Unconfirmed {
     transactions: BTreeMap<TxId, Relevant>,
-    spenders: HashMap<OutPoint, Vec<TxId>>,
+    spenders: HashMap<OutPoint, BTreeSet<TxId>>,
 }
 
 /// One unconfirmed transaction.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Relevant {
     /// The payments that it pays.
-    pub payments: Vec<PaymentKey>,
+    pub payments: BTreeSet<PaymentKey>,
     /// What it spends.
     pub inputs: Vec<OutPoint>,
     /// Whether it is believed to be in the mempool, rather than known to be gone.
@@ -50,17 +50,12 @@ impl Unconfirmed {
     ) {
         let relevant = self.transactions.entry(txid).or_default();
         relevant.in_mempool = in_mempool;
-        if !relevant.payments.contains(&payment) {
-            relevant.payments.push(payment);
-        }
+        relevant.payments.insert(payment);
         if relevant.inputs.is_empty() {
             relevant.inputs = inputs.to_vec();
         }
         for input in inputs {
-            let spenders = self.spenders.entry(*input).or_default();
-            if !spenders.contains(&txid) {
-                spenders.push(txid);
-            }
+            self.spenders.entry(*input).or_default().insert(txid);
         }
     }
 
@@ -68,14 +63,14 @@ impl Unconfirmed {
         let Some(relevant) = self.transactions.get_mut(&txid) else {
             return;
         };
-        relevant.payments.retain(|known| *known != payment);
+        relevant.payments.remove(&payment);
         if !relevant.payments.is_empty() {
             return;
         }
         let gone = self.transactions.remove(&txid).unwrap_or_default();
         for input in gone.inputs {
             if let Some(spenders) = self.spenders.get_mut(&input) {
-                spenders.retain(|spender| *spender != txid);
+                spenders.remove(&txid);
                 if spenders.is_empty() {
                     self.spenders.remove(&input);
                 }
@@ -97,17 +92,14 @@ impl Unconfirmed {
 
     /// The transactions of ours that spend this output: more than one when they replace each
     /// other.
-    #[must_use]
-    pub fn spenders(&self, outpoint: &OutPoint) -> &[TxId] {
-        self.spenders.get(outpoint).map_or(&[], Vec::as_slice)
+    pub fn spenders(&self, outpoint: &OutPoint) -> impl Iterator<Item = TxId> {
+        self.spenders.get(outpoint).into_iter().flatten().copied()
     }
 
     /// The payments that a transaction pays.
-    #[must_use]
-    pub fn payments(&self, txid: TxId) -> &[PaymentKey] {
-        self.transactions
-            .get(&txid)
-            .map_or(&[], |relevant| &relevant.payments)
+    pub fn payments(&self, txid: TxId) -> impl Iterator<Item = PaymentKey> {
+        let relevant = self.transactions.get(&txid).into_iter();
+        relevant.flat_map(|relevant| relevant.payments.iter().copied())
     }
 
     /// Transactions believed to be in the mempool that a complete, sorted list of it lacks.

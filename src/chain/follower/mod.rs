@@ -42,7 +42,6 @@ use crate::{
     },
 };
 use std::{future::Future, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
 
 pub use finality::Finality;
 pub use poll::Standing;
@@ -96,25 +95,6 @@ pub trait Sink: Send + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the watcher is gone")]
 pub struct Gone;
-
-/// The watcher's queue, which several followers share.
-///
-/// The watcher must never wait for room in a follower's queue of asks (`try_send`), because a
-/// follower waits for room in this one.
-#[derive(Debug)]
-pub struct ToWatcher {
-    /// Whose inputs these are.
-    pub chain: ChainName,
-    /// The queue; a handful of places is enough, since each may hold several megabytes of facts.
-    pub inputs: mpsc::Sender<(ChainName, ChainInput)>,
-}
-
-impl Sink for ToWatcher {
-    async fn deliver(&mut self, input: ChainInput) -> Result<(), Gone> {
-        let input = (self.chain.clone(), input);
-        self.inputs.send(input).await.map_err(|_| Gone)
-    }
-}
 
 /// Why a poll ended early.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
