@@ -11,7 +11,9 @@ pub mod health;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+pub mod random;
 #[cfg(test)]
 mod reference;
+pub mod sandbox;
 pub mod store;
 pub mod watcher;

@@ -6,11 +6,12 @@ use std::{
 };
 
 /// Every top module and its floor; an import goes to a lower floor, or sideways where listed.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 17] = [
     ("main", 6),
     ("cli", 5),
     ("daemon", 4),
     ("watcher", 3),
+    ("sandbox", 3),
     ("chain", 2),
     ("store", 2),
     ("config", 2),
@@ -21,6 +22,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("metrics", 1),
     ("health", 1),
     ("crash", 1),
+    ("random", 1),
     ("lib", 7),
 ];
 

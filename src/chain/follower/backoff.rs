@@ -1,5 +1,6 @@
 //! How long to wait before trying again: doubling, with repeatable jitter.
 
+use crate::random::Random;
 use std::time::Duration;
 
 /// The first wait after a failure.
@@ -16,14 +17,14 @@ const PERMANENT: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
     failures: u32,
-    state: u64,
+    random: Random,
 }
 
 impl Backoff {
     pub(super) const fn new(seed: u64) -> Self {
         Self {
             failures: 0,
-            state: seed,
+            random: Random::new(seed),
         }
     }
 
@@ -47,17 +48,8 @@ impl Backoff {
 
     fn jittered(&mut self, span: Duration) -> Duration {
         let half = span / 2;
-        let parts = u32::try_from(self.random() % 1_024).unwrap_or(0);
+        let parts = u32::try_from(self.random.below(1_024)).unwrap_or(0);
         half.saturating_add(half.saturating_mul(parts) / 1_024)
-    }
-
-    /// `SplitMix64` (Steele, Lea, Flood 2014): tiny, and good enough for jitter.
-    const fn random(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 
