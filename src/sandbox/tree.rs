@@ -40,6 +40,11 @@ impl<B: Linked> Tree<B> {
         self.blocks.get(&hash)
     }
 
+    /// A block by its hash, to be changed in what does not identify it.
+    pub fn get_mut(&mut self, hash: BlockHash) -> Option<&mut B> {
+        self.blocks.get_mut(&hash)
+    }
+
     /// A block and all below it, downwards.
     pub fn down_from(&self, hash: BlockHash) -> impl Iterator<Item = &B> {
         let first = self.get(hash);
@@ -65,10 +70,10 @@ impl Branch {
 
     /// Makes this the branch that ends in `head`; costs what differs. Does nothing when the tree
     /// has no such block.
-    pub fn switch<B: Linked>(&mut self, tree: &Tree<B>, head: BlockHash) {
-        let mut new = Vec::new();
-        let mut bottom = self.first;
+    pub fn switch<B: Linked>(&mut self, tree: &Tree<B>, head: BlockHash) -> Switched {
+        let mut joined = Vec::new();
         let mut fork = None;
+        let mut bottom = self.first;
         for block in tree.down_from(head) {
             let id = block.reference().id;
             if self.at(id.height) == Some(id.hash) {
@@ -76,20 +81,25 @@ impl Branch {
                 break;
             }
             bottom = id.height.0;
-            new.push(id.hash);
+            joined.push(id.hash);
         }
-        if new.is_empty() && fork.is_none() {
-            return;
+        if joined.is_empty() && fork.is_none() {
+            return Switched::default();
         }
-        if let Some(fork) = fork {
-            let kept = fork.0.saturating_sub(self.first).saturating_add(1);
-            let kept = usize::try_from(kept).unwrap_or(usize::MAX);
-            self.hashes.truncate(kept);
-        } else {
-            self.hashes.clear();
+        joined.reverse();
+        let left = self.cut_above(fork, bottom);
+        self.hashes.extend(&joined);
+        Switched { left, joined }
+    }
+
+    fn cut_above(&mut self, fork: Option<Height>, bottom: u32) -> Vec<BlockHash> {
+        let Some(fork) = fork else {
             self.first = bottom;
-        }
-        self.hashes.extend(new.into_iter().rev());
+            return std::mem::take(&mut self.hashes);
+        };
+        let kept = fork.0.saturating_sub(self.first).saturating_add(1);
+        let kept = usize::try_from(kept).unwrap_or(usize::MAX);
+        self.hashes.split_off(kept.min(self.hashes.len()))
     }
 
     /// The block at this height.
@@ -117,6 +127,15 @@ impl Branch {
     pub fn holds(&self, block: BlockRef) -> bool {
         self.at(block.id.height) == Some(block.id.hash)
     }
+}
+
+/// How a branch changed; both parts ascend.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Switched {
+    /// Blocks that are no longer on it.
+    pub left: Vec<BlockHash>,
+    /// Blocks that are on it now.
+    pub joined: Vec<BlockHash>,
 }
 
 #[cfg(test)]

@@ -21,3 +21,4 @@ pub use connect::Capabilities;
 pub use scan::scan_block;
 pub use source::BitcoinSource;
 pub use verify::VerifyError;
+pub use wire::{block_hash, tx_id};

@@ -110,12 +110,14 @@ pub(super) fn network_of(chain: &str) -> Option<Network> {
 }
 
 /// The hash as explorers print it.
-pub(super) fn block_hash(hash: bitcoin::BlockHash) -> BlockHash {
+#[must_use]
+pub fn block_hash(hash: bitcoin::BlockHash) -> BlockHash {
     BlockHash(reversed(hash.to_byte_array()))
 }
 
 /// The transaction id as explorers print it.
-pub(super) fn tx_id(txid: bitcoin::Txid) -> TxId {
+#[must_use]
+pub fn tx_id(txid: bitcoin::Txid) -> TxId {
     TxId(reversed(txid.to_byte_array()))
 }
 
