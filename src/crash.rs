@@ -3,6 +3,9 @@
 //! `CONFIRMD_ABORT_AT=point[:n]` aborts at the n-th passing of that point, the first when no
 //! number is given. Only builds with debug assertions look at it; a release has no such code.
 //!
+//! A simulation that runs many daemons in one process sets traps of its own thread instead: the
+//! thread unwinds at a point, or writes fail for a while as on a full disk.
+//!
 //! The points: `migration` (a schema is made, not committed), `inbox_read` (requests are read,
 //! nobody knows of them), `after_begin` (of a step's transaction), `mid_step` (its payments are
 //! written, its chain is not), `mid_rollback` (blocks left, nothing took their place),
@@ -24,12 +27,73 @@ pub fn point(name: &str) {
 )]
 pub const fn point(_name: &str) {}
 
+/// What a thread unwinds with at a trap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unwound;
+
+/// From now on, this thread unwinds with [`Unwound`] at its next passing of `point`, once.
+#[cfg(debug_assertions)]
+pub fn unwind_at(point: &'static str) {
+    armed::set(Some(point));
+}
+
+/// No trap is set on this thread any more.
+#[cfg(debug_assertions)]
+pub fn disarm() {
+    armed::set(None);
+}
+
+/// Whether this thread's disk is full from now on.
+#[cfg(debug_assertions)]
+pub fn fill_disk(full: bool) {
+    armed::fill_disk(full);
+}
+
+/// Whether this thread's disk was filled by [`fill_disk`].
+#[cfg(debug_assertions)]
+#[must_use]
+pub fn disk_is_full() -> bool {
+    armed::disk_is_full()
+}
+
+/// Whether a test filled the disk.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+#[must_use]
+#[expect(
+    clippy::inline_always,
+    reason = "nothing may be left of it in a release"
+)]
+pub const fn disk_is_full() -> bool {
+    false
+}
+
 #[cfg(debug_assertions)]
 mod armed {
-    use std::sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
+    use std::{
+        cell::Cell,
+        sync::{
+            LazyLock,
+            atomic::{AtomicU64, Ordering},
+        },
     };
+
+    thread_local! {
+        static UNWIND_AT: Cell<Option<&'static str>> = const { Cell::new(None) };
+        static DISK_IS_FULL: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(super) fn set(point: Option<&'static str>) {
+        UNWIND_AT.set(point);
+    }
+
+    pub(super) fn fill_disk(full: bool) {
+        DISK_IS_FULL.set(full);
+    }
+
+    pub(super) fn disk_is_full() -> bool {
+        DISK_IS_FULL.get()
+    }
 
     struct Trap {
         point: String,
@@ -48,6 +112,10 @@ mod armed {
     }
 
     pub(super) fn pass(name: &str) {
+        if UNWIND_AT.get() == Some(name) {
+            UNWIND_AT.set(None);
+            std::panic::resume_unwind(Box::new(super::Unwound));
+        }
         if let Some(trap) = TRAP.as_ref()
             && trap.point == name
             && trap.left.fetch_sub(1, Ordering::Relaxed) == 1

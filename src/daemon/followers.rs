@@ -32,7 +32,11 @@ pub(super) fn starts(store: &Store, config: &Config) -> anyhow::Result<Vec<Start
         .collect()
 }
 
-fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
+/// Where a chain's follower resumes.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
     let Some(known) = store.chain(name)? else {
         return Ok(Start::default());
     };
@@ -119,7 +123,8 @@ fn ethereum(
 }
 
 /// The tokens that a chain carries.
-pub(crate) fn tokens(config: &Config, chain: &Chain) -> Vec<TokenSpec> {
+#[must_use]
+pub fn tokens(config: &Config, chain: &Chain) -> Vec<TokenSpec> {
     let on_chain = config
         .assets
         .iter()
@@ -144,7 +149,9 @@ pub(super) const fn address_format(chain: &Chain) -> AddressFormat {
     }
 }
 
-fn options(chain: &Chain) -> Options {
+/// How a chain is followed.
+#[must_use]
+pub fn options(chain: &Chain) -> Options {
     let has_mempool = super::chain_kind(chain).has_mempool();
     let poll_ms = u64::try_from(chain.poll_interval.0).unwrap_or(1000);
     Options {

@@ -9,7 +9,7 @@ mod inbox;
 mod reload;
 mod supervise;
 
-pub(crate) use followers::tokens;
+pub use followers::{options as follower_options, start as follower_start, tokens};
 
 use crate::{
     clock::{Clock, SystemClock},

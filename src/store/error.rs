@@ -113,6 +113,12 @@ impl From<rusqlite::Error> for Fault {
 }
 
 impl Fault {
+    /// What SQLite says when there is no room.
+    pub(super) fn disk_full() -> Self {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        Self::Sqlite(rusqlite::Error::SqliteFailure(code, None))
+    }
+
     /// Whether the last guard refused the change, and nothing is wrong with disk or file.
     pub(super) fn is_guard(&self) -> bool {
         match self {

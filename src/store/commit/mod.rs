@@ -105,6 +105,9 @@ impl Store {
         let mut committed = Committed::default();
         write(&tx, &mut journal, step, refusal, &mut committed)?;
         (committed.first_seq, committed.last_seq) = journal.close();
+        if crash::disk_is_full() {
+            return Err(Fault::disk_full());
+        }
         tx.commit()?;
         Ok(committed)
     }

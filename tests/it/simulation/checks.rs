@@ -1,0 +1,260 @@
+//! What must hold after every step, read as a gateway reads it: the journal dense and immutable,
+//! every payment's events a path of the table, no `paid` that the chain does not bear out.
+
+use super::{customers::Order, judge, world::World};
+use confirmd::{
+    domain::block::{BlockHash, TxId},
+    sandbox::tree::Branch,
+};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
+
+/// Every step that a payment may take; `""` is before its registration.
+const STEPS: [(&str, &[&str]); 9] = [
+    ("", &["new"]),
+    (
+        "new",
+        &[
+            "pending",
+            "confirming",
+            "paid",
+            "invalid",
+            "expired",
+            "canceled",
+        ],
+    ),
+    (
+        "pending",
+        &["new", "confirming", "paid", "invalid", "expired"],
+    ),
+    (
+        "confirming",
+        &["new", "pending", "paid", "invalid", "expired"],
+    ),
+    ("paid", &["confirming", "pending", "invalid", "refunded"]),
+    (
+        "invalid",
+        &[
+            "new",
+            "confirming",
+            "pending",
+            "paid",
+            "expired",
+            "canceled",
+            "refunded",
+        ],
+    ),
+    ("expired", &["new", "invalid", "paid"]),
+    ("canceled", &["invalid", "paid"]),
+    ("refunded", &[]),
+];
+
+/// What a gateway has read so far.
+#[derive(Debug, Default)]
+pub struct Reader {
+    last_seq: i64,
+    /// Of each payment: its status and version by the events.
+    folded: HashMap<String, (String, i64)>,
+    /// Of each payment, its history as announced.
+    pub told: BTreeMap<String, Told>,
+    /// How often each edge, reason, flag and kind of event was seen.
+    pub coverage: BTreeMap<String, u64>,
+}
+
+/// What was announced of a payment before, which its facts alone do not tell.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    pub ever_paid: bool,
+    pub expired: bool,
+    pub canceled: bool,
+    /// An operator or the gateway decided: the chain alone does not say where it is.
+    pub decided: bool,
+    pub is_final: bool,
+}
+
+/// One row of `v1_event`.
+#[derive(Debug)]
+struct Event {
+    seq: i64,
+    payment: Option<String>,
+    version: Option<i64>,
+    kind: String,
+    from: Option<String>,
+    to: Option<String>,
+    reason: Option<String>,
+    data: Value,
+}
+
+/// Opens the database as a gateway does.
+pub fn open(dir: &Path) -> Connection {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(dir.join("confirmd.db"), flags).unwrap()
+}
+
+impl Reader {
+    /// Reads what is new and checks it against what was read before, and against the truth.
+    pub fn read(
+        &mut self,
+        db: &Connection,
+        world: &World,
+        orders: &HashMap<String, Order>,
+    ) -> Result<(), String> {
+        let events = events_after(db, self.last_seq);
+        let is_paid = |event: &Event| event.to.as_deref() == Some("paid");
+        let cursor = events.iter().any(is_paid).then(|| cursor(db));
+        for event in events {
+            if event.seq != self.last_seq + 1 {
+                return Err(format!(
+                    "the journal goes from {} to {}",
+                    self.last_seq, event.seq
+                ));
+            }
+            self.last_seq = event.seq;
+            self.count(&format!("event {}", event.kind));
+            let Some(payment) = event.payment.clone() else {
+                continue;
+            };
+            self.follow(&payment, &event)?;
+            let turned_paid = is_paid(&event) && event.from.as_deref() != Some("paid");
+            if turned_paid && event.reason.as_deref() != Some("operator") {
+                let branch = cursor
+                    .flatten()
+                    .map(|hash| Branch::to(world.chain.tree(), hash));
+                let branch = branch.ok_or("paid before anything was scanned")?;
+                judge::is_borne_out(world, &branch, &orders[&payment], &event.data)
+                    .map_err(|why| format!("{payment} is paid, but {why}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, what: &str) {
+        *self.coverage.entry(what.to_owned()).or_default() += 1;
+    }
+
+    fn follow(&mut self, payment: &str, event: &Event) -> Result<(), String> {
+        let (status, version) = self.folded.entry(payment.to_owned()).or_default();
+        *version += 1;
+        if event.version != Some(*version) {
+            return Err(format!(
+                "{payment}: version {:?} after {version}",
+                event.version
+            ));
+        }
+        let told = self.told.entry(payment.to_owned()).or_default();
+        if event.kind == "command" {
+            let kind = event.data["command"]["kind"].as_str().unwrap_or_default();
+            told.decided |= ["accept", "reject", "refunded"].contains(&kind);
+        }
+        told.is_final |= event.kind == "finalized";
+        let Some(to) = &event.to else {
+            return Ok(());
+        };
+        let from = std::mem::replace(status, to.clone());
+        if event.from.as_deref().unwrap_or_default() != from {
+            return Err(format!(
+                "{payment}: an event from {:?}, but it was {from}",
+                event.from
+            ));
+        }
+        let legal = STEPS.iter().find(|(at, _)| *at == from).map(|(_, to)| *to);
+        if from != *to && !legal.unwrap_or_default().contains(&to.as_str()) {
+            return Err(format!("{payment}: {from} became {to}"));
+        }
+        told.ever_paid |= to == "paid";
+        told.expired =
+            to == "expired" || (told.expired && from != "expired") || (told.expired && to != "new");
+        told.canceled |= to == "canceled";
+        let reason = event.reason.clone().unwrap_or_default();
+        self.count(&format!("edge {from} -> {to}"));
+        self.count(&format!("reason {to}/{reason}"));
+        for flag in event.data["flags"].as_str().unwrap_or_default().split(',') {
+            if !flag.is_empty() {
+                self.count(&format!("flag {flag}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn events_after(db: &Connection, seq: i64) -> Vec<Event> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT seq, payment_id, version, kind, from_status, to_status, reason, data
+               FROM v1_event WHERE seq > ? ORDER BY seq",
+        )
+        .unwrap();
+    let rows = statement.query_map([seq], |row| {
+        let data: String = row.get(7)?;
+        Ok(Event {
+            seq: row.get(0)?,
+            payment: row.get(1)?,
+            version: row.get(2)?,
+            kind: row.get(3)?,
+            from: row.get(4)?,
+            to: row.get(5)?,
+            reason: row.get(6)?,
+            data: serde_json::from_str(&data).unwrap(),
+        })
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// All rows about a payment, for a report.
+pub fn everything_about(db: &Connection, id: &str) -> String {
+    let queries = [
+        "SELECT * FROM v1_payment WHERE payment_id = ?",
+        "SELECT * FROM v1_transfer WHERE payment_id = ?",
+        "SELECT seq, version, kind, from_status, to_status, reason, occurred_at, recorded_at,
+                json_extract(data, '$.flags') AS flags, json_extract(data, '$.txid') AS txid,
+                json_extract(data, '$.state') AS state, json_extract(data, '$.command.kind') AS request
+           FROM v1_event WHERE payment_id = ? ORDER BY seq",
+        "SELECT * FROM v1_request WHERE payment_id = ?",
+    ];
+    queries.map(|sql| table(db, sql, id)).join("\n")
+}
+
+fn table(db: &Connection, sql: &str, id: &str) -> String {
+    let mut statement = db.prepare(sql).unwrap();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let rows = statement.query_map([id], |row| {
+        let cell = |(n, name): (usize, &String)| {
+            let shown = match row.get::<_, rusqlite::types::Value>(n).unwrap() {
+                rusqlite::types::Value::Null => return None,
+                rusqlite::types::Value::Integer(at) if name.ends_with("_at") => clock_time(at),
+                rusqlite::types::Value::Integer(n) => n.to_string(),
+                rusqlite::types::Value::Text(text) => text,
+                other => format!("{other:?}"),
+            };
+            Some(format!("{name}={shown}"))
+        };
+        let cells: Vec<String> = names.iter().enumerate().filter_map(cell).collect();
+        Ok(cells.join(" "))
+    });
+    let rows: Vec<String> = rows.unwrap().map(Result::unwrap).collect();
+    rows.join("\n")
+}
+
+/// A time as the trace shows it: since the beginning.
+fn clock_time(at: i64) -> String {
+    let ms = at - super::clock::BEGIN.0;
+    let secs = ms.div_euclid(1000);
+    let (hours, minutes) = (secs.div_euclid(3600), secs.rem_euclid(3600) / 60);
+    format!("{hours:02}:{minutes:02}:{:02}.{:03}", secs.rem_euclid(60), ms.rem_euclid(1000))
+}
+
+/// The block up to which the chain is scanned.
+pub fn cursor(db: &Connection) -> Option<BlockHash> {
+    let sql = "SELECT scanned_hash FROM v1_chain WHERE chain = 'bitcoin'";
+    let hash: Option<String> = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    BlockHash::from_hex(&hash?)
+}
+
+/// The id that a column shows.
+pub fn txid(text: &str) -> TxId {
+    TxId::from_hex(text).unwrap()
+}

@@ -1,0 +1,134 @@
+//! Seeded simulation: the real adapters, verification, follower, watcher, domain and store live
+//! through days of chain time in seconds, with faults; a naive judge says where every payment
+//! must be.
+//!
+//! A failing seed prints its story and the command that replays it. More seeds:
+//! `CONFIRMD_SEEDS=5000 scripts/test simulation::many_seeds`.
+
+mod checks;
+mod clock;
+mod customers;
+mod judge;
+#[path = "../../../src/domain/tests/naive.rs"]
+mod naive;
+mod plan;
+mod run;
+mod system;
+mod wire;
+mod world;
+
+use plan::Plan;
+use run::{Report, Simulation};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Seeds of an ordinary run, and the hours that each lives through.
+const SEEDS: u64 = 100;
+const HOURS: u64 = 24;
+
+fn from_environment(name: &str, otherwise: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.map_or(otherwise, |text| text.parse().unwrap())
+}
+
+/// In memory where there is a file system for it: durability is not what this is about.
+fn directory() -> tempfile::TempDir {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
+}
+
+fn simulate(seed: u64) -> Result<Report, String> {
+    let dir = directory();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let plan = Plan::draw(seed, from_environment("CONFIRMD_HOURS", HOURS));
+    let run = std::panic::AssertUnwindSafe(|| {
+        runtime.block_on(Simulation::run(plan, dir.path().to_owned()))
+    });
+    std::panic::catch_unwind(run).unwrap_or_else(|_| Err(format!("seed {seed} panicked")))
+}
+
+#[test]
+fn one_seed() {
+    let seed = from_environment("CONFIRMD_SEED", 0);
+    let report = simulate(seed).unwrap_or_else(|story| panic!("{story}"));
+    println!("{report:#?}");
+    assert!(report.compared > 0);
+}
+
+#[test]
+fn many_seeds() {
+    let (first, seeds) = (
+        from_environment("CONFIRMD_SEED", 1),
+        from_environment("CONFIRMD_SEEDS", SEEDS),
+    );
+    let next = AtomicU64::new(first);
+    let total = Mutex::new((Report::default(), Vec::new()));
+    let threads = std::thread::available_parallelism().unwrap().get();
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + seeds {
+                        return;
+                    }
+                    let outcome = simulate(seed);
+                    let mut total = total.lock().unwrap();
+                    match outcome {
+                        Ok(report) => total.0.add(&report),
+                        Err(story) => total.1.push(story),
+                    }
+                }
+            });
+        }
+    });
+    let (report, failures) = total.into_inner().unwrap();
+    println!("{report:#?}");
+    let simulated = seeds * from_environment("CONFIRMD_HOURS", HOURS) * 3600;
+    let took = began.elapsed().as_secs().max(1);
+    println!(
+        "{simulated} s of chain time in {took} s: {} a second",
+        simulated / took
+    );
+    for story in failures.iter().take(3) {
+        println!("{story}");
+    }
+    let seeds: Vec<&str> = failures
+        .iter()
+        .filter_map(|story| story.lines().next())
+        .collect();
+    assert!(
+        failures.is_empty(),
+        "{} seeds fail:\n{}",
+        failures.len(),
+        seeds.join("\n")
+    );
+}
+
+impl Report {
+    fn add(&mut self, other: &Self) {
+        let sum: &mut BTreeMap<String, u64> = &mut self.coverage;
+        for (what, times) in &other.coverage {
+            *sum.entry(what.clone()).or_default() += times;
+        }
+        self.orders += other.orders;
+        self.compared += other.compared;
+        self.blocks += other.blocks;
+        self.exchanges += other.exchanges;
+    }
+}

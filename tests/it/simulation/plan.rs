@@ -1,0 +1,148 @@
+//! What a seed draws: the configuration, the pace of the chains, the faults that may happen.
+
+use confirmd::random::Random;
+use std::path::Path;
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+
+/// One simulation's parameters.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub span_ms: u64,
+    pub bitcoin_block_ms: u64,
+    pub bitcoin_poll_ms: u64,
+    pub final_depth: u64,
+    pub confirmations: u64,
+    pub grace_ms: u64,
+    pub late_accept_ms: u64,
+    pub confirm_timeout_ms: u64,
+    pub watch_after_close_ms: u64,
+    pub tolerance_percent: u64,
+    pub sum: bool,
+    pub order_every_ms: u64,
+    /// How often a minute brings a fault of each kind, in a thousand.
+    pub faults: Faults,
+    /// How long an exchange with a node takes at most.
+    pub latency_ms: u64,
+}
+
+/// The swarm: each seed switches some kinds on.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    pub reorg: u64,
+    pub deep_reorg: u64,
+    pub rollback: u64,
+    pub outage: u64,
+    pub slow: u64,
+    pub noise: u64,
+    pub lag: u64,
+    pub crash: u64,
+    pub crash_in_commit: u64,
+    pub eviction: u64,
+    pub mempool_loss: u64,
+    pub clock_jump: u64,
+    pub full_disk: u64,
+}
+
+impl Plan {
+    pub fn draw(seed: u64, hours: u64) -> Self {
+        let mut random = Random::new(seed);
+        let r = &mut random;
+        let final_depth = r.between(3, 100);
+        let confirmations = r.between(1, 6).min(final_depth);
+        Self {
+            seed,
+            span_ms: hours * HOUR,
+            bitcoin_block_ms: [
+                10 * SECOND,
+                30 * SECOND,
+                2 * MINUTE,
+                10 * MINUTE,
+                10 * MINUTE,
+            ][usize::try_from(r.below(5)).unwrap()],
+            bitcoin_poll_ms: r.between(5, 40) * SECOND,
+            final_depth,
+            confirmations,
+            grace_ms: r.between(0, 4) * MINUTE,
+            late_accept_ms: r.between(0, 1) * r.between(1, 60) * MINUTE,
+            confirm_timeout_ms: [30 * MINUTE, 2 * HOUR, 24 * HOUR]
+                [usize::try_from(r.below(3)).unwrap()],
+            watch_after_close_ms: [HOUR, 6 * HOUR, 720 * HOUR]
+                [usize::try_from(r.below(3)).unwrap()],
+            tolerance_percent: r.between(0, 2),
+            sum: r.chance(300),
+            order_every_ms: r.between(4, 20) * MINUTE,
+            faults: Faults::draw(r),
+            latency_ms: [0, 0, 40, 800][usize::try_from(r.below(4)).unwrap()],
+        }
+    }
+
+    /// The daemon's configuration file.
+    pub fn config(&self, dir: &Path) -> String {
+        let dir = dir.display();
+        let policy = if self.sum { "sum" } else { "single" };
+        format!(
+            r#"
+[database]
+path = "{dir}/confirmd.db"
+inbox = "{dir}/inbox/inbox.db"
+
+[payments]
+grace = "{grace}ms"
+late_accept = "{late}ms"
+confirm_timeout = "{timeout}ms"
+watch_after_close = "{watch}ms"
+tolerance = "{tolerance}%"
+policy = "{policy}"
+
+[chains.bitcoin]
+kind = "bitcoin"
+network = "regtest"
+rpc_url = "http://127.0.0.1:1"
+cookie_file = "/nowhere/.cookie"
+poll_interval = "{poll}ms"
+final_depth = {depth}
+
+[assets.BTC]
+chain = "bitcoin"
+confirmations = {confirmations}
+"#,
+            grace = self.grace_ms,
+            late = self.late_accept_ms,
+            timeout = self.confirm_timeout_ms,
+            watch = self.watch_after_close_ms,
+            tolerance = self.tolerance_percent,
+            poll = self.bitcoin_poll_ms,
+            depth = self.final_depth,
+            confirmations = self.confirmations,
+        )
+    }
+}
+
+impl Faults {
+    /// Some seeds have none.
+    fn draw(r: &mut Random) -> Self {
+        if r.chance(150) {
+            return Self::default();
+        }
+        let mut some = |per_mille: u64| r.between(0, 1) * r.between(1, per_mille);
+        Self {
+            reorg: some(60),
+            deep_reorg: some(4),
+            rollback: some(10),
+            outage: some(15),
+            slow: some(15),
+            noise: some(15),
+            lag: some(20),
+            crash: some(15),
+            crash_in_commit: some(15),
+            eviction: some(30),
+            mempool_loss: some(6),
+            clock_jump: some(4),
+            full_disk: some(10),
+        }
+    }
+}

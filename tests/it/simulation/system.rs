@@ -1,0 +1,182 @@
+//! The system under test: the real store, watcher, followers and sources as the daemon wires
+//! them, on the simulated clock and wire, with everything on one thread.
+
+use super::{clock::SimClock, wire::Shared};
+use confirmd::{
+    chain::{
+        Ask, ChainInput,
+        bitcoin::BitcoinSource,
+        follower::{Follower, Gone, Signals, Sink},
+        rpc::{Auth, Client, silent},
+    },
+    clock::Clock,
+    config::Config,
+    crash, daemon,
+    domain::{asset::ChainName, request::Request},
+    health::Health,
+    metrics::{Labels, Metrics},
+    store::{Kind, Options, Store, StoreError},
+    watcher::{Input, Requests, Watcher, run::Message},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::JoinSet,
+};
+
+/// As many as in the daemon.
+const INPUTS_MAX: usize = 4;
+const ASKS_MAX: usize = 16;
+/// The inbox's name.
+const INBOX: &str = "simulated-inbox";
+/// As many rows as the daemon reads at once.
+const ROWS: usize = 250;
+
+/// How handling an input ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Handled {
+    Done,
+    /// Nothing changed: the same input must be given again.
+    Again,
+    /// The process is gone.
+    Died,
+}
+
+/// A running daemon.
+pub struct System {
+    watcher: Watcher,
+    pub inputs: mpsc::Receiver<Message>,
+    asks: Vec<(ChainName, mpsc::Sender<Ask>)>,
+    _stop: watch::Sender<bool>,
+    _followers: JoinSet<()>,
+    /// The last row of the inbox that was handed over.
+    read_to: i64,
+}
+
+impl System {
+    /// Starts it on what its databases hold. Must run inside the runtime.
+    pub fn start(config: &Config, dir: &Path, clock: &Arc<SimClock>, shared: &Shared) -> Self {
+        let clock: Arc<dyn Clock> = Arc::<SimClock>::clone(clock);
+        let options = Options::private(dir, Kind::Live);
+        let mut store = Store::open(&options, clock.now().wall).unwrap();
+        store
+            .sync_registry(
+                &daemon::chain_entries(config),
+                &config.assets,
+                clock.now().wall,
+            )
+            .unwrap();
+        let position = store.inbox_position().unwrap();
+        let starts: Vec<_> = config
+            .chains
+            .iter()
+            .map(|chain| daemon::follower_start(&store, &chain.name).unwrap())
+            .collect();
+        let watcher = Watcher::open(
+            store,
+            daemon::settings(config),
+            Arc::clone(&clock),
+            Metrics::new(&Labels::default()).unwrap(),
+            Health::default(),
+        )
+        .unwrap();
+        let (sender, inputs) = mpsc::channel(INPUTS_MAX);
+        let (stop, stopping) = watch::channel(false);
+        let mut followers = JoinSet::new();
+        let mut asks = Vec::new();
+        for (chain, start) in config.chains.iter().zip(starts) {
+            let (ask, asked) = mpsc::channel(ASKS_MAX);
+            asks.push((chain.name.clone(), ask));
+            let client = Client::new(
+                "node",
+                shared.clone(),
+                Auth::None,
+                Arc::clone(&clock),
+                silent(),
+            );
+            let source =
+                BitcoinSource::over(client, bitcoin::Network::Regtest, false, Arc::clone(&clock));
+            let sink = ToWatcher(chain.name.clone(), sender.clone());
+            let options = daemon::follower_options(chain);
+            let signals = Signals {
+                asks: asked,
+                wake: Arc::new(Notify::new()),
+                shutdown: stopping.clone(),
+            };
+            let follower = Follower::new(source, sink, Arc::clone(&clock), options, start);
+            followers.spawn(follower.run(signals));
+        }
+        Self {
+            watcher,
+            inputs,
+            asks,
+            _stop: stop,
+            _followers: followers,
+            read_to: position.map_or(0, |position| position.seq),
+        }
+    }
+
+    /// Hands the watcher an input, as its thread does.
+    pub fn handle(&mut self, input: &Input) -> Handled {
+        let watcher = &mut self.watcher;
+        let outcome = catch_unwind(AssertUnwindSafe(|| watcher.handle(input)));
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if error.is_transient() => return Handled::Again,
+            Ok(Err(error)) => panic!("the watcher gave up: {error}"),
+            Err(cause) if cause.is::<crash::Unwound>() => return Handled::Died,
+            Err(cause) => std::panic::resume_unwind(cause),
+        }
+        for (chain, follower) in &self.asks {
+            while let Some(ask) = self.watcher.next_ask(chain) {
+                if let Err(mpsc::error::TrySendError::Full(ask)) = follower.try_send(ask) {
+                    self.watcher.retry_ask(chain, ask);
+                    break;
+                }
+            }
+        }
+        Handled::Done
+    }
+
+    pub fn has_more_due(&self) -> bool {
+        self.watcher.has_more_due()
+    }
+
+    /// The rows of the inbox that were not handed over yet, as one input.
+    pub fn unread(&self, inbox: &[Request]) -> Option<Input> {
+        let rows = inbox.iter().filter(|row| row.seq > self.read_to);
+        let rows: Vec<Request> = rows.take(ROWS).cloned().collect();
+        (!rows.is_empty()).then(|| {
+            Input::Requests(Requests {
+                inbox_id: INBOX.to_owned(),
+                rows,
+            })
+        })
+    }
+
+    /// Takes note that rows were handed over.
+    pub fn has_read(&mut self, input: &Input) {
+        if let Input::Requests(requests) = input {
+            self.read_to = requests.rows.last().map_or(self.read_to, |row| row.seq);
+        }
+    }
+
+    /// Stops as it should.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.watcher.close()
+    }
+}
+
+struct ToWatcher(ChainName, mpsc::Sender<Message>);
+
+impl Sink for ToWatcher {
+    async fn deliver(&mut self, input: ChainInput) -> Result<(), Gone> {
+        let input = Input::Chain(self.0.clone(), input);
+        let message = Message { input, done: None };
+        self.1.send(message).await.map_err(|_| Gone)
+    }
+}

@@ -1,0 +1,145 @@
+//! The wire between the daemon's real adapters and the simulated node: latency, and what a bad
+//! network or a bad provider does to an exchange.
+
+use super::world::World;
+use confirmd::{
+    chain::rpc::{HttpRequest, HttpResponse, Transport, TransportError},
+    random::Random,
+};
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+/// How the wire behaves now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    Fair,
+    /// Nobody answers the door.
+    Down,
+    /// An answer may take minutes, or never come.
+    Slow,
+    /// Answers are errors, pages of HTML, cut short, or have a byte changed.
+    Noisy,
+}
+
+/// The wire's state, beside the world's.
+#[derive(Debug)]
+pub struct Wire {
+    pub weather: Weather,
+    pub latency_ms: u64,
+    pub random: Random,
+    /// How many exchanges there were.
+    pub exchanges: u64,
+}
+
+/// What the simulation and the adapters share.
+#[derive(Clone)]
+pub struct Shared {
+    world: Arc<Mutex<World>>,
+    wire: Arc<Mutex<Wire>>,
+}
+
+impl Shared {
+    pub fn new(world: World, wire: Wire) -> Self {
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            wire: Arc::new(Mutex::new(wire)),
+        }
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    pub fn wire(&self) -> MutexGuard<'_, Wire> {
+        self.wire.lock().unwrap()
+    }
+
+    /// How long this exchange takes, and what becomes of it.
+    fn draw(&self, request: &HttpRequest) -> (Duration, Fate) {
+        let mut wire = self.wire();
+        wire.exchanges += 1;
+        let latency = wire.latency_ms;
+        let usual = wire.random.below(latency + 1);
+        let (ms, fate) = match wire.weather {
+            Weather::Fair => (usual, Fate::Answered),
+            Weather::Down => (usual, Fate::Unreachable),
+            Weather::Slow => {
+                let ms = wire.random.between(200, 90_000);
+                let limit = u64::try_from(request.limits.first_byte.as_millis()).unwrap();
+                if ms > limit {
+                    (limit, Fate::TimedOut)
+                } else {
+                    (ms, Fate::Answered)
+                }
+            }
+            Weather::Noisy => {
+                let fates = [
+                    Fate::Answered,
+                    Fate::Answered,
+                    Fate::Status(500),
+                    Fate::Status(429),
+                    Fate::Page,
+                    Fate::Cut,
+                    Fate::Flipped,
+                    Fate::Flipped,
+                ];
+                let fate = *wire.random.pick(&fates).unwrap();
+                (usual, fate)
+            }
+        };
+        (Duration::from_millis(ms), fate)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Answered,
+    Unreachable,
+    TimedOut,
+    Status(u16),
+    Page,
+    Cut,
+    Flipped,
+}
+
+impl Transport for Shared {
+    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
+        let (latency, fate) = self.draw(request);
+        if latency > Duration::ZERO {
+            tokio::time::sleep(latency).await;
+        }
+        match fate {
+            Fate::Unreachable => {
+                return Err(TransportError::Unreachable("refused".to_owned()));
+            }
+            Fate::TimedOut => {
+                return Err(TransportError::TimedOut {
+                    missing: "first byte",
+                    limit: request.limits.first_byte,
+                });
+            }
+            Fate::Status(status) => return Ok(HttpResponse::with_status(status, "busy")),
+            Fate::Page => return Ok(HttpResponse::ok("<html>Welcome</html>")),
+            Fate::Answered | Fate::Cut | Fate::Flipped => {}
+        }
+        let mut response = self.world().respond(request);
+        let length = u64::try_from(response.body.len()).unwrap();
+        let place = usize::try_from(self.wire().random.below(length)).unwrap();
+        match fate {
+            Fate::Cut => response.body.truncate(place),
+            Fate::Flipped => {
+                if let Some(byte) = response.body.get_mut(place) {
+                    *byte ^= 1;
+                }
+            }
+            Fate::Answered | Fate::Unreachable | Fate::TimedOut | Fate::Status(_) | Fate::Page => {}
+        }
+        Ok(response)
+    }
+
+    fn place(&self) -> &'static str {
+        "simulation"
+    }
+}
