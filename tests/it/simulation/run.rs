@@ -35,13 +35,10 @@ use tokio::time::sleep_until;
 const TICK_MS: u64 = 5_000;
 /// How often faults are drawn.
 const FAULT_MS: u64 = 60_000;
-/// How often what was committed is checked.
-const CHECK_MS: u64 = 20_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Action {
     Tick,
-    Check,
     ReadInbox,
     Mine,
     Order,
@@ -184,7 +181,6 @@ impl Simulation {
     async fn live(&mut self) -> Result<(), String> {
         for action in [
             Action::Tick,
-            Action::Check,
             Action::Mine,
             Action::Order,
             Action::Faults,
@@ -290,7 +286,7 @@ impl Simulation {
                     self.note("dies inside a commit");
                     self.count("fault crash_in_commit");
                     self.crash();
-                    return Ok(());
+                    return self.check();
                 }
                 Handled::Again => {
                     // As long as nothing can be written, only the world goes on.
@@ -302,6 +298,7 @@ impl Simulation {
                 }
             }
         }
+        self.check()?;
         if self.system.as_ref().is_some_and(System::has_more_due) {
             self.plan_in(0, Action::Tick);
         }
@@ -322,7 +319,7 @@ impl Simulation {
                 break;
             };
             match action {
-                Action::Tick | Action::ReadInbox | Action::Check => {
+                Action::Tick | Action::ReadInbox => {
                     kept.push(Reverse((at + 1_000, n, action)));
                 }
                 other => Box::pin(self.act(other)).await?,
@@ -340,10 +337,6 @@ impl Simulation {
             Action::Tick => {
                 self.plan_in(TICK_MS, Action::Tick);
                 self.give(&Input::Tick).await?;
-            }
-            Action::Check => {
-                self.plan_in(CHECK_MS, Action::Check);
-                self.check()?;
             }
             Action::ReadInbox => self.read_inbox().await?,
             Action::Mine => {
