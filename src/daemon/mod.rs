@@ -237,6 +237,18 @@ fn chain_spec(config: &Config, chain: &Chain) -> ChainSpec {
             .filter(|asset| asset.chain == chain.name)
             .cloned()
             .collect(),
+        is_local: is_local(chain),
+    }
+}
+
+/// The chain ids of developers' Ethereum nodes: geth's and ganache's, hardhat's and anvil's.
+const LOCAL_CHAIN_IDS: [u64; 2] = [1337, 31_337];
+
+/// Whether block times are set by hand.
+fn is_local(chain: &Chain) -> bool {
+    match &chain.node {
+        Node::Bitcoin(node) => node.network == bitcoin::Network::Regtest,
+        Node::Ethereum(node) => LOCAL_CHAIN_IDS.contains(&node.chain_id),
     }
 }
 

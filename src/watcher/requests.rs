@@ -34,7 +34,7 @@ const WAITING_PORTION: usize = 500;
 enum Verdict {
     Applied(Box<PaymentStep>),
     Duplicate(&'static str),
-    /// Its chain must be healthy and scanned to the node's tip first.
+    /// Its chain must be healthy and scanned to the node's tip first, under a clock in no doubt.
     Waits(ChainName),
 }
 
@@ -312,6 +312,9 @@ impl Watcher {
         }
         if let Some(owner) = self.owner(chain, &destination, None, overlay, now.wall)? {
             return Ok(Err(address_in_use(&owner)));
+        }
+        if chain.doubts_clock() && register::check_created(request.created_at, now.wall).is_err() {
+            return Ok(Ok(Verdict::Waits(chain.spec.name.clone())));
         }
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
