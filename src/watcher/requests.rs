@@ -76,7 +76,9 @@ impl Watcher {
         now: Now,
     ) -> Result<(), StoreError> {
         let rows = self.without_known(requests)?;
-        let mut plan = self.plan_requests(rows, self.waiting.clone(), now)?;
+        let mut waiting = self.waiting.clone();
+        waiting.move_to(requests);
+        let mut plan = self.plan_requests(rows, waiting, now)?;
         plan.step.inbox = position(requests, plan.waiting.as_ref().unwrap_or(&self.waiting));
         self.commit(plan)?;
         for at in 0..self.chains.len() {

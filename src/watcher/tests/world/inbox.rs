@@ -35,8 +35,13 @@ impl World {
     }
 
     pub fn give_rows(&mut self, rows: Vec<Request>) {
+        self.give_rows_of("inbox", rows);
+    }
+
+    /// Rows of an inbox that may have replaced another.
+    pub fn give_rows_of(&mut self, inbox_id: &str, rows: Vec<Request>) {
         let requests = Requests {
-            inbox_id: "inbox".to_owned(),
+            inbox_id: inbox_id.to_owned(),
             rows,
         };
         self.watcher.handle(&Input::Requests(requests)).unwrap();
