@@ -267,9 +267,7 @@ fn labels(config: &Config) -> Labels {
             .iter()
             .map(|asset| asset.code.clone())
             .collect(),
-        revision: option_env!("CONFIRMD_REVISION")
-            .unwrap_or_default()
-            .to_owned(),
+        revision: env!("CONFIRMD_REVISION").to_owned(),
         sqlite: rusqlite::version().to_owned(),
     }
 }
