@@ -45,7 +45,7 @@ const RUNTIME_STOP: Duration = Duration::from_secs(3);
 /// When it cannot start: database, listener, threads. A node that is down is no such error.
 pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let options = with_state_directory(store_options(&config.database));
+    let options = store_options(&config.database);
     let mut store = Store::open(&options, clock.now().wall)?;
     store.sync_registry(&chain_entries(config), &config.assets, clock.now().wall)?;
     let position = store.inbox_position()?;
@@ -160,17 +160,17 @@ fn join<T>(thread: JoinHandle<T>, name: &str) -> anyhow::Result<T> {
         .map_err(|_| anyhow::anyhow!("the {name} thread ended by a panic"))
 }
 
-/// How a configuration's databases are opened.
+/// How a configuration's databases are opened, by the daemon and by every command in its place.
 #[must_use]
 pub fn store_options(database: &Database) -> store::Options {
     let access = Access::Groups {
         readers: database.group.clone(),
         writers: database.inbox_group.clone(),
     };
-    store::Options {
+    with_state_directory(store::Options {
         access,
         ..store::Options::new(&database.path, &database.inbox)
-    }
+    })
 }
 
 /// Under systemd the head lies in the unit's `StateDirectory=`, apart from what is backed up.
@@ -237,6 +237,18 @@ fn chain_spec(config: &Config, chain: &Chain) -> ChainSpec {
             .filter(|asset| asset.chain == chain.name)
             .cloned()
             .collect(),
+        is_local: is_local(chain),
+    }
+}
+
+/// The chain ids of developers' Ethereum nodes: geth's and ganache's, hardhat's and anvil's.
+const LOCAL_CHAIN_IDS: [u64; 2] = [1337, 31_337];
+
+/// Whether block times are set by hand.
+fn is_local(chain: &Chain) -> bool {
+    match &chain.node {
+        Node::Bitcoin(node) => node.network == bitcoin::Network::Regtest,
+        Node::Ethereum(node) => LOCAL_CHAIN_IDS.contains(&node.chain_id),
     }
 }
 
@@ -255,9 +267,7 @@ fn labels(config: &Config) -> Labels {
             .iter()
             .map(|asset| asset.code.clone())
             .collect(),
-        revision: option_env!("CONFIRMD_REVISION")
-            .unwrap_or_default()
-            .to_owned(),
+        revision: env!("CONFIRMD_REVISION").to_owned(),
         sqlite: rusqlite::version().to_owned(),
     }
 }

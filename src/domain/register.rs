@@ -132,7 +132,11 @@ pub fn known_id_other_terms(id: &PaymentId) -> Refusal {
     Refusal::new("known_id_other_terms", message)
 }
 
-fn check_created(created_at: UnixMs, now: UnixMs) -> Result<(), Refusal> {
+/// Whether a request was written at a time that is still taken, as far as `now` is right.
+///
+/// # Errors
+/// A refusal.
+pub fn check_created(created_at: UnixMs, now: UnixMs) -> Result<(), Refusal> {
     if created_at > now.plus(MAX_AHEAD) {
         let message = "created_at is more than 5 minutes ahead; check the gateway's clock";
         return Err(Refusal::new("created_in_future", message));

@@ -143,13 +143,14 @@ fn open_database(options: &Options, owner: &Ownership) -> Result<Connection, Ope
     let unreadable = |fault: Fault| schema::unreadable(path, &fault);
     let mut conn = connection::open_writer(path).map_err(unreadable)?;
     let found = schema::inspect(&conn, path, options.kind, MIGRATIONS)?;
-    if found == Found::Empty && !made && head_remembers(options, owner)? {
+    if found == Found::Empty
+        && !made
+        && let Some(head) = remembering_head(options)?
+    {
+        let head = head.display();
         return Err(OpenError::Corrupt {
             path: path.clone(),
-            problem: format!(
-                "it is empty, but {} remembers its contents",
-                options.head.display()
-            ),
+            problem: format!("it is empty, but {head} remembers its contents"),
         });
     }
     if found != Found::Empty {
@@ -160,12 +161,15 @@ fn open_database(options: &Options, owner: &Ownership) -> Result<Connection, Ope
     Ok(conn)
 }
 
-fn head_remembers(options: &Options, owner: &Ownership) -> Result<bool, OpenError> {
-    if !owner.check_file(&options.head)? {
-        return Ok(false);
+/// The head that says that the database was not always empty. Whose file that is does not matter
+/// here: the loss is what must be told.
+fn remembering_head(options: &Options) -> Result<Option<&Path>, OpenError> {
+    for head in std::iter::once(&options.head).chain(&options.left_head) {
+        if head::peek(head)?.is_some_and(|mark| mark.seq > 0) {
+            return Ok(Some(head));
+        }
     }
-    let (_, mark) = Head::open(&options.head, owner)?;
-    Ok(mark.is_some_and(|mark| mark.seq > 0))
+    Ok(None)
 }
 
 /// The head and every mark that was left.

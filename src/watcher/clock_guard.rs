@@ -88,6 +88,13 @@ pub fn agrees(kind: ChainKind, wall: UnixMs, head: UnixMs) -> bool {
     wall.since(head).0.saturating_abs() <= within.0
 }
 
+/// Whether a wall clock is behind for certain, because a head is further ahead of it than its
+/// chain allows.
+#[must_use]
+pub fn is_behind(kind: ChainKind, wall: UnixMs, head: UnixMs) -> bool {
+    head > wall && !agrees(kind, wall, head)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +154,7 @@ mod tests {
                 expected,
                 "{kind:?} {away_s}"
             );
+            assert!(!is_behind(kind, START.wall, head), "{kind:?} {away_s}");
         }
     }
 }

@@ -10,6 +10,7 @@ mod asks;
 mod backfill;
 mod blocks;
 pub mod clock_guard;
+mod doubt;
 pub mod index;
 mod input;
 mod judge;
@@ -34,9 +35,7 @@ pub use open::{Settings, was_tagged};
 use crate::{
     chain::{Ask, ChainInput, SourceError},
     clock::{Clock, Now},
-    domain::{
-        asset::ChainName, block::BlockRef, register::Defaults, time::UnixMs, view::ChainView,
-    },
+    domain::{asset::ChainName, register::Defaults, view::ChainView},
     health::Health,
     metrics::Metrics,
     store::{Store, StoreError},
@@ -75,17 +74,7 @@ impl Watcher {
     /// When the database cannot be read or written.
     pub fn handle(&mut self, input: &Input) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if self.clock_guard.look(now) {
-            for chain in &mut self.chains {
-                chain.suspended_at = Some(chain.view.tip);
-                // When that poll began was told by a clock that was wrong then or is now.
-                chain.view.polled_at = None;
-            }
-            self.waiting.read_again(now.wall);
-            tracing::warn!(
-                "the wall clock jumped; no verdicts until a chain's head agrees with it"
-            );
-        }
+        self.look_at_clock(now);
         match input {
             Input::Chain(name, input) => match self.place(name) {
                 Some(at) => self.handle_chain(at, input, now),
@@ -163,15 +152,11 @@ impl Watcher {
 
     /// Takes note of what needs no commit: that the node answered, and what.
     fn observe(&mut self, at: usize, input: &ChainInput, now: Now) {
+        if let ChainInput::Status(status) | ChainInput::Polled { status, .. } = input {
+            self.doubt_behind_head(at, status.tip, now);
+        }
         if let ChainInput::Polled { status, .. } = input {
-            let chain = self.chain_mut(at);
-            let head_is_new = chain.suspended_at != Some(Some(status.tip));
-            if head_is_new && clock_guard::agrees(chain.spec.kind, now.wall, status.tip.time) {
-                chain.suspended_at = None;
-            }
-            if self.chains.iter().all(|chain| chain.suspended_at.is_none()) {
-                self.clock_guard.trust();
-            }
+            self.trust_by_head(at, status.tip, now);
         }
         let chain = self.chain_mut(at);
         match input {
@@ -243,27 +228,8 @@ impl Watcher {
 
     /// Why a chain gives no verdicts under a view, if so.
     fn trouble(chain: &ChainState, view: &ChainView, now: Now) -> Option<String> {
-        let clock = chain.suspended_at.map(|_| {
-            "no block agrees with the wall clock since it was last in doubt: check the machine's time"
-                .to_owned()
-        });
+        let clock = chain.suspended_at.map(|_| doubt::WORDS.to_owned());
         chain.trouble(view, now.monotonic_ms).or(clock)
-    }
-
-    /// When something was seen that came after `block`, by a clock that may be in doubt or behind.
-    fn seen_at(
-        &self,
-        chain: &ChainState,
-        told: UnixMs,
-        block: Option<BlockRef>,
-        now: Now,
-    ) -> UnixMs {
-        let earliest = block.map(|block| clock_guard::earliest(chain.spec.kind, block.time));
-        let told = earliest.map_or(told, |earliest| told.max(earliest));
-        match chain.suspended_at {
-            Some(_) => told.max(self.clock_guard.latest(now)),
-            None => told,
-        }
     }
 
     fn place(&self, name: &ChainName) -> Option<usize> {

@@ -34,7 +34,7 @@ const WAITING_PORTION: usize = 500;
 enum Verdict {
     Applied(Box<PaymentStep>),
     Duplicate(&'static str),
-    /// Its chain must be healthy and scanned to the node's tip first.
+    /// Its chain must be healthy and scanned to the node's tip first, under a clock in no doubt.
     Waits(ChainName),
 }
 
@@ -76,7 +76,9 @@ impl Watcher {
         now: Now,
     ) -> Result<(), StoreError> {
         let rows = self.without_known(requests)?;
-        let mut plan = self.plan_requests(rows, self.waiting.clone(), now)?;
+        let mut waiting = self.waiting.clone();
+        waiting.move_to(requests);
+        let mut plan = self.plan_requests(rows, waiting, now)?;
         plan.step.inbox = position(requests, plan.waiting.as_ref().unwrap_or(&self.waiting));
         self.commit(plan)?;
         for at in 0..self.chains.len() {
@@ -312,6 +314,9 @@ impl Watcher {
         }
         if let Some(owner) = self.owner(chain, &destination, None, overlay, now.wall)? {
             return Ok(Err(address_in_use(&owner)));
+        }
+        if chain.doubts_clock() && register::check_created(request.created_at, now.wall).is_err() {
+            return Ok(Ok(Verdict::Waits(chain.spec.name.clone())));
         }
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);

@@ -66,17 +66,17 @@ pub struct ChainSpec {
     pub max_rescan: u32,
     /// The assets that it carries.
     pub assets: Vec<Asset>,
+    /// Whether it is a developer's own chain, whose block times are set by hand: they say nothing
+    /// about the machine's clock.
+    pub is_local: bool,
 }
 
 impl ChainSpec {
     /// Whether blocks come by themselves on a Bitcoin network, so that a head's time can tell
     /// whether the machine's clock is right. Ethereum's deadlines wait for the head's time anyway.
     #[must_use]
-    pub const fn has_regular_blocks(&self) -> bool {
-        match self.addresses {
-            AddressFormat::Bitcoin(network) => !matches!(network, ::bitcoin::Network::Regtest),
-            AddressFormat::Ethereum => false,
-        }
+    pub fn has_regular_blocks(&self) -> bool {
+        self.kind == ChainKind::Bitcoin && !self.is_local
     }
 
     /// The configured asset that a credit is in.
@@ -155,8 +155,8 @@ pub struct ChainState {
     pub recent: VecDeque<BlockRef>,
     /// Unconfirmed transactions that matter.
     pub unconfirmed: Unconfirmed,
-    /// The tip at which the wall clock came into doubt, at a jump or at start; no verdicts until a
-    /// later one agrees with the clock.
+    /// The tip at which the wall clock came into doubt, at a jump; `None` inside for no certain tip,
+    /// at start or behind the head. No verdicts until another tip agrees with the clock.
     pub suspended_at: Option<Option<BlockRef>>,
     /// Whether more payments are due than one portion held.
     pub more_due: bool,
@@ -206,6 +206,12 @@ impl ChainState {
     pub fn had_nothing_since(&self, from: ScanFrom, destination: &Destination) -> bool {
         let cursor = self.view.scanned;
         cursor.is_some_and(|cursor| self.past.shows_nothing(destination, from, cursor.id))
+    }
+
+    /// Whether the wall clock is in doubt, or no full poll of this chain has vouched for it yet.
+    #[must_use]
+    pub const fn doubts_clock(&self) -> bool {
+        self.suspended_at.is_some() || self.view.polled_at.is_none()
     }
 
     /// Why a view of this chain gives no verdicts now, if so.

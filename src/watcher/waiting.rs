@@ -1,5 +1,6 @@
 //! Requests that wait until their chain is ready for them.
 
+use super::Requests;
 use crate::domain::{asset::ChainName, request::Request, time::UnixMs};
 
 /// Requests that may wait, at most; further ones are refused as `busy`.
@@ -57,6 +58,19 @@ impl WaitingRequests {
             waiting.request.payment_id == request.payment_id && is_earlier(waiting)
         });
         earlier.map(|waiting| &waiting.chain)
+    }
+
+    /// Takes over the places of those that an inbox holds too: it replaced the one that they came
+    /// from, and a restart finds them only there.
+    pub fn move_to(&mut self, requests: &Requests) {
+        let elsewhere = self.0.iter_mut();
+        for waiting in elsewhere.filter(|waiting| waiting.inbox_id != requests.inbox_id) {
+            let id = &waiting.request.request_id;
+            if let Some(row) = requests.rows.iter().find(|row| row.request_id == *id) {
+                waiting.inbox_id.clone_from(&requests.inbox_id);
+                waiting.request.seq = row.seq;
+            }
+        }
     }
 
     /// Counts all of them as read at this time, because the clock that they were read by was

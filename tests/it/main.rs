@@ -21,4 +21,5 @@ mod kills;
 mod nodes;
 mod nodes_work;
 mod operators;
+mod revision;
 mod storage;

@@ -179,6 +179,29 @@ fn a_restored_directory_is_noticed_by_a_head_elsewhere() {
 }
 
 #[test]
+fn an_emptied_database_is_told_as_such_by_either_head_whosever_it_is() {
+    for (has_state, mode) in [(true, 0o640), (true, 0o600), (false, 0o640), (false, 0o600)] {
+        let dir = public_dir();
+        let state = tempfile::tempdir().unwrap();
+        let mut options = shared(dir.path());
+        if has_state {
+            options = options.with_head_in(state.path());
+        }
+        let mut store = Store::open(&options, NOW).unwrap();
+        let (chains, assets) = registry();
+        store.sync_registry(&chains, &assets, NOW).unwrap();
+        register(&mut store, vec![payment(1, "a")]);
+        store.close().unwrap();
+        files::set_mode(&options.head, mode).unwrap();
+        std::fs::write(&options.database, "").unwrap();
+        let refused = Store::open(&shared(dir.path()).with_head_in(state.path()), NOW);
+        let refused = refused.expect_err("it is lost").to_string();
+        let wanted = format!("{} remembers", options.head.display());
+        assert!(refused.contains(&wanted), "{mode:o}: {refused}");
+    }
+}
+
+#[test]
 fn what_a_command_left_beside_the_database_counts_once() {
     let dir = closed();
     let state = tempfile::tempdir().unwrap();

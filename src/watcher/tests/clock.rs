@@ -2,7 +2,7 @@
 
 use super::{
     MINUTE,
-    world::{Tx, World},
+    world::{Tx, World, register_body},
 };
 use crate::{
     chain::ChainInput,
@@ -118,4 +118,97 @@ fn money_is_paid_by_the_next_head_that_agrees_with_the_clock() {
     assert_eq!(world.status_of("a"), Status::Confirming);
     world.poll();
     assert_eq!(world.status_of("a"), Status::Paid);
+}
+
+#[test]
+fn a_registration_is_not_refused_by_a_clock_in_doubt() {
+    for moved in [SpanMs(DAY.0 * 8), SpanMs(MINUTE.0 * -10)] {
+        let mut world = World::new();
+        let row = world.row("register", "a", &register_body(0));
+        world.set_clock_forward(moved);
+        world.give_rows(vec![row]);
+        world.poll();
+        assert!(!world.has_outcome("r1"), "{moved:?}");
+        world.set_clock_forward(SpanMs(-moved.0));
+        world.mine(&[]);
+        world.poll();
+        assert_eq!(world.code_of("r1"), "");
+        assert_eq!(world.status_of("a"), Status::New);
+    }
+}
+
+#[test]
+fn a_registration_that_waited_for_the_clock_may_be_refused_once_that_is_trusted() {
+    for (moved, code) in [
+        (SpanMs(DAY.0 * 8), "created_too_long_ago"),
+        (SpanMs(MINUTE.0 * -10), "created_in_future"),
+    ] {
+        let mut world = World::new();
+        let row = world.row("register", "a", &register_body(0));
+        world.set_clock_forward(moved);
+        world.give_rows(vec![row]);
+        let position = world.watcher.store.inbox_position().unwrap();
+        assert_eq!(position.map(|position| position.seq), Some(0));
+        world.mine(&[]);
+        world.poll();
+        assert_eq!(world.code_of("r1"), code);
+    }
+}
+
+#[test]
+fn a_registration_waits_at_start_until_a_poll_vouches_for_the_clock() {
+    let mut world = World::public(ChainKind::Ethereum);
+    let row = world.row("register", "a", &world.body(0));
+    world.set_clock_forward(DAY_BACK);
+    let mut world = world.restart();
+    world.give_rows(vec![row]);
+    world.poll();
+    assert!(!world.has_outcome("r1"), "its head is a day ahead");
+    world.set_clock_forward(DAY);
+    world.mine(&[]);
+    world.poll();
+    assert_eq!(world.status_of("a"), Status::New);
+}
+
+/// How far a head may not be ahead of a clock that is right.
+const AHEAD: [(ChainKind, SpanMs); 2] = [
+    (ChainKind::Bitcoin, SpanMs::from_secs(2 * 3600 + 1)),
+    (ChainKind::Ethereum, SpanMs::from_secs(61)),
+];
+
+#[test]
+fn a_head_from_the_future_suspends_verdicts_until_the_clock_has_caught_up() {
+    for (kind, ahead) in AHEAD {
+        let mut world = World::public(kind);
+        world.register("a", 0);
+        world.mine(&[Tx::paying(1)]);
+        world.mine_ahead(ahead);
+        world.poll();
+        world.tick();
+        assert_eq!(world.status_of("a"), Status::Confirming, "{kind:?}");
+        world.wait(SpanMs::from_secs(1));
+        world.poll();
+        assert_eq!(world.status_of("a"), Status::Paid, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_head_of_a_local_chain_may_be_set_into_the_future() {
+    for (kind, ahead) in AHEAD {
+        let mut world = World::of(kind);
+        world.register("a", 0);
+        world.mine(&[Tx::paying(1)]);
+        world.mine_ahead(ahead);
+        assert_eq!(world.status_of("a"), Status::Paid, "{kind:?}");
+    }
+}
+
+#[test]
+fn money_that_comes_while_the_clock_is_behind_the_head_is_seen_at_the_heads_time() {
+    let mut world = World::public(ChainKind::Bitcoin);
+    world.register("a", 0);
+    world.mine_ahead(SpanMs::from_secs(3 * 3600));
+    world.arrive(&Tx::paying(1));
+    let seen_at = world.payment("a").transfers[0].first_seen_at;
+    assert_eq!(seen_at, world.tip().time);
 }

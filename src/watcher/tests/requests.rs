@@ -56,6 +56,31 @@ fn a_waiting_request_survives_a_restart_and_is_answered_once() {
 }
 
 #[test]
+fn a_request_that_waits_is_found_again_in_the_inbox_that_replaced_its_own() {
+    let mut world = World::new();
+    world.register("a", 0);
+    let error = SourceError::Transient("down".to_owned());
+    world.give(ChainInput::Failed { error });
+    world.wait(MINUTE);
+    world.ask("cancel", "a", "{}");
+    let mut rows = world.rows_after(1);
+    rows.extend(["b", "c"].map(|id| world.row("ack", id, "{}")));
+    for (seq, row) in (1..).zip(&mut rows) {
+        row.seq = seq;
+    }
+    for portion in rows.chunks(2) {
+        world.give_rows_of("new", portion.to_vec());
+        let position = world.watcher.store.inbox_position().unwrap().unwrap();
+        assert_eq!((position.inbox_id.as_str(), position.seq), ("new", 0));
+    }
+    let mut world = world.restart();
+    world.give_rows_of("new", rows);
+    world.poll();
+    assert_eq!(world.code_of("r2"), "");
+    assert_eq!(world.status_of("a"), Status::Canceled);
+}
+
+#[test]
 fn one_address_belongs_to_one_payment_even_within_one_portion() {
     let mut world = World::new();
     let row = |seq: i64, id: &str| crate::domain::request::Request {

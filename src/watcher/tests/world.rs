@@ -1,5 +1,6 @@
 //! A watcher on a real store, a clock that stands still, and a chain made by hand.
 
+mod inbox;
 pub mod open;
 pub mod tx;
 
@@ -18,7 +19,7 @@ use crate::{
         time::{SpanMs, UnixMs},
     },
     store::StoreError,
-    watcher::{Input, Requests, Settings, Watcher},
+    watcher::{Input, Settings, Watcher},
 };
 use open::{HandClock, open};
 use std::sync::{Arc, Mutex};
@@ -48,6 +49,11 @@ impl World {
     /// One chain of this kind, where bitcoin is paid with.
     pub fn of(kind: ChainKind) -> Self {
         Self::with(kind, open::settings)
+    }
+
+    /// One chain of this kind on a public network.
+    pub fn public(kind: ChainKind) -> Self {
+        Self::with(kind, open::public_settings)
     }
 
     /// The Bitcoin chain of [`new`](Self::new), and an Ethereum chain with blocks of the same names.
@@ -197,6 +203,18 @@ impl World {
         });
     }
 
+    /// A block joins the chain whose own time is so far ahead of the clock.
+    pub fn mine_ahead(&mut self, ahead: SpanMs) {
+        let mut facts = self.next_block(&[]);
+        facts.block.time = facts.block.time.plus(ahead);
+        self.blocks.push(facts.block);
+        self.give(ChainInput::Status(self.status()));
+        self.give(ChainInput::Advance {
+            disconnect_to: None,
+            connected: vec![facts],
+        });
+    }
+
     fn leave(&mut self, depth: usize) -> BlockRef {
         let kept = self.blocks.len() - depth;
         self.blocks.truncate(kept);
@@ -257,9 +275,14 @@ impl World {
 
     /// Registers 0.015 BTC to the n-th address and lets its past be scanned.
     pub fn register(&mut self, id: &str, address: usize) {
-        let body = body(self.kind, address);
+        let body = self.body(address);
         self.ask("register", id, &body);
         self.scan_past();
+    }
+
+    /// Asks for 0.015 BTC to the n-th address of this chain.
+    pub fn body(&self, address: usize) -> String {
+        body(self.kind, address)
     }
 
     /// Answers the scan of the past that was asked for with empty blocks.
@@ -314,41 +337,6 @@ impl World {
                 answered: destinations.len(),
             }));
         }
-    }
-
-    pub fn ask(&mut self, kind: &str, id: &str, body: &str) {
-        let row = self.row(kind, id, body);
-        self.give_rows(vec![row]);
-    }
-
-    /// The next row of the inbox, not given yet.
-    pub fn row(&mut self, kind: &str, id: &str, body: &str) -> Request {
-        self.seq += 1;
-        let row = Request {
-            seq: self.seq,
-            request_id: format!("r{}", self.seq),
-            kind: kind.to_owned(),
-            payment_id: id.to_owned(),
-            body: body.to_owned(),
-            actor: None,
-            created_at: self.now(),
-        };
-        self.rows.push(row.clone());
-        row
-    }
-
-    /// What the inbox holds after a row.
-    pub fn rows_after(&self, seq: i64) -> Vec<Request> {
-        let later = self.rows.iter().filter(|row| row.seq > seq);
-        later.cloned().collect()
-    }
-
-    pub fn give_rows(&mut self, rows: Vec<Request>) {
-        let requests = Requests {
-            inbox_id: "inbox".to_owned(),
-            rows,
-        };
-        self.watcher.handle(&Input::Requests(requests)).unwrap();
     }
 
     pub fn payment(&self, id: &str) -> Payment {

@@ -1,6 +1,9 @@
 //! Where the daemon remembers how far its journal went.
 
+use std::process::Command;
+
 use crate::confirmd::Confirmd;
+use crate::confirmd::command::CONFIRMD;
 use crate::nodes::bitcoind::Bitcoind;
 use crate::nodes::scratch_folder;
 
@@ -23,4 +26,21 @@ fn under_systemd_the_head_lies_in_the_state_directory() {
         beside.is_file(),
         "without the service it is beside the database"
     );
+}
+
+#[test]
+fn init_keeps_the_head_where_the_daemon_does() {
+    let node = Bitcoind::start();
+    let state = scratch_folder();
+    let confirmd = Confirmd::with(&node).configured();
+    let init = Command::new(CONFIRMD)
+        .arg("--config")
+        .arg(confirmd.config_file())
+        .arg("init")
+        .env("STATE_DIRECTORY", state.path())
+        .output();
+    let init = init.expect("the binary under test");
+    assert!(init.status.success(), "{init:?}");
+    assert!(state.path().join("head").is_file());
+    assert!(!confirmd.database().with_file_name("head").exists());
 }

@@ -68,12 +68,20 @@ pub fn settings(kind: ChainKind) -> Settings {
         final_depth: 100,
         max_rescan: 1000,
         assets: vec![asset],
+        is_local: true,
     };
     Settings {
         chains: vec![spec],
         defaults: DEFAULTS,
         operator_commands: true,
     }
+}
+
+/// One chain of a public network, whose head's time tells of the machine's clock.
+pub fn public_settings(kind: ChainKind) -> Settings {
+    let mut settings = settings(kind);
+    settings.chains[0].is_local = false;
+    settings
 }
 
 /// Both chains; bitcoin on Ethereum is called WBTC there.

@@ -1,0 +1,82 @@
+//! While the machine's clock is in doubt: which chains give no verdicts, until when, and what time
+//! is taken meanwhile.
+//!
+//! Knows the chains' heads and the [clock guard](super::clock_guard); knows no payment.
+
+use super::{Watcher, clock_guard, state::ChainState};
+use crate::{
+    clock::Now,
+    domain::{block::BlockRef, time::UnixMs},
+};
+
+/// Why a chain gives no verdicts meanwhile.
+pub(super) const WORDS: &str =
+    "no block agrees with the wall clock since it was last in doubt: check the machine's time";
+
+impl Watcher {
+    /// A wall clock that somebody set is in doubt on every chain.
+    pub(super) fn look_at_clock(&mut self, now: Now) {
+        if !self.clock_guard.look(now) {
+            return;
+        }
+        for chain in &mut self.chains {
+            chain.suspended_at = Some(chain.view.tip);
+            // When that poll began was told by a clock that was wrong then or is now.
+            chain.view.polled_at = None;
+        }
+        self.waiting.read_again(now.wall);
+        tracing::warn!("the wall clock jumped; no verdicts until a chain's head agrees with it");
+    }
+
+    /// A head from the future shows that the wall clock is behind, without any jump: it was wrong
+    /// from the start, or drifted.
+    pub(super) fn doubt_behind_head(&mut self, at: usize, head: BlockRef, now: Now) {
+        let chain = self.chain_mut(at);
+        if chain.suspended_at.is_none() && is_behind(chain, head, now) {
+            chain.suspended_at = Some(None);
+            let chain = &chain.spec.name;
+            tracing::warn!(%chain, "the wall clock is behind the chain's head; no verdicts until they agree");
+        }
+    }
+
+    /// After a full poll: a head that agrees with the wall clock ends the doubt on its chain.
+    pub(super) fn trust_by_head(&mut self, at: usize, head: BlockRef, now: Now) {
+        let chain = self.chain_mut(at);
+        let head_is_new = chain.suspended_at != Some(Some(head));
+        if head_is_new && clock_guard::agrees(chain.spec.kind, now.wall, head.time) {
+            chain.suspended_at = None;
+        }
+        if self.chains.iter().all(|chain| chain.suspended_at.is_none()) {
+            self.clock_guard.trust();
+        }
+    }
+
+    /// When something was seen that came after `block`, by a clock that may be in doubt or behind.
+    pub(super) fn seen_at(
+        &self,
+        chain: &ChainState,
+        told: UnixMs,
+        block: Option<BlockRef>,
+        now: Now,
+    ) -> UnixMs {
+        let earliest = block.map(|block| clock_guard::earliest(chain.spec.kind, block.time));
+        let told = earliest.map_or(told, |earliest| told.max(earliest));
+        match chain.suspended_at {
+            Some(_) => told.max(self.latest(chain, now)),
+            None => told,
+        }
+    }
+
+    /// The latest that it may be now, while the clock is in doubt: behind a head, the head's time.
+    fn latest(&self, chain: &ChainState, now: Now) -> UnixMs {
+        let latest = self.clock_guard.latest(now);
+        let head = chain.answer.as_ref().map(|(_, status)| status.tip);
+        let head = head.filter(|head| is_behind(chain, *head, now));
+        head.map_or(latest, |head| latest.max(head.time))
+    }
+}
+
+/// Whether a head shows that the wall clock is behind.
+fn is_behind(chain: &ChainState, head: BlockRef, now: Now) -> bool {
+    !chain.spec.is_local && clock_guard::is_behind(chain.spec.kind, now.wall, head.time)
+}
