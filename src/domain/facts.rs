@@ -240,6 +240,10 @@ pub enum Fact {
         credit: Credit,
         /// When this daemon first observed it.
         seen_at: UnixMs,
+        /// Whether `seen_at` is remembered from before it was asked about: of a known credit, only
+        /// such an observation may be the earlier one. Every other one comes later, whatever the
+        /// wall clock says by now.
+        remembered: bool,
         /// What the transaction spends, to know a replacement by.
         inputs: Arc<[OutPoint]>,
     },

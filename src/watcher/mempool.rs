@@ -33,7 +33,8 @@ impl Watcher {
         let mut touched = Touched::default();
         for arrived in &news.arrived {
             let seen_at = self.seen_at(chain, arrived.first_seen_at, None, now);
-            self.touch_arrived(chain, arrived, seen_at, &mut touched)?;
+            let remembered = news.answered > 0 && chain.suspended_at.is_none();
+            self.touch_arrived(chain, arrived, (seen_at, remembered), &mut touched)?;
         }
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
@@ -53,7 +54,7 @@ impl Watcher {
         &self,
         chain: &ChainState,
         arrived: &TxFacts,
-        seen_at: UnixMs,
+        (seen_at, remembered): (UnixMs, bool),
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
         for input in &arrived.inputs {
@@ -78,6 +79,7 @@ impl Watcher {
         let fact = |credit| Fact::Seen {
             credit,
             seen_at,
+            remembered,
             inputs: Arc::clone(&inputs),
         };
         let hits = hits.filter_map(|candidate| self.seen(chain, arrived, candidate, fact));

@@ -45,8 +45,14 @@ fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
         Fact::Seen {
             credit,
             seen_at,
+            remembered,
             inputs,
-        } => seen(ledger, credit, *seen_at, inputs),
+        } => {
+            if *remembered && let Some(transfer) = ledger.find(credit) {
+                transfer.first_seen_at = transfer.first_seen_at.min(*seen_at);
+            }
+            seen(ledger, credit, *seen_at, inputs);
+        }
         Fact::Evicted { txid } => ledger.each_of(*txid, evict),
         Fact::Replaced { txid, by } => replace_all_of(ledger, *txid, *by),
         Fact::Conflicted { txid, by, block } => {
@@ -143,7 +149,6 @@ fn mined(
     if let Some(transfer) = ledger.find(credit) {
         transfer.place = Place::Block(anchor);
         transfer.first_block_at.get_or_insert(time);
-        transfer.first_seen_at = transfer.first_seen_at.min(seen_at);
         restate(transfer, credit);
     } else if !ledger.payment().is_watched_at(seen_at.min(time)) {
         return;
@@ -172,7 +177,7 @@ fn restate(transfer: &mut Transfer, credit: &Credit) {
 /// the same output. It never overrules a block: news of the mempool may be older than the block.
 fn seen(ledger: &mut Ledger<'_>, credit: &Credit, seen_at: UnixMs, inputs: &[OutPoint]) {
     if let Some(transfer) = ledger.find(credit) {
-        revive(transfer, seen_at);
+        revive(transfer);
     } else if ledger.payment().is_watched_at(seen_at) && !ledger.is_further_dust(credit) {
         ledger.add(new_row(credit, seen_at, Place::Mempool));
     }
@@ -190,8 +195,7 @@ fn replace_all_of(ledger: &mut Ledger<'_>, txid: TxId, by: TxId) {
     ledger.each_of(txid, |t| replace(t, by, takes_over));
 }
 
-fn revive(transfer: &mut Transfer, seen_at: UnixMs) {
-    transfer.first_seen_at = transfer.first_seen_at.min(seen_at);
+fn revive(transfer: &mut Transfer) {
     match transfer.place {
         Place::Evicted
         | Place::Orphaned

@@ -345,6 +345,7 @@ impl Story {
         let seen = |credit| Fact::Seen {
             credit,
             seen_at,
+            remembered: false,
             inputs: told.inputs.as_slice().into(),
         };
         told.credits.iter().cloned().map(seen).collect()

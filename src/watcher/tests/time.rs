@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     chain::{Ask, ChainInput, SourceError},
-    domain::{status::Status, time::SpanMs, transfer::Place},
+    domain::{asset::ChainKind, status::Status, time::SpanMs, transfer::Place},
 };
 
 #[test]
@@ -135,4 +135,42 @@ fn no_poll_ends_a_payment_before_it_is_told_what_the_mempool_held() {
     world.poll_alone();
     world.tick();
     assert_eq!(world.status_of("a"), Status::Expired);
+}
+
+#[test]
+fn money_that_is_known_is_made_no_earlier_by_a_clock_that_was_set_back() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.wait(SpanMs(MINUTE.0 * 40));
+    world.arrive(&Tx::paying(1));
+    let seen_at = world.now();
+    world.set_clock_forward(SpanMs(-MINUTE.0 * 8 * 60));
+    let mut world = world.restart();
+    world.arrive(&Tx::paying(1));
+    world.mine(&[Tx::paying(1)]);
+    assert_eq!(world.payment("a").transfers[0].first_seen_at, seen_at);
+}
+
+#[test]
+fn money_that_the_source_remembers_from_before_a_block_was_seen_then() {
+    let mut world = World::new();
+    let row = world.row("register", "a", &register_body(0));
+    let began = world.now();
+    world.wait(SpanMs(MINUTE.0 * 30));
+    world.give_rows(vec![row]);
+    world.scan_past();
+    world.mine(&[Tx::paying(1)]);
+    assert_eq!(world.payment("a").transfers[0].first_seen_at, world.now());
+    let remembered = crate::domain::facts::TxFacts {
+        txid: Tx::paying(1).txid,
+        first_seen_at: began,
+        credits: Tx::paying(1).credits(ChainKind::Bitcoin, 0),
+        inputs: Tx::paying(1).spends,
+    };
+    world.give(ChainInput::Mempool(crate::chain::MempoolNews {
+        arrived: vec![remembered],
+        snapshot: None,
+        answered: 1,
+    }));
+    assert_eq!(world.payment("a").transfers[0].first_seen_at, began);
 }

@@ -244,7 +244,11 @@ fn clock_time(at: i64) -> String {
     let ms = at - super::clock::BEGIN.0;
     let secs = ms.div_euclid(1000);
     let (hours, minutes) = (secs.div_euclid(3600), secs.rem_euclid(3600) / 60);
-    format!("{hours:02}:{minutes:02}:{:02}.{:03}", secs.rem_euclid(60), ms.rem_euclid(1000))
+    format!(
+        "{hours:02}:{minutes:02}:{:02}.{:03}",
+        secs.rem_euclid(60),
+        ms.rem_euclid(1000)
+    )
 }
 
 /// The block up to which the chain is scanned.

@@ -15,10 +15,7 @@ use confirmd::{
     clock::Clock as _,
     config::Config,
     crash,
-    domain::{
-        block::TxId,
-        request::Request,
-    },
+    domain::{block::TxId, request::Request},
     random::Random,
     watcher::Input,
 };
@@ -137,13 +134,21 @@ impl Simulation {
 
     fn tell(&self, why: &str) -> String {
         let seed = self.plan.seed;
-        let id = why.split([' ', ':']).find(|word| word.starts_with("order-"));
+        let id = why
+            .split([' ', ':'])
+            .find(|word| word.starts_with("order-"));
         let concerns = |line: &&String| {
             let of = |id: &str| line.split([' ', ':']).any(|word| word == id);
             !line.contains("order-") || id.is_none_or(of)
         };
         let story: Vec<&String> = self.trace.iter().filter(concerns).collect();
-        let story: Vec<&str> = story.iter().rev().take(150).rev().map(|line| line.as_str()).collect();
+        let story: Vec<&str> = story
+            .iter()
+            .rev()
+            .take(150)
+            .rev()
+            .map(|line| line.as_str())
+            .collect();
         let rows = id.map_or_else(String::new, |id| checks::everything_about(&self.db, id));
         format!(
             "seed {seed}: {why}\n\n{:?}\n\n{}\n\n{rows}\n\nreplay: CONFIRMD_SEED={seed} \
@@ -179,12 +184,7 @@ impl Simulation {
     }
 
     async fn live(&mut self) -> Result<(), String> {
-        for action in [
-            Action::Tick,
-            Action::Mine,
-            Action::Order,
-            Action::Faults,
-        ] {
+        for action in [Action::Tick, Action::Mine, Action::Order, Action::Faults] {
             self.plan_in(1, action);
         }
         self.until(self.plan.span_ms).await?;
@@ -405,9 +405,16 @@ impl Simulation {
         let new = self.shared.world().newest_payments();
         for (tx, block) in new {
             let pays = |order: &&Order| tx.credits.iter().any(|credit| credit.to == order.script);
-            let paid = self.orders.values().find(pays).map(|order| order.id.clone());
+            let paid = self
+                .orders
+                .values()
+                .find(pays)
+                .map(|order| order.id.clone());
             if let Some(id) = paid {
-                self.note(format_args!("{id}: {} in block {} {}", tx.txid, block.height, block.hash));
+                self.note(format_args!(
+                    "{id}: {} in block {} {}",
+                    tx.txid, block.height, block.hash
+                ));
             }
         }
     }

@@ -76,9 +76,14 @@ impl System {
             .iter()
             .map(|chain| daemon::follower_start(&store, &chain.name).unwrap())
             .collect();
+        let mut settings = daemon::settings(config);
+        for chain in &mut settings.chains {
+            // Its blocks come as on a public network, and are to be treated so.
+            chain.is_local = false;
+        }
         let watcher = Watcher::open(
             store,
-            daemon::settings(config),
+            settings,
             Arc::clone(&clock),
             Metrics::new(&Labels::default()).unwrap(),
             Health::default(),

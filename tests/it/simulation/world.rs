@@ -238,7 +238,10 @@ impl World {
 
     /// How many blocks may leave without touching a final one.
     pub fn loose_blocks(&self, final_depth: u32) -> u32 {
-        let lowest = self.floor.minus(final_depth.saturating_sub(1)).max(Height(1));
+        let lowest = self
+            .floor
+            .minus(final_depth.saturating_sub(1))
+            .max(Height(1));
         self.miners_head().id.height.minus(lowest.0).0
     }
 
@@ -246,8 +249,13 @@ impl World {
     pub fn newest_payments(&self) -> Vec<(Tx, BlockId)> {
         let head = self.view.head(&self.chain);
         let block = self.chain.tree().get(head).unwrap();
-        let paying = block.transactions().iter().filter(|tx| self.paying.contains_key(&tx.txid));
-        paying.map(|tx| (tx.clone(), block.reference().id)).collect()
+        let paying = block
+            .transactions()
+            .iter()
+            .filter(|tx| self.paying.contains_key(&tx.txid));
+        paying
+            .map(|tx| (tx.clone(), block.reference().id))
+            .collect()
     }
 
     /// Where a transaction stands on the chain that ends in this branch's head.
