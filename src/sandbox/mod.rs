@@ -9,5 +9,6 @@
 //! Everything is real enough to pass our own verification, and seeded: the same calls give the
 //! same blocks. Nothing here reads a clock, and nothing knows a payment.
 
+pub mod ethereum;
 pub mod json_rpc;
 pub mod tree;
