@@ -99,7 +99,7 @@ impl Chain {
         let code = contracts.collect();
         let header = seal::genesis(chain_id, genesis_time);
         let ledger = Arc::new(Ledger::new(tokens));
-        let (block, body) = written(header, ledger, Inside::default());
+        let (block, body) = written(header, ledger, Inside::default(), Vec::new());
         let genesis = block.reference;
         Self {
             chain_id,
@@ -150,11 +150,14 @@ impl Chain {
         self.made = self.made.saturating_add(1);
         let mut ledger = Arc::clone(&below.ledger);
         let contents = contents.into();
-        let executed = execute_all(contents.transactions, &mut ledger, self.system_logs);
+        let mut executed = execute_all(contents.transactions, &mut ledger, self.system_logs);
+        let outcomes = executed.iter_mut();
+        let credits = outcomes.flat_map(|(_, outcome)| std::mem::take(&mut outcome.credits));
+        let credits = credits.collect();
         let withdrawals = withdrawals(self.made, contents.withdrawals);
         let inside = Inside::new(executed, withdrawals);
         let header = seal::child(&below.header, parent.0.into(), at, self.made, &inside);
-        let (block, body) = written(header, ledger, inside);
+        let (block, body) = written(header, ledger, inside, credits);
         for one in &body.inside.mined {
             let blocks = self.mined.entry(one.tx.id()).or_default();
             blocks.push(block.reference.id.hash);
@@ -247,7 +250,12 @@ fn withdrawals(salt: u64, of: Vec<([u8; 20], u64)>) -> Vec<Withdrawal> {
 }
 
 /// A block and its body, with all JSON that will be asked for often.
-fn written(header: Header, ledger: Arc<Ledger>, inside: Inside) -> (Block, Body) {
+fn written(
+    header: Header,
+    ledger: Arc<Ledger>,
+    inside: Inside,
+    credits: Vec<TrueCredit>,
+) -> (Block, Body) {
     let hash = header.hash_slow();
     let writing = Written {
         header: &header,
@@ -255,10 +263,8 @@ fn written(header: Header, ledger: Arc<Ledger>, inside: Inside) -> (Block, Body)
         inside: &inside,
     };
     let (brief, full, receipts) = (writing.brief(), writing.full(), writing.receipts());
-    let outcomes = inside.mined.iter().map(|one| &one.outcome);
-    let credits = outcomes.flat_map(|outcome| outcome.credits.clone());
     let block = Block {
-        credits: credits.collect(),
+        credits,
         brief,
         reference: reference(&header, BlockHash(hash.0)),
         header,

@@ -2,7 +2,10 @@
 //! depends on the block.
 
 use super::{abi, frame::Frame, token::Change};
-use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256, b256};
+
+/// The hash of `Transfer(address,address,uint256)` (ERC-20).
+const TRANSFER: B256 = b256!("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 
 /// How a transaction is encoded (EIP-2718).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,17 +95,16 @@ impl LogShape {
             | Self::ShortData
             | Self::LongData => {}
         }
-        let event = keccak256("Transfer(address,address,uint256)");
         let amount = abi::number(amount);
         let topics = match self {
-            Self::FourTopics => vec![event, from, to, amount],
-            Self::TwoTopics => vec![event, from],
+            Self::FourTopics => vec![TRANSFER, from, to, amount],
+            Self::TwoTopics => vec![TRANSFER, from],
             Self::Proper
             | Self::NoData
             | Self::ShortData
             | Self::LongData
             | Self::DirtySender
-            | Self::DirtyReceiver => vec![event, from, to],
+            | Self::DirtyReceiver => vec![TRANSFER, from, to],
         };
         let data = match self {
             Self::NoData => Bytes::new(),
@@ -210,7 +212,8 @@ impl Intent {
             .fold(all, |all, one| all.step(Step::Move(one)))
     }
 
-    /// Calls a token's `transfer`, which emits a log of this shape and moves nothing.
+    /// Calls a token's `transfer`, which emits a log of this shape and moves nothing. With a
+    /// proper log the token lies, and nobody can know.
     #[must_use]
     pub fn odd_log(token: [u8; 20], shape: LogShape, to: [u8; 20], amount: U256) -> Self {
         Self::forged_log(token, token, shape, to, amount)

@@ -51,7 +51,7 @@ impl Written<'_> {
         let receipts = (0..).zip(&self.inside.mined).map(|(index, one)| {
             let receipt = self.receipt(index, one, before, first_log);
             before = one.receipt.receipt.cumulative_gas_used;
-            first_log = first_log.saturating_add(count(&one.outcome.logs));
+            first_log = first_log.saturating_add(count(&one.receipt.receipt.logs));
             receipt
         });
         raw(&receipts.collect::<Vec<_>>())
@@ -63,7 +63,7 @@ impl Written<'_> {
         let mut logs = Vec::new();
         for (index, one) in (0..).zip(&self.inside.mined) {
             logs.extend(self.logs_of(index, one, first_log));
-            first_log = first_log.saturating_add(count(&one.outcome.logs));
+            first_log = first_log.saturating_add(count(&one.receipt.receipt.logs));
         }
         logs
     }
@@ -127,7 +127,7 @@ impl Written<'_> {
     }
 
     fn logs_of(self, index: u64, one: &Mined, first_log: u64) -> Vec<rpc::Log> {
-        let logs = (first_log..).zip(&one.outcome.logs);
+        let logs = (first_log..).zip(&one.receipt.receipt.logs);
         logs.map(|(log_index, log)| rpc::Log {
             inner: log.clone(),
             block_hash: Some(self.hash),

@@ -1,14 +1,12 @@
 //! Headers as after Prague: every field that a block's hash binds.
 
-use super::execute::Outcome;
+use super::{execute::Outcome, frame::Frame, tx::Tx};
 use crate::domain::time::UnixMs;
 use alloy_consensus::{EthereumReceipt, Header, ReceiptWithBloom, Transaction, TxReceipt, proofs};
 use alloy_eips::{
     eip1559::BaseFeeParams, eip4895::Withdrawal, eip7685::EMPTY_REQUESTS_HASH, eip7840::BlobParams,
 };
 use alloy_primitives::{Address, B256, Bloom, Bytes, keccak256};
-
-use super::tx::Tx;
 
 /// The most gas that a block burns.
 const GAS_LIMIT: u64 = 60_000_000;
@@ -23,7 +21,8 @@ const BUILDER: Address = Address::repeat_byte(0xbb);
 #[derive(Debug, Clone)]
 pub(super) struct Mined {
     pub tx: Tx,
-    pub outcome: Outcome,
+    /// The calls inside it.
+    pub frames: Vec<Frame>,
     pub receipt: ReceiptWithBloom<EthereumReceipt>,
 }
 
@@ -45,12 +44,12 @@ impl Inside {
                 tx_type: envelope.tx_type(),
                 success: outcome.succeeded,
                 cumulative_gas_used,
-                logs: outcome.logs.clone(),
+                logs: outcome.logs,
             };
             Mined {
                 receipt: receipt.into_with_bloom(),
                 tx,
-                outcome,
+                frames: outcome.frames,
             }
         });
         Self {

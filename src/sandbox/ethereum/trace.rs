@@ -53,7 +53,7 @@ fn traced(one: &Mined) -> Traced {
     let to = envelope.to().unwrap_or(created);
     let kind = envelope.to().map_or(FrameKind::Create, |_| FrameKind::Call);
     let gas = U64::from(envelope.gas_limit());
-    let frames = one.outcome.frames.iter();
+    let frames = one.frames.iter();
     let root = Call {
         from: signed.from,
         gas,
@@ -61,7 +61,7 @@ fn traced(one: &Mined) -> Traced {
         to,
         input: envelope.input().clone(),
         output: None,
-        error: (!one.outcome.succeeded).then_some(REVERTED),
+        error: (!one.receipt.receipt.success).then_some(REVERTED),
         calls: frames.map(|frame| call(to, frame)).collect(),
         value: Some(envelope.value()),
         r#type: kind.as_str(),
