@@ -80,7 +80,7 @@ pub(super) struct Body {
 /// A simulated chain. The same calls in the same order give the same blocks.
 #[derive(Debug, Clone)]
 pub struct Chain {
-    chain_id: u64,
+    id: u64,
     genesis: BlockRef,
     tree: Tree<Block>,
     bodies: HashMap<BlockHash, Body>,
@@ -102,7 +102,7 @@ impl Chain {
         let (block, body) = written(header, ledger, Inside::default(), Vec::new());
         let genesis = block.reference;
         Self {
-            chain_id,
+            id: chain_id,
             genesis,
             tree: Tree::new(block),
             bodies: HashMap::from([(genesis.id.hash, body)]),
@@ -184,7 +184,7 @@ impl Chain {
     /// Its EIP-155 chain id.
     #[must_use]
     pub const fn chain_id(&self) -> u64 {
-        self.chain_id
+        self.id
     }
 
     /// Its first block.

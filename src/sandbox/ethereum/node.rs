@@ -215,12 +215,10 @@ impl<'a> SimulatedNode<'a> {
 
     /// The block whose state is asked for; that of the head when nothing is said.
     fn state_at(&self, which: &Value) -> Result<&'a Block, Refusal> {
-        let block = match which {
-            Value::Null => self.view.head(self.chain),
-            which => match which.as_str().and_then(hash) {
-                Some(hash) => self.view.known(self.chain, hash),
-                None => self.by_number(which)?,
-            },
+        let block = match which.as_str().and_then(hash) {
+            _ if which.is_null() => self.view.head(self.chain),
+            Some(hash) => self.view.known(self.chain, hash),
+            None => self.by_number(which)?,
         };
         block.ok_or_else(|| Refusal::new(SERVER_ERROR, "header not found"))
     }

@@ -106,7 +106,7 @@ pub(super) fn blob_gas(tx: &Tx) -> u64 {
 }
 
 /// Fills in what follows from the block's inside. There is no state, so its root is made up.
-fn seal(base: Header, inside: &Inside) -> Header {
+fn seal(mut header: Header, inside: &Inside) -> Header {
     let envelopes: Vec<_> = inside
         .mined
         .iter()
@@ -115,18 +115,16 @@ fn seal(base: Header, inside: &Inside) -> Header {
     let receipts: Vec<_> = inside.mined.iter().map(|one| &one.receipt).collect();
     let blooms = receipts.iter().map(|receipt| receipt.logs_bloom);
     let last = receipts.last();
-    Header {
-        beneficiary: BUILDER,
-        state_root: keccak256(base.mix_hash),
-        transactions_root: proofs::calculate_transaction_root(&envelopes),
-        receipts_root: proofs::calculate_receipt_root(&receipts),
-        logs_bloom: blooms.fold(Bloom::ZERO, |all, one| all | one),
-        gas_used: last.map_or(0, |receipt| receipt.receipt.cumulative_gas_used),
-        extra_data: Bytes::from_static(b"confirmd sandbox"),
-        withdrawals_root: Some(proofs::calculate_withdrawals_root(&inside.withdrawals)),
-        requests_hash: Some(EMPTY_REQUESTS_HASH),
-        ..base
-    }
+    header.beneficiary = BUILDER;
+    header.state_root = keccak256(header.mix_hash);
+    header.transactions_root = proofs::calculate_transaction_root(&envelopes);
+    header.receipts_root = proofs::calculate_receipt_root(&receipts);
+    header.logs_bloom = blooms.fold(Bloom::ZERO, |all, one| all | one);
+    header.gas_used = last.map_or(0, |receipt| receipt.receipt.cumulative_gas_used);
+    header.extra_data = Bytes::from_static(b"confirmd sandbox");
+    header.withdrawals_root = Some(proofs::calculate_withdrawals_root(&inside.withdrawals));
+    header.requests_hash = Some(EMPTY_REQUESTS_HASH);
+    header
 }
 
 fn seconds(at: UnixMs) -> u64 {

@@ -95,6 +95,7 @@ impl View {
     }
 
     /// Its head.
+    #[must_use]
     pub fn head<'a>(&self, chain: &'a Chain) -> Option<&'a Block> {
         chain.block(self.branch.head()?)
     }

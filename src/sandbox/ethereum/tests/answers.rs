@@ -225,63 +225,54 @@ fn blocks_transactions_and_receipts_have_geth_s_fields() {
     assert_eq!(names(&receipts[1]["logs"][0]).join(" "), geth);
 }
 
-#[test]
-fn traces_show_roots_and_inner_frames() {
-    let mut chain = chain();
-    let mut sender = Sender::new(CHAIN_ID, 1);
+/// A block with every kind of frame, traced, and the transactions in it.
+fn traced(sender: &mut Sender) -> (Value, Vec<String>) {
     let calls = vec![
         Frame::call(SHOP, units(1)).reverted(),
         Frame::delegate_call(OTHER, units(2)).with(vec![Frame::call(SHOP, units(3))]),
         Frame::static_call(USDT),
     ];
-    let batch = Intent::batch(CONTRACT, calls).with_value(units(6));
+    let one_move = Move {
+        token: USDC,
+        from: None,
+        to: SHOP,
+        amount: units(1),
+    };
     let transactions = vec![
         sender.sign(Intent::ether(SHOP, units(5))),
-        sender.sign(batch),
+        sender.sign(Intent::batch(CONTRACT, calls).with_value(units(6))),
         sender.sign(Intent::create(units(7), Vec::new())).failing(),
-        sender.sign(Intent::tokens(
-            CONTRACT,
-            vec![Move {
-                token: USDC,
-                from: None,
-                to: SHOP,
-                amount: units(1),
-            }],
-        )),
+        sender.sign(Intent::tokens(CONTRACT, vec![one_move])),
     ];
-    let ids: Vec<String> = transactions.iter().map(|tx| prefixed(tx.id())).collect();
-    let block = chain
-        .extend(chain.genesis().id.hash, START, transactions)
-        .unwrap();
+    let ids = transactions.iter().map(|tx| prefixed(tx.id())).collect();
+    let mut chain = chain();
+    let genesis = chain.genesis().id.hash;
+    let block = chain.extend(genesis, START, transactions).unwrap();
     let mut view = View::new(&chain);
     view.set_head(&chain, block.id.hash);
-    let world = World { chain, view };
     let params = json!([prefixed(block.id.hash), {"tracer": "callTracer"}]);
-    let traces = world.call("debug_traceBlockByHash", params).unwrap();
+    let world = World { chain, view };
+    (world.call("debug_traceBlockByHash", params).unwrap(), ids)
+}
+
+/// A frame as text: type, from, to, value, error.
+fn line(frame: &Value) -> String {
+    let text = |name: &str| frame[name].as_str().unwrap_or("-").to_owned();
+    let account = |name| text(name)[..4].to_owned();
+    let (kind, from, to) = (text("type"), account("from"), account("to"));
+    format!("{kind} {from} {to} {} {}", text("value"), text("error"))
+}
+
+#[test]
+fn traces_show_roots_and_inner_frames() {
+    let mut sender = Sender::new(CHAIN_ID, 1);
+    let (traces, ids) = traced(&mut sender);
     let traces = traces.as_array().unwrap();
     let hashes: Vec<&str> = traces
         .iter()
         .map(|one| one["txHash"].as_str().unwrap())
         .collect();
     assert_eq!(hashes, ids);
-    let [shop, other, contract] = [SHOP, OTHER, CONTRACT].map(hex::encode_prefixed);
-    let line = |frame: &Value| {
-        let text = |name: &str| frame[name].as_str().unwrap_or("-").to_owned();
-        let (from, to) = (text("from"), text("to"));
-        let short = |account: String| match account {
-            account if account == shop => "shop".to_owned(),
-            account if account == other => "other".to_owned(),
-            account if account == contract => "contract".to_owned(),
-            account => account[..4].to_owned(),
-        };
-        let (from, to) = (short(from), short(to));
-        format!(
-            "{} {from} {to} {} {}",
-            text("type"),
-            text("value"),
-            text("error")
-        )
-    };
     let mut lines = Vec::new();
     let mut open: Vec<&Value> = traces.iter().rev().map(|one| &one["result"]).collect();
     while let Some(frame) = open.pop() {
@@ -294,15 +285,15 @@ fn traces_show_roots_and_inner_frames() {
     assert_eq!(
         lines,
         [
-            format!("CALL {me} shop 0x5 -"),
-            format!("CALL {me} contract 0x6 -"),
-            "CALL contract shop 0x1 execution reverted".to_owned(),
-            "DELEGATECALL contract other 0x2 -".to_owned(),
-            "CALL contract shop 0x3 -".to_owned(),
-            "STATICCALL contract 0xd1 - -".to_owned(),
+            format!("CALL {me} 0x5a 0x5 -"),
+            format!("CALL {me} 0xcc 0x6 -"),
+            "CALL 0xcc 0x5a 0x1 execution reverted".to_owned(),
+            "DELEGATECALL 0xcc 0x0b 0x2 -".to_owned(),
+            "CALL 0xcc 0x5a 0x3 -".to_owned(),
+            "STATICCALL 0xcc 0xd1 - -".to_owned(),
             format!("CREATE {me} {created} 0x7 execution reverted"),
-            format!("CALL {me} contract 0x0 -"),
-            "CALL contract 0xc1 0x0 -".to_owned(),
+            format!("CALL {me} 0xcc 0x0 -"),
+            "CALL 0xcc 0xc1 0x0 -".to_owned(),
         ]
     );
 }

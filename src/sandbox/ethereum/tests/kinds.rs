@@ -151,9 +151,12 @@ async fn what_only_looks_like_a_transfer() {
     assert_eq!(rig.facts(block).await.credits.len(), 1);
 }
 
+fn set(token: [u8; 20], change: Change) -> Intent {
+    Intent::administer(token, change)
+}
+
 #[tokio::test]
-async fn tokens_whose_administration_intervenes() {
-    let set = |token, change| Intent::administer(token, change);
+async fn tokens_that_take_a_fee() {
     let fee = |basis_points, maximum| Change::Fee {
         basis_points,
         maximum: units(maximum),
@@ -181,6 +184,23 @@ async fn tokens_whose_administration_intervenes() {
             vec![set(USDT, fee(60_000, u64::MAX)), usdt(5)],
             vec!["token 1 log:1 USDT 0x0f 5"],
         ),
+        (
+            "administration that there is not",
+            vec![
+                set(USDC, fee(10, 10)),
+                set(FAKE, Change::Pause),
+                set(CONTRACT, Change::Pause),
+                usdc(9),
+            ],
+            vec!["token 3 log:0 USDC shop 9"],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_that_are_paused_or_refuse_somebody() {
+    check(vec![
         (
             "paused and not",
             vec![
@@ -211,16 +231,6 @@ async fn tokens_whose_administration_intervenes() {
                 usdc(2),
             ],
             vec!["token 2 log:0 USDT shop 1"],
-        ),
-        (
-            "administration that there is not",
-            vec![
-                set(USDC, fee(10, 10)),
-                set(FAKE, Change::Pause),
-                set(CONTRACT, Change::Pause),
-                usdc(9),
-            ],
-            vec!["token 3 log:0 USDC shop 9"],
         ),
         (
             "one refusal fails the whole transaction",
