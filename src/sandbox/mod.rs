@@ -10,6 +10,6 @@
 //! same blocks. Nothing here reads a clock, and nothing knows a payment.
 
 pub mod bitcoin;
-pub mod credit;
+pub mod ethereum;
 pub mod json_rpc;
 pub mod tree;

@@ -5,12 +5,14 @@
 //! what is real is everything that confirmd can see and check.
 
 mod chain;
+mod credit;
 mod mempool;
 mod node;
 mod transaction;
 mod view;
 
 pub use chain::{Block, Chain};
+pub use credit::TrueCredit;
 pub use node::Node;
 pub use transaction::{Coins, Tx};
 pub use view::{Rejected, View};

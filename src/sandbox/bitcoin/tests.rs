@@ -1,6 +1,6 @@
 //! The real Bitcoin source reads the simulated node: what it finds is what was put there.
 
-use super::{Chain, Coins, Node, Rejected, Tx, View};
+use super::{Chain, Coins, Node, Rejected, TrueCredit, Tx, View};
 use crate::{
     chain::{
         ChainSource,
@@ -14,7 +14,7 @@ use crate::{
         time::UnixMs,
     },
     random::Random,
-    sandbox::{credit::TrueCredit, json_rpc},
+    sandbox::json_rpc,
 };
 use bitcoin::Network;
 use std::sync::{Arc, Mutex};

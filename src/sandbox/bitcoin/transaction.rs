@@ -1,5 +1,6 @@
 //! Transactions of the simulated chain: bytes, and what they truly pay to whom.
 
+use super::credit::TrueCredit;
 use crate::{
     chain::bitcoin::tx_id,
     domain::{
@@ -8,7 +9,6 @@ use crate::{
         facts::{CreditAsset, Destination},
         transfer::Position,
     },
-    sandbox::credit::TrueCredit,
 };
 use bitcoin::{
     OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness,
