@@ -1,7 +1,10 @@
 //! Branches, and views of them.
 
 use super::*;
-use crate::{chain::NodeStatus, sandbox::json_rpc::METHOD_NOT_FOUND};
+use crate::{
+    chain::NodeStatus,
+    sandbox::json_rpc::{INVALID_PARAMS, METHOD_NOT_FOUND},
+};
 
 #[tokio::test]
 async fn one_transaction_ends_differently_on_two_branches() {
@@ -55,6 +58,7 @@ async fn a_replacement_has_the_nonce_and_is_another_transaction() {
 #[tokio::test]
 async fn the_signer_that_the_source_recovers_is_the_sender() {
     let mut rig = Rig::new().await;
+    let mut types = Vec::new();
     for kind in Kind::ALL {
         let mut sender = Sender::new(CHAIN_ID, 3);
         let tx = sender.sign(Intent::ether(SHOP, units(1)).of_kind(kind));
@@ -62,7 +66,20 @@ async fn the_signer_that_the_source_recovers_is_the_sender() {
         let facts = rig.facts(block).await;
         let payer = crate::chain::ethereum::sender::payer(&facts.credits[0]);
         assert_eq!(payer, Some(sender.address()), "{kind:?}");
+        let hash = serde_json::json!([format!("0x{}", block.id.hash), true]);
+        let whole = rig.world().call("eth_getBlockByHash", hash).unwrap();
+        let tx = &whole["transactions"][0];
+        types.push((tx["type"].clone(), tx["chainId"].is_string()));
     }
+    let expected = [
+        ("0x0", false),
+        ("0x0", true),
+        ("0x1", true),
+        ("0x2", true),
+        ("0x3", true),
+        ("0x4", true),
+    ];
+    assert_eq!(types, expected.map(|(kind, chain)| (kind.into(), chain)));
 }
 
 fn id(status: &NodeStatus) -> (Height, Option<Height>, Option<Height>, bool) {
@@ -150,14 +167,13 @@ async fn receipts_come_by_number_where_hashes_are_not_taken() {
     let block = rig.mine(vec![sender.sign(Intent::token(USDC, SHOP, units(4)))]);
     let found = rig.agrees(block, "by number").await;
     assert_eq!(found, ["token 0 log:0 USDC shop 4"]);
+    let by_hash = serde_json::json!([format!("0x{}", block.id.hash)]);
+    let asked = || rig.world().call("eth_getBlockReceipts", by_hash.clone());
+    assert!(asked().unwrap_err().contains(&INVALID_PARAMS.to_string()));
     rig.world().view.receipts = Receipts::NotOffered;
+    assert!(asked().unwrap_err().contains(&METHOD_NOT_FOUND.to_string()));
     let refused = rig.source.connect().await;
     assert!(matches!(refused, Err(SourceError::Permanent(_))));
-    let hash = format!("0x{}", block.id.hash);
-    let said = rig
-        .world()
-        .call("eth_getBlockReceipts", serde_json::json!([hash]));
-    assert!(said.unwrap_err().contains(&METHOD_NOT_FOUND.to_string()));
 }
 
 #[tokio::test]

@@ -191,8 +191,9 @@ async fn tokens_that_take_a_fee() {
                 set(FAKE, Change::Pause),
                 set(CONTRACT, Change::Pause),
                 usdc(9),
+                Intent::token(FAKE, SHOP, units(8)),
             ],
-            vec!["token 3 log:0 USDC shop 9"],
+            vec!["token 3 log:0 USDC shop 9", "token 4 log:0 FAKE shop 8"],
         ),
     ])
     .await;
@@ -372,6 +373,10 @@ async fn empty_blocks_withdrawals_and_large_blocks() {
         withdrawals: vec![(SHOP, 32_000_000_000), (OTHER, 1)],
     });
     assert!(rig.agrees(withdrawing, "withdrawals").await.is_empty());
+    let latest = serde_json::json!(["latest", false]);
+    let latest = rig.world().call("eth_getBlockByNumber", latest).unwrap();
+    assert_eq!(latest["withdrawals"][0]["amount"], "0x773594000");
+    assert_eq!(latest["withdrawals"].as_array().map(Vec::len), Some(2));
     let mut sender = Sender::new(CHAIN_ID, 1);
     let transactions: Vec<Tx> = (0..200)
         .map(|n| sender.sign(if n % 2 == 0 { usdt(n + 1) } else { ether(n) }))
