@@ -1,11 +1,12 @@
 //! What must hold after every step, read as a gateway reads it: the journal dense and immutable,
 //! every payment's events a path of the table, no `paid` that the chain does not bear out.
 
-use super::{customers::Order, judge, world::World};
-use confirmd::{
-    domain::block::{BlockHash, TxId},
-    sandbox::tree::Branch,
+use super::{
+    customers::Order,
+    judge,
+    world::{Which, World},
 };
+use confirmd::domain::block::{BlockHash, TxId};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use std::{
@@ -73,7 +74,8 @@ pub struct Told {
     pub canceled: bool,
     /// An operator or the gateway decided: the chain alone does not say where it is.
     pub decided: bool,
-    pub is_final: bool,
+    /// What it was when it became final.
+    pub final_as: Option<String>,
 }
 
 /// One row of `v1_event`.
@@ -105,7 +107,6 @@ impl Reader {
     ) -> Result<(), String> {
         let events = events_after(db, self.last_seq);
         let is_paid = |event: &Event| event.to.as_deref() == Some("paid");
-        let cursor = events.iter().any(is_paid).then(|| cursor(db));
         for event in events {
             if event.seq != self.last_seq + 1 {
                 return Err(format!(
@@ -121,11 +122,11 @@ impl Reader {
             self.follow(&payment, &event)?;
             let turned_paid = is_paid(&event) && event.from.as_deref() != Some("paid");
             if turned_paid && event.reason.as_deref() != Some("operator") {
-                let branch = cursor
-                    .flatten()
-                    .map(|hash| Branch::to(world.chain.tree(), hash));
+                let order = &orders[&payment];
+                let side = world.side(order.which);
+                let branch = cursor(db, order.which).and_then(|hash| side.branch_to(hash));
                 let branch = branch.ok_or("paid before anything was scanned")?;
-                judge::is_borne_out(world, &branch, &orders[&payment], &event.data)
+                judge::is_borne_out(side, &branch, order, &event.data)
                     .map_err(|why| format!("{payment} is paid, but {why}"))?;
             }
         }
@@ -150,7 +151,10 @@ impl Reader {
             let kind = event.data["command"]["kind"].as_str().unwrap_or_default();
             told.decided |= ["accept", "reject", "refunded"].contains(&kind);
         }
-        told.is_final |= event.kind == "finalized";
+        if event.kind == "finalized" {
+            let word = |name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
+            told.final_as = Some(format!("{}/{}", word("status"), word("reason")));
+        }
         let Some(to) = &event.to else {
             return Ok(());
         };
@@ -251,10 +255,12 @@ fn clock_time(at: i64) -> String {
     )
 }
 
-/// The block up to which the chain is scanned.
-pub fn cursor(db: &Connection) -> Option<BlockHash> {
-    let sql = "SELECT scanned_hash FROM v1_chain WHERE chain = 'bitcoin'";
-    let hash: Option<String> = db.query_row(sql, [], |row| row.get(0)).unwrap();
+/// The block up to which a chain is scanned.
+pub fn cursor(db: &Connection, which: Which) -> Option<BlockHash> {
+    let sql = "SELECT scanned_hash FROM v1_chain WHERE chain = ?";
+    let hash: Option<String> = db
+        .query_row(sql, [which.name()], |row| row.get(0))
+        .unwrap();
     BlockHash::from_hex(&hash?)
 }
 

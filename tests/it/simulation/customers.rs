@@ -1,11 +1,10 @@
 //! The gateway and its customers: who orders what, and how they pay, rightly and wrongly.
 
-use super::world::World;
+use super::world::{Meddling, Payment, Side, Trick, Which};
 use bitcoin::{Address, Network, ScriptBuf};
 use confirmd::{
     domain::{block::TxId, facts::Destination, request::Request, time::UnixMs},
     random::Random,
-    sandbox::bitcoin::Tx,
 };
 
 const MINUTE: u64 = 60_000;
@@ -14,31 +13,57 @@ const MINUTE: u64 = 60_000;
 #[derive(Debug, Clone)]
 pub struct Order {
     pub id: String,
-    pub script: Destination,
-    pub sats: u64,
+    pub which: Which,
+    pub asset: &'static str,
+    pub to: Destination,
+    /// In base units.
+    pub amount: u64,
+}
+
+impl Order {
+    /// Digits after the point of one whole unit.
+    pub fn decimals(&self) -> u32 {
+        decimals(self.asset)
+    }
+
+    /// The least that means anything.
+    pub fn dust(&self) -> u64 {
+        match self.asset {
+            "BTC" => 546,
+            "ETH" => 1_000_000_000_000,
+            _ => 10_000,
+        }
+    }
+}
+
+/// Digits after the point of one whole unit.
+pub fn decimals(asset: &str) -> u32 {
+    match asset {
+        "BTC" => 8,
+        "ETH" => 18,
+        _ => 6,
+    }
 }
 
 /// What a customer does next, and when, after the order.
 #[derive(Debug, Clone)]
 pub enum Deed {
-    /// Pays this many satoshi in this many outputs of one transaction.
-    Pay { sats: u64, outputs: u64 },
+    /// Pays so much in so many parts of one transaction.
+    Pay { amount: u64, parts: u64 },
+    /// Pays with another asset of the chain.
+    PayOther { asset: &'static str, amount: u64 },
+    /// Pays so that something is special about it.
+    PayOddly { amount: u64, trick: Trick },
     /// Replaces the last payment: pays this to the order, or everything to themselves.
-    Replace { sats: Option<u64> },
-    /// Has another transaction mined that spends the same coin.
-    DoubleSpend,
-    /// The last payment falls out of the mempool.
-    Drop,
-    /// Sends the last payment again.
-    Resend,
-    /// Spends the change of a payment and pays the order with it.
-    PayFromChange { sats: u64 },
+    Replace { amount: Option<u64> },
+    /// Something else with the last payment.
+    Meddle(Meddling),
     /// The gateway asks something.
     Ask { kind: &'static str, body: String },
 }
 
 /// Names of what customers do, for the coverage.
-pub const HABITS: [&str; 19] = [
+pub const HABITS: [&str; 21] = [
     "exact",
     "near",
     "short",
@@ -58,6 +83,8 @@ pub const HABITS: [&str; 19] = [
     "cancel_paid",
     "chain",
     "commands",
+    "wrong_asset",
+    "sham",
 ];
 
 /// An order with its customer's deeds, each at a time after now.
@@ -66,111 +93,159 @@ pub struct Story {
     pub habit: &'static str,
     /// When the registration is written into the inbox.
     pub registered_at: u64,
-    /// What the registration says of its creation.
-    pub created_at: u64,
     pub deeds: Vec<(u64, Deed)>,
 }
 
-/// A script that nobody had before, and how its address is written.
-fn address(random: &mut Random) -> (Destination, String) {
-    let program: [u8; 20] = random.bytes();
-    let script = ScriptBuf::new_p2wpkh(&bitcoin::WPubkeyHash::from_raw_hash(
-        bitcoin::hashes::Hash::from_byte_array(program),
-    ));
-    let text = Address::from_script(&script, Network::Regtest)
-        .unwrap()
-        .to_string();
-    (Destination::new(script.as_bytes()).unwrap(), text)
+/// A destination that nobody had before.
+fn destination(which: Which, random: &mut Random) -> Destination {
+    let bytes: [u8; 20] = random.bytes();
+    match which {
+        Which::Ethereum => Destination::new(&bytes).unwrap(),
+        Which::Bitcoin => Destination::new(&[&[0x00, 0x14][..], &bytes].concat()).unwrap(),
+    }
+}
+
+/// An amount as the gateway writes it.
+pub fn decimal(amount: u64, decimals: u32) -> String {
+    let unit = 10_u64.pow(decimals);
+    let width = usize::try_from(decimals).unwrap();
+    format!("{}.{:0width$}", amount / unit, amount % unit)
 }
 
 /// What is written into the inbox to register an order.
 pub fn registration(order: &Order) -> String {
-    let script = ScriptBuf::from_bytes(order.script.as_bytes().to_vec());
-    let address = Address::from_script(&script, Network::Regtest).unwrap();
-    let (whole, rest) = (order.sats / 100_000_000, order.sats % 100_000_000);
-    format!(r#"{{"asset": "BTC", "address": "{address}", "amount": "{whole}.{rest:08}"}}"#)
+    let address = match order.which {
+        Which::Bitcoin => {
+            let script = ScriptBuf::from_bytes(order.to.as_bytes().to_vec());
+            Address::from_script(&script, Network::Regtest).unwrap().to_string()
+        }
+        Which::Ethereum => alloy_primitives::hex::encode_prefixed(order.to.as_bytes()),
+    };
+    let amount = decimal(order.amount, order.decimals());
+    let asset = order.asset;
+    format!(r#"{{"asset": "{asset}", "address": "{address}", "amount": "{amount}"}}"#)
+}
+
+/// What is ordered, in what, and for how much.
+fn draw_order(n: u64, random: &mut Random) -> Order {
+    let assets = [
+        (Which::Bitcoin, "BTC", 20_000, 300_000_000),
+        (Which::Ethereum, "ETH", 2_000_000_000_000_000, 2_000_000_000_000_000_000),
+        (Which::Ethereum, "USDT", 1_000_000, 9_000_000_000),
+        (Which::Ethereum, "USDC", 1_000_000, 9_000_000_000),
+    ];
+    let (which, asset, low, high) = *random.pick(&assets).unwrap();
+    Order {
+        id: format!("order-{n}"),
+        which,
+        asset,
+        to: destination(which, random),
+        amount: random.between(low, high),
+    }
 }
 
 /// Draws a story that begins now.
 pub fn draw(n: u64, now_ms: u64, block_ms: u64, random: &mut Random) -> Story {
-    let (script, _) = address(random);
-    let sats = random.between(20_000, 300_000_000);
-    let order = Order {
-        id: format!("order-{n}"),
-        script,
-        sats,
-    };
+    let order = draw_order(n, random);
     let habit = *random.pick(&HABITS).unwrap();
     let soon = now_ms + random.between(1_000, 18 * MINUTE);
     let later = soon + random.between(1_000, 3 * block_ms + 20 * MINUTE);
-    let pay = |sats: u64| Deed::Pay { sats, outputs: 1 };
-    let ask = |kind: &'static str, body: &str| Deed::Ask {
-        kind,
-        body: body.to_owned(),
+    let registered_at = match habit {
+        "before" => soon + random.between(1_000, 30 * MINUTE),
+        _ => now_ms,
     };
-    let mut registered_at = now_ms;
-    let deeds = match habit {
-        "exact" => vec![(soon, pay(sats))],
-        "near" => vec![(soon, pay(sats - sats / 100))],
-        "short" => vec![(soon, pay(sats - sats / 10))],
-        "over" => vec![(soon, pay(sats + sats / 20))],
-        "twice" => vec![(soon, pay(sats)), (later, pay(sats))],
-        "halves" => vec![(soon, pay(sats / 2)), (later, pay(sats - sats / 2))],
-        "late" => vec![(soon + 25 * MINUTE, pay(sats))],
-        "dust" => vec![(soon, pay(500)), (later, pay(sats))],
-        "outputs" => vec![(
-            soon,
-            Deed::Pay {
-                sats,
-                outputs: random.between(2, 5),
-            },
-        )],
-        "before" => {
-            registered_at = soon + random.between(1_000, 30 * MINUTE);
-            vec![(soon, pay(sats))]
-        }
-        "replaced_away" => vec![(soon, pay(sats)), (later, Deed::Replace { sats: None })],
-        "replaced_more" => vec![
-            (soon, pay(sats / 2)),
-            (later, Deed::Replace { sats: Some(sats) }),
-        ],
-        "double_spent" => vec![(soon, pay(sats)), (later, Deed::DoubleSpend)],
-        "dropped" => vec![
-            (soon, pay(sats)),
-            (later, Deed::Drop),
-            (later + random.between(1_000, 40 * MINUTE), Deed::Resend),
-        ],
-        "cancel" => vec![(soon, ask("cancel", "{}"))],
-        "cancel_paid" => vec![
-            (soon, ask("cancel", "{}")),
-            (soon + random.between(0, 2 * MINUTE), pay(sats)),
-        ],
-        "chain" => vec![
-            (soon, Deed::PayFromChange { sats }),
-            (later, Deed::Replace { sats: None }),
-        ],
-        "commands" => {
-            let kinds = [
-                "ack", "accept", "reject", "refunded", "cancel", "extend", "rescan",
-            ];
-            let amount = [sats, sats / 2, sats * 2][usize::try_from(random.below(3)).unwrap()];
-            let mut deeds = vec![(soon, pay(amount))];
-            for _ in 0..random.between(1, 3) {
-                let at = now_ms + random.between(1_000, 120 * MINUTE);
-                let kind = *random.pick(&kinds).unwrap();
-                deeds.push((at, ask(kind, "")));
-            }
-            deeds
-        }
-        _ => Vec::new(),
-    };
+    let deeds = deeds(&order, habit, (now_ms, soon, later), random);
     Story {
         order,
         habit,
         registered_at,
-        created_at: now_ms,
         deeds,
     }
+}
+
+fn deeds(
+    order: &Order,
+    habit: &str,
+    (now, soon, later): (u64, u64, u64),
+    random: &mut Random,
+) -> Vec<(u64, Deed)> {
+    let amount = order.amount;
+    let pay = |amount: u64| Deed::Pay { amount, parts: 1 };
+    let cancel = || Deed::Ask {
+        kind: "cancel",
+        body: "{}".to_owned(),
+    };
+    match habit {
+        "exact" | "before" => vec![(soon, pay(amount))],
+        "near" => vec![(soon, pay(amount - amount / 100))],
+        "short" => vec![(soon, pay(amount - amount / 10))],
+        "over" => vec![(soon, pay(amount + amount / 20))],
+        "twice" => vec![(soon, pay(amount)), (later, pay(amount))],
+        "halves" => vec![(soon, pay(amount / 2)), (later, pay(amount - amount / 2))],
+        "late" => vec![(soon + 25 * MINUTE, pay(amount))],
+        "dust" => vec![(soon, pay(order.dust() - 10)), (later, pay(amount))],
+        "outputs" => {
+            let parts = random.between(2, 5);
+            vec![(soon, Deed::Pay { amount, parts })]
+        }
+        "replaced_away" => vec![(soon, pay(amount)), (later, Deed::Replace { amount: None })],
+        "replaced_more" => {
+            let amount = Some(amount);
+            vec![(soon, pay(order.amount / 2)), (later, Deed::Replace { amount })]
+        }
+        "double_spent" => vec![(soon, pay(amount)), (later, Deed::Meddle(Meddling::DoubleSpend))],
+        "dropped" => {
+            let again = later + random.between(1_000, 40 * MINUTE);
+            vec![
+                (soon, pay(amount)),
+                (later, Deed::Meddle(Meddling::Drop)),
+                (again, Deed::Meddle(Meddling::Resend)),
+            ]
+        }
+        "cancel" => vec![(soon, cancel())],
+        "cancel_paid" => {
+            let after = soon + random.between(0, 2 * MINUTE);
+            vec![(soon, cancel()), (after, pay(amount))]
+        }
+        "chain" => {
+            let trick = Trick::FromChange;
+            vec![(soon, Deed::PayOddly { amount, trick }), (later, Deed::Replace { amount: None })]
+        }
+        "wrong_asset" => other_asset(order).map_or_else(Vec::new, |other| {
+            let right = if random.chance(400) { vec![(later, pay(amount))] } else { Vec::new() };
+            std::iter::once((soon, other)).chain(right).collect()
+        }),
+        "sham" => {
+            let trick = Trick::Sham(random.next());
+            vec![(soon, Deed::PayOddly { amount, trick })]
+        }
+        "commands" => commands(order, (now, soon), random),
+        _ => Vec::new(),
+    }
+}
+
+fn other_asset(order: &Order) -> Option<Deed> {
+    let (asset, amount) = match order.asset {
+        "ETH" => ("USDT", 25_000_000),
+        "USDT" => ("USDC", 25_000_000),
+        "USDC" => ("ETH", 10_000_000_000_000_000),
+        _ => return None,
+    };
+    Some(Deed::PayOther { asset, amount })
+}
+
+fn commands(order: &Order, (now, soon): (u64, u64), random: &mut Random) -> Vec<(u64, Deed)> {
+    let kinds = ["ack", "accept", "reject", "refunded", "cancel", "extend", "rescan"];
+    let amounts = [order.amount, order.amount / 2, order.amount * 2];
+    let amount = *random.pick(&amounts).unwrap();
+    let mut deeds = vec![(soon, Deed::Pay { amount, parts: 1 })];
+    for _ in 0..random.between(1, 3) {
+        let at = now + random.between(1_000, 120 * MINUTE);
+        let kind = *random.pick(&kinds).unwrap();
+        let body = String::new();
+        deeds.push((at, Deed::Ask { kind, body }));
+    }
+    deeds
 }
 
 /// The body of a command that needs one; `now` is the wall clock.
@@ -193,57 +268,31 @@ pub fn command_body(kind: &str, given: &str, now: UnixMs, random: &mut Random) -
 
 /// Carries out what a customer does on the chain; what was paid last, if something was.
 pub fn act(
-    world: &mut World,
+    side: &mut dyn Side,
     order: &Order,
     last: Option<TxId>,
     deed: &Deed,
     now: UnixMs,
 ) -> Option<TxId> {
-    let last_tx = last.and_then(|txid| Some(world.paying.get(&txid)?.tx.clone()));
-    let elsewhere = Destination::new(&[&[0x00, 0x14][..], &[0xee; 20]].concat()).unwrap();
+    let mut pay = |asset, amount, parts, trick| {
+        let payment = Payment {
+            to: order.to,
+            asset,
+            amount,
+            parts,
+            trick,
+        };
+        side.pay(&payment, now)
+    };
     match deed {
-        Deed::Pay { sats, outputs } => {
-            let coin = world.coins.fresh();
-            let part = sats / outputs;
-            let mut paid: Vec<(Destination, u64)> =
-                (1..*outputs).map(|_| (order.script, part)).collect();
-            paid.push((order.script, sats - part * (outputs - 1)));
-            paid.push((elsewhere, 1_000));
-            let tx = Tx::new(&[coin], &paid);
-            world.broadcast(&tx, now).then_some(tx.txid)
+        Deed::Pay { amount, parts } => pay(order.asset, *amount, *parts, Trick::None),
+        Deed::PayOther { asset, amount } => pay(asset, *amount, 1, Trick::None),
+        Deed::PayOddly { amount, trick } => pay(order.asset, *amount, 1, *trick),
+        Deed::Replace { amount } => {
+            let to = amount.map(|amount| (order.to, amount));
+            side.meddle(last?, &Meddling::Replace(to), now)
         }
-        Deed::PayFromChange { sats } => {
-            let coin = world.coins.fresh();
-            let parent = Tx::new(&[coin], &[(elsewhere, sats + 5_000)]);
-            world.broadcast(&parent, now);
-            let child = Tx::new(&[parent.out_point(0)], &[(order.script, *sats)]);
-            world.broadcast(&child, now);
-            // Whoever replaces, replaces the parent.
-            Some(child.txid)
-        }
-        Deed::Replace { sats } => {
-            let first = last_tx?;
-            let to = sats.map_or((elsewhere, 700), |sats| (order.script, sats));
-            let tx = Tx::new(&first.inputs, &[to, (elsewhere, 800)]);
-            world.broadcast(&tx, now).then_some(tx.txid)
-        }
-        Deed::DoubleSpend => {
-            let first = last_tx?;
-            let rival = Tx::new(&first.inputs, &[(elsewhere, 900)]);
-            if world.broadcast(&rival, now) {
-                world.mine_these(now, vec![rival]);
-            }
-            last
-        }
-        Deed::Drop => {
-            world.view.evict(last?);
-            last
-        }
-        Deed::Resend => {
-            let tx = last_tx?;
-            world.broadcast(&tx, now);
-            last
-        }
+        Deed::Meddle(how) => side.meddle(last?, how, now),
         Deed::Ask { .. } => last,
     }
 }

@@ -3,68 +3,60 @@
 
 use super::{
     checks::{Told, cursor, txid},
-    customers::Order,
-    naive::{At, Books, Truth, Tx},
-    world::World,
+    customers::{Order, decimals},
+    naive::{At, Books, Truth as Verdict, Tx},
+    world::{Side, Which, World},
 };
 use confirmd::{
     domain::{block::TxId, time::UnixMs},
-    sandbox::tree::{Branch, Linked as _},
+    sandbox::tree::Branch,
 };
 use rusqlite::{Connection, Row};
 use serde_json::Value;
-use std::collections::BTreeMap;
-
-/// The dust limit of the configuration.
-const DUST: u64 = 546;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A watch window ends with a poll after its time, and money may take that long to be seen.
 const WATCH_SLACK_MS: i64 = 2 * 3_600_000;
+/// What lies this long before a registration need not be looked for: the slack of the block times
+/// of each chain.
+const PAST_MS: [(Which, i64); 2] = [
+    (Which::Bitcoin, 2 * 3_600_000),
+    (Which::Ethereum, 120_000),
+];
 
 /// Checks that a payment that has just become `paid` has its money at depth on this branch.
 pub fn is_borne_out(
-    world: &World,
+    side: &dyn Side,
     branch: &Branch,
     order: &Order,
     data: &Value,
 ) -> Result<(), String> {
     let required = data["confirmations_required"].as_u64().unwrap();
-    let allowed = sats(data["allowed_shortfall"].as_str().unwrap());
+    let allowed = units(data["allowed_shortfall"].as_str().unwrap());
     let deep = |txid: &TxId| {
-        let (block, _) = world.place(*txid, branch)?;
-        let confirmations = branch.height().0.checked_sub(block.id.height.0)? + 1;
-        (u64::from(confirmations) >= required).then(|| paid_by(world, *txid, order))
+        let mined = side.truth().place(*txid, branch)?;
+        let confirmations = branch.height().0.checked_sub(mined.block.id.height.0)? + 1;
+        let ours = mined.credits.iter();
+        let ours = ours.filter(|credit| credit.to == order.to && credit.asset == order.asset);
+        let sum: u64 = ours.map(|credit| credit.amount).sum();
+        (u64::from(confirmations) >= required).then_some(sum)
     };
-    let none = Vec::new();
-    let all = world.by_script.get(&order.script).unwrap_or(&none);
-    let deep: Vec<u64> = all.iter().filter_map(deep).collect();
+    let deep: Vec<u64> = side.truth().to(&order.to).iter().filter_map(deep).collect();
     let best = if data["policy"] == "sum" {
         deep.iter().sum()
     } else {
         deep.iter().copied().max().unwrap_or(0)
     };
-    if best + allowed >= order.sats {
+    if best + allowed >= order.amount {
         Ok(())
     } else {
-        Err(format!(
-            "only {best} of {} satoshi are deep enough: {data}",
-            order.sats
-        ))
+        Err(format!("only {best} of {} are deep enough: {data}", order.amount))
     }
 }
 
-/// What a transaction pays an order.
-fn paid_by(world: &World, txid: TxId, order: &Order) -> u64 {
-    let credits = world.paying[&txid].tx.credits.iter();
-    let ours = credits.filter(|credit| credit.to == order.script);
-    ours.map(|credit| u64::try_from(credit.amount.base()).unwrap())
-        .sum()
-}
-
-/// The satoshi of a decimal text.
-fn sats(text: &str) -> u64 {
-    let (whole, rest) = text.split_once('.').unwrap();
-    whole.parse::<u64>().unwrap() * 100_000_000 + rest.parse::<u64>().unwrap()
+/// The base units of a decimal text with the asset's full scale.
+fn units(text: &str) -> u64 {
+    text.replace('.', "").parse().unwrap()
 }
 
 /// A row of `v1_payment`, as far as the judge looks at it.
@@ -89,7 +81,7 @@ impl Shown {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let money = |column: &str| -> rusqlite::Result<u64> {
             let text: String = row.get(column)?;
-            Ok(sats(&text))
+            Ok(units(&text))
         };
         let status: String = row.get("status")?;
         let reason: Option<String> = row.get("reason")?;
@@ -117,43 +109,57 @@ impl Shown {
 struct Transfer {
     txid: TxId,
     position: String,
-    sats: u64,
+    asset: String,
+    amount: u64,
     state: String,
     first_seen_at: i64,
     block_hash: Option<String>,
+    disposition: String,
 }
 
-/// What the judge is told beside the database and the world.
+/// What the judge is told beside the database.
 pub struct Case<'a> {
+    pub db: &'a Connection,
     pub world: &'a World,
-    pub orders: &'a std::collections::HashMap<String, Order>,
+    pub orders: &'a HashMap<String, Order>,
     pub told: &'a BTreeMap<String, Told>,
     pub now: UnixMs,
     pub confirm_timeout_ms: u64,
 }
 
+/// One chain of it, when everything is scanned.
+struct Settled<'a> {
+    case: &'a Case<'a>,
+    side: &'a dyn Side,
+    branch: Branch,
+    finalized: u32,
+}
+
 /// Compares every payment with where the truth puts it, when faults have stopped and everything
 /// is scanned. Returns how many were compared.
-pub fn settle(db: &Connection, case: &Case<'_>) -> Result<u64, String> {
-    let head = case.world.head().id.hash;
-    if cursor(db) != Some(head) {
-        return Err(format!("the cursor is not at the node's head {head}"));
-    }
-    let branch = Branch::to(case.world.chain.tree(), head);
-    let mut statement = db.prepare("SELECT * FROM v1_payment").unwrap();
-    let rows = statement.query_map([], Shown::read).unwrap();
+pub fn settle(case: &Case<'_>) -> Result<u64, String> {
     let mut compared = 0;
-    for shown in rows.map(Result::unwrap) {
-        let transfers = transfers(db, &shown.id);
-        let order = &case.orders[&shown.id];
-        if came_after_watch(case.world, &branch, order, &shown) {
-            continue;
+    for which in Which::BOTH {
+        let side = case.world.side(which);
+        let head = side.head().id.hash;
+        if cursor(case.db, which) != Some(head) {
+            return Err(format!("{which:?}: the cursor is not at the node's head {head}"));
         }
-        nothing_invented(case.world, &branch, order, &transfers)
-            .map_err(|why| format!("{}: {why}", shown.id))?;
-        nothing_lost(case, &branch, order, &shown, &transfers)
-            .map_err(|why| format!("{}: {why}", shown.id))?;
-        compared += u64::from(compare(db, case, &branch, &shown, &transfers)?);
+        let finalized: Option<u32> = case
+            .db
+            .query_row(
+                "SELECT finalized_height FROM v1_chain WHERE chain = ?",
+                [which.name()],
+                |row| row.get(0),
+            )
+            .unwrap();
+        let settled = Settled {
+            case,
+            side,
+            branch: side.branch_to(head).unwrap(),
+            finalized: finalized.unwrap_or(0),
+        };
+        compared += settled.compare_all(which)?;
     }
     Ok(compared)
 }
@@ -161,236 +167,262 @@ pub fn settle(db: &Connection, case: &Case<'_>) -> Result<u64, String> {
 fn transfers(db: &Connection, id: &str) -> Vec<Transfer> {
     let mut statement = db
         .prepare_cached(
-            "SELECT txid, position, amount, state, first_seen_at, block_hash
+            "SELECT txid, position, asset, amount, state, first_seen_at, block_hash,
+                    disposition
                FROM v1_transfer WHERE payment_id = ? AND position <> 'dust'",
         )
         .unwrap();
     let rows = statement.query_map([id], |row| {
-        let (id, amount): (String, String) = (row.get(0)?, row.get(2)?);
+        let (id, amount): (String, String) = (row.get(0)?, row.get(3)?);
         Ok(Transfer {
             txid: txid(&id),
             position: row.get(1)?,
-            sats: sats(&amount),
-            state: row.get(3)?,
-            first_seen_at: row.get(4)?,
-            block_hash: row.get(5)?,
+            asset: row.get(2)?,
+            amount: units(&amount),
+            state: row.get(4)?,
+            first_seen_at: row.get(5)?,
+            block_hash: row.get(6)?,
+            disposition: row.get(7)?,
         })
     });
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// Whether money moved when the address was no longer watched, or nearly so: nobody says then
-/// what must be recorded of it.
-fn came_after_watch(world: &World, branch: &Branch, order: &Order, shown: &Shown) -> bool {
-    let Some(until) = shown.watch_until else {
-        return false;
-    };
-    let all = world.by_script.get(&order.script);
-    all.into_iter().flatten().any(|txid| {
-        let block = world.place(*txid, branch);
-        let seen = world.paying[txid].visible_at.0;
-        let last = block.map_or(seen, |(block, _)| block.time.0.max(seen));
-        last > until - WATCH_SLACK_MS
-    })
-}
+impl Settled<'_> {
+    fn compare_all(&self, which: Which) -> Result<u64, String> {
+        let sql = "SELECT * FROM v1_payment WHERE chain = ?";
+        let mut statement = self.case.db.prepare(sql).unwrap();
+        let rows = statement.query_map([which.name()], Shown::read).unwrap();
+        let mut compared = 0;
+        for shown in rows.map(Result::unwrap) {
+            let order = &self.case.orders[&shown.id];
+            if self.came_after_watch(order, &shown) {
+                continue;
+            }
+            let transfers = transfers(self.case.db, &shown.id);
+            let facts = self
+                .nothing_invented(order, &transfers)
+                .and_then(|()| self.nothing_lost(order, &shown, &transfers));
+            facts.map_err(|why| format!("{}: {why}", shown.id))?;
+            compared += u64::from(self.compare(order, &shown, &transfers)?);
+        }
+        Ok(compared)
+    }
 
-/// Every transfer is a true credit, and stands where it truly stands.
-fn nothing_invented(
-    world: &World,
-    branch: &Branch,
-    order: &Order,
-    transfers: &[Transfer],
-) -> Result<(), String> {
-    for transfer in transfers {
-        let paying = world
-            .paying
-            .get(&transfer.txid)
-            .ok_or("an unknown transaction")?;
-        let credit = paying.tx.credits.iter().find(|credit| {
-            credit.to == order.script && credit.position.to_string() == transfer.position
+    /// Whether money moved when the address was no longer watched, or nearly so: nobody says then
+    /// what must be recorded of it.
+    fn came_after_watch(&self, order: &Order, shown: &Shown) -> bool {
+        let Some(until) = shown.watch_until else {
+            return false;
+        };
+        self.side.truth().to(&order.to).iter().any(|txid| {
+            let mined = self.side.truth().place(*txid, &self.branch);
+            let seen = self.side.truth().get(*txid).map_or(0, |paying| paying.visible_at.0);
+            let last = mined.map_or(seen, |mined| mined.block.time.0.max(seen));
+            last > until - WATCH_SLACK_MS
+        })
+    }
+
+    /// Every transfer is a true credit, and stands where it truly stands.
+    fn nothing_invented(&self, order: &Order, transfers: &[Transfer]) -> Result<(), String> {
+        let truth = self.side.truth();
+        for transfer in transfers {
+            let txid = transfer.txid;
+            let paying = truth.get(txid).ok_or("an unknown transaction")?;
+            let place = truth.place(txid, &self.branch);
+            let may_credit: Vec<&Vec<_>> = match place {
+                Some(mined) => vec![&mined.credits],
+                None => {
+                    let mined = paying.mined.iter().map(|mined| &mined.credits);
+                    std::iter::once(&paying.credits).chain(mined).collect()
+                }
+            };
+            let is_it = |credit: &super::truth::Credit| {
+                credit.to == order.to
+                    && credit.position == transfer.position
+                    && credit.asset == transfer.asset
+                    && credit.amount == transfer.amount
+            };
+            let is_true = may_credit.into_iter().flatten().any(is_it);
+            let is_void = place.is_some() && transfer.state != "confirmed";
+            if !is_true && !is_void {
+                return Err(format!("{} of {txid} is no true credit", transfer.position));
+            }
+            let truly = place.filter(|_| is_true);
+            let truly = truly.map(|mined| hash_text(order.which, mined.block.id.hash));
+            if transfer.block_hash != truly {
+                let shown = &transfer.block_hash;
+                return Err(format!("{txid} is in block {shown:?}, not {truly:?}"));
+            }
+            let is_known = self.side.has_unconfirmed(txid);
+            let state_holds = match transfer.state.as_str() {
+                "confirmed" => truly.is_some(),
+                "mempool" => is_known,
+                _ => truly.is_none() && !is_known,
+            };
+            if !state_holds {
+                return Err(format!("{txid} is {}, wrongly", transfer.state));
+            }
+            if transfer.first_seen_at < truth.first_visible(txid).0 - 1 {
+                return Err(format!("{txid} was seen before it existed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every true credit on the chain, from when the payment was to be looked for, is a transfer.
+    fn nothing_lost(
+        &self,
+        order: &Order,
+        shown: &Shown,
+        transfers: &[Transfer],
+    ) -> Result<(), String> {
+        let past = PAST_MS.iter().find(|(which, _)| *which == order.which).unwrap().1;
+        for txid in self.side.truth().to(&order.to) {
+            let Some(mined) = self.side.truth().place(*txid, &self.branch) else {
+                continue;
+            };
+            let is_before = mined.block.time.0 < shown.created_at - past;
+            let pays = mined.credits.iter().any(|credit| credit.to == order.to);
+            let is_there = transfers.iter().any(|transfer| transfer.txid == *txid);
+            if pays && !is_there && !is_before {
+                return Err(format!("{txid} in block {} was lost", mined.block.id.height));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the payment is where the naive judge puts it; false when the chain alone cannot
+    /// say, because people decided.
+    fn compare(
+        &self,
+        order: &Order,
+        shown: &Shown,
+        transfers: &[Transfer],
+    ) -> Result<bool, String> {
+        let told = self.case.told.get(&shown.id).cloned().unwrap_or_default();
+        if told.decided {
+            return Ok(false);
+        }
+        // The time of the first block that held a transaction may have been another branch's.
+        let mut judged = Vec::new();
+        for earliest in [true, false] {
+            let mut books = self.books(order, shown, transfers, earliest);
+            (books.ever_paid, books.expired, books.canceled) =
+                (told.ever_paid, told.expired, told.canceled);
+            if let Some(state) = &told.final_as {
+                (books.is_final, books.fixed) = (true, Some(state.clone()));
+                books.final_counted = counted_now(transfers);
+            }
+            let mut verdict = books.judge();
+            verdict.state = verdict.state.replace("canceled/operator", "canceled/gateway");
+            judged.push(verdict);
+        }
+        let found = Verdict {
+            state: shown.state.clone(),
+            received: shown.received,
+            counted: shown.counted,
+            surplus: shown.surplus,
+            is_final: shown.is_final,
+        };
+        if judged.contains(&found) {
+            return Ok(true);
+        }
+        Err(format!("{} is {found:?}, but the judge says {:?}", shown.id, judged[0]))
+    }
+
+    fn books(
+        &self,
+        order: &Order,
+        shown: &Shown,
+        transfers: &[Transfer],
+        earliest: bool,
+    ) -> Books {
+        let txids: BTreeSet<TxId> = transfers.iter().map(|transfer| transfer.txid).collect();
+        let txs = txids.into_iter().filter_map(|txid| {
+            let tx = self.transaction(order, txid, transfers, earliest)?;
+            Some((txid.to_string(), tx))
         });
-        let amount = credit.map(|credit| u64::try_from(credit.amount.base()).unwrap());
-        if amount != Some(transfer.sats) {
-            return Err(format!(
-                "{} of {} is {amount:?}",
-                transfer.position, transfer.txid
-            ));
-        }
-        let block = world.place(transfer.txid, branch);
-        let shown = transfer.block_hash.clone();
-        let truly = block.map(|(block, _)| block.id.hash.to_string());
-        if shown != truly {
-            return Err(format!(
-                "{} is in block {shown:?}, not {truly:?}",
-                transfer.txid
-            ));
-        }
-        let is_known = world.view.has_unconfirmed(transfer.txid);
-        let state_holds = match transfer.state.as_str() {
-            "confirmed" => truly.is_some(),
-            "mempool" => is_known,
-            _ => truly.is_none() && !is_known,
-        };
-        if !state_holds {
-            return Err(format!("{} is {}, wrongly", transfer.txid, transfer.state));
-        }
-        if transfer.first_seen_at < first_visible(world, transfer.txid) - 1 {
-            return Err(format!("{} was seen before it existed", transfer.txid));
+        Books {
+            expected: order.amount,
+            tolerated: shown.allowed,
+            dust: order.dust(),
+            sum_policy: shown.policy == "sum",
+            depth: shown.required,
+            deadline: shown.expires_at + shown.grace,
+            late_accept: shown.late_accept,
+            timeout: i64::try_from(self.case.confirm_timeout_ms).unwrap(),
+            txs: txs.collect(),
+            tip: self.branch.height().0,
+            finalized: self.finalized,
+            now: self.case.now.0,
+            ever_paid: false,
+            expired: false,
+            canceled: false,
+            accepted: Vec::new(),
+            fixed: None,
+            is_final: false,
+            final_counted: Vec::new(),
         }
     }
-    Ok(())
-}
 
-/// When a transaction, or one whose first-seen time it may inherit, was first there to be seen.
-fn first_visible(world: &World, txid: TxId) -> i64 {
-    let tx = &world.paying[&txid].tx;
-    let related = world
-        .paying
-        .values()
-        .filter(|other| other.tx.conflicts_with(tx));
-    related
-        .map(|other| other.visible_at.0)
-        .min()
-        .unwrap_or(i64::MAX)
-}
-
-/// Every true credit on the chain, from when the payment was to be looked for, is a transfer.
-fn nothing_lost(
-    case: &Case<'_>,
-    branch: &Branch,
-    order: &Order,
-    shown: &Shown,
-    transfers: &[Transfer],
-) -> Result<(), String> {
-    let none = Vec::new();
-    for txid in case.world.by_script.get(&order.script).unwrap_or(&none) {
-        let Some((block, _)) = case.world.place(*txid, branch) else {
-            continue;
-        };
-        let is_before = block.time.0 < shown.created_at - 2 * 3_600_000;
-        let is_there = transfers.iter().any(|transfer| transfer.txid == *txid);
-        if !is_there && !is_before {
-            return Err(format!("{txid} in block {} was lost", block.id.height));
-        }
-    }
-    Ok(())
-}
-
-/// Whether the payment is where the naive judge puts it; false when the chain alone cannot say.
-fn compare(
-    db: &Connection,
-    case: &Case<'_>,
-    branch: &Branch,
-    shown: &Shown,
-    transfers: &[Transfer],
-) -> Result<bool, String> {
-    let told = case.told.get(&shown.id).cloned().unwrap_or_default();
-    if told.decided || told.is_final {
-        return Ok(false);
-    }
-    // The time of the first block that held a transaction may have been another branch's.
-    let mut judged = Vec::new();
-    for earliest in [true, false] {
-        let mut books = books(db, case, branch, shown, transfers, earliest);
-        (books.ever_paid, books.expired, books.canceled) =
-            (told.ever_paid, told.expired, told.canceled);
-        let mut truth = books.judge();
-        truth.state = truth.state.replace("canceled/operator", "canceled/gateway");
-        judged.push(truth);
-    }
-    let found = Truth {
-        state: shown.state.clone(),
-        received: shown.received,
-        counted: shown.counted,
-        surplus: shown.surplus,
-        is_final: shown.is_final,
-    };
-    if judged.contains(&found) {
-        return Ok(true);
-    }
-    Err(format!(
-        "{} is {found:?}, but the judge says {:?}",
-        shown.id, judged[0]
-    ))
-}
-
-fn books(
-    db: &Connection,
-    case: &Case<'_>,
-    branch: &Branch,
-    shown: &Shown,
-    transfers: &[Transfer],
-    earliest: bool,
-) -> Books {
-    let order = &case.orders[&shown.id];
-    let mut txs = BTreeMap::new();
-    for transfer in transfers {
-        let place = case.world.place(transfer.txid, branch);
+    fn transaction(
+        &self,
+        order: &Order,
+        txid: TxId,
+        transfers: &[Transfer],
+        earliest: bool,
+    ) -> Option<Tx> {
+        let truth = self.side.truth();
+        let of_tx = transfers.iter().filter(|transfer| transfer.txid == txid);
+        let first = of_tx.clone().next()?;
+        let place = truth.place(txid, &self.branch);
+        let pays = |mined: &super::truth::Mined| mined.credits.iter().any(|c| c.to == order.to);
         let at = match place {
-            Some((block, _)) => At::Block(block.id.height.0),
-            None if case.world.view.has_unconfirmed(transfer.txid) => At::Mempool,
-            None => match case.world.confirmed_conflict(transfer.txid, branch) {
+            Some(mined) if pays(mined) => At::Block(mined.block.id.height.0),
+            Some(_) => At::Evicted,
+            None if self.side.has_unconfirmed(txid) => At::Mempool,
+            None => match truth.confirmed_rival(txid, &self.branch) {
                 Some(height) => At::Conflicted(Some(height.0)),
                 None => At::Evicted,
             },
         };
-        let mined = &case.world.paying[&transfer.txid].mined;
-        let times = mined.iter().map(|(block, _)| block.time.0);
-        let first = if earliest {
+        let times = truth.get(txid)?.mined.iter().map(|mined| mined.block.time.0);
+        let block_at = if earliest {
             times.min()
         } else {
-            place.map(|(block, _)| block.time.0)
+            place.map(|mined| mined.block.time.0)
         };
-        let since = first.map_or(transfer.first_seen_at, |at| at.min(transfer.first_seen_at));
-        let tx = Tx {
-            sats: paid_by(case.world, transfer.txid, order),
-            right_asset: true,
+        let right_asset = first.asset == order.asset;
+        let amount = of_tx.clone().map(|transfer| transfer.amount).sum();
+        let is_wrong_dust = amount < 10_u64.pow(decimals(&first.asset) / 2);
+        Some(Tx {
+            // Only whether there is some of a wrong asset matters, not how much.
+            sats: match right_asset {
+                true => amount,
+                false if is_wrong_dust => 0,
+                false => u64::MAX / 4,
+            },
+            right_asset,
             at,
-            index: place.map_or(0, |(_, index)| index),
-            since,
-            seen: transfer.first_seen_at,
-            was_mined: transfer.state == "orphaned",
-        };
-        txs.insert(transfer.txid.to_string(), tx);
-    }
-    let finalized: Option<u32> = db
-        .query_row("SELECT finalized_height FROM v1_chain", [], |row| {
-            row.get(0)
+            index: place.map_or(0, |mined| mined.index),
+            since: block_at.map_or(first.first_seen_at, |at| at.min(first.first_seen_at)),
+            seen: first.first_seen_at,
+            was_mined: first.state == "orphaned",
         })
-        .unwrap();
-    Books {
-        expected: order.sats,
-        tolerated: shown.allowed,
-        dust: DUST,
-        sum_policy: shown.policy == "sum",
-        depth: shown.required,
-        deadline: shown.expires_at + shown.grace,
-        late_accept: shown.late_accept,
-        timeout: i64::try_from(case.confirm_timeout_ms).unwrap(),
-        txs,
-        tip: branch.height().0,
-        finalized: finalized.unwrap_or(0),
-        now: case.now.0,
-        ever_paid: false,
-        expired: false,
-        canceled: false,
-        accepted: Vec::new(),
-        fixed: None,
-        is_final: false,
-        final_counted: Vec::new(),
     }
 }
 
-/// The node's head, for reports.
-pub fn head_height(world: &World) -> u32 {
-    let head = world.view.head(&world.chain);
-    world
-        .chain
-        .tree()
-        .get(head)
-        .unwrap()
-        .reference()
-        .id
-        .height
-        .0
+/// The transactions whose money is shown as counted; what is final rests on them.
+fn counted_now(transfers: &[Transfer]) -> Vec<String> {
+    let counted = transfers.iter().filter(|transfer| transfer.disposition == "counted");
+    let txids: BTreeSet<String> = counted.map(|transfer| transfer.txid.to_string()).collect();
+    txids.into_iter().collect()
+}
+
+fn hash_text(which: Which, hash: confirmd::domain::block::BlockHash) -> String {
+    match which {
+        Which::Bitcoin => hash.to_string(),
+        Which::Ethereum => format!("0x{hash}"),
+    }
 }

@@ -5,15 +5,19 @@
 //! A failing seed prints its story and the command that replays it. More seeds:
 //! `CONFIRMD_SEEDS=5000 scripts/test simulation::many_seeds`.
 
+mod bitcoin_side;
 mod checks;
 mod clock;
 mod customers;
+mod ethereum_side;
+mod faults;
 mod judge;
 #[path = "../../../src/domain/tests/naive.rs"]
 mod naive;
 mod plan;
 mod run;
 mod system;
+mod truth;
 mod wire;
 mod world;
 

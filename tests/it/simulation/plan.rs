@@ -14,6 +14,10 @@ pub struct Plan {
     pub span_ms: u64,
     pub bitcoin_block_ms: u64,
     pub bitcoin_poll_ms: u64,
+    pub ethereum_block_ms: u64,
+    pub ethereum_poll_ms: u64,
+    /// How far below the head Ethereum's final block is, where nodes name one.
+    pub tags: Option<u32>,
     pub final_depth: u64,
     pub confirmations: u64,
     pub grace_ms: u64,
@@ -45,6 +49,7 @@ pub struct Faults {
     pub mempool_loss: u64,
     pub clock_jump: u64,
     pub full_disk: u64,
+    pub token_fee: u64,
 }
 
 impl Plan {
@@ -64,6 +69,12 @@ impl Plan {
                 10 * MINUTE,
             ][usize::try_from(r.below(5)).unwrap()],
             bitcoin_poll_ms: r.between(5, 40) * SECOND,
+            ethereum_block_ms: [12, 30, 60, 120, 300][usize::try_from(r.below(5)).unwrap()]
+                * SECOND,
+            ethereum_poll_ms: r.between(6, 40) * SECOND,
+            tags: r
+                .chance(700)
+                .then(|| u32::try_from(r.between(3, 100)).unwrap()),
             final_depth,
             confirmations,
             grace_ms: r.between(0, 4) * MINUTE,
@@ -103,11 +114,37 @@ kind = "bitcoin"
 network = "regtest"
 rpc_url = "http://127.0.0.1:1"
 cookie_file = "/nowhere/.cookie"
+rest = "auto"
 poll_interval = "{poll}ms"
 final_depth = {depth}
 
+[chains.ethereum]
+kind = "ethereum"
+chain_id = 7777
+poll_interval = "{ethereum_poll}ms"
+final_depth = {depth}
+[[chains.ethereum.endpoints]]
+name = "node"
+url = "http://127.0.0.1:1"
+
 [assets.BTC]
 chain = "bitcoin"
+confirmations = {confirmations}
+
+[assets.ETH]
+chain = "ethereum"
+confirmations = {confirmations}
+
+[assets.USDT]
+chain = "ethereum"
+contract = "0xd1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1"
+decimals = 6
+confirmations = {confirmations}
+
+[assets.USDC]
+chain = "ethereum"
+contract = "0xc1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1"
+decimals = 6
 confirmations = {confirmations}
 "#,
             grace = self.grace_ms,
@@ -116,6 +153,7 @@ confirmations = {confirmations}
             watch = self.watch_after_close_ms,
             tolerance = self.tolerance_percent,
             poll = self.bitcoin_poll_ms,
+            ethereum_poll = self.ethereum_poll_ms,
             depth = self.final_depth,
             confirmations = self.confirmations,
         )
@@ -143,6 +181,7 @@ impl Faults {
             mempool_loss: some(6),
             clock_jump: some(4),
             full_disk: some(10),
+            token_fee: some(4),
         }
     }
 }

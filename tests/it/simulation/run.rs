@@ -2,17 +2,18 @@
 //! checks after every step.
 
 use super::{
+    bitcoin_side::BitcoinSide,
     checks::{self, Reader},
     clock::SimClock,
     customers::{self, Deed, Order},
+    ethereum_side::EthereumSide,
     judge,
     plan::Plan,
     system::{Handled, System},
     wire::{Shared, Weather, Wire},
-    world::World,
+    world::{Forgetting, Side as _, Which, World},
 };
 use confirmd::{
-    clock::Clock as _,
     config::Config,
     crash,
     domain::{block::TxId, request::Request},
@@ -31,23 +32,28 @@ use tokio::time::sleep_until;
 /// How often the watcher is told that time passed.
 const TICK_MS: u64 = 5_000;
 /// How often faults are drawn.
-const FAULT_MS: u64 = 60_000;
+pub(super) const FAULT_MS: u64 = 60_000;
 
+/// What is due at some time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Action {
+pub(super) enum Action {
     Tick,
     ReadInbox,
-    Mine,
+    Mine(Which),
     Order,
     Deed(usize),
     Faults,
-    Weather(u8),
+    Fair(Which),
+    CatchUp(Which),
     Restart,
-    Catch,
-    ClockBack,
+    ClockRight,
     DiskFree,
     MempoolLoaded,
+    TokenFeeOff,
 }
+
+/// A quiet time, in which everything is polled several times.
+const QUIET_MS: u64 = 800_000;
 
 /// What came of a seed.
 #[derive(Debug, Default)]
@@ -60,25 +66,25 @@ pub struct Report {
 }
 
 pub struct Simulation {
-    plan: Plan,
-    config: Config,
-    dir: PathBuf,
-    clock: Arc<SimClock>,
-    shared: Shared,
-    system: Option<System>,
-    random: Random,
-    agenda: BinaryHeap<Reverse<(u64, u64, Action)>>,
-    planned: u64,
-    deeds: Vec<(String, Deed)>,
-    orders: HashMap<String, Order>,
-    last_paid: HashMap<String, TxId>,
-    inbox: Vec<Request>,
-    reader: Reader,
-    db: Connection,
+    pub(super) plan: Plan,
+    pub(super) config: Config,
+    pub(super) dir: PathBuf,
+    pub(super) clock: Arc<SimClock>,
+    pub(super) shared: Shared,
+    pub(super) system: Option<System>,
+    pub(super) random: Random,
+    pub(super) agenda: BinaryHeap<Reverse<(u64, u64, Action)>>,
+    pub(super) planned: u64,
+    pub(super) deeds: Vec<(String, Deed)>,
+    pub(super) orders: HashMap<String, Order>,
+    pub(super) last_paid: HashMap<String, TxId>,
+    pub(super) inbox: Vec<Request>,
+    pub(super) reader: Reader,
+    pub(super) db: Connection,
     /// What happened, to be read when something is wrong.
-    trace: Vec<String>,
-    settling: bool,
-    report: Report,
+    pub(super) trace: Vec<String>,
+    pub(super) settling: bool,
+    pub(super) report: Report,
 }
 
 impl Simulation {
@@ -100,14 +106,7 @@ impl Simulation {
         let config = Config::load(&path).unwrap();
         let clock = Arc::new(SimClock::start());
         let mut random = Random::new(plan.seed ^ 0x00c0_ffee);
-        let world = World::new(random.next(), clock.truth());
-        let wire = Wire {
-            weather: Weather::Fair,
-            latency_ms: plan.latency_ms,
-            random: random.fork(),
-            exchanges: 0,
-        };
-        let shared = Shared::new(world, wire);
+        let shared = shared(&plan, &mut random, &clock);
         let system = System::start(&config, &dir, &clock, &shared);
         let db = checks::open(&dir);
         Self {
@@ -158,7 +157,7 @@ impl Simulation {
         )
     }
 
-    fn note(&mut self, what: impl std::fmt::Display) {
+    pub(super) fn note(&mut self, what: impl std::fmt::Display) {
         let at = self.clock.elapsed_ms();
         let (hours, rest) = (at / 3_600_000, at % 3_600_000);
         let (minutes, ms) = (rest / 60_000, rest % 60_000);
@@ -170,7 +169,7 @@ impl Simulation {
         self.trace.push(line);
     }
 
-    fn count(&mut self, what: &str) {
+    pub(super) fn count(&mut self, what: &str) {
         *self.report.coverage.entry(what.to_owned()).or_default() += 1;
     }
 
@@ -179,12 +178,14 @@ impl Simulation {
         self.agenda.push(Reverse((at, self.planned, action)));
     }
 
-    fn plan_in(&mut self, ms: u64, action: Action) {
+    pub(super) fn plan_in(&mut self, ms: u64, action: Action) {
         self.plan_at(self.clock.elapsed_ms() + ms, action);
     }
 
     async fn live(&mut self) -> Result<(), String> {
-        for action in [Action::Tick, Action::Mine, Action::Order, Action::Faults] {
+        let first = [Action::Tick, Action::Order, Action::Faults];
+        let mining = Which::BOTH.map(Action::Mine);
+        for action in first.into_iter().chain(mining) {
             self.plan_in(1, action);
         }
         self.until(self.plan.span_ms).await?;
@@ -198,38 +199,40 @@ impl Simulation {
         crash::disarm();
         crash::fill_disk(false);
         self.clock.skew(0);
-        self.shared.wire().weather = Weather::Fair;
-        {
-            let mut world = self.shared.world();
-            world.view.mempool_loaded = true;
-            world.catch_up();
+        for which in Which::BOTH {
+            self.shared.wire(which).weather = Weather::Fair;
+            self.shared.world().side_mut(which).catch_up();
         }
+        self.forget(Forgetting::NoMore);
         if self.system.is_none() {
             self.restart();
         }
         for _ in 0..3 {
-            let quiet = 4 * self.plan.bitcoin_poll_ms + 600_000;
-            self.until(self.clock.elapsed_ms() + quiet).await?;
-            self.mine(0);
+            self.until(self.clock.elapsed_ms() + QUIET_MS).await?;
+            for which in Which::BOTH {
+                self.mine(which, 0);
+            }
         }
-        let quiet = 4 * self.plan.bitcoin_poll_ms + 600_000;
-        self.until(self.clock.elapsed_ms() + quiet).await?;
-        self.check()?;
+        // Long enough for polls, too short for an Ethereum head to grow old.
+        self.until(self.clock.elapsed_ms() + 130_000).await?;
         self.judge()
     }
 
     fn judge(&mut self) -> Result<(), String> {
         let world = self.shared.world();
         let case = judge::Case {
+            db: &self.db,
             world: &world,
             orders: &self.orders,
             told: &self.reader.told,
             now: self.clock.truth(),
             confirm_timeout_ms: self.plan.confirm_timeout_ms,
         };
-        self.report.compared = judge::settle(&self.db, &case)?;
-        self.report.blocks = u64::from(judge::head_height(&world));
-        self.report.exchanges = self.shared.wire().exchanges;
+        self.report.compared = judge::settle(&case)?;
+        for which in Which::BOTH {
+            self.report.blocks += u64::from(world.side(which).head().id.height.0);
+            self.report.exchanges += self.shared.wire(which).exchanges;
+        }
         self.report.orders = u64::try_from(self.orders.len()).unwrap();
         for (what, times) in &self.reader.coverage {
             *self.report.coverage.entry(what.clone()).or_default() += times;
@@ -339,43 +342,21 @@ impl Simulation {
                 self.give(&Input::Tick).await?;
             }
             Action::ReadInbox => self.read_inbox().await?,
-            Action::Mine => {
-                if !self.settling {
-                    let share = self.random.pick(&[0, 300, 700, 1000, 1000]).copied();
-                    self.mine(share.unwrap_or(1000));
-                    let block_ms = self.plan.bitcoin_block_ms;
-                    // Exponential enough: between nothing and four times the mean.
-                    let factor = self.random.below(100).pow(2);
-                    let wait = block_ms * factor * 3 / 10_000 + 1_000;
-                    self.plan_in(wait, Action::Mine);
-                }
-            }
+            Action::Mine(which) => self.mine_in_time(which),
             Action::Order => self.order(),
             Action::Deed(n) => self.deed(n),
             Action::Faults => self.draw_faults(),
-            Action::Weather(0) => {
-                self.note("the wire is fair again");
-                self.shared.wire().weather = Weather::Fair;
-            }
-            Action::Weather(_) => {}
             Action::Restart => {
                 if self.system.is_none() {
                     self.restart();
                 }
             }
-            Action::Catch => {
-                self.shared.world().catch_up();
-                self.note("the node catches up");
-            }
-            Action::ClockBack => {
-                self.note("the wall clock is right again");
-                self.clock.skew(0);
-            }
-            Action::DiskFree => {
-                self.note("the disk has room again");
-                crash::fill_disk(false);
-            }
-            Action::MempoolLoaded => self.shared.world().view.mempool_loaded = true,
+            Action::Fair(_)
+            | Action::CatchUp(_)
+            | Action::ClockRight
+            | Action::DiskFree
+            | Action::MempoolLoaded
+            | Action::TokenFeeOff => self.heal(&action),
         }
         Ok(())
     }
@@ -399,24 +380,39 @@ impl Simulation {
         Ok(())
     }
 
-    fn mine(&mut self, share: u64) {
-        let at = self.clock.truth();
-        self.shared.world().mine(at, share);
-        let new = self.shared.world().newest_payments();
-        for (tx, block) in new {
-            let pays = |order: &&Order| tx.credits.iter().any(|credit| credit.to == order.script);
-            let paid = self
-                .orders
-                .values()
-                .find(pays)
-                .map(|order| order.id.clone());
-            if let Some(id) = paid {
-                self.note(format_args!(
-                    "{id}: {} in block {} {}",
-                    tx.txid, block.height, block.hash
-                ));
-            }
+    fn mine_in_time(&mut self, which: Which) {
+        if self.settling {
+            return;
         }
+        let (block_ms, wait) = match which {
+            // Exponential enough: between nothing and three times the mean.
+            Which::Bitcoin => {
+                let factor = self.random.below(100).pow(2);
+                let block_ms = self.plan.bitcoin_block_ms;
+                (block_ms, block_ms * factor * 3 / 10_000 + 1_000)
+            }
+            // A slot is missed now and then.
+            Which::Ethereum => {
+                let slots = 1 + u64::from(self.random.chance(30));
+                let block_ms = self.plan.ethereum_block_ms;
+                (block_ms, block_ms * slots)
+            }
+        };
+        let often = [0, 300, 700, 1000];
+        let seldom = [500, 1000];
+        let shares = if block_ms > 60_000 { &seldom[..] } else { &often[..] };
+        let share = *self.random.pick(shares).unwrap();
+        self.mine(which, share);
+        self.plan_in(wait, Action::Mine(which));
+    }
+
+    fn mine(&mut self, which: Which, share: u64) {
+        let at = self.clock.truth();
+        self.shared.world().side_mut(which).mine(at, share);
+    }
+
+    pub(super) fn forget(&mut self, how: Forgetting) {
+        self.shared.world().bitcoin.forget(how, &mut self.random);
     }
 
     fn order(&mut self) {
@@ -427,10 +423,11 @@ impl Simulation {
         let n = u64::try_from(self.orders.len()).unwrap();
         let story = customers::draw(n, now, self.plan.bitcoin_block_ms, &mut self.random);
         self.count(&format!("habit {}", story.habit));
-        self.note(format_args!(
-            "{} for {} sat, {}",
-            story.order.id, story.order.sats, story.habit
-        ));
+        let Order {
+            id, asset, amount, ..
+        } = &story.order;
+        let line = format!("{id} for {amount} {asset}, {}", story.habit);
+        self.note(line);
         let body = customers::registration(&story.order);
         let id = story.order.id.clone();
         self.orders.insert(id.clone(), story.order);
@@ -442,7 +439,6 @@ impl Simulation {
             self.deeds.push((id.clone(), deed));
             self.plan_at(at, Action::Deed(self.deeds.len() - 1));
         }
-        let _created: u64 = story.created_at;
         let every = self.plan.order_every_ms;
         let wait = self.random.between(1, 2 * every);
         self.plan_in(wait, Action::Order);
@@ -466,13 +462,16 @@ impl Simulation {
         let now = self.clock.truth();
         let last = self.last_paid.get(&id).copied();
         let order = self.orders[&id].clone();
-        let paid = customers::act(&mut self.shared.world(), &order, last, &deed, now);
+        let paid = {
+            let mut world = self.shared.world();
+            customers::act(world.side_mut(order.which), &order, last, &deed, now)
+        };
         if let Some(txid) = paid {
             self.last_paid.insert(id, txid);
         }
     }
 
-    fn crash(&mut self) {
+    pub(super) fn crash(&mut self) {
         crash::disarm();
         self.system = None;
         let wait = *self.random.pick(&[500, 5_000, 60_000, 1_800_000]).unwrap();
@@ -485,112 +484,22 @@ impl Simulation {
         self.system = Some(system);
         self.plan_in(100, Action::ReadInbox);
     }
+}
 
-    fn happens(&mut self, per_mille: u64, name: &str) -> bool {
-        let happens = self.random.chance(per_mille);
-        if happens {
-            self.count(&format!("fault {name}"));
-            self.note(format_args!("fault: {name}"));
-        }
-        happens
-    }
-
-    fn draw_faults(&mut self) {
-        if self.settling {
-            return;
-        }
-        self.plan_in(FAULT_MS, Action::Faults);
-        let faults = self.plan.faults.clone();
-        self.chain_faults(&faults);
-        for (per_mille, name, weather) in [
-            (faults.outage, "outage", Weather::Down),
-            (faults.slow, "slow", Weather::Slow),
-            (faults.noise, "noise", Weather::Noisy),
-        ] {
-            if self.happens(per_mille, name) {
-                self.shared.wire().weather = weather;
-                let span = self.random.between(5_000, 40 * 60_000);
-                self.plan_in(span, Action::Weather(0));
-            }
-        }
-        if self.happens(faults.crash, "crash") {
-            if self.random.chance(300) {
-                if let Some(system) = self.system.take() {
-                    system.close().unwrap();
-                }
-            }
-            self.crash();
-        }
-        if self.happens(faults.crash_in_commit, "trap") {
-            let points = [
-                "after_begin",
-                "mid_step",
-                "mid_rollback",
-                "mid_backfill",
-                "after_commit",
-            ];
-            crash::unwind_at(self.random.pick(&points).unwrap());
-        }
-        if self.happens(faults.clock_jump, "clock_jump") {
-            let by = i64::try_from(self.random.between(61_000, 86_400_000)).unwrap();
-            let by = if self.random.chance(500) { by } else { -by };
-            self.clock.skew(by);
-            let span = self.random.between(30_000, 60 * 60_000);
-            self.plan_in(span, Action::ClockBack);
-        }
-        if self.happens(faults.full_disk, "full_disk") {
-            crash::fill_disk(true);
-            let span = self.random.between(1_000, 20 * 60_000);
-            self.plan_in(span, Action::DiskFree);
-        }
-    }
-
-    fn chain_faults(&mut self, faults: &super::plan::Faults) {
-        let now = self.clock.truth();
-        let safe_depth = {
-            let final_depth = u32::try_from(self.plan.final_depth).unwrap();
-            self.shared.world().loose_blocks(final_depth)
-        };
-        let share = *self.random.pick(&[0, 500, 900, 1000]).unwrap();
-        if safe_depth > 0 && self.happens(faults.reorg, "reorg") {
-            let depth =
-                u32::try_from(self.random.between(1, u64::from(safe_depth.min(6)))).unwrap();
-            let grow = depth + u32::try_from(self.random.below(2)).unwrap();
-            self.note(format_args!("reorg of {depth} by {grow}"));
-            self.shared.world().reorg(now, depth, grow, share);
-        } else if safe_depth > 0 && self.happens(faults.deep_reorg, "deep_reorg") {
-            let depth = u32::try_from(self.random.between(1, u64::from(safe_depth))).unwrap();
-            self.note(format_args!("reorg of {depth}"));
-            self.shared.world().reorg(now, depth, depth + 1, share);
-        } else if safe_depth > 0 && self.happens(faults.rollback, "rollback") {
-            let depth =
-                u32::try_from(self.random.between(1, u64::from(safe_depth.min(3)))).unwrap();
-            self.shared.world().reorg(now, depth, 0, 0);
-        }
-        if self.happens(faults.lag, "lag") {
-            self.shared.world().lag();
-            let span = self.random.between(60_000, 60 * 60_000);
-            self.plan_in(span, Action::Catch);
-        }
-        if self.happens(faults.eviction, "eviction") {
-            let mut world = self.shared.world();
-            let txids: Vec<TxId> = world.view.unconfirmed().map(|tx| tx.txid).collect();
-            if let Some(txid) = self.random.pick(&txids) {
-                world.view.evict(*txid);
-            }
-        }
-        if self.happens(faults.mempool_loss, "mempool_loss") {
-            let mut world = self.shared.world();
-            world.view.empty_mempool();
-            world.view.mempool_loaded = false;
-            drop(world);
-            let span = self.random.between(1_000, 10 * 60_000);
-            self.plan_in(span, Action::MempoolLoaded);
-        }
-    }
-
-    #[expect(dead_code, reason = "shown when a trace is looked at")]
-    fn wall(&self) -> i64 {
-        self.clock.now().wall.0
-    }
+/// The world and the ways to its nodes.
+fn shared(plan: &Plan, random: &mut Random, clock: &SimClock) -> Shared {
+    let depth = u32::try_from(plan.final_depth).unwrap();
+    let at = clock.truth();
+    let world = World {
+        bitcoin: BitcoinSide::new(random.fork(), at, depth),
+        ethereum: EthereumSide::new(random.fork(), at, plan.tags, depth),
+    };
+    let mut wire = || Wire {
+        weather: Weather::Fair,
+        latency_ms: plan.latency_ms,
+        random: random.fork(),
+        exchanges: 0,
+    };
+    let wires = [wire(), wire()];
+    Shared::new(world, wires)
 }

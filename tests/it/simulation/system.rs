@@ -1,21 +1,23 @@
 //! The system under test: the real store, watcher, followers and sources as the daemon wires
 //! them, on the simulated clock and wire, with everything on one thread.
 
-use super::{clock::SimClock, wire::Shared};
+use super::{clock::SimClock, wire::Shared, world::Which};
 use confirmd::{
     chain::{
         Ask, ChainInput,
+        ChainSource,
         bitcoin::BitcoinSource,
-        follower::{Follower, Gone, Signals, Sink},
+        ethereum::{EthereumSource, Network},
+        follower::{self, Follower, Gone, Signals, Sink, Start},
         rpc::{Auth, Client, silent},
     },
     clock::Clock,
-    config::Config,
+    config::{Config, Node},
     crash, daemon,
     domain::{asset::ChainName, request::Request},
     health::Health,
     metrics::{Labels, Metrics},
-    store::{Kind, Options, Store, StoreError},
+    store::{self, Kind, Store, StoreError},
     watcher::{Input, Requests, Watcher, run::Message},
 };
 use std::{
@@ -61,7 +63,7 @@ impl System {
     /// Starts it on what its databases hold. Must run inside the runtime.
     pub fn start(config: &Config, dir: &Path, clock: &Arc<SimClock>, shared: &Shared) -> Self {
         let clock: Arc<dyn Clock> = Arc::<SimClock>::clone(clock);
-        let options = Options::private(dir, Kind::Live);
+        let options = store::Options::private(dir, Kind::Live);
         let mut store = Store::open(&options, clock.now().wall).unwrap();
         store
             .sync_registry(
@@ -96,15 +98,6 @@ impl System {
         for (chain, start) in config.chains.iter().zip(starts) {
             let (ask, asked) = mpsc::channel(ASKS_MAX);
             asks.push((chain.name.clone(), ask));
-            let client = Client::new(
-                "node",
-                shared.clone(),
-                Auth::None,
-                Arc::clone(&clock),
-                silent(),
-            );
-            let source =
-                BitcoinSource::over(client, bitcoin::Network::Regtest, false, Arc::clone(&clock));
             let sink = ToWatcher(chain.name.clone(), sender.clone());
             let options = daemon::follower_options(chain);
             let signals = Signals {
@@ -112,8 +105,20 @@ impl System {
                 wake: Arc::new(Notify::new()),
                 shutdown: stopping.clone(),
             };
-            let follower = Follower::new(source, sink, Arc::clone(&clock), options, start);
-            followers.spawn(follower.run(signals));
+            let line = shared.line(Which::named(chain.name.as_str()));
+            let client = Client::new("node", line, Auth::None, Arc::clone(&clock), silent());
+            match &chain.node {
+                Node::Bitcoin(node) => {
+                    let own = Arc::clone(&clock);
+                    let source = BitcoinSource::over(client, node.network, node.rest, own);
+                    followers.spawn(follow(source, sink, options, start, signals, &clock));
+                }
+                Node::Ethereum(node) => {
+                    let tokens = daemon::tokens(config, chain);
+                    let source = EthereumSource::with_client(client, Network::of(node), tokens);
+                    followers.spawn(follow(source, sink, options, start, signals, &clock));
+                }
+            }
         }
         Self {
             watcher,
@@ -184,4 +189,15 @@ impl Sink for ToWatcher {
         let message = Message { input, done: None };
         self.1.send(message).await.map_err(|_| Gone)
     }
+}
+
+fn follow<S: ChainSource>(
+    source: S,
+    sink: ToWatcher,
+    options: follower::Options,
+    start: Start,
+    signals: Signals,
+    clock: &Arc<dyn Clock>,
+) -> impl Future<Output = ()> + Send + use<S> {
+    Follower::new(source, sink, Arc::clone(clock), options, start).run(signals)
 }

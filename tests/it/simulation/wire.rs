@@ -1,7 +1,7 @@
 //! The wire between the daemon's real adapters and the simulated node: latency, and what a bad
 //! network or a bad provider does to an exchange.
 
-use super::world::World;
+use super::world::{Which, World};
 use confirmd::{
     chain::rpc::{HttpRequest, HttpResponse, Transport, TransportError},
     random::Random,
@@ -37,14 +37,28 @@ pub struct Wire {
 #[derive(Clone)]
 pub struct Shared {
     world: Arc<Mutex<World>>,
-    wire: Arc<Mutex<Wire>>,
+    wires: [Arc<Mutex<Wire>>; 2],
+}
+
+/// One chain's way to its node.
+#[derive(Clone)]
+pub struct Line {
+    shared: Shared,
+    which: Which,
 }
 
 impl Shared {
-    pub fn new(world: World, wire: Wire) -> Self {
+    pub fn new(world: World, wires: [Wire; 2]) -> Self {
         Self {
             world: Arc::new(Mutex::new(world)),
-            wire: Arc::new(Mutex::new(wire)),
+            wires: wires.map(|wire| Arc::new(Mutex::new(wire))),
+        }
+    }
+
+    pub fn line(&self, which: Which) -> Line {
+        Line {
+            shared: self.clone(),
+            which,
         }
     }
 
@@ -52,13 +66,19 @@ impl Shared {
         self.world.lock().unwrap()
     }
 
-    pub fn wire(&self) -> MutexGuard<'_, Wire> {
-        self.wire.lock().unwrap()
+    pub fn wire(&self, which: Which) -> MutexGuard<'_, Wire> {
+        let [bitcoin, ethereum] = &self.wires;
+        match which {
+            Which::Bitcoin => bitcoin.lock().unwrap(),
+            Which::Ethereum => ethereum.lock().unwrap(),
+        }
     }
+}
 
+impl Line {
     /// How long this exchange takes, and what becomes of it.
     fn draw(&self, request: &HttpRequest) -> (Duration, Fate) {
-        let mut wire = self.wire();
+        let mut wire = self.shared.wire(self.which);
         wire.exchanges += 1;
         let latency = wire.latency_ms;
         let usual = wire.random.below(latency + 1);
@@ -104,7 +124,7 @@ enum Fate {
     Flipped,
 }
 
-impl Transport for Shared {
+impl Transport for Line {
     async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
         let (latency, fate) = self.draw(request);
         if latency > Duration::ZERO {
@@ -124,9 +144,9 @@ impl Transport for Shared {
             Fate::Page => return Ok(HttpResponse::ok("<html>Welcome</html>")),
             Fate::Answered | Fate::Cut | Fate::Flipped => {}
         }
-        let mut response = self.world().respond(request);
+        let mut response = self.shared.world().side(self.which).respond(request);
         let length = u64::try_from(response.body.len()).unwrap();
-        let place = usize::try_from(self.wire().random.below(length)).unwrap();
+        let place = usize::try_from(self.shared.wire(self.which).random.below(length)).unwrap();
         match fate {
             Fate::Cut => response.body.truncate(place),
             Fate::Flipped => {

@@ -1,0 +1,283 @@
+//! Bitcoin: miners and a node that may lag behind them.
+
+use super::{
+    truth::{Credit, Mined, Truth},
+    world::{Forgetting, Meddling, Payment, Side, Trick},
+};
+use confirmd::{
+    chain::{
+        bitcoin::tx_id,
+        rpc::{HttpRequest, HttpResponse},
+    },
+    domain::{
+        block::{BlockHash, BlockRef, Height, TxId},
+        facts::{Destination, OutPoint},
+        time::UnixMs,
+    },
+    random::Random,
+    sandbox::{
+        bitcoin::{Chain, Coins, Node, Tx, View},
+        json_rpc,
+        tree::{Branch, Linked as _},
+    },
+};
+use std::collections::BTreeMap;
+
+pub struct BitcoinSide {
+    chain: Chain,
+    view: View,
+    miners: View,
+    lagging: bool,
+    coins: Coins,
+    random: Random,
+    truth: Truth,
+    sent: BTreeMap<TxId, Tx>,
+    final_depth: u32,
+    /// The highest block ever: final ones are counted from here.
+    highest: Height,
+}
+
+impl BitcoinSide {
+    /// A chain that was there before anybody was paid.
+    pub fn new(mut random: Random, at: UnixMs, final_depth: u32) -> Self {
+        let mut chain = Chain::new();
+        let mut view = View::new(&chain);
+        view.rest = random.chance(500);
+        let mut head = chain.genesis().id.hash;
+        for n in 0..20 {
+            let at = UnixMs(at.0 - (20 - n) * 600_000);
+            head = chain.extend(head, at, Vec::new()).unwrap().id.hash;
+        }
+        view.adopt(&chain, head);
+        Self {
+            chain,
+            miners: view.clone(),
+            view,
+            lagging: false,
+            coins: Coins::default(),
+            random,
+            truth: Truth::default(),
+            sent: BTreeMap::new(),
+            final_depth,
+            highest: Height(20),
+        }
+    }
+
+    fn miners_head(&self) -> BlockRef {
+        let hash = self.miners.head(&self.chain);
+        self.chain.tree().get(hash).unwrap().reference()
+    }
+
+    fn broadcast(&mut self, tx: &Tx, at: UnixMs) -> Option<TxId> {
+        let by_miners = self.miners.receive(tx.clone()).is_ok();
+        let taken = self.view.receive(tx.clone()).is_ok() || by_miners;
+        if taken {
+            self.truth.note(tx.txid, &credits(tx), &inputs(tx), at);
+            self.sent.insert(tx.txid, tx.clone());
+        }
+        taken.then_some(tx.txid)
+    }
+
+    /// The miners agree on this block, and the node hears of it.
+    fn adopt(&mut self, block: BlockRef) {
+        self.miners.adopt(&self.chain, block.id.hash);
+        if !self.lagging {
+            self.view.adopt(&self.chain, block.id.hash);
+        }
+        self.highest = self.highest.max(block.id.height);
+    }
+
+    fn pick_from_mempool(&mut self, share: u64) -> Vec<Tx> {
+        let mut picked: Vec<Tx> = Vec::new();
+        let all: Vec<Tx> = self.miners.unconfirmed().cloned().collect();
+        for tx in &all {
+            if self.has_parents(tx, &all, &picked) && self.random.chance(share) {
+                picked.push(tx.clone());
+            }
+        }
+        picked
+    }
+
+    /// Whether what it spends is in no transaction that waits and is left out.
+    fn has_parents(&self, tx: &Tx, waiting: &[Tx], picked: &[Tx]) -> bool {
+        let makes = |other: &&Tx| tx.inputs.iter().any(|i| *i == other.out_point(i.vout));
+        waiting
+            .iter()
+            .filter(makes)
+            .all(|parent| picked.iter().any(|other| other.txid == parent.txid))
+    }
+
+    fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
+        let after = UnixMs(at.0.max(parent.time.0));
+        let mined = transactions.clone();
+        let block = self.chain.extend(parent.id.hash, after, transactions).unwrap();
+        for (index, tx) in (1..).zip(mined) {
+            let credits = credits(&tx);
+            let mined = Mined {
+                block,
+                index,
+                credits,
+            };
+            self.truth.mined(tx.txid, mined);
+        }
+        block
+    }
+}
+
+impl Side for BitcoinSide {
+    fn respond(&self, request: &HttpRequest) -> HttpResponse {
+        let node = Node {
+            chain: &self.chain,
+            view: &self.view,
+        };
+        json_rpc::respond(&node, request)
+    }
+
+    fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    fn head(&self) -> BlockRef {
+        let hash = self.view.head(&self.chain);
+        self.chain.tree().get(hash).unwrap().reference()
+    }
+
+    fn branch_to(&self, head: BlockHash) -> Option<Branch> {
+        self.chain.tree().get(head)?;
+        Some(Branch::to(self.chain.tree(), head))
+    }
+
+    fn has_unconfirmed(&self, txid: TxId) -> bool {
+        self.view.has_unconfirmed(txid)
+    }
+
+    fn mine(&mut self, at: UnixMs, share: u64) {
+        let picked = self.pick_from_mempool(share);
+        let block = self.mine_on(self.miners_head(), at, picked);
+        self.adopt(block);
+    }
+
+    fn reorg(&mut self, at: UnixMs, depth: u32, grow: u32, share: u64) {
+        let head = self.miners_head();
+        let fork = self.miners.branch().at(head.id.height.minus(depth));
+        let Some(fork) = fork.and_then(|hash| self.chain.tree().get(hash)) else {
+            return;
+        };
+        let mut parent = fork.reference();
+        let lost = self.chain.tree().down_from(head.id.hash);
+        let lost: Vec<&[Tx]> = lost
+            .take(usize::try_from(depth).unwrap())
+            .map(|block| &block.transactions()[1..])
+            .collect();
+        // Parents before children, as they were mined.
+        let mut rest: Vec<Tx> = lost.into_iter().rev().flatten().cloned().collect();
+        for _ in 0..grow {
+            let (mut picked, mut left) = (Vec::new(), Vec::new());
+            for tx in rest.clone() {
+                if self.has_parents(&tx, &rest, &picked) && self.random.chance(share) {
+                    picked.push(tx);
+                } else {
+                    left.push(tx);
+                }
+            }
+            rest = left;
+            parent = self.mine_on(parent, at, picked);
+        }
+        self.adopt(parent);
+    }
+
+    fn loose_blocks(&self) -> u32 {
+        let lowest = self.highest.minus(self.final_depth.saturating_sub(1));
+        self.miners_head().id.height.minus(lowest.max(Height(1)).0).0
+    }
+
+    fn lag(&mut self) {
+        self.lagging = true;
+    }
+
+    fn catch_up(&mut self) {
+        self.lagging = false;
+        self.view.adopt(&self.chain, self.miners.head(&self.chain));
+    }
+
+    fn pay(&mut self, how: &Payment, at: UnixMs) -> Option<TxId> {
+        let mut coin = self.coins.fresh();
+        if how.trick == Trick::FromChange {
+            let parent = Tx::new(&[coin], &[(elsewhere(), how.amount + 5_000)]);
+            self.broadcast(&parent, at);
+            coin = parent.out_point(0);
+        }
+        let part = how.amount / how.parts;
+        let mut paid: Vec<(Destination, u64)> =
+            (1..how.parts).map(|_| (how.to, part)).collect();
+        paid.push((how.to, how.amount - part * (how.parts - 1)));
+        paid.push((elsewhere(), 1_000));
+        self.broadcast(&Tx::new(&[coin], &paid), at)
+    }
+
+    fn meddle(&mut self, last: TxId, how: &Meddling, at: UnixMs) -> Option<TxId> {
+        let tx = self.sent.get(&last)?.clone();
+        match how {
+            Meddling::Replace(to) => {
+                let to = to.unwrap_or((elsewhere(), 700));
+                let replacement = Tx::new(&tx.inputs, &[to, (elsewhere(), 800)]);
+                self.broadcast(&replacement, at)
+            }
+            Meddling::DoubleSpend => {
+                let rival = Tx::new(&tx.inputs, &[(elsewhere(), 900)]);
+                if self.broadcast(&rival, at).is_some() && self.miners.has_unconfirmed(rival.txid) {
+                    let parents = self.pick_from_mempool(1000);
+                    let block = self.mine_on(self.miners_head(), at, parents);
+                    self.adopt(block);
+                }
+                Some(last)
+            }
+            Meddling::Drop => {
+                self.view.evict(last);
+                Some(last)
+            }
+            Meddling::Resend => {
+                self.broadcast(&tx, at);
+                Some(last)
+            }
+        }
+    }
+
+    fn forget(&mut self, how: Forgetting, random: &mut Random) {
+        match how {
+            Forgetting::One => {
+                let txids: Vec<TxId> = self.view.unconfirmed().map(|tx| tx.txid).collect();
+                if let Some(txid) = random.pick(&txids) {
+                    self.view.evict(*txid);
+                }
+            }
+            Forgetting::Everything => {
+                self.view.empty_mempool();
+                self.view.mempool_loaded = false;
+            }
+            Forgetting::NoMore => self.view.mempool_loaded = true,
+        }
+    }
+}
+
+fn elsewhere() -> Destination {
+    Destination::new(&[&[0x00, 0x14][..], &[0xee; 20]].concat()).unwrap()
+}
+
+fn inputs(tx: &Tx) -> Vec<OutPoint> {
+    let own = |input: &bitcoin::OutPoint| OutPoint {
+        txid: tx_id(input.txid),
+        vout: input.vout,
+    };
+    tx.inputs.iter().map(own).collect()
+}
+
+fn credits(tx: &Tx) -> Vec<Credit> {
+    let credit = |credit: &confirmd::sandbox::bitcoin::TrueCredit| Credit {
+        position: credit.position.to_string(),
+        asset: "BTC".to_owned(),
+        to: credit.to,
+        amount: u64::try_from(credit.amount.base()).unwrap(),
+    };
+    tx.credits.iter().map(credit).collect()
+}

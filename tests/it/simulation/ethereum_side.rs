@@ -1,0 +1,342 @@
+//! Ethereum: proposers and a node that may lag behind them; tokens with their administrations.
+
+use super::{
+    truth::{Credit, Mined, Truth},
+    world::{Forgetting, Meddling, Payment, Side, Trick},
+};
+use alloy_primitives::U256;
+use confirmd::{
+    chain::rpc::{HttpRequest, HttpResponse},
+    domain::{
+        block::{BlockHash, BlockRef, Height, TxId},
+        facts::Destination,
+        time::UnixMs,
+    },
+    random::Random,
+    sandbox::{
+        ethereum::{
+            Chain, Change, CreditKind, Frame, Intent, Kind, LogShape, Move, Sender, SimulatedNode,
+            Token, TokenKind, Tx, View,
+        },
+        json_rpc,
+        tree::{Branch, Linked as _},
+    },
+};
+use std::collections::BTreeMap;
+
+/// Not one of those that developers use.
+pub const CHAIN_ID: u64 = 7_777;
+pub const USDT: [u8; 20] = [0xd1; 20];
+pub const USDC: [u8; 20] = [0xc1; 20];
+const FAKE: [u8; 20] = [0xfa; 20];
+const ROUTER: [u8; 20] = [0xcc; 20];
+/// Bodies below this depth are forgotten, for the sake of memory.
+const KEPT: u32 = 2_500;
+
+pub struct EthereumSide {
+    chain: Chain,
+    view: View,
+    branch: Branch,
+    lagging: bool,
+    sender: Sender,
+    random: Random,
+    truth: Truth,
+    waiting: Vec<Tx>,
+    sent: BTreeMap<TxId, Tx>,
+    /// What waits or once waited credits, by intent: only blocks say what really happened.
+    tags: Option<u32>,
+    final_depth: u32,
+    highest: Height,
+    fee_switched: bool,
+}
+
+impl EthereumSide {
+    /// A chain that was there before anybody was paid. With `tags` its nodes name final blocks
+    /// that far below the head; without, depth counts.
+    pub fn new(random: Random, at: UnixMs, tags: Option<u32>, final_depth: u32) -> Self {
+        let token = |contract, symbol: &str, kind| Token {
+            contract,
+            symbol: symbol.to_owned(),
+            decimals: 6,
+            kind,
+        };
+        let tokens = vec![
+            token(USDT, "USDT", TokenKind::Tether),
+            token(USDC, "USDC", TokenKind::Circle),
+            token(FAKE, "USDT", TokenKind::Plain),
+        ];
+        let began = UnixMs(at.0 - 20 * 12_000);
+        let mut chain = Chain::new(CHAIN_ID, began, tokens).with_contract(ROUTER);
+        let mut head = chain.genesis();
+        for n in 1..20 {
+            let at = UnixMs(began.0 + n * 12_000);
+            head = chain.extend(head.id.hash, at, Vec::new()).unwrap();
+        }
+        let view = View::new(&chain);
+        let mut side = Self {
+            branch: view.branch().clone(),
+            chain,
+            view,
+            lagging: false,
+            sender: Sender::new(CHAIN_ID, 1),
+            random,
+            truth: Truth::default(),
+            waiting: Vec::new(),
+            sent: BTreeMap::new(),
+            tags,
+            final_depth,
+            highest: Height(0),
+            fee_switched: false,
+        };
+        side.adopt(head);
+        side
+    }
+
+    fn proposers_head(&self) -> BlockRef {
+        let hash = self.branch.head().unwrap();
+        self.chain.block(hash).unwrap().reference()
+    }
+
+    fn adopt(&mut self, block: BlockRef) {
+        self.branch.switch(self.chain.tree(), block.id.hash);
+        self.highest = self.highest.max(block.id.height);
+        if !self.lagging {
+            self.show(block);
+        }
+        self.chain.prune_below(self.highest.minus(KEPT));
+    }
+
+    /// The node hears of this head, and of what is final.
+    fn show(&mut self, head: BlockRef) {
+        self.view.set_head(&self.chain, head.id.hash);
+        if let Some(depth) = self.tags {
+            let tagged = self.highest.minus(depth).min(head.id.height);
+            self.view.finalize_to(Some(tagged));
+        }
+    }
+
+    fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
+        let after = UnixMs(at.0.max(parent.time.0 + 1_000));
+        let ids: Vec<TxId> = transactions.iter().map(Tx::id).collect();
+        let block = self.chain.extend(parent.id.hash, after, transactions).unwrap();
+        let mut by_tx: BTreeMap<TxId, Vec<Credit>> = BTreeMap::new();
+        for credit in &self.chain.block(block.id.hash).unwrap().credits {
+            if credit.kind == CreditKind::Inner {
+                continue; // Not seen without tracing.
+            }
+            let Some(asset) = asset_of(credit.token) else {
+                continue;
+            };
+            by_tx.entry(credit.txid).or_default().push(Credit {
+                position: credit.position.to_string(),
+                asset: asset.to_owned(),
+                to: Destination::new(&credit.to).unwrap(),
+                amount: u64::try_from(credit.amount).unwrap(),
+            });
+        }
+        for (index, txid) in (0..).zip(ids) {
+            let credits = by_tx.remove(&txid).unwrap_or_default();
+            self.truth.note(txid, &credits, &[], after);
+            let mined = Mined {
+                block,
+                index,
+                credits,
+            };
+            self.truth.mined(txid, mined);
+        }
+        block
+    }
+
+    fn intent(&mut self, how: &Payment) -> Intent {
+        let to = account(&how.to);
+        let amount = U256::from(how.amount);
+        let kinds = [Kind::Legacy, Kind::AccessList, Kind::DynamicFee, Kind::Blob, Kind::SetCode];
+        let kind = *self.random.pick(&kinds).unwrap();
+        let token = contract_of(how.asset);
+        match (how.trick, token) {
+            (Trick::Sham(n), Some(token)) => sham(n, token, to, amount),
+            (Trick::Sham(_), None) => Intent::batch(ROUTER, vec![Frame::call(to, amount)]),
+            (Trick::None | Trick::FromChange, Some(token)) if how.parts > 1 => {
+                let part = how.amount / how.parts;
+                let rest = how.amount - part * (how.parts - 1);
+                let parts = (1..how.parts).map(|_| part).chain([rest]);
+                let moves = parts.map(|part| Move {
+                    token,
+                    from: None,
+                    to,
+                    amount: U256::from(part),
+                });
+                Intent::tokens(ROUTER, moves.collect())
+            }
+            (Trick::None | Trick::FromChange, Some(token)) => Intent::token(token, to, amount),
+            (Trick::None | Trick::FromChange, None) => Intent::ether(to, amount).of_kind(kind),
+        }
+    }
+
+    /// Switches USDT's fee on or off.
+    pub fn switch_fee(&mut self) {
+        self.fee_switched = !self.fee_switched;
+        let change = Change::Fee {
+            basis_points: if self.fee_switched { 200 } else { 0 },
+            maximum: U256::from(50_000_000_u64),
+        };
+        let tx = self.sender.sign(Intent::administer(USDT, change));
+        self.waiting.push(tx);
+    }
+}
+
+/// What looks like a transfer of a token and is none.
+fn sham(n: u64, token: [u8; 20], to: [u8; 20], amount: U256) -> Intent {
+    match n % 5 {
+        0 => Intent::token(FAKE, to, amount),
+        1 => Intent::token_from(token, [0x77; 20], to, U256::ZERO),
+        2 => Intent::refused_token(token, to, amount),
+        3 => Intent::forged_log(token, FAKE, LogShape::Proper, to, amount),
+        _ => {
+            let shapes = LogShape::MALFORMED;
+            let at = usize::try_from(n / 5).unwrap() % shapes.len();
+            Intent::odd_log(token, shapes[at], to, amount)
+        }
+    }
+}
+
+fn account(destination: &Destination) -> [u8; 20] {
+    destination.as_bytes().try_into().unwrap()
+}
+
+fn contract_of(asset: &str) -> Option<[u8; 20]> {
+    match asset {
+        "USDT" => Some(USDT),
+        "USDC" => Some(USDC),
+        _ => None,
+    }
+}
+
+fn asset_of(token: Option<[u8; 20]>) -> Option<&'static str> {
+    match token {
+        None => Some("ETH"),
+        Some(USDT) => Some("USDT"),
+        Some(USDC) => Some("USDC"),
+        Some(_) => None,
+    }
+}
+
+impl Side for EthereumSide {
+    fn respond(&self, request: &HttpRequest) -> HttpResponse {
+        let node = SimulatedNode {
+            chain: &self.chain,
+            view: &self.view,
+        };
+        json_rpc::respond(&node, request)
+    }
+
+    fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    fn head(&self) -> BlockRef {
+        self.view.head(&self.chain).unwrap().reference()
+    }
+
+    fn branch_to(&self, head: BlockHash) -> Option<Branch> {
+        self.chain.block(head)?;
+        Some(Branch::to(self.chain.tree(), head))
+    }
+
+    fn has_unconfirmed(&self, _: TxId) -> bool {
+        false
+    }
+
+    fn mine(&mut self, at: UnixMs, share: u64) {
+        let (mut picked, mut left) = (Vec::new(), Vec::new());
+        for tx in std::mem::take(&mut self.waiting) {
+            if self.random.chance(share) {
+                picked.push(tx);
+            } else {
+                left.push(tx);
+            }
+        }
+        self.waiting = left;
+        let block = self.mine_on(self.proposers_head(), at, picked);
+        self.adopt(block);
+    }
+
+    fn reorg(&mut self, at: UnixMs, depth: u32, grow: u32, share: u64) {
+        let head = self.proposers_head();
+        let Some(fork) = self.branch.at(head.id.height.minus(depth)) else {
+            return;
+        };
+        let mut parent = self.chain.block(fork).unwrap().reference();
+        let lost = (0..depth).rev().filter_map(|n| self.branch.at(head.id.height.minus(n)));
+        let lost: Vec<BlockHash> = lost.collect();
+        let was_lost = |tx: &&Tx| {
+            let mined = self.truth.get(tx.id()).map_or(&[][..], |paying| &paying.mined);
+            mined.iter().any(|mined| lost.contains(&mined.block.id.hash))
+        };
+        let mut rest: Vec<Tx> = self.sent.values().filter(was_lost).cloned().collect();
+        rest.sort_by_key(Tx::nonce);
+        for _ in 0..grow {
+            let (mut picked, mut left) = (Vec::new(), Vec::new());
+            for tx in rest {
+                if self.random.chance(share) {
+                    let fails = self.random.chance(50);
+                    picked.push(if fails { tx.failing() } else { tx });
+                } else {
+                    left.push(tx);
+                }
+            }
+            rest = left;
+            parent = self.mine_on(parent, at, picked);
+        }
+        // Most of what was left out waits again; some is never seen any more.
+        for tx in rest {
+            if self.random.chance(800) {
+                self.waiting.push(tx);
+            }
+        }
+        self.adopt(parent);
+    }
+
+    fn loose_blocks(&self) -> u32 {
+        let depth = self.tags.unwrap_or(self.final_depth.saturating_sub(1));
+        let lowest = self.highest.minus(depth).max(Height(1));
+        self.proposers_head().id.height.minus(lowest.0).0
+    }
+
+    fn lag(&mut self) {
+        self.lagging = true;
+    }
+
+    fn catch_up(&mut self) {
+        self.lagging = false;
+        self.show(self.proposers_head());
+    }
+
+    fn pay(&mut self, how: &Payment, _: UnixMs) -> Option<TxId> {
+        let intent = self.intent(how);
+        let tx = self.sender.sign(intent);
+        let txid = tx.id();
+        self.sent.insert(txid, tx.clone());
+        self.waiting.push(tx);
+        Some(txid)
+    }
+
+    fn meddle(&mut self, last: TxId, how: &Meddling, _: UnixMs) -> Option<TxId> {
+        match how {
+            Meddling::Replace(_) | Meddling::DoubleSpend | Meddling::Drop => {
+                // What waits is in no mempool that anybody looks at.
+                self.waiting.retain(|tx| tx.id() != last);
+            }
+            Meddling::Resend => {
+                let is_waiting = self.waiting.iter().any(|tx| tx.id() == last);
+                let is_mined = self.truth.place(last, &self.branch).is_some();
+                if let (false, false, Some(tx)) = (is_waiting, is_mined, self.sent.get(&last)) {
+                    self.waiting.push(tx.clone());
+                }
+            }
+        }
+        Some(last)
+    }
+
+    fn forget(&mut self, _: Forgetting, _: &mut Random) {}
+}

@@ -1,0 +1,149 @@
+//! The faults of a simulation: what is drawn each minute, and how each of them ends.
+
+use super::{
+    plan::Faults,
+    run::{Action, FAULT_MS, Simulation},
+    wire::Weather,
+    world::{Forgetting, Which},
+};
+use confirmd::crash;
+
+/// Where a commit may be cut off.
+const POINTS: [&str; 5] = [
+    "after_begin",
+    "mid_step",
+    "mid_rollback",
+    "mid_backfill",
+    "after_commit",
+];
+
+const MINUTE: u64 = 60_000;
+
+impl Simulation {
+    /// Ends a fault whose time is over.
+    pub(super) fn heal(&mut self, action: &Action) {
+        self.note(format_args!("healed: {action:?}"));
+        match action {
+            Action::Fair(which) => self.shared.wire(*which).weather = Weather::Fair,
+            Action::CatchUp(which) => self.shared.world().side_mut(*which).catch_up(),
+            Action::ClockRight => self.clock.skew(0),
+            Action::DiskFree => crash::fill_disk(false),
+            Action::MempoolLoaded => self.forget(Forgetting::NoMore),
+            Action::TokenFeeOff => self.shared.world().ethereum.switch_fee(),
+            Action::Tick
+            | Action::ReadInbox
+            | Action::Mine(_)
+            | Action::Order
+            | Action::Deed(_)
+            | Action::Faults
+            | Action::Restart => {}
+        }
+    }
+
+    pub(super) fn draw_faults(&mut self) {
+        if self.settling {
+            return;
+        }
+        self.plan_in(FAULT_MS, Action::Faults);
+        let faults = self.plan.faults.clone();
+        for which in Which::BOTH {
+            self.chain_faults(&faults, which);
+            self.wire_faults(&faults, which);
+        }
+        self.mempool_faults(&faults);
+        self.process_faults(&faults);
+        if self.happens(faults.token_fee, "token_fee") {
+            self.shared.world().ethereum.switch_fee();
+            self.heals_within(6 * 60 * MINUTE, Action::TokenFeeOff);
+        }
+    }
+
+    fn happens(&mut self, per_mille: u64, name: &str) -> bool {
+        let happens = self.random.chance(per_mille);
+        if happens {
+            self.count(&format!("fault {name}"));
+            self.note(format_args!("fault: {name}"));
+        }
+        happens
+    }
+
+    fn heals_within(&mut self, ms: u64, action: Action) {
+        let span = self.random.between(1_000, ms);
+        self.plan_in(span, action);
+    }
+
+    fn chain_faults(&mut self, faults: &Faults, which: Which) {
+        let loose = self.shared.world().side(which).loose_blocks();
+        if loose > 0 && self.happens(faults.reorg, "reorg") {
+            self.reorg(which, loose.min(6), true);
+        } else if loose > 0 && self.happens(faults.deep_reorg, "deep_reorg") {
+            self.reorg(which, loose.min(150), true);
+        } else if loose > 0 && self.happens(faults.rollback, "rollback") {
+            self.reorg(which, loose.min(3), false);
+        }
+        if self.happens(faults.lag, "lag") {
+            self.note(format_args!("it is {which:?}'s"));
+            self.shared.world().side_mut(which).lag();
+            self.heals_within(60 * MINUTE, Action::CatchUp(which));
+        }
+    }
+
+    fn reorg(&mut self, which: Which, deepest: u32, comes_more: bool) {
+        let now = self.clock.truth();
+        let depth = u32::try_from(self.random.between(1, deepest.into())).unwrap();
+        let more = u32::try_from(self.random.below(2)).unwrap();
+        let grow = if comes_more { depth + more } else { 0 };
+        let share = *self.random.pick(&[0, 500, 900, 1000]).unwrap();
+        self.note(format_args!("{which:?}: {depth} blocks leave, {grow} come"));
+        let mut world = self.shared.world();
+        world.side_mut(which).reorg(now, depth, grow, share);
+    }
+
+    fn wire_faults(&mut self, faults: &Faults, which: Which) {
+        for (per_mille, name, weather) in [
+            (faults.outage, "outage", Weather::Down),
+            (faults.slow, "slow", Weather::Slow),
+            (faults.noise, "noise", Weather::Noisy),
+        ] {
+            if self.happens(per_mille, name) {
+                self.note(format_args!("it is {which:?}'s"));
+                self.shared.wire(which).weather = weather;
+                self.heals_within(40 * MINUTE, Action::Fair(which));
+            }
+        }
+    }
+
+    fn mempool_faults(&mut self, faults: &Faults) {
+        if self.happens(faults.eviction, "eviction") {
+            self.forget(Forgetting::One);
+        }
+        if self.happens(faults.mempool_loss, "mempool_loss") {
+            self.forget(Forgetting::Everything);
+            self.heals_within(10 * MINUTE, Action::MempoolLoaded);
+        }
+    }
+
+    fn process_faults(&mut self, faults: &Faults) {
+        if self.happens(faults.crash, "crash") {
+            if self.random.chance(300)
+                && let Some(system) = self.system.take()
+            {
+                system.close().unwrap();
+            }
+            self.crash();
+        }
+        if self.happens(faults.crash_in_commit, "trap") {
+            crash::unwind_at(self.random.pick(&POINTS).unwrap());
+        }
+        if self.happens(faults.clock_jump, "clock_jump") {
+            let by = i64::try_from(self.random.between(61_000, 24 * 60 * MINUTE)).unwrap();
+            let by = if self.random.chance(500) { by } else { -by };
+            self.clock.skew(by);
+            self.heals_within(60 * MINUTE, Action::ClockRight);
+        }
+        if self.happens(faults.full_disk, "full_disk") {
+            crash::fill_disk(true);
+            self.heals_within(20 * MINUTE, Action::DiskFree);
+        }
+    }
+}
