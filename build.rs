@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-#[expect(clippy::print_stdout, reason = "cargo reads it there")]
 fn main() {
     println!("cargo::rerun-if-env-changed=CONFIRMD_REVISION");
     let named = env::var("CONFIRMD_REVISION").ok();
@@ -37,6 +36,7 @@ pub struct Head {
 
 impl Head {
     /// What git keeps about the working tree in this directory.
+    #[must_use]
     pub fn of(tree: &Path) -> Option<Self> {
         let own = git_dir(tree)?;
         let head = own.join("HEAD");

@@ -13,27 +13,29 @@
     reason = "a program that measures prints figures and says what went wrong by panicking"
 )]
 
-#[path = "../tests/it/nodes/mod.rs"]
-mod nodes;
 #[path = "../benches/support/mod.rs"]
 mod support;
+#[path = "../benches/support/world.rs"]
+mod world;
 
-use nodes::{
-    anvil::Anvil,
-    bitcoind::Bitcoind,
-    tokens::{self, Tokens},
-};
 use serde_json::json;
 use std::{
     hash::{BuildHasher, RandomState},
     time::{Duration, Instant},
 };
 use support::{
-    configuration::Setup,
     figures::{Figures, verdict},
     gateway::Gateway,
     payments::{self, Side},
-    process::{Daemon, free_port},
+    process::Daemon,
+};
+use world::{
+    World, argument,
+    nodes::{
+        anvil::Anvil,
+        bitcoind::Bitcoind,
+        tokens::{self, Tokens},
+    },
 };
 
 /// Blocks of each chain.
@@ -41,32 +43,19 @@ const BLOCKS: u64 = 50;
 const BEYOND_A_POLL: Duration = Duration::from_millis(100);
 
 fn main() {
-    let poll_interval_ms = std::env::args().nth(1).map_or(1000, |text| {
-        text.parse().expect("the poll interval in milliseconds")
-    });
-    let (bitcoind, anvil) = (Bitcoind::start(), Anvil::start());
-    let tokens = Tokens::deploy(&anvil);
-    let folder = tempfile::tempdir().expect("a folder");
-    let setup = Setup {
-        folder: folder.path().to_owned(),
-        http_port: free_port(),
-        poll_interval_ms,
-        bitcoin_url: bitcoind.url(),
-        cookie_file: bitcoind.cookie_file(),
-        ethereum_url: anvil.url(),
-        usdt: tokens.usdt.to_string(),
-    };
-    setup.write();
-    let _daemon = Daemon::start(&setup);
-    let mut gateway = Gateway::open(folder.path());
+    let poll_interval_ms = argument(1000, "the poll interval in milliseconds");
+    let world = World::start(poll_interval_ms);
+    world.setup.write();
+    let _daemon = Daemon::start(&world.setup);
+    let mut gateway = Gateway::open(world.folder.path());
     for side in [Side::Bitcoin, Side::Ethereum] {
         gateway.register(side, numbers(side));
     }
     gateway.wait_for_count("v1_request", 2 * BLOCKS);
 
     let poll = Duration::from_millis(poll_interval_ms);
-    let (seen, mined) = on_bitcoin(&bitcoind, &gateway, poll);
-    let on_ethereum = on_ethereum(&anvil, &tokens, &gateway, poll);
+    let (seen, mined) = on_bitcoin(&world.bitcoind, &gateway, poll);
+    let on_ethereum = on_ethereum(&world.anvil, &world.tokens, &gateway, poll);
     let goal = poll + BEYOND_A_POLL;
     println!(
         "from the node having it to its row being read; poll interval {poll:?}, goal {goal:?}"

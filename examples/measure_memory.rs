@@ -13,49 +13,31 @@
     reason = "a program that measures prints figures and says what went wrong by panicking"
 )]
 
-#[path = "../tests/it/nodes/mod.rs"]
-mod nodes;
 #[path = "../benches/support/mod.rs"]
 mod support;
+#[path = "../benches/support/world.rs"]
+mod world;
 
-use nodes::{
-    anvil::Anvil,
-    bitcoind::Bitcoind,
-    tokens::{self, Tokens},
-};
 use std::time::Instant;
 use support::{
-    configuration::Setup,
     figures::verdict,
     gateway::Gateway,
     memory,
     payments::{self, Side},
-    process::{Daemon, free_port},
+    process::Daemon,
     rig,
 };
+use world::{World, argument, nodes::tokens};
 
 /// Blocks of each chain that the daemon sees, each of which pays a payment.
 const BLOCKS: u64 = 10;
 const GOAL_KIB: u64 = 120_000_000 / 1024;
 
 fn main() {
-    let payments = std::env::args()
-        .nth(1)
-        .map_or(1_000_000, |text| text.parse().expect("how many payments"));
-    let (bitcoind, anvil) = (Bitcoind::start(), Anvil::start());
-    let tokens = Tokens::deploy(&anvil);
-    let folder = tempfile::tempdir().expect("a folder");
-    let setup = Setup {
-        folder: folder.path().to_owned(),
-        http_port: free_port(),
-        poll_interval_ms: 200,
-        bitcoin_url: bitcoind.url(),
-        cookie_file: bitcoind.cookie_file(),
-        ethereum_url: anvil.url(),
-        usdt: tokens.usdt.to_string(),
-    };
-    let config = setup.write();
-    let empty = Daemon::start(&setup);
+    let payments = argument(1_000_000, "how many payments");
+    let world = World::start(200);
+    let config = world.setup.write();
+    let empty = Daemon::start(&world.setup);
     report("without payments", &empty);
     empty.stop();
 
@@ -63,12 +45,12 @@ fn main() {
     rig::fill(&config, payments);
     println!("{payments} payments registered in {:.0?}", began.elapsed());
     let began = Instant::now();
-    let daemon = Daemon::start(&setup);
+    let daemon = Daemon::start(&world.setup);
     println!("ready after {:.1?}", began.elapsed());
     report("after the start", &daemon);
-    let gateway = Gateway::open(folder.path());
+    let gateway = Gateway::open(world.folder.path());
     for n in 0..BLOCKS {
-        pay(&bitcoind, &anvil, &tokens, [n, payments - 1 - n]);
+        pay(&world, [n, payments - 1 - n]);
         gateway.wait_for_count("v1_transfer", 2 * (n + 1));
     }
     let peak_kib = report("after some blocks", &daemon);
@@ -77,12 +59,12 @@ fn main() {
     daemon.stop();
 }
 
-fn pay(bitcoind: &Bitcoind, anvil: &Anvil, tokens: &Tokens, [btc, usdt]: [u64; 2]) {
-    bitcoind.send(&Side::Bitcoin.address(btc), "0.015");
-    bitcoind.mine(1);
+fn pay(world: &World, [btc, usdt]: [u64; 2]) {
+    world.bitcoind.send(&Side::Bitcoin.address(btc), "0.015");
+    world.bitcoind.mine(1);
     let to = payments::account(usdt);
-    tokens::transfer(anvil, tokens.usdt, to, payments::MICRO_USDT);
-    anvil.mine(1);
+    tokens::transfer(&world.anvil, world.tokens.usdt, to, payments::MICRO_USDT);
+    world.anvil.mine(1);
 }
 
 fn report(when: &str, daemon: &Daemon) -> u64 {

@@ -13,20 +13,19 @@
     reason = "a program that measures prints figures and says what went wrong by panicking"
 )]
 
-#[path = "../tests/it/nodes/mod.rs"]
-mod nodes;
 #[path = "../benches/support/mod.rs"]
 mod support;
+#[path = "../benches/support/world.rs"]
+mod world;
 
-use nodes::{anvil::Anvil, bitcoind::Bitcoind, tokens::Tokens};
 use std::time::{Duration, Instant};
 use support::{
-    configuration::Setup,
     figures::{Figures, verdict},
     gateway::Gateway,
     payments::Side,
-    process::{Daemon, free_port},
+    process::Daemon,
 };
+use world::{World, argument, nodes::bitcoind::Bitcoind};
 
 /// As often as configuration allows: what is measured is what comes on top.
 const POLL: Duration = Duration::from_millis(100);
@@ -36,34 +35,21 @@ const ALL_WITHIN: Duration = Duration::from_secs(10);
 const CHAIN_WITHIN: Duration = Duration::from_millis(100);
 
 fn main() {
-    let registrations = std::env::args().nth(1).map_or(100_000, |text| {
-        text.parse().expect("how many registrations")
-    });
-    let (bitcoind, anvil) = (Bitcoind::start(), Anvil::start());
-    let tokens = Tokens::deploy(&anvil);
-    let folder = tempfile::tempdir().expect("a folder");
-    let setup = Setup {
-        folder: folder.path().to_owned(),
-        http_port: free_port(),
-        poll_interval_ms: u64::try_from(POLL.as_millis()).expect("a short interval"),
-        bitcoin_url: bitcoind.url(),
-        cookie_file: bitcoind.cookie_file(),
-        ethereum_url: anvil.url(),
-        usdt: tokens.usdt.to_string(),
-    };
-    setup.write();
-    let _daemon = Daemon::start(&setup);
-    let mut gateway = Gateway::open(folder.path());
+    let registrations = argument(100_000, "how many registrations");
+    let world = World::start(u64::try_from(POLL.as_millis()).expect("a short interval"));
+    world.setup.write();
+    let _daemon = Daemon::start(&world.setup);
+    let mut gateway = Gateway::open(world.folder.path());
     let mut quiet = Figures::default();
     for _ in 0..QUIET_BLOCKS {
-        quiet.add(block(&bitcoind, &gateway));
+        quiet.add(block(&world.bitcoind, &gateway));
     }
     gateway.register(Side::Bitcoin, 0..registrations / 2);
     gateway.register(Side::Ethereum, registrations / 2..registrations);
     let began = Instant::now();
     let mut busy = Figures::default();
     while gateway.count("v1_request") < registrations {
-        busy.add(block(&bitcoind, &gateway));
+        busy.add(block(&world.bitcoind, &gateway));
     }
     let took = began.elapsed();
     println!(

@@ -184,3 +184,6 @@ pub enum Ask {
     /// Which known unconfirmed transactions pay these destinations?
     Unconfirmed(Vec<Destination>),
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,8 @@ use tokio::{
 const INPUTS_MAX: usize = 4;
 /// Questions that wait for one follower.
 const ASKS_MAX: usize = 16;
+/// The commit that this was built from; empty where the build was not told.
+const REVISION: &str = env!("CONFIRMD_REVISION");
 /// How long the network's threads may take to end after they were told.
 const RUNTIME_STOP: Duration = Duration::from_secs(3);
 
@@ -267,7 +269,7 @@ fn labels(config: &Config) -> Labels {
             .iter()
             .map(|asset| asset.code.clone())
             .collect(),
-        revision: env!("CONFIRMD_REVISION").to_owned(),
+        revision: REVISION.to_owned(),
         sqlite: rusqlite::version().to_owned(),
     }
 }

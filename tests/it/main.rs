@@ -21,5 +21,6 @@ mod kills;
 mod nodes;
 mod nodes_work;
 mod operators;
+mod playground;
 mod revision;
 mod storage;

@@ -33,37 +33,39 @@ use std::{
 };
 
 /// What the node has and how it behaves; tests change it as they like.
-pub(super) struct State {
-    pub(super) best: Vec<Block>,
-    pub(super) stale: Vec<Block>,
-    pub(super) mempool: BTreeMap<TxId, Transaction>,
-    pub(super) loaded: bool,
-    pub(super) chain: &'static str,
-    pub(super) version: u32,
-    pub(super) headers_ahead: u32,
-    pub(super) initial_block_download: bool,
-    pub(super) pruned_below: u32,
-    pub(super) rest: bool,
+pub struct State {
+    pub best: Vec<Block>,
+    pub stale: Vec<Block>,
+    pub mempool: BTreeMap<TxId, Transaction>,
+    pub loaded: bool,
+    pub chain: &'static str,
+    pub version: u32,
+    pub headers_ahead: u32,
+    pub initial_block_download: bool,
+    pub pruned_below: u32,
+    /// Has the header of the best block at this height, but not its body.
+    pub bodiless: Option<u32>,
+    pub rest: bool,
     /// Answers every call with this error.
-    pub(super) refuse: Option<(i64, &'static str)>,
+    pub refuse: Option<(i64, &'static str)>,
     /// Changes the bytes of blocks and transactions before they are sent.
-    pub(super) tamper: Option<fn(&mut Vec<u8>)>,
+    pub tamper: Option<fn(&mut Vec<u8>)>,
     /// Runs after each call of this method.
-    pub(super) after: Option<(&'static str, Change)>,
+    pub after: Option<(&'static str, Change)>,
     /// Every call that came.
-    pub(super) calls: Vec<String>,
+    pub calls: Vec<String>,
 }
 
 /// Something that happens to a node.
-pub(super) type Change = fn(&mut State);
+pub type Change = fn(&mut State);
 
 /// A handle on the node.
 #[derive(Clone)]
-pub(super) struct Fake(Arc<Mutex<State>>);
+pub struct Fake(Arc<Mutex<State>>);
 
 impl Fake {
     /// A regtest node with nothing but the genesis block.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             best: vec![genesis_block(Network::Regtest)],
             stale: Vec::new(),
@@ -74,6 +76,7 @@ impl Fake {
             headers_ahead: 0,
             initial_block_download: false,
             pruned_below: 0,
+            bodiless: None,
             rest: false,
             refuse: None,
             tamper: None,
@@ -82,20 +85,16 @@ impl Fake {
         })))
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
     /// A source that follows it.
-    pub(super) fn source(&self) -> BitcoinSource<MemoryTransport> {
+    pub fn source(&self) -> BitcoinSource<MemoryTransport> {
         self.source_with(Arc::new(TestClock::default()), false)
     }
 
-    pub(super) fn source_with(
-        &self,
-        clock: Arc<dyn Clock>,
-        rest: bool,
-    ) -> BitcoinSource<MemoryTransport> {
+    pub fn source_with(&self, clock: Arc<dyn Clock>, rest: bool) -> BitcoinSource<MemoryTransport> {
         let node = self.clone();
         let transport = MemoryTransport::new(move |request| Ok(node.state().http(request)));
         let client = Client::new("btc", transport, Auth::None, Arc::clone(&clock), silent());
@@ -103,7 +102,7 @@ impl Fake {
     }
 
     /// Mines a block with these transactions, which leave the mempool.
-    pub(super) fn mine(&self, transactions: Vec<Transaction>) -> BlockRef {
+    pub fn mine(&self, transactions: Vec<Transaction>) -> BlockRef {
         let mut state = self.state();
         for tx in &transactions {
             state.mempool.remove(&wire::tx_id(tx.compute_txid()));
@@ -112,7 +111,7 @@ impl Fake {
     }
 
     /// Puts a transaction into the mempool.
-    pub(super) fn add(&self, tx: Transaction) -> TxId {
+    pub fn add(&self, tx: Transaction) -> TxId {
         let txid = wire::tx_id(tx.compute_txid());
         self.state().mempool.insert(txid, tx);
         txid
@@ -120,7 +119,7 @@ impl Fake {
 }
 
 impl State {
-    pub(super) fn mine(&mut self, transactions: Vec<Transaction>) -> BlockRef {
+    pub fn mine(&mut self, transactions: Vec<Transaction>) -> BlockRef {
         let parent = self.best.last().unwrap();
         let height = u32::try_from(self.best.len()).unwrap();
         // Blocks of another branch differ by their coinbase.
@@ -133,12 +132,12 @@ impl State {
     }
 
     /// Takes blocks off the best chain, without new ones.
-    pub(super) fn disconnect(&mut self, count: usize) {
+    pub fn disconnect(&mut self, count: usize) {
         let keep = self.best.len() - count;
         self.stale.extend(self.best.drain(keep..));
     }
 
-    pub(super) fn block_ref(&self, height: u32) -> BlockRef {
+    pub fn block_ref(&self, height: u32) -> BlockRef {
         let block = &self.best[usize::try_from(height).unwrap()];
         BlockRef {
             id: BlockId {
@@ -252,6 +251,9 @@ impl State {
         if height < self.pruned_below.into() {
             return Err((-1, "Block not available (pruned data)"));
         }
+        if self.bodiless.map(i64::from) == Some(height) {
+            return Err((-1, "Block not found on disk"));
+        }
         Ok(json!(self.sent(serialize(block))))
     }
 
@@ -302,7 +304,7 @@ impl State {
 }
 
 /// A block on top of `parent` that meets regtest's easiest target.
-pub(super) fn mined(parent: Hash, time: u32, txdata: Vec<Transaction>) -> Block {
+pub fn mined(parent: Hash, time: u32, txdata: Vec<Transaction>) -> Block {
     let mut block = Block {
         header: Header {
             version: Version::from_consensus(0x2000_0000),
@@ -322,7 +324,7 @@ pub(super) fn mined(parent: Hash, time: u32, txdata: Vec<Transaction>) -> Block 
 }
 
 /// A coinbase that names its height.
-pub(super) fn coinbase(height: u32, extra: usize, output: Vec<TxOut>) -> Transaction {
+pub fn coinbase(height: u32, extra: usize, output: Vec<TxOut>) -> Transaction {
     let script_sig = ScriptBuf::builder()
         .push_int(height.into())
         .push_int(i64::try_from(extra).unwrap())
@@ -331,7 +333,7 @@ pub(super) fn coinbase(height: u32, extra: usize, output: Vec<TxOut>) -> Transac
 }
 
 /// A transaction that spends output `vout` of an invented transaction.
-pub(super) fn spending(seed: u8, vout: u32, output: Vec<TxOut>) -> Transaction {
+pub fn spending(seed: u8, vout: u32, output: Vec<TxOut>) -> Transaction {
     let txid = bitcoin::Txid::from_byte_array([seed; 32]);
     transaction(OutPoint { txid, vout }, ScriptBuf::new(), output)
 }
@@ -355,7 +357,7 @@ fn transaction(
 }
 
 /// An output of `sats` to this script.
-pub(super) fn output(sats: u64, script: &str) -> TxOut {
+pub fn output(sats: u64, script: &str) -> TxOut {
     TxOut {
         value: Amount::from_sat(sats),
         script_pubkey: ScriptBuf::from_hex(script).unwrap(),
@@ -363,13 +365,13 @@ pub(super) fn output(sats: u64, script: &str) -> TxOut {
 }
 
 /// The script of a version 0 program made of one repeated byte.
-pub(super) fn wpkh(byte: u8) -> String {
+pub fn wpkh(byte: u8) -> String {
     format!("0014{}", hex::encode([byte; 20]))
 }
 
 /// A wall clock that a test moves.
 #[derive(Debug, Default)]
-pub(super) struct TestClock(pub(super) AtomicI64);
+pub struct TestClock(pub AtomicI64);
 
 impl Clock for TestClock {
     fn now(&self) -> Now {
@@ -381,7 +383,7 @@ impl Clock for TestClock {
 }
 
 /// A transport whose node cannot be reached.
-pub(super) fn unreachable() -> BitcoinSource<MemoryTransport> {
+pub fn unreachable() -> BitcoinSource<MemoryTransport> {
     let clock: Arc<TestClock> = Arc::default();
     let transport = MemoryTransport::new(|_| Err(TransportError::Unreachable("refused".into())));
     let shared: Arc<TestClock> = Arc::clone(&clock);
@@ -390,4 +392,4 @@ pub(super) fn unreachable() -> BitcoinSource<MemoryTransport> {
 }
 
 /// A hash that no block has.
-pub(super) const NOBODY: BlockHash = BlockHash([7; 32]);
+pub const NOBODY: BlockHash = BlockHash([7; 32]);

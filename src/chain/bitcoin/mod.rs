@@ -14,7 +14,7 @@ mod verify;
 mod wire;
 
 #[cfg(test)]
-mod fake;
+pub(super) mod fake;
 
 pub use address::{AddressError, parse as parse_address};
 pub use connect::Capabilities;

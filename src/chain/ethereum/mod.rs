@@ -7,9 +7,9 @@ pub mod address;
 mod bloom;
 pub mod endpoint;
 #[cfg(test)]
-mod fake_node;
+pub(super) mod fake_node;
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 pub mod network;
 pub mod scan;
 pub mod sender;

@@ -48,7 +48,7 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option
 }
 
 /// The executable of a node: named by `variable`, else on PATH, else installed by `scripts/nodes`.
-fn executable(name: &str, variable: &str) -> PathBuf {
+pub fn executable(name: &str, variable: &str) -> PathBuf {
     if let Some(named) = env::var_os(variable).filter(|value| !value.is_empty()) {
         let named = PathBuf::from(named);
         assert!(

@@ -1,3 +1,5 @@
+//! Which credits and what else a verified block holds, and what of it is nobody's money.
+
 use super::*;
 use crate::chain::ethereum::{
     fixture::{self, BlockBuilder, Built, transfer_log},

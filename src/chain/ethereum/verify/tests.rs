@@ -1,3 +1,5 @@
+//! Blocks that verify, and every way in which a changed one does not.
+
 use super::*;
 use crate::{
     chain::ethereum::{

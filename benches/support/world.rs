@@ -1,0 +1,51 @@
+//! What the programs that measure the real daemon begin with: a bitcoind, an anvil with tokens, and
+//! a configuration for both. Not part of `support`, whose other users have no nodes.
+#![allow(dead_code, reason = "a program uses a part of this")]
+
+#[path = "../../tests/it/nodes/mod.rs"]
+pub mod nodes;
+
+use crate::support::{configuration::Setup, process::free_port};
+use nodes::{anvil::Anvil, bitcoind::Bitcoind, tokens::Tokens};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// Two nodes and what the daemon is told of them.
+pub struct World {
+    pub bitcoind: Bitcoind,
+    pub anvil: Anvil,
+    pub tokens: Tokens,
+    pub setup: Setup,
+    /// Of the daemon; gone with this.
+    pub folder: TempDir,
+}
+
+impl World {
+    pub fn start(poll_interval_ms: u64) -> Self {
+        let (bitcoind, anvil) = (Bitcoind::start(), Anvil::start());
+        let tokens = Tokens::deploy(&anvil);
+        let folder = tempfile::tempdir().expect("a folder");
+        let setup = Setup {
+            folder: PathBuf::from(folder.path()),
+            http_port: free_port(),
+            poll_interval_ms,
+            bitcoin_url: bitcoind.url(),
+            cookie_file: bitcoind.cookie_file(),
+            ethereum_url: anvil.url(),
+            usdt: tokens.usdt.to_string(),
+        };
+        Self {
+            bitcoind,
+            anvil,
+            tokens,
+            setup,
+            folder,
+        }
+    }
+}
+
+/// The first argument of the program, or what it is otherwise.
+pub fn argument(otherwise: u64, what: &str) -> u64 {
+    let given = std::env::args().nth(1);
+    given.map_or(otherwise, |text| text.parse().expect(what))
+}
