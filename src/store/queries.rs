@@ -58,6 +58,11 @@ const DUE_AT: &str = "SELECT key FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0 AND due_at <= ?2
   ORDER BY due_at LIMIT ?3";
 
+/// What was written under a wall clock that was ahead looks as if it came from the future.
+const WAKE: &str = "UPDATE payment SET due_at = ?2
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0
+    AND due_at > ?2 AND updated_at > ?2";
+
 const ANCHORED_ABOVE: &str = "SELECT payment_key FROM transfer
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND block_height > ?2";
 
@@ -110,6 +115,17 @@ impl Store {
         }
         keys.extend(self.keys(DUE_AT, params![chain, now.0, limit])?);
         Ok(keys.into_iter().collect())
+    }
+
+    /// Makes payments of a chain due that were last changed later than now, by a wall clock that
+    /// was ahead: what they wait for was told by that clock. Looks at every payment that waits for
+    /// a later time, so it is for the moment at which the clock is trusted again.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn wake_from_future(&mut self, chain: &ChainName, now: UnixMs) -> Result<(), StoreError> {
+        let woken = self.conn.execute(WAKE, params![chain.as_str(), now.0]);
+        woken.map(drop).map_err(|error| Fault::from(error).into())
     }
 
     /// Payments with money, or with a conflict that confirmed, in a block above this height;

@@ -7,6 +7,7 @@ use super::{Watcher, clock_guard, state::ChainState};
 use crate::{
     clock::Now,
     domain::{block::BlockRef, time::UnixMs},
+    store::StoreError,
 };
 
 /// Why a chain gives no verdicts meanwhile.
@@ -44,11 +45,23 @@ impl Watcher {
         let chain = self.chain_mut(at);
         let head_is_new = chain.suspended_at != Some(Some(head));
         if head_is_new && clock_guard::agrees(chain.spec.kind, now.wall, head.time) {
+            chain.waits_for_future |= chain.suspended_at.is_some();
             chain.suspended_at = None;
         }
         if self.chains.iter().all(|chain| chain.suspended_at.is_none()) {
             self.clock_guard.trust();
         }
+    }
+
+    /// Looks again at payments that wait for a time which a clock that was ahead has told.
+    pub(super) fn wake_from_future(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
+        let chain = self.chain(at);
+        if chain.waits_for_future && !chain.doubts_clock() {
+            let name = chain.spec.name.clone();
+            self.store.wake_from_future(&name, now.wall)?;
+            self.chain_mut(at).waits_for_future = false;
+        }
+        Ok(())
     }
 
     /// When something was seen that came after `block`, by a clock that may be in doubt or behind.

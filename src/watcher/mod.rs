@@ -214,6 +214,7 @@ impl Watcher {
     /// Time passed: health, due payments, ended watch windows, requests that waited.
     fn handle_tick(&mut self, now: Now) -> Result<(), StoreError> {
         for at in 0..self.chains.len() {
+            self.wake_from_future(at, now)?;
             let mut view = self.chain(at).view.clone();
             Self::settle_view(self.chain(at), &mut view, now);
             let plan = self.plan_due(at, view, now)?;

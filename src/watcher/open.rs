@@ -106,6 +106,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         unconfirmed,
         // Nothing tells whether the clock is right at start but a head that agrees with it.
         suspended_at: spec.has_regular_blocks().then_some(None),
+        waits_for_future: true,
         more_due: false,
         scans: Scans::default(),
         past: Past::default(),

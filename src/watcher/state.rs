@@ -158,6 +158,8 @@ pub struct ChainState {
     /// The tip at which the wall clock came into doubt, at a jump; `None` inside for no certain tip,
     /// at start or behind the head. No verdicts until another tip agrees with the clock.
     pub suspended_at: Option<Option<BlockRef>>,
+    /// Whether payments may wait for a time that a clock which was ahead has told.
+    pub waits_for_future: bool,
     /// Whether more payments are due than one portion held.
     pub more_due: bool,
     /// Scans of the past.

@@ -212,3 +212,22 @@ fn money_that_comes_while_the_clock_is_behind_the_head_is_seen_at_the_heads_time
     let seen_at = world.payment("a").transfers[0].first_seen_at;
     assert_eq!(seen_at, world.tip().time);
 }
+
+#[test]
+fn a_payment_registered_by_a_clock_that_was_ahead_expires_once_the_clock_is_right() {
+    let mut world = World::new();
+    let row = world.row("register", "a", &register_body(0));
+    world.set_clock_forward(DAY);
+    let mut world = world.restart();
+    world.give_rows(vec![row]);
+    world.scan_past();
+    world.set_clock_forward(DAY_BACK);
+    world.wait(SpanMs(MINUTE.0 * 23));
+    world.tick();
+    world.mine(&[]);
+    world.poll();
+    world.wait(MINUTE);
+    world.poll();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::Expired);
+}

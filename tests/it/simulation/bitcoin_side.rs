@@ -110,7 +110,10 @@ impl BitcoinSide {
     fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
         let after = UnixMs(at.0.max(parent.time.0));
         let mined = transactions.clone();
-        let block = self.chain.extend(parent.id.hash, after, transactions).unwrap();
+        let block = self
+            .chain
+            .extend(parent.id.hash, after, transactions)
+            .unwrap();
         for (index, tx) in (1..).zip(mined) {
             let credits = credits(&tx);
             let mined = Mined {
@@ -188,7 +191,11 @@ impl Side for BitcoinSide {
 
     fn loose_blocks(&self) -> u32 {
         let lowest = self.highest.minus(self.final_depth.saturating_sub(1));
-        self.miners_head().id.height.minus(lowest.max(Height(1)).0).0
+        self.miners_head()
+            .id
+            .height
+            .minus(lowest.max(Height(1)).0)
+            .0
     }
 
     fn lag(&mut self) {
@@ -208,8 +215,7 @@ impl Side for BitcoinSide {
             coin = parent.out_point(0);
         }
         let part = how.amount / how.parts;
-        let mut paid: Vec<(Destination, u64)> =
-            (1..how.parts).map(|_| (how.to, part)).collect();
+        let mut paid: Vec<(Destination, u64)> = (1..how.parts).map(|_| (how.to, part)).collect();
         paid.push((how.to, how.amount - part * (how.parts - 1)));
         paid.push((elsewhere(), 1_000));
         self.broadcast(&Tx::new(&[coin], &paid), at)

@@ -218,6 +218,9 @@ pub fn everything_about(db: &Connection, id: &str) -> String {
                 json_extract(data, '$.state') AS state, json_extract(data, '$.command.kind') AS request
            FROM v1_event WHERE payment_id = ? ORDER BY seq",
         "SELECT * FROM v1_request WHERE payment_id = ?",
+        "SELECT scan_from_height, scan_from_at, scanned_to, scan_goal, history, due_height,
+                due_final_height, due_at, held FROM payment WHERE payment_id = ?",
+        "SELECT * FROM v1_chain WHERE chain <> ?",
     ];
     queries.map(|sql| table(db, sql, id)).join("\n")
 }
@@ -258,9 +261,7 @@ fn clock_time(at: i64) -> String {
 /// The block up to which a chain is scanned.
 pub fn cursor(db: &Connection, which: Which) -> Option<BlockHash> {
     let sql = "SELECT scanned_hash FROM v1_chain WHERE chain = ?";
-    let hash: Option<String> = db
-        .query_row(sql, [which.name()], |row| row.get(0))
-        .unwrap();
+    let hash: Option<String> = db.query_row(sql, [which.name()], |row| row.get(0)).unwrap();
     BlockHash::from_hex(&hash?)
 }
 

@@ -117,7 +117,9 @@ pub fn registration(order: &Order) -> String {
     let address = match order.which {
         Which::Bitcoin => {
             let script = ScriptBuf::from_bytes(order.to.as_bytes().to_vec());
-            Address::from_script(&script, Network::Regtest).unwrap().to_string()
+            Address::from_script(&script, Network::Regtest)
+                .unwrap()
+                .to_string()
         }
         Which::Ethereum => alloy_primitives::hex::encode_prefixed(order.to.as_bytes()),
     };
@@ -130,7 +132,12 @@ pub fn registration(order: &Order) -> String {
 fn draw_order(n: u64, random: &mut Random) -> Order {
     let assets = [
         (Which::Bitcoin, "BTC", 20_000, 300_000_000),
-        (Which::Ethereum, "ETH", 2_000_000_000_000_000, 2_000_000_000_000_000_000),
+        (
+            Which::Ethereum,
+            "ETH",
+            2_000_000_000_000_000,
+            2_000_000_000_000_000_000,
+        ),
         (Which::Ethereum, "USDT", 1_000_000, 9_000_000_000),
         (Which::Ethereum, "USDC", 1_000_000, 9_000_000_000),
     ];
@@ -191,9 +198,15 @@ fn deeds(
         "replaced_away" => vec![(soon, pay(amount)), (later, Deed::Replace { amount: None })],
         "replaced_more" => {
             let amount = Some(amount);
-            vec![(soon, pay(order.amount / 2)), (later, Deed::Replace { amount })]
+            vec![
+                (soon, pay(order.amount / 2)),
+                (later, Deed::Replace { amount }),
+            ]
         }
-        "double_spent" => vec![(soon, pay(amount)), (later, Deed::Meddle(Meddling::DoubleSpend))],
+        "double_spent" => vec![
+            (soon, pay(amount)),
+            (later, Deed::Meddle(Meddling::DoubleSpend)),
+        ],
         "dropped" => {
             let again = later + random.between(1_000, 40 * MINUTE);
             vec![
@@ -209,10 +222,17 @@ fn deeds(
         }
         "chain" => {
             let trick = Trick::FromChange;
-            vec![(soon, Deed::PayOddly { amount, trick }), (later, Deed::Replace { amount: None })]
+            vec![
+                (soon, Deed::PayOddly { amount, trick }),
+                (later, Deed::Replace { amount: None }),
+            ]
         }
         "wrong_asset" => other_asset(order).map_or_else(Vec::new, |other| {
-            let right = if random.chance(400) { vec![(later, pay(amount))] } else { Vec::new() };
+            let right = if random.chance(400) {
+                vec![(later, pay(amount))]
+            } else {
+                Vec::new()
+            };
             std::iter::once((soon, other)).chain(right).collect()
         }),
         "sham" => {
@@ -235,7 +255,9 @@ fn other_asset(order: &Order) -> Option<Deed> {
 }
 
 fn commands(order: &Order, (now, soon): (u64, u64), random: &mut Random) -> Vec<(u64, Deed)> {
-    let kinds = ["ack", "accept", "reject", "refunded", "cancel", "extend", "rescan"];
+    let kinds = [
+        "ack", "accept", "reject", "refunded", "cancel", "extend", "rescan",
+    ];
     let amounts = [order.amount, order.amount / 2, order.amount * 2];
     let amount = *random.pick(&amounts).unwrap();
     let mut deeds = vec![(soon, Deed::Pay { amount, parts: 1 })];

@@ -118,7 +118,10 @@ impl EthereumSide {
     fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
         let after = UnixMs(at.0.max(parent.time.0 + 1_000));
         let ids: Vec<TxId> = transactions.iter().map(Tx::id).collect();
-        let block = self.chain.extend(parent.id.hash, after, transactions).unwrap();
+        let block = self
+            .chain
+            .extend(parent.id.hash, after, transactions)
+            .unwrap();
         let mut by_tx: BTreeMap<TxId, Vec<Credit>> = BTreeMap::new();
         for credit in &self.chain.block(block.id.hash).unwrap().credits {
             if credit.kind == CreditKind::Inner {
@@ -150,7 +153,13 @@ impl EthereumSide {
     fn intent(&mut self, how: &Payment) -> Intent {
         let to = account(&how.to);
         let amount = U256::from(how.amount);
-        let kinds = [Kind::Legacy, Kind::AccessList, Kind::DynamicFee, Kind::Blob, Kind::SetCode];
+        let kinds = [
+            Kind::Legacy,
+            Kind::AccessList,
+            Kind::DynamicFee,
+            Kind::Blob,
+            Kind::SetCode,
+        ];
         let kind = *self.random.pick(&kinds).unwrap();
         let token = contract_of(how.asset);
         match (how.trick, token) {
@@ -267,11 +276,18 @@ impl Side for EthereumSide {
             return;
         };
         let mut parent = self.chain.block(fork).unwrap().reference();
-        let lost = (0..depth).rev().filter_map(|n| self.branch.at(head.id.height.minus(n)));
+        let lost = (0..depth)
+            .rev()
+            .filter_map(|n| self.branch.at(head.id.height.minus(n)));
         let lost: Vec<BlockHash> = lost.collect();
         let was_lost = |tx: &&Tx| {
-            let mined = self.truth.get(tx.id()).map_or(&[][..], |paying| &paying.mined);
-            mined.iter().any(|mined| lost.contains(&mined.block.id.hash))
+            let mined = self
+                .truth
+                .get(tx.id())
+                .map_or(&[][..], |paying| &paying.mined);
+            mined
+                .iter()
+                .any(|mined| lost.contains(&mined.block.id.hash))
         };
         let mut rest: Vec<Tx> = self.sent.values().filter(was_lost).cloned().collect();
         rest.sort_by_key(Tx::nonce);

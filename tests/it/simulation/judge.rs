@@ -19,10 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const WATCH_SLACK_MS: i64 = 2 * 3_600_000;
 /// What lies this long before a registration need not be looked for: the slack of the block times
 /// of each chain.
-const PAST_MS: [(Which, i64); 2] = [
-    (Which::Bitcoin, 2 * 3_600_000),
-    (Which::Ethereum, 120_000),
-];
+const PAST_MS: [(Which, i64); 2] = [(Which::Bitcoin, 2 * 3_600_000), (Which::Ethereum, 120_000)];
 
 /// Checks that a payment that has just become `paid` has its money at depth on this branch.
 pub fn is_borne_out(
@@ -50,7 +47,10 @@ pub fn is_borne_out(
     if best + allowed >= order.amount {
         Ok(())
     } else {
-        Err(format!("only {best} of {} are deep enough: {data}", order.amount))
+        Err(format!(
+            "only {best} of {} are deep enough: {data}",
+            order.amount
+        ))
     }
 }
 
@@ -143,7 +143,9 @@ pub fn settle(case: &Case<'_>) -> Result<u64, String> {
         let side = case.world.side(which);
         let head = side.head().id.hash;
         if cursor(case.db, which) != Some(head) {
-            return Err(format!("{which:?}: the cursor is not at the node's head {head}"));
+            return Err(format!(
+                "{which:?}: the cursor is not at the node's head {head}"
+            ));
         }
         let finalized: Option<u32> = case
             .db
@@ -217,7 +219,11 @@ impl Settled<'_> {
         };
         self.side.truth().to(&order.to).iter().any(|txid| {
             let mined = self.side.truth().place(*txid, &self.branch);
-            let seen = self.side.truth().get(*txid).map_or(0, |paying| paying.visible_at.0);
+            let seen = self
+                .side
+                .truth()
+                .get(*txid)
+                .map_or(0, |paying| paying.visible_at.0);
             let last = mined.map_or(seen, |mined| mined.block.time.0.max(seen));
             last > until - WATCH_SLACK_MS
         })
@@ -277,7 +283,11 @@ impl Settled<'_> {
         shown: &Shown,
         transfers: &[Transfer],
     ) -> Result<(), String> {
-        let past = PAST_MS.iter().find(|(which, _)| *which == order.which).unwrap().1;
+        let past = PAST_MS
+            .iter()
+            .find(|(which, _)| *which == order.which)
+            .unwrap()
+            .1;
         for txid in self.side.truth().to(&order.to) {
             let Some(mined) = self.side.truth().place(*txid, &self.branch) else {
                 continue;
@@ -286,7 +296,10 @@ impl Settled<'_> {
             let pays = mined.credits.iter().any(|credit| credit.to == order.to);
             let is_there = transfers.iter().any(|transfer| transfer.txid == *txid);
             if pays && !is_there && !is_before {
-                return Err(format!("{txid} in block {} was lost", mined.block.id.height));
+                return Err(format!(
+                    "{txid} in block {} was lost",
+                    mined.block.id.height
+                ));
             }
         }
         Ok(())
@@ -315,7 +328,9 @@ impl Settled<'_> {
                 books.final_counted = counted_now(transfers);
             }
             let mut verdict = books.judge();
-            verdict.state = verdict.state.replace("canceled/operator", "canceled/gateway");
+            verdict.state = verdict
+                .state
+                .replace("canceled/operator", "canceled/gateway");
             judged.push(verdict);
         }
         let found = Verdict {
@@ -328,16 +343,13 @@ impl Settled<'_> {
         if judged.contains(&found) {
             return Ok(true);
         }
-        Err(format!("{} is {found:?}, but the judge says {:?}", shown.id, judged[0]))
+        Err(format!(
+            "{} is {found:?}, but the judge says {:?}",
+            shown.id, judged[0]
+        ))
     }
 
-    fn books(
-        &self,
-        order: &Order,
-        shown: &Shown,
-        transfers: &[Transfer],
-        earliest: bool,
-    ) -> Books {
+    fn books(&self, order: &Order, shown: &Shown, transfers: &[Transfer], earliest: bool) -> Books {
         let txids: BTreeSet<TxId> = transfers.iter().map(|transfer| transfer.txid).collect();
         let txs = txids.into_iter().filter_map(|txid| {
             let tx = self.transaction(order, txid, transfers, earliest)?;
@@ -387,7 +399,11 @@ impl Settled<'_> {
                 None => At::Evicted,
             },
         };
-        let times = truth.get(txid)?.mined.iter().map(|mined| mined.block.time.0);
+        let times = truth
+            .get(txid)?
+            .mined
+            .iter()
+            .map(|mined| mined.block.time.0);
         let block_at = if earliest {
             times.min()
         } else {
@@ -415,7 +431,9 @@ impl Settled<'_> {
 
 /// The transactions whose money is shown as counted; what is final rests on them.
 fn counted_now(transfers: &[Transfer]) -> Vec<String> {
-    let counted = transfers.iter().filter(|transfer| transfer.disposition == "counted");
+    let counted = transfers
+        .iter()
+        .filter(|transfer| transfer.disposition == "counted");
     let txids: BTreeSet<String> = counted.map(|transfer| transfer.txid.to_string()).collect();
     txids.into_iter().collect()
 }

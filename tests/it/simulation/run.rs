@@ -400,7 +400,11 @@ impl Simulation {
         };
         let often = [0, 300, 700, 1000];
         let seldom = [500, 1000];
-        let shares = if block_ms > 60_000 { &seldom[..] } else { &often[..] };
+        let shares = if block_ms > 60_000 {
+            &seldom[..]
+        } else {
+            &often[..]
+        };
         let share = *self.random.pick(shares).unwrap();
         self.mine(which, share);
         self.plan_in(wait, Action::Mine(which));

@@ -4,8 +4,7 @@
 use super::{clock::SimClock, wire::Shared, world::Which};
 use confirmd::{
     chain::{
-        Ask, ChainInput,
-        ChainSource,
+        Ask, ChainInput, ChainSource,
         bitcoin::BitcoinSource,
         ethereum::{EthereumSource, Network},
         follower::{self, Follower, Gone, Signals, Sink, Start},

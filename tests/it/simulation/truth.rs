@@ -86,7 +86,9 @@ impl Truth {
 
     /// Every transaction that ever paid this.
     pub fn to(&self, destination: &Destination) -> &[TxId] {
-        self.by_destination.get(destination).map_or(&[], Vec::as_slice)
+        self.by_destination
+            .get(destination)
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Where a transaction stands on a branch.
@@ -97,7 +99,10 @@ impl Truth {
 
     /// Transactions that spend an output that this one spends too, itself among them.
     pub fn rivals(&self, txid: TxId) -> Vec<TxId> {
-        let inputs = self.paying.get(&txid).map_or(&[][..], |paying| &paying.inputs);
+        let inputs = self
+            .paying
+            .get(&txid)
+            .map_or(&[][..], |paying| &paying.inputs);
         let spenders = inputs.iter().filter_map(|input| self.spenders.get(input));
         let mut rivals: Vec<TxId> = spenders.flatten().copied().collect();
         rivals.push(txid);
@@ -116,6 +121,8 @@ impl Truth {
     pub fn first_visible(&self, txid: TxId) -> UnixMs {
         let rivals = self.rivals(txid).into_iter();
         let seen = rivals.filter_map(|rival| self.paying.get(&rival));
-        seen.map(|paying| paying.visible_at).min().unwrap_or(UnixMs(i64::MAX))
+        seen.map(|paying| paying.visible_at)
+            .min()
+            .unwrap_or(UnixMs(i64::MAX))
     }
 }

@@ -31,7 +31,10 @@ impl Which {
     }
 
     pub fn named(name: &str) -> Self {
-        Self::BOTH.into_iter().find(|which| which.name() == name).unwrap()
+        Self::BOTH
+            .into_iter()
+            .find(|which| which.name() == name)
+            .unwrap()
     }
 }
 
