@@ -123,7 +123,7 @@ impl Amount {
 }
 
 /// An amount with a scale, for printing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal {
     amount: Amount,
     decimals: u8,
