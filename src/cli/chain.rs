@@ -98,7 +98,8 @@ fn entry(chain: &ChainName, note: &str, author: &Author) -> Entry {
         data: json!({
             "chain": chain, "frozen": FreezeReason::Released.as_str(), "note": note,
             "actor": author.name(), "message": "an operator released the chain",
-        }),
+        })
+        .to_string(),
         occurred_at: at,
     }
 }

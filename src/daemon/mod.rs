@@ -109,8 +109,9 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
     supervise::stopping();
     tracing::info!("stopping");
     stop.send_replace(true);
-    runtime.shutdown_timeout(RUNTIME_STOP);
+    // Its thread rests on the runtime's timer.
     inbox.stop()?;
+    runtime.shutdown_timeout(RUNTIME_STOP);
     let watcher = join(watching, "watcher")??;
     watcher
         .close()

@@ -123,7 +123,7 @@ impl Amount {
 }
 
 /// An amount with a scale, for printing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal {
     amount: Amount,
     decimals: u8,
@@ -131,6 +131,12 @@ pub struct Decimal {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nearly all amounts fit, and many are written for each payment.
+        if let (Ok(units), None) = (u64::try_from(self.amount.0), f.width())
+            && let Some(one) = 10_u64.checked_pow(self.decimals.into())
+        {
+            return self.write_small(units, one, f);
+        }
         let width = usize::from(self.decimals).saturating_add(1);
         let digits = format!("{:0>width$}", self.amount.0.to_string());
         let (whole, fraction) = digits.split_at(digits.len().saturating_sub(self.decimals.into()));
@@ -138,6 +144,23 @@ impl fmt::Display for Decimal {
             f.pad(whole)
         } else {
             f.pad(&format!("{whole}.{fraction}"))
+        }
+    }
+}
+
+impl Decimal {
+    /// Of so many base units, of which `one` make a whole unit.
+    fn write_small(&self, units: u64, one: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = units.checked_div(one).unwrap_or(0);
+        match units.checked_rem(one) {
+            Some(fraction) if self.decimals > 0 => {
+                write!(
+                    f,
+                    "{whole}.{fraction:0>width$}",
+                    width = self.decimals.into()
+                )
+            }
+            Some(_) | None => write!(f, "{whole}"),
         }
     }
 }

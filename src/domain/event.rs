@@ -40,8 +40,8 @@ pub struct Entry {
     pub to: Option<Status>,
     /// Why.
     pub reason: Option<Reason>,
-    /// A snapshot, as JSON.
-    pub data: serde_json::Value,
+    /// A snapshot, as the text of a JSON object.
+    pub data: String,
     /// When it happened, by our clock.
     pub occurred_at: UnixMs,
 }

@@ -217,41 +217,64 @@ pub struct Payment {
 pub struct History {
     /// When it was registered, by our clock: what was not looked for before is known only from a
     /// poll that began later.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<UnixMs>,
     /// Whether its blocks must be traced too before it may expire: native money on Ethereum.
+    #[serde(skip_serializing_if = "is_default")]
     pub needs_traces: bool,
     /// Flags that stick.
+    #[serde(skip_serializing_if = "is_default")]
     pub sticky: Flags,
     /// Whether it was ever `paid`.
+    #[serde(skip_serializing_if = "is_default")]
     pub ever_paid: bool,
     /// When it last became `paid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<UnixMs>,
     /// Closed as `expired` or `canceled`, with the reason and the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
     /// An operator's acceptance.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Acceptance>,
     /// An operator rejected it: automatic changes ended.
+    #[serde(skip_serializing_if = "is_default")]
     pub rejected: bool,
     /// The gateway says that it returned the money.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Refund>,
     /// How often a `paid` was withdrawn, or refunded money left the chain.
+    #[serde(skip_serializing_if = "is_default")]
     pub reversals: u32,
     /// The causes for review that a person has already seen; any other raises it again.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub acked: BTreeSet<String>,
     /// A status that the facts asked for and the transition table does not have.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub impossible: Option<Status>,
     /// The database refused a change; no verdict is made until a person looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<Hold>,
     /// Why its past cannot be scanned; it is not scanned with others until that changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scan_refused: Option<String>,
     /// Where its scan was registered to start, once a request moved that.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub registered_from: Option<ScanFrom>,
     /// Whether the judgement is fixed for good.
+    #[serde(skip_serializing_if = "is_default")]
     pub is_final: bool,
     /// The last time that the status or its reason changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status_at: Option<UnixMs>,
     /// The last time that significant money came.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub money_at: Option<UnixMs>,
+}
+
+/// Most of a history never happens, and what did not is not written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A change that the database refused. What is stored may lack what the change would have

@@ -11,7 +11,7 @@ use super::{
     flags::Flags,
     payment::{Due, History, Judgement, Payment, PaymentId, PaymentKey, Scan, ScanFrom},
     request::{Refusal, Register},
-    snapshot,
+    snapshot::{About, Row},
     status::Status,
     step::PaymentStep,
     terms::{Policy, Terms},
@@ -306,18 +306,13 @@ const fn nothing_yet(terms: &Terms) -> Judgement {
 }
 
 fn registered(payment: &Payment, view: &ChainView, now: UnixMs) -> Entry {
-    let mut shown = snapshot::row(payment, view);
-    snapshot::stamp(&mut shown, payment.version, now);
-    if let Some(metadata) = snapshot::metadata(payment) {
-        shown.insert("metadata".to_owned(), metadata);
-    }
     Entry {
         payment: Some((payment.id.clone(), payment.version)),
         kind: EventKind::Registered,
         from: None,
         to: Some(payment.judged.status),
         reason: payment.judged.reason,
-        data: shown.into(),
+        data: Row::of(payment, view).tell(About::metadata(payment)),
         occurred_at: now,
     }
 }

@@ -189,7 +189,7 @@ pub(super) fn entry(payment: &Payment, kind: EventKind) -> Entry {
         from: None,
         to: None,
         reason: None,
-        data: serde_json::json!({ "payment_id": payment.id.as_str() }),
+        data: serde_json::json!({ "payment_id": payment.id.as_str() }).to_string(),
         occurred_at: NOW,
     }
 }

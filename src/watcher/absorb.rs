@@ -78,7 +78,7 @@ impl Watcher {
             self.metrics.ignored(reason, count);
         }
         for entry in &plan.step.entries {
-            tracing::warn!(data = entry.data.to_string(), "attention");
+            tracing::warn!(data = entry.data, "attention");
         }
         self.count_outcomes(&plan.step);
         if let Some((chain, destinations)) = plan.answered {

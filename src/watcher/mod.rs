@@ -21,6 +21,7 @@ mod past;
 mod plan;
 mod polls;
 mod reach;
+mod registration;
 mod reload;
 mod requests;
 pub mod run;

@@ -83,12 +83,10 @@ impl Past {
     ) -> bool {
         let fingerprint = self.fingerprint(destination);
         let mut next = cursor;
-        loop {
-            let credited = self.blocks.get(&next.height);
-            let Some(credited) = credited.filter(|credited| credited.block.id == next) else {
-                return false;
-            };
-            if credited.fingerprints.binary_search(&fingerprint).is_ok() {
+        for credited in self.blocks.range(..=cursor.height).rev().map(|(_, it)| it) {
+            if credited.block.id != next
+                || credited.fingerprints.binary_search(&fingerprint).is_ok()
+            {
                 return false;
             }
             if from.is_reached_by(&credited.block) {
@@ -99,6 +97,7 @@ impl Past {
                 hash: credited.block.parent,
             };
         }
+        false
     }
 
     fn remember(&mut self, facts: &BlockFacts) {

@@ -151,7 +151,7 @@ fn freeze_entry(chain: &ChainState, frozen: Option<(FreezeReason, &str)>, at: Un
         from: None,
         to: None,
         reason: None,
-        data,
+        data: data.to_string(),
         occurred_at: at,
     }
 }

@@ -1,24 +1,23 @@
 //! Requests from the inbox: each gets exactly one outcome, committed with its effect.
+//!
+//! Knows their order, which of them wait, and what they see of each other; what a registration
+//! needs is in its own file.
 
 use super::{
     Requests, Watcher,
-    ownership::address_in_use,
     plan::Plan,
     reach::check_reach,
     state::ChainState,
     waiting::{Waiting, WaitingRequests},
 };
 use crate::{
-    chain::Ask,
     clock::Now,
     domain::{
-        asset::Asset,
         asset::ChainName,
         command::{CarriedOut, carry_out},
         facts::Destination,
         payment::{Payment, PaymentId, PaymentKey},
-        register::{self, Registration},
-        request::{self, Command, Refusal, Register, Request},
+        request::{self, Command, Refusal, Request},
         step::{InboxPosition, Outcome, PaymentStep, RequestOutcome},
         time::UnixMs,
         view::ChainView,
@@ -31,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const WAITING_PORTION: usize = 500;
 
 /// What becomes of one request.
-enum Verdict {
+pub(super) enum Verdict {
     Applied(Box<PaymentStep>),
     Duplicate(&'static str),
     /// Its chain must be healthy and scanned to the node's tip first, under a clock in no doubt.
@@ -47,6 +46,16 @@ pub(super) struct Overlay {
 }
 
 impl Overlay {
+    /// The key of the next new payment.
+    pub const fn next_key(&self) -> PaymentKey {
+        PaymentKey(self.next_key)
+    }
+
+    /// Gives that key away.
+    pub const fn take_key(&mut self) {
+        self.next_key = self.next_key.saturating_add(1);
+    }
+
     fn add(&mut self, payment: &Payment) {
         if !self.payments.contains_key(&payment.id) {
             let address = (payment.chain.clone(), payment.destination);
@@ -284,96 +293,6 @@ impl Watcher {
             CarriedOut::Applied(step) => Verdict::Applied(step),
             CarriedOut::Duplicate(why) => Verdict::Duplicate(why),
         }))
-    }
-
-    fn register(
-        &self,
-        request: &Request,
-        body: &Register,
-        known: Option<&Payment>,
-        id: PaymentId,
-        overlay: &mut Overlay,
-        now: Now,
-    ) -> Result<Result<Verdict, Refusal>, StoreError> {
-        let (chain, asset) = match self.asset(body) {
-            Ok(found) => found,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let (destination, address) = match chain.spec.addresses.parse(&body.address) {
-            Ok(parsed) => parsed,
-            Err(message) => return Ok(Err(Refusal::new("bad_address", message))),
-        };
-        if let Some(payment) = known {
-            return Ok(if register::same_terms(payment, body, asset, &address) {
-                Ok(Verdict::Duplicate(
-                    "the payment is registered already with these terms",
-                ))
-            } else {
-                Err(register::known_id_other_terms(&id))
-            });
-        }
-        if let Some(owner) = self.owner(chain, &destination, None, overlay, now.wall)? {
-            return Ok(Err(address_in_use(&owner)));
-        }
-        if chain.doubts_clock() && register::check_created(request.created_at, now.wall).is_err() {
-            return Ok(Ok(Verdict::Waits(chain.spec.name.clone())));
-        }
-        let mut view = chain.view.clone();
-        Self::settle_view(chain, &mut view, now);
-        let from = register::scan_from(body, chain.spec.kind, request.created_at, now.wall);
-        let registration = Registration {
-            nothing_before: chain.had_nothing_since(from, &destination),
-            key: PaymentKey(overlay.next_key),
-            id,
-            register: body,
-            asset,
-            kind: chain.spec.kind,
-            address,
-            destination,
-            created_at: request.created_at,
-        };
-        let registered = register::register(registration, &self.defaults, &view, now.wall)
-            .and_then(|step| check_reach(chain, from).map(|()| step));
-        Ok(registered.map(|step| {
-            overlay.next_key = overlay.next_key.saturating_add(1);
-            Verdict::Applied(Box::new(step))
-        }))
-    }
-
-    fn asset(&self, body: &Register) -> Result<(&ChainState, &Asset), Refusal> {
-        let assets = self
-            .chains
-            .iter()
-            .flat_map(|chain| chain.spec.assets.iter().map(move |asset| (chain, asset)));
-        let mut found = assets.filter(|(_, asset)| asset.code.as_str() == body.asset);
-        let (chain, asset) = found.next().ok_or_else(|| {
-            Refusal::new(
-                "unknown_asset",
-                format!("asset {:?} is not configured", body.asset),
-            )
-        })?;
-        if !asset.enabled {
-            let message = format!("asset {} takes no new payments", asset.code);
-            return Err(Refusal::new("asset_disabled", message));
-        }
-        Ok((chain, asset))
-    }
-
-    /// Whether new addresses are paid already by transactions in the mempool.
-    fn unconfirmed_asks(&self, payments: &[PaymentStep]) -> Vec<(ChainName, Ask)> {
-        let with_mempool = self
-            .chains
-            .iter()
-            .filter(|chain| chain.spec.kind.has_mempool());
-        with_mempool
-            .filter_map(|chain| {
-                let name = &chain.spec.name;
-                let fresh = payments.iter().filter(|step| step.is_new);
-                let mine = fresh.filter(|step| step.payment.chain == *name);
-                let addresses: Vec<_> = mine.map(|step| step.payment.destination).collect();
-                (!addresses.is_empty()).then(|| (name.clone(), Ask::Unconfirmed(addresses)))
-            })
-            .collect()
     }
 }
 

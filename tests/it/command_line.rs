@@ -384,7 +384,7 @@ fn attention(message: &str) -> Step {
         from: None,
         to: None,
         reason: None,
-        data: json!({ "message": message }),
+        data: json!({ "message": message }).to_string(),
         occurred_at: UnixMs(1),
     };
     Step {

@@ -6,7 +6,7 @@ use crate::domain::{
     assess::is_reversal,
     event::{Entry, EventKind},
     payment::Payment,
-    snapshot,
+    snapshot::{self, About, Row},
     status::{Reason, Status},
     time::UnixMs,
     transfer::{Disposition, Position, Transfer},
@@ -48,7 +48,7 @@ pub(super) fn write(
         entries: Vec::new(),
     };
     if let Some(command) = command {
-        journal.add(EventKind::Command, Some(("command", command.into())));
+        journal.add(EventKind::Command, Some(About::Command(command.into())));
     }
     journal.transfers();
     journal.attention();
@@ -72,7 +72,7 @@ impl Journal<'_> {
             .map(|(_, transfer)| snapshot::transfer(transfer, self.after.kind, self.view))
             .collect();
         for transfer in moved {
-            self.add(EventKind::Transfer, Some(("transfer", transfer)));
+            self.add(EventKind::Transfer, Some(About::Transfer(transfer)));
         }
     }
 
@@ -102,8 +102,8 @@ impl Journal<'_> {
             causes.push(("final_money_lost", text));
         }
         for (code, message) in causes {
-            let about = serde_json::json!({ "code": code, "message": message });
-            self.add(EventKind::Attention, Some(("attention", about)));
+            let about = About::Attention(snapshot::attention(code, &message));
+            self.add(EventKind::Attention, Some(about));
         }
     }
 
@@ -126,11 +126,7 @@ impl Journal<'_> {
 
     /// The row never differs from its last entry.
     fn anything_else(&mut self) {
-        let changed = || {
-            let before = snapshot::row(self.before, self.view);
-            let after = snapshot::row(&self.after, self.view);
-            before != after
-        };
+        let changed = || Row::of(self.before, self.view) != Row::of(&self.after, self.view);
         if self.entries.is_empty() && changed() {
             self.turn(EventKind::Status, self.status);
         }
@@ -145,22 +141,18 @@ impl Journal<'_> {
         }
     }
 
-    fn add(&mut self, kind: EventKind, extra: Option<(&str, Value)>) {
+    fn add(&mut self, kind: EventKind, about: Option<About<'_>>) {
         self.after.version = self.after.version.saturating_add(1);
         let (status, reason) = self.status;
-        let mut shown = snapshot::row(&self.after, self.view);
-        snapshot::turn(&mut shown, status, reason, self.is_final);
-        snapshot::stamp(&mut shown, self.after.version, self.now);
-        if let Some((name, value)) = extra {
-            shown.insert(name.to_owned(), value);
-        }
+        let row = Row::of(&self.after, self.view).amid(status, reason, self.is_final, self.now);
+        let data = row.tell(about);
         self.entries.push(Entry {
             payment: Some((self.after.id.clone(), self.after.version)),
             kind,
             from: Some(status),
             to: Some(status),
             reason,
-            data: shown.into(),
+            data,
             occurred_at: self.now,
         });
     }

@@ -1,8 +1,8 @@
 //! What holds after every step of every story.
 
-use super::story::Story;
+use super::{setup::shown, story::Story};
 use crate::domain::{
-    amount::Amount, apply::apply, event::EventKind, facts::Fact, payment::Payment, snapshot,
+    amount::Amount, apply::apply, event::EventKind, facts::Fact, payment::Payment, snapshot::Row,
     status::Status, step::PaymentStep, time::UnixMs, transfer::Disposition, view::ChainView,
 };
 
@@ -38,10 +38,10 @@ pub fn of_step(before: &Payment, step: &PaymentStep, view: &ChainView) {
     amounts_add_up(&step.payment);
     assert_eq!(step.payment.history.impossible, None, "impossible step");
     if let Some(last) = step.entries.last() {
-        let mut row = snapshot::row(&step.payment, view);
-        snapshot::stamp(&mut row, step.payment.version, step.payment.updated_at);
-        for (name, value) in row {
-            assert_eq!(last.data.get(&name), Some(&value), "column {name}");
+        let row = serde_json::to_value(Row::of(&step.payment, view)).unwrap();
+        let told = shown(last);
+        for (name, value) in row.as_object().unwrap() {
+            assert_eq!(told.get(name), Some(value), "column {name}");
         }
     } else {
         assert_eq!(before.judged_row(), step.payment.judged_row());
@@ -114,7 +114,11 @@ pub fn of_journal(story: &Story) {
             assert!(!withdrawn || told, "silent reversal");
             assert!(from == to || withdrawn || entry.kind == EventKind::Status);
         }
-        assert_eq!(entry.data["status"], to.as_str(), "status in the snapshot");
+        assert_eq!(
+            shown(entry)["status"],
+            to.as_str(),
+            "status in the snapshot"
+        );
         status = Some(to);
     }
     assert_eq!(status, Some(story.payment.judged.status));

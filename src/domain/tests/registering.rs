@@ -1,7 +1,7 @@
 //! From requests to payments: what is refused, what is filled in, what is the same.
 
 use super::{
-    setup::{START, Setup, asset, defaults, kind_of, span, view},
+    setup::{START, Setup, asset, defaults, kind_of, shown, span, view},
     story::Story,
 };
 use crate::domain::{
@@ -264,12 +264,21 @@ fn tolerance_is_exact_and_rounded_down() {
 }
 
 #[test]
+fn metadata_are_told_to_the_letter() {
+    let words = r#"{"b":18446744073709551617,"a":0.1234567890123456789,"b":[]}"#;
+    let fields = format!(r#""asset":"USDT","amount":"25","metadata":{words}"#);
+    let step = registered(&fields, 0).unwrap();
+    let data = &step.entries[0].data;
+    assert!(data.contains(&format!(r#""metadata":{words}"#)), "{data}");
+}
+
+#[test]
 fn a_registration_is_told_with_metadata_and_nothing_else_is() {
     let fields = r#""asset":"USDT","amount":"25","metadata":{ "order": 7 }"#;
     let step = registered(fields, 0).unwrap();
     assert!(step.is_new);
     assert_eq!(step.entries.len(), 1);
-    let data = &step.entries[0].data;
+    let data = shown(&step.entries[0]);
     assert_eq!(data["metadata"]["order"], 7);
     assert_eq!(data["amount_expected"], "25.000000");
     assert_eq!(data["version"], 1);
@@ -283,7 +292,7 @@ fn a_registration_is_told_with_metadata_and_nothing_else_is() {
         story
             .entries
             .iter()
-            .all(|entry| entry.data.get("metadata").is_none())
+            .all(|entry| shown(entry).get("metadata").is_none())
     );
 }
 

@@ -4,6 +4,7 @@ use crate::domain::{
     amount::Amount,
     asset::{Asset, AssetCode, AssetKind, ChainKind, ChainName, Tier},
     block::{BlockHash, BlockId, BlockRef, Height, TxId},
+    event::Entry,
     facts::OutPoint,
     payment::ScanFrom,
     register::Defaults,
@@ -18,6 +19,11 @@ use crate::domain::{
 pub const START: UnixMs = UnixMs(1_800_000_000_000);
 /// The height of the cursor then.
 pub const START_HEIGHT: u32 = 1000;
+
+/// What an entry shows.
+pub fn shown(entry: &Entry) -> serde_json::Value {
+    serde_json::from_str(&entry.data).expect("an object")
+}
 
 /// Milliseconds in a text like `90s`, `5m`, `2h`, `3d`.
 pub fn span(text: &str) -> SpanMs {

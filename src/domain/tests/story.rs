@@ -194,7 +194,7 @@ impl Story {
             from: Some(status),
             to: Some(status),
             reason: payment.judged.reason,
-            data: serde_json::json!({ "status": status.as_str() }),
+            data: serde_json::json!({ "status": status.as_str() }).to_string(),
             occurred_at: self.now,
         });
     }

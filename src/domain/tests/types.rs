@@ -12,6 +12,24 @@ use crate::domain::{
 };
 
 #[test]
+fn small_amounts_are_shown_like_large_ones() {
+    let max = Amount::from_u64(u64::MAX);
+    for units in [0, 1, 9, 10, 546, 1_500_000, 10_u64.pow(18), u64::MAX] {
+        for decimals in [0, 1, 6, 8, 18, 19, 20, 77] {
+            let small = Amount::from_u64(units).display(decimals);
+            // Asked for a width, all go the way of the large ones.
+            assert_eq!(
+                small.to_string(),
+                format!("{small:1}"),
+                "{units} {decimals}"
+            );
+        }
+    }
+    let large = max.saturating_add(Amount::from_u64(1)).display(8);
+    assert_eq!(large.to_string(), "184467440737.09551616");
+}
+
+#[test]
 fn amounts_are_read_exactly_or_not_at_all() {
     let good = [
         ("0.015", 8, "0.01500000"),

@@ -6,18 +6,14 @@
 use crate::{
     domain::{
         event::Entry,
+        payment::{Payment, PaymentKey},
         status::{Reason, Status},
         time::UnixMs,
     },
     store::{error::Fault, rows::field::integer},
 };
 use alloy_primitives::keccak256;
-use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
-use std::collections::BTreeMap;
+use rusqlite::{Connection, OptionalExtension, params, types::Value};
 
 pub(super) struct Journal<'a> {
     conn: &'a Connection,
@@ -57,44 +53,53 @@ impl<'a> Journal<'a> {
         self.last = mark;
     }
 
-    /// Writes the next entry.
+    /// Writes the next entry, which is about no payment.
     pub(super) fn add(&mut self, entry: &Entry) -> Result<(), Fault> {
-        self.add_with(entry, None)
+        match entry.payment {
+            None => self.insert(None, entry).map(|_| ()),
+            Some(_) => Err(Fault::Guard(
+                "an entry of a payment stands beside it".to_owned(),
+            )),
+        }
     }
 
-    /// Writes the next entry; where its snapshot shows metadata, it shows them in these words.
-    pub(super) fn add_with(&mut self, entry: &Entry, metadata: Option<&str>) -> Result<(), Fault> {
+    /// Writes the next entry, which is about this payment, and says its number.
+    pub(super) fn add_of(&mut self, payment: &Payment, entry: &Entry) -> Result<i64, Fault> {
+        match &entry.payment {
+            Some((id, version)) if *id == payment.id => {
+                self.insert(Some((payment.key, *version)), entry)
+            }
+            Some(_) | None => Err(Fault::Guard("an entry tells of another payment".to_owned())),
+        }
+    }
+
+    fn insert(&mut self, payment: Option<(PaymentKey, u64)>, entry: &Entry) -> Result<i64, Fault> {
         let seq = self
             .last
             .checked_add(1)
             .ok_or_else(|| Fault::Guard("the journal is full".to_owned()))?;
-        let (payment, version) = match &entry.payment {
-            Some((id, version)) => (Some(id.as_str()), integer(*version)?),
-            None => (None, rusqlite::types::Value::Null),
-        };
-        // An unknown payment finds no key, and then its version has no owner: refused by CHECK.
+        let version = payment.map_or(Ok(Value::Null), |(_, version)| integer(version))?;
         self.conn
             .prepare_cached(
                 "INSERT INTO event (seq, event_id, payment_key, version, kind, from_status,
                                     to_status, reason, data, occurred_at, recorded_at)
-                 VALUES (?1, ?2, (SELECT key FROM payment WHERE payment_id = ?3),
-                         ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 seq,
                 event_id(self.recorded_at, self.database_id, seq),
-                payment,
+                payment.map(|(key, _)| key.0),
                 version,
                 entry.kind.as_str(),
                 entry.from.map(Status::as_str),
                 entry.to.map(Status::as_str),
                 entry.reason.map(Reason::as_str),
-                text(&entry.data, metadata),
+                entry.data,
                 entry.occurred_at.0,
                 self.recorded_at.0,
             ])?;
         self.last = seq;
-        Ok(())
+        Ok(seq)
     }
 
     /// The first number given, if any, and the last of the whole journal.
@@ -102,23 +107,6 @@ impl<'a> Journal<'a> {
         let first = (self.last > self.before).then(|| self.before.saturating_add(1));
         (first, self.last)
     }
-}
-
-/// A snapshot as text. Numbers in metadata may have more digits than its value holds.
-fn text(data: &Value, metadata: Option<&str>) -> String {
-    let written = metadata.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
-    let shown = data.as_object().zip(written).and_then(|(fields, written)| {
-        let fields = fields.iter().map(|(name, value)| {
-            let raw = match name.as_str() {
-                "metadata" => written.to_owned(),
-                _ => to_raw_value(value).ok()?,
-            };
-            Some((name.as_str(), raw))
-        });
-        let fields: BTreeMap<&str, Box<RawValue>> = fields.collect::<Option<_>>()?;
-        serde_json::to_string(&fields).ok()
-    });
-    shown.unwrap_or_else(|| data.to_string())
 }
 
 /// The highest number of the journal; 0 for an empty one.
@@ -146,20 +134,6 @@ fn event_id(recorded_at: UnixMs, database_id: &str, seq: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn metadata_stand_in_a_snapshot_to_the_letter() {
-        let words = r#"{"b":18446744073709551617,"a":0.1234567890123456789,"b":[]}"#;
-        let data = serde_json::json!({ "amount": "1", "metadata": { "b": 1 }, "version": 1 });
-        assert_eq!(
-            text(&data, Some(words)),
-            format!(r#"{{"amount":"1","metadata":{words},"version":1}}"#)
-        );
-        let others = serde_json::json!({ "version": 2 });
-        assert_eq!(text(&others, Some(words)), r#"{"version":2}"#);
-        assert_eq!(text(&data, None), data.to_string());
-        assert_eq!(text(&data, Some("broken")), data.to_string());
-    }
 
     #[test]
     fn an_event_id_is_a_version_7_uuid_of_time_database_and_number() {

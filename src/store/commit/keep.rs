@@ -11,7 +11,7 @@ use crate::{
         block::Height,
         event::{Entry, EventKind},
         payment::{Due, Hold, Payment},
-        snapshot,
+        snapshot::{About, Row, attention},
         step::{ChainStep, PaymentStep},
         transfer::{Position, Transfer},
         view::ChainView,
@@ -24,6 +24,9 @@ use crate::{
     },
 };
 use rusqlite::{Connection, params, params_from_iter};
+
+/// The code of the entry that tells so.
+const CHANGE_REFUSED: &str = "change_refused";
 
 /// Writes a payment, or keeps it as it was when a guard refuses the change.
 pub(super) fn write_or_keep(
@@ -183,15 +186,13 @@ fn hold(
         payment.judged.needs_review = true;
         payment.updated_at = at;
         payment.version = payment.version.saturating_add(1);
-        journal.add(&refusal(&payment, view, complete))?;
+        journal.add_of(&payment, &refusal(&payment, view, complete))?;
     }
     payments::update(conn, &payment)
 }
 
 /// The entry that tells of a held payment.
 fn refusal(payment: &Payment, view: &ChainView, complete: bool) -> Entry {
-    let mut shown = snapshot::row(payment, view);
-    snapshot::stamp(&mut shown, payment.version, payment.updated_at);
     let mut message = payment
         .history
         .held
@@ -205,14 +206,14 @@ fn refusal(payment: &Payment, view: &ChainView, complete: bool) -> Entry {
     if !complete {
         message.push_str("; not all of its transfers could be recorded");
     }
-    shown.insert("attention".to_owned(), attention(&message));
+    let about = About::Attention(attention(CHANGE_REFUSED, &message));
     Entry {
         payment: Some((payment.id.clone(), payment.version)),
         kind: EventKind::Attention,
         from: Some(payment.judged.status),
         to: Some(payment.judged.status),
         reason: payment.judged.reason,
-        data: shown.into(),
+        data: Row::of(payment, view).tell(Some(about)),
         occurred_at: payment.updated_at,
     }
 }
@@ -230,12 +231,9 @@ fn unregistered(journal: &Journal<'_>, step: &PaymentStep, problem: &str) -> Ent
         data: serde_json::json!({
             "payment_id": payment.id.as_str(),
             "chain": payment.chain.as_str(),
-            "attention": attention(&message),
-        }),
+            "attention": attention(CHANGE_REFUSED, &message),
+        })
+        .to_string(),
         occurred_at: journal.recorded_at(),
     }
-}
-
-fn attention(message: &str) -> serde_json::Value {
-    serde_json::json!({ "code": "change_refused", "message": message })
 }

@@ -35,17 +35,23 @@ fn undone(outcome: &RequestOutcome, kept: &Kept) -> RequestOutcome {
 /// Writes an outcome unless its request has one: ids come from a file that others write, and no
 /// id may make a commit fail.
 fn add(conn: &Connection, step: &Step, outcome: &RequestOutcome) -> Result<(), Fault> {
-    let request = &outcome.request;
-    let has_outcome = conn
-        .prepare_cached("SELECT 1 FROM request WHERE request_id = ?")?
-        .exists([&request.request_id])?;
-    if has_outcome {
-        return Ok(());
+    match insert(conn, step, outcome) {
+        Err(fault) if fault.is_guard() && has_outcome(conn, outcome)? => Ok(()),
+        done => done,
     }
+}
+
+fn has_outcome(conn: &Connection, outcome: &RequestOutcome) -> Result<bool, Fault> {
+    let mut statement = conn.prepare_cached("SELECT 1 FROM request WHERE request_id = ?")?;
+    Ok(statement.exists([&outcome.request.request_id])?)
+}
+
+fn insert(conn: &Connection, step: &Step, outcome: &RequestOutcome) -> Result<(), Fault> {
+    let request = &outcome.request;
     let version = outcome
         .version
         .map_or(Ok(rusqlite::types::Value::Null), integer)?;
-    let shown = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let shown = |text| Some(text).filter(|text: &&String| !text.is_empty());
     conn.prepare_cached(
         "INSERT INTO request (request_id, payment_id, kind, outcome, code, message, actor, note,
                               event_seq, at)

@@ -2,7 +2,7 @@
 
 use super::{
     block,
-    field::{Fields, amount, at_opt, height_opt, integer, text, text_opt},
+    field::{Fields, amount, at_opt, height_opt, integer},
 };
 use crate::{
     domain::{
@@ -17,8 +17,14 @@ use crate::{
     },
     store::error::Fault,
 };
-use rusqlite::{Row, types::Value};
+use rusqlite::{
+    Row,
+    types::{ToSqlOutput, Value},
+};
 use std::sync::LazyLock;
+
+/// A value that is written, of a payment that outlives it.
+type Column<'a> = ToSqlOutput<'a>;
 
 /// Columns that registration sets for good, beside key and chain.
 const FIXED: [&str; 16] = [
@@ -75,19 +81,20 @@ const CHANGING: [&str; 30] = [
     "updated_at",
 ];
 
-/// Inserts a payment: key, chain name, whether its address is watched, then the columns.
+/// Inserts a payment: key, chain name, whether its address is watched, then the columns, and what
+/// its first event tells: status, version, number.
 pub(in crate::store) static INSERT: LazyLock<String> = LazyLock::new(|| {
     let columns = [FIXED.as_slice(), CHANGING.as_slice()].concat();
     let values = vec!["?"; columns.len()].join(", ");
     format!(
-        "INSERT INTO payment (key, chain_key, watching, {})
-         VALUES (?, (SELECT key FROM chain WHERE name = ?), ?, {values})",
+        "INSERT INTO payment (key, chain_key, watching, {}, status, version, last_seq)
+         VALUES (?, (SELECT key FROM chain WHERE name = ?), ?, {values}, ?, ?, ?)",
         columns.join(", ")
     )
 });
 
 /// Changes a payment: key, then the changing columns, then the status and version that the
-/// journal must have given it.
+/// journal must have given it, and its name.
 pub(in crate::store) static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let first = 2_usize;
     let assignments: Vec<String> = (first..)
@@ -95,9 +102,8 @@ pub(in crate::store) static UPDATE: LazyLock<String> = LazyLock::new(|| {
         .map(|(n, column)| format!("{column} = ?{n}"))
         .collect();
     let status = first.saturating_add(CHANGING.len());
-    let version = status.saturating_add(1);
     format!(
-        "UPDATE payment SET {} WHERE key = ?1 AND status = ?{status} AND version = ?{version}",
+        "UPDATE payment SET {} WHERE key = ?1 AND status = ?{status} AND version = ? AND payment_id = ?",
         assignments.join(", ")
     )
 });
@@ -116,53 +122,71 @@ pub(in crate::store) static SELECT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The values of [`INSERT`].
-pub(in crate::store) fn insert(payment: &Payment, watching: bool) -> Result<Vec<Value>, Fault> {
-    let mut values = vec![
-        Value::Integer(payment.key.0),
+/// The values of [`INSERT`], for a payment whose first event has this number.
+pub(in crate::store) fn insert(
+    payment: &Payment,
+    watching: bool,
+    seq: i64,
+) -> Result<impl Iterator<Item = Column<'_>>, Fault> {
+    let identity = [
+        payment.key.0.into(),
         text(payment.chain.as_str()),
         watching.into(),
     ];
-    values.extend(fixed(payment));
-    values.extend(changing(payment)?);
-    Ok(values)
+    let told = [text(Status::New.as_str()), 1.into(), seq.into()];
+    let columns = fixed(payment).into_iter().chain(changing(payment)?);
+    Ok(identity.into_iter().chain(columns).chain(told))
 }
 
 /// The values of [`UPDATE`].
-pub(in crate::store) fn update(payment: &Payment) -> Result<Vec<Value>, Fault> {
-    let mut values = vec![Value::Integer(payment.key.0)];
-    values.extend(changing(payment)?);
-    values.push(text(payment.judged.status.as_str()));
-    values.push(integer(payment.version)?);
-    Ok(values)
+pub(in crate::store) fn update(
+    payment: &Payment,
+) -> Result<impl Iterator<Item = Column<'_>>, Fault> {
+    let key = [payment.key.0.into()];
+    let told = [
+        text(payment.judged.status.as_str()),
+        Column::Owned(integer(payment.version)?),
+        text(payment.id.as_str()),
+    ];
+    Ok(key.into_iter().chain(changing(payment)?).chain(told))
 }
 
-fn fixed(payment: &Payment) -> [Value; FIXED.len()] {
+fn text(text: &str) -> Column<'_> {
+    text.into()
+}
+
+fn text_opt(text: Option<&str>) -> Column<'_> {
+    text.map_or(Column::Owned(Value::Null), Column::from)
+}
+
+fn fixed(payment: &Payment) -> [Column<'_>; FIXED.len()] {
     let terms = &payment.terms;
-    let money = |value| amount(value, terms.decimals);
+    let money = |value| Column::Owned(amount(value, terms.decimals));
     [
         text(payment.id.as_str()),
         text(terms.asset.as_str()),
         terms.decimals.into(),
         text(&payment.address),
-        Value::Blob(payment.destination.as_bytes().to_vec()),
+        payment.destination.as_bytes().into(),
         money(terms.amount_expected),
         money(terms.allowed_shortfall),
         text(terms.policy.as_str()),
         terms.confirmations_required.into(),
         money(terms.dust),
-        Value::Integer(terms.grace.0),
-        Value::Integer(terms.late_accept.0),
-        Value::Integer(terms.confirm_timeout.0),
-        Value::Integer(terms.watch_after_close.0),
+        terms.grace.0.into(),
+        terms.late_accept.0.into(),
+        terms.confirm_timeout.0.into(),
+        terms.watch_after_close.0.into(),
         text_opt(terms.metadata.as_deref()),
-        Value::Integer(payment.created_at.0),
+        payment.created_at.0.into(),
     ]
 }
 
-fn changing(payment: &Payment) -> Result<[Value; CHANGING.len()], Fault> {
+fn changing(payment: &Payment) -> Result<[Column<'_>; CHANGING.len()], Fault> {
     let judged = &payment.judged;
-    let money = |value| amount(value, payment.terms.decimals);
+    let money = |value| Column::Owned(amount(value, payment.terms.decimals));
+    let height_opt = |height| Column::Owned(height_opt(height));
+    let at_opt = |at| Column::Owned(at_opt(at));
     let (from_height, from_at) = match payment.scan.from {
         ScanFrom::Height(height) => (Some(height), None),
         ScanFrom::Time(at) => (None, Some(at)),
@@ -170,25 +194,27 @@ fn changing(payment: &Payment) -> Result<[Value; CHANGING.len()], Fault> {
     let history = serde_json::to_string(&payment.history)
         .map_err(|_| Fault::Guard("the history is no JSON".to_owned()))?;
     let txid = judged.txid.map(|txid| block::hash(payment.kind, &txid));
-    let [height, hash, parent, block_at] = block::write(payment.kind, judged.block.as_ref());
+    let txid = txid.map_or(Value::Null, Value::Text);
+    let block = block::write(payment.kind, judged.block.as_ref());
+    let [height, hash, parent, block_at] = block.map(Column::Owned);
     Ok([
-        Value::Integer(payment.terms.expires_at.0),
+        payment.terms.expires_at.0.into(),
         height_opt(from_height),
         at_opt(from_at),
         height_opt(payment.scan.scanned_to),
         height_opt(payment.scan.goal),
-        Value::Text(history),
+        history.into(),
         payment.history.held.is_some().into(),
         payment.scan_refusal().is_some().into(),
         text_opt(judged.reason.map(Reason::as_str)),
-        Value::Text(judged.flags.to_string()),
+        judged.flags.to_string().into(),
         judged.needs_review.into(),
         judged.is_final.into(),
         money(judged.received),
         money(judged.counted),
         money(judged.shortfall),
         money(judged.surplus),
-        text_opt(txid.as_deref()),
+        Column::Owned(txid),
         height,
         hash,
         parent,
@@ -201,7 +227,7 @@ fn changing(payment: &Payment) -> Result<[Value; CHANGING.len()], Fault> {
         height_opt(judged.due.height),
         height_opt(judged.due.final_height),
         at_opt(judged.due.at),
-        Value::Integer(payment.updated_at.0),
+        payment.updated_at.0.into(),
     ])
 }
 

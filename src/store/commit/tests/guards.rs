@@ -28,12 +28,12 @@ fn the_database_has_the_domains_transition_table() {
 }
 
 /// Statements that no code of ours contains, and why they are refused.
-const FORBIDDEN: [(&str, &str); 26] = [
+const FORBIDDEN: [(&str, &str); 31] = [
     ("UPDATE event SET data = '{}'", "the journal is immutable"),
     ("DELETE FROM event", "the journal is immutable"),
     (
         "INSERT OR REPLACE INTO event SELECT * FROM event",
-        "have no holes",
+        "the first event of a payment registers it as new",
     ),
     (
         "INSERT INTO event SELECT 3, event_id, payment_key, 2, kind, 'new', 'new', reason, data, 1, 1 FROM event",
@@ -54,6 +54,26 @@ const FORBIDDEN: [(&str, &str); 26] = [
     (
         "INSERT INTO event SELECT 2, event_id, payment_key, 2, kind, 'new', 'lost', reason, data, 1, 1 FROM event",
         "the transition table does not have this step",
+    ),
+    (
+        "INSERT INTO event SELECT 2, event_id, 2, 2, kind, NULL, NULL, reason, data, 1, 1 FROM event",
+        "the versions of a payment have no holes",
+    ),
+    (
+        "INSERT INTO event SELECT 2, event_id, 2, 1, 'status', NULL, 'new', reason, data, 1, 1 FROM event",
+        "the first event of a payment registers it as new",
+    ),
+    (
+        "INSERT INTO event SELECT 2, event_id, 2, 1, kind, NULL, 'paid', reason, data, 1, 1 FROM event",
+        "the first event of a payment registers it as new",
+    ),
+    (
+        "INSERT INTO event SELECT 2, event_id, 2, 1, kind, NULL, 'new', reason, data, 1, 1 FROM event",
+        "FOREIGN KEY",
+    ),
+    (
+        "INSERT INTO event SELECT 2, event_id, 1, 2, kind, 'new', 'new', reason, '', 1, 1 FROM event",
+        "CHECK",
     ),
     (
         "UPDATE payment SET status = 'refunded'",
@@ -182,7 +202,7 @@ fn after_a_failed_disk_nothing_is_written_any_more() {
 }
 
 /// Commits a step in which the change of one payment is wrong and that of others is right.
-fn with_neighbours(store: &mut Store, wrong: PaymentStep) -> String {
+pub(super) fn with_neighbours(store: &mut Store, wrong: PaymentStep) -> String {
     register(store, vec![payment(8, "left"), payment(9, "right")]);
     let right = |key, id| moved(payment(key, id), Status::Paid, Some(Reason::Exact));
     let id = wrong.payment.id.clone();

@@ -4,5 +4,6 @@ mod chains;
 mod crashes;
 mod guards;
 mod keeps;
+mod registers;
 mod requests;
 mod round_trip;
