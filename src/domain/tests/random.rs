@@ -245,9 +245,10 @@ impl Both {
             }
             Op::Conflict(pick) => {
                 let name = self.name(*pick);
+                // No chain spends one output twice.
                 if matches!(
                     self.books.txs[&name].at,
-                    At::Mempool | At::Evicted | At::Conflicted(_)
+                    At::Mempool | At::Evicted | At::Conflicted(None)
                 ) {
                     self.books.tip += 1;
                     let tip = self.books.tip;
