@@ -149,8 +149,9 @@ impl Simulation {
             .map(|line| line.as_str())
             .collect();
         let rows = id.map_or_else(String::new, |id| checks::everything_about(&self.db, id));
+        let chains = checks::chains(&self.db);
         format!(
-            "seed {seed}: {why}\n\n{:?}\n\n{}\n\n{rows}\n\nreplay: CONFIRMD_SEED={seed} \
+            "seed {seed}: {why}\n\n{:?}\n\n{}\n\n{rows}\n\n{chains}\n\nreplay: CONFIRMD_SEED={seed} \
              scripts/test simulation::one_seed\n",
             self.plan,
             story.join("\n")
