@@ -19,8 +19,8 @@ use crate::{
         facts::BlockFacts,
     },
 };
-use alloy_primitives::{B256, U64};
-use serde::{Deserialize, de::DeserializeOwned};
+use alloy_primitives::U64;
+use serde::de::DeserializeOwned;
 use serde_json::{json, value::RawValue};
 use std::fmt;
 
@@ -68,11 +68,6 @@ impl<T> Clone for Endpoint<T> {
     }
 }
 
-#[derive(Deserialize)]
-struct Genesis {
-    hash: B256,
-}
-
 impl<T: Transport> Endpoint<T> {
     /// An endpoint that must be on `network`; nothing is asked yet.
     #[must_use]
@@ -96,10 +91,15 @@ impl<T: Transport> Endpoint<T> {
         ];
         let [chain_id, genesis, latest] = self.batch(calls).await?;
         let chain_id: U64 = self.read("eth_chainId", chain_id)?;
-        let genesis: Genesis = self.read("eth_getBlockByNumber 0", genesis)?;
-        self.check_network(chain_id.to(), BlockHash(genesis.hash.0))?;
+        let genesis = self.header_at(Height(0), genesis)?;
+        let genesis = genesis.ok_or_else(|| self.behind_genesis())?;
+        self.check_network(chain_id.to(), genesis.id.hash)?;
         let latest = self.header("latest", latest)?;
         self.probe_receipts(&latest).await
+    }
+
+    fn behind_genesis(&self) -> SourceError {
+        SourceError::Transient(format!("{self}: it has no block 0"))
     }
 
     fn check_network(&mut self, chain_id: u64, genesis: BlockHash) -> Result<(), SourceError> {

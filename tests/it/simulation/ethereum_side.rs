@@ -30,6 +30,8 @@ pub const USDT: [u8; 20] = [0xd1; 20];
 pub const USDC: [u8; 20] = [0xc1; 20];
 const FAKE: [u8; 20] = [0xfa; 20];
 const ROUTER: [u8; 20] = [0xcc; 20];
+/// More than any tag is deep: a node that calls genesis final says nothing by it.
+const PREMINED: i64 = 120;
 /// Bodies below this depth are forgotten, for the sake of memory.
 const KEPT: u32 = 2_500;
 
@@ -65,10 +67,10 @@ impl EthereumSide {
             token(USDC, "USDC", TokenKind::Circle),
             token(FAKE, "USDT", TokenKind::Plain),
         ];
-        let began = UnixMs(at.0 - 20 * 12_000);
+        let began = UnixMs(at.0 - PREMINED * 12_000);
         let mut chain = Chain::new(CHAIN_ID, began, tokens).with_contract(ROUTER);
         let mut head = chain.genesis();
-        for n in 1..20 {
+        for n in 1..PREMINED {
             let at = UnixMs(began.0 + n * 12_000);
             head = chain.extend(head.id.hash, at, Vec::new()).unwrap();
         }
