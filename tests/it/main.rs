@@ -23,4 +23,5 @@ mod nodes_work;
 mod operators;
 mod playground;
 mod revision;
+mod simulation;
 mod storage;

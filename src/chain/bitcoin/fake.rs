@@ -28,7 +28,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -369,15 +369,15 @@ pub fn wpkh(byte: u8) -> String {
     format!("0014{}", hex::encode([byte; 20]))
 }
 
-/// A wall clock that a test moves.
+/// A wall clock and a monotonic one, in milliseconds, that a test moves.
 #[derive(Debug, Default)]
-pub struct TestClock(pub AtomicI64);
+pub struct TestClock(pub AtomicI64, pub AtomicU64);
 
 impl Clock for TestClock {
     fn now(&self) -> Now {
         Now {
             wall: UnixMs(self.0.load(Ordering::SeqCst)),
-            monotonic_ms: 0,
+            monotonic_ms: self.1.load(Ordering::SeqCst),
         }
     }
 }

@@ -6,11 +6,11 @@
 use super::{bitcoind::Bitcoind, concurrent::in_order};
 use crate::{
     chain::{MempoolNews, SourceError, rpc::Transport},
-    clock::Clock,
+    clock::{Clock, Now},
     domain::{
         block::TxId,
         facts::{Destination, MempoolSnapshot, TxFacts},
-        time::UnixMs,
+        time::{SpanMs, UnixMs},
     },
 };
 use std::{
@@ -29,10 +29,11 @@ const BATCHES_AT_ONCE: usize = 4;
 /// 300,000; their facts take some 20 MB.
 const MAX_ARRIVALS: usize = 20_000;
 
-/// What is kept of one transaction.
+/// What is kept of one transaction. When it was seen is kept on the monotonic clock: somebody may
+/// set the wall clock before that is asked.
 #[derive(Debug)]
 struct Entry {
-    first_seen_at: UnixMs,
+    first_seen_ms: u64,
     outputs: Box<[u64]>,
 }
 
@@ -68,7 +69,7 @@ impl Pool {
     }
 
     /// Adds what arrived; forgets what is not in the sorted `listed`.
-    fn absorb(&mut self, arrived: &[TxFacts], listed: Option<&[TxId]>) {
+    fn absorb(&mut self, arrived: &[TxFacts], seen_ms: u64, listed: Option<&[TxId]>) {
         if arrived.is_empty() && listed.is_none_or(|listed| *listed == *self.txids) {
             return;
         }
@@ -86,15 +87,15 @@ impl Pool {
                 })
             })
             .collect();
-        pool.extend(arrived.iter().map(|tx| (tx.txid, self.entry(tx))));
+        pool.extend(arrived.iter().map(|tx| (tx.txid, self.entry(tx, seen_ms))));
         pool.sort_by_key(|(txid, _)| *txid);
         self.txids = pool.iter().map(|(txid, _)| *txid).collect();
         self.entries = pool.into_iter().map(|(_, entry)| entry).collect();
     }
 
-    fn entry(&self, tx: &TxFacts) -> Entry {
+    fn entry(&self, tx: &TxFacts, first_seen_ms: u64) -> Entry {
         Entry {
-            first_seen_at: tx.first_seen_at,
+            first_seen_ms,
             outputs: tx
                 .credits
                 .iter()
@@ -108,17 +109,24 @@ impl Pool {
     }
 
     /// Known transactions that seem to pay one of these destinations, and when each was first
-    /// seen; a fingerprint may deceive.
-    fn paying(&self, destinations: &[Destination]) -> Vec<(TxId, UnixMs)> {
+    /// seen, on the wall clock as it is now; a fingerprint may deceive.
+    fn paying(&self, destinations: &[Destination], now: Now) -> Vec<(TxId, UnixMs)> {
         let wanted: HashSet<u64> = destinations.iter().map(|d| self.fingerprint(d)).collect();
         let pays = |entry: &Entry| entry.outputs.iter().any(|output| wanted.contains(output));
         self.txids
             .iter()
             .zip(&self.entries)
             .filter(|(_, entry)| pays(entry))
-            .map(|(txid, entry)| (*txid, entry.first_seen_at))
+            .map(|(txid, entry)| (*txid, at_monotonic(entry.first_seen_ms, now)))
             .collect()
     }
+}
+
+/// What a moment of the monotonic clock is on the wall clock of now.
+fn at_monotonic(ms: u64, now: Now) -> UnixMs {
+    let ago = now.monotonic_ms.saturating_sub(ms);
+    now.wall
+        .minus(SpanMs(i64::try_from(ago).unwrap_or(i64::MAX)))
 }
 
 /// Compares the node's mempool with what is known, and fetches what is new.
@@ -133,11 +141,11 @@ pub(super) async fn news<T: Transport>(
     let began_at = clock.now().wall;
     let (tip, loaded) = node.tip_and_loaded().await?;
     let listed = node.mempool_txids().await?;
-    let seen_at = clock.now().wall;
+    let seen = clock.now();
     let mut unknown = pool.unknown(&listed);
     let all = unknown.len() <= MAX_ARRIVALS;
     unknown.truncate(MAX_ARRIVALS);
-    let (arrived, failure) = fetch(node, &unknown, seen_at).await;
+    let (arrived, failure) = fetch(node, &unknown, seen.wall).await;
     let whole = match failure {
         Some(error) if arrived.is_empty() => return Err(error),
         Some(_) => false,
@@ -145,7 +153,7 @@ pub(super) async fn news<T: Transport>(
     };
     // The list belongs to a tip that was there before it and is there after all of it was read.
     let stable = whole && node.best_hash().await.is_ok_and(|after| after == tip);
-    pool.absorb(&arrived, loaded.then_some(&listed));
+    pool.absorb(&arrived, seen.monotonic_ms, loaded.then_some(&listed));
     let snapshot = stable.then(|| MempoolSnapshot {
         tip,
         began_at,
@@ -187,8 +195,9 @@ pub(super) async fn paying<T: Transport>(
     node: &Bitcoind<T>,
     pool: &Pool,
     destinations: &[Destination],
+    now: Now,
 ) -> Result<Vec<TxFacts>, SourceError> {
-    let hits = pool.paying(destinations);
+    let hits = pool.paying(destinations, now);
     let txids: Vec<TxId> = hits.iter().map(|(txid, _)| *txid).collect();
     let (mut found, failure) = fetch(node, &txids, UnixMs(0)).await;
     if let Some(error) = failure {

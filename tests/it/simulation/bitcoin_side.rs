@@ -21,7 +21,7 @@ use confirmd::{
         tree::{Branch, Linked as _},
     },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub struct BitcoinSide {
     chain: Chain,
@@ -32,6 +32,8 @@ pub struct BitcoinSide {
     random: Random,
     truth: Truth,
     sent: BTreeMap<TxId, Tx>,
+    /// What no miner takes.
+    stuck: BTreeSet<TxId>,
     final_depth: u32,
     /// The highest block ever: final ones are counted from here.
     highest: Height,
@@ -58,6 +60,7 @@ impl BitcoinSide {
             random,
             truth: Truth::default(),
             sent: BTreeMap::new(),
+            stuck: BTreeSet::new(),
             final_depth,
             highest: Height(20),
         }
@@ -90,21 +93,12 @@ impl BitcoinSide {
     fn pick_from_mempool(&mut self, share: u64) -> Vec<Tx> {
         let mut picked: Vec<Tx> = Vec::new();
         let all: Vec<Tx> = self.miners.unconfirmed().cloned().collect();
-        for tx in &all {
-            if self.has_parents(tx, &all, &picked) && self.random.chance(share) {
+        for tx in all.iter().filter(|tx| !self.stuck.contains(&tx.txid)) {
+            if has_parents(tx, &all, &picked) && self.random.chance(share) {
                 picked.push(tx.clone());
             }
         }
         picked
-    }
-
-    /// Whether what it spends is in no transaction that waits and is left out.
-    fn has_parents(&self, tx: &Tx, waiting: &[Tx], picked: &[Tx]) -> bool {
-        let makes = |other: &&Tx| tx.inputs.iter().any(|i| *i == other.out_point(i.vout));
-        waiting
-            .iter()
-            .filter(makes)
-            .all(|parent| picked.iter().any(|other| other.txid == parent.txid))
     }
 
     fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
@@ -125,6 +119,15 @@ impl BitcoinSide {
         }
         block
     }
+}
+
+/// Whether what it spends is in no transaction that waits and is left out.
+fn has_parents(tx: &Tx, waiting: &[Tx], picked: &[Tx]) -> bool {
+    let makes = |other: &&Tx| tx.inputs.iter().any(|i| *i == other.out_point(i.vout));
+    waiting
+        .iter()
+        .filter(makes)
+        .all(|parent| picked.iter().any(|other| other.txid == parent.txid))
 }
 
 impl Side for BitcoinSide {
@@ -177,7 +180,7 @@ impl Side for BitcoinSide {
         for _ in 0..grow {
             let (mut picked, mut left) = (Vec::new(), Vec::new());
             for tx in rest.clone() {
-                if self.has_parents(&tx, &rest, &picked) && self.random.chance(share) {
+                if has_parents(&tx, &rest, &picked) && self.random.chance(share) {
                     picked.push(tx);
                 } else {
                     left.push(tx);
@@ -218,7 +221,11 @@ impl Side for BitcoinSide {
         let mut paid: Vec<(Destination, u64)> = (1..how.parts).map(|_| (how.to, part)).collect();
         paid.push((how.to, how.amount - part * (how.parts - 1)));
         paid.push((elsewhere(), 1_000));
-        self.broadcast(&Tx::new(&[coin], &paid), at)
+        let tx = Tx::new(&[coin], &paid);
+        if how.trick == Trick::Stuck {
+            self.stuck.insert(tx.txid);
+        }
+        self.broadcast(&tx, at)
     }
 
     fn meddle(&mut self, last: TxId, how: &Meddling, at: UnixMs) -> Option<TxId> {

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Every step that a payment may take; `""` is before its registration.
-const STEPS: [(&str, &[&str]); 9] = [
+pub const STEPS: [(&str, &[&str]); 9] = [
     ("", &["new"]),
     (
         "new",
@@ -239,7 +239,9 @@ fn table(db: &Connection, sql: &str, id: &str) -> String {
                 rusqlite::types::Value::Integer(at) if name.ends_with("_at") => clock_time(at),
                 rusqlite::types::Value::Integer(n) => n.to_string(),
                 rusqlite::types::Value::Text(text) => text,
-                other => format!("{other:?}"),
+                other @ (rusqlite::types::Value::Real(_) | rusqlite::types::Value::Blob(_)) => {
+                    format!("{other:?}")
+                }
             };
             Some(format!("{name}={shown}"))
         };

@@ -63,7 +63,7 @@ pub enum Deed {
 }
 
 /// Names of what customers do, for the coverage.
-pub const HABITS: [&str; 21] = [
+pub const HABITS: [&str; 25] = [
     "exact",
     "near",
     "short",
@@ -85,6 +85,10 @@ pub const HABITS: [&str; 21] = [
     "commands",
     "wrong_asset",
     "sham",
+    "extended",
+    "cancel_accepted",
+    "stuck",
+    "cancel_paid_late",
 ];
 
 /// An order with its customer's deeds, each at a time after now.
@@ -178,10 +182,6 @@ fn deeds(
 ) -> Vec<(u64, Deed)> {
     let amount = order.amount;
     let pay = |amount: u64| Deed::Pay { amount, parts: 1 };
-    let cancel = || Deed::Ask {
-        kind: "cancel",
-        body: "{}".to_owned(),
-    };
     match habit {
         "exact" | "before" => vec![(soon, pay(amount))],
         "near" => vec![(soon, pay(amount - amount / 100))],
@@ -195,6 +195,37 @@ fn deeds(
             let parts = random.between(2, 5);
             vec![(soon, Deed::Pay { amount, parts })]
         }
+        "wrong_asset" => other_asset(order).map_or_else(Vec::new, |other| {
+            let right = if random.chance(400) {
+                vec![(later, pay(amount))]
+            } else {
+                Vec::new()
+            };
+            std::iter::once((soon, other)).chain(right).collect()
+        }),
+        "sham" => {
+            let trick = Trick::Sham(random.next());
+            vec![(soon, Deed::PayOddly { amount, trick })]
+        }
+        "commands" => commands(order, (now, soon), random),
+        _ => mempool_deeds(order, habit, (now, soon, later), random),
+    }
+}
+
+/// What goes on in the mempool, and what the gateway asks meanwhile.
+fn mempool_deeds(
+    order: &Order,
+    habit: &str,
+    (now, soon, later): (u64, u64, u64),
+    random: &mut Random,
+) -> Vec<(u64, Deed)> {
+    let amount = order.amount;
+    let pay = |amount: u64| Deed::Pay { amount, parts: 1 };
+    let ask = |kind| Deed::Ask {
+        kind,
+        body: String::new(),
+    };
+    match habit {
         "replaced_away" => vec![(soon, pay(amount)), (later, Deed::Replace { amount: None })],
         "replaced_more" => {
             let amount = Some(amount);
@@ -215,10 +246,30 @@ fn deeds(
                 (again, Deed::Meddle(Meddling::Resend)),
             ]
         }
-        "cancel" => vec![(soon, cancel())],
+        "cancel" => vec![(soon, ask("cancel"))],
         "cancel_paid" => {
             let after = soon + random.between(0, 2 * MINUTE);
-            vec![(soon, cancel()), (after, pay(amount))]
+            vec![(soon, ask("cancel")), (after, pay(amount))]
+        }
+        "cancel_paid_late" => vec![(now + MINUTE, ask("cancel")), (later, pay(amount))],
+        "extended" => {
+            let after = now + random.between(5, 40) * MINUTE;
+            let paid = after + random.between(1_000, 30 * MINUTE);
+            vec![(after, ask("extend")), (paid, pay(amount))]
+        }
+        "cancel_accepted" => {
+            let accepted = later + random.between(30, 240) * MINUTE;
+            vec![
+                (now + MINUTE, ask("cancel")),
+                (soon, pay(amount)),
+                (accepted, ask("accept")),
+            ]
+        }
+        "stuck" => {
+            let trick = Trick::Stuck;
+            let dropped = soon + random.between(20, 300) * MINUTE;
+            let drop = Deed::Meddle(Meddling::Drop);
+            vec![(soon, Deed::PayOddly { amount, trick }), (dropped, drop)]
         }
         "chain" => {
             let trick = Trick::FromChange;
@@ -227,19 +278,6 @@ fn deeds(
                 (later, Deed::Replace { amount: None }),
             ]
         }
-        "wrong_asset" => other_asset(order).map_or_else(Vec::new, |other| {
-            let right = if random.chance(400) {
-                vec![(later, pay(amount))]
-            } else {
-                Vec::new()
-            };
-            std::iter::once((soon, other)).chain(right).collect()
-        }),
-        "sham" => {
-            let trick = Trick::Sham(random.next());
-            vec![(soon, Deed::PayOddly { amount, trick })]
-        }
-        "commands" => commands(order, (now, soon), random),
         _ => Vec::new(),
     }
 }
@@ -327,7 +365,7 @@ pub fn row(seq: i64, kind: &str, id: &str, body: String, at: UnixMs) -> Request 
         kind: kind.to_owned(),
         payment_id: id.to_owned(),
         body,
-        actor: Some("gateway".to_owned()),
+        actor: Some(if seq % 5 == 0 { "operator" } else { "gateway" }.to_owned()),
         created_at: at,
     }
 }

@@ -167,7 +167,7 @@ impl EthereumSide {
         match (how.trick, token) {
             (Trick::Sham(n), Some(token)) => sham(n, token, to, amount),
             (Trick::Sham(_), None) => Intent::batch(ROUTER, vec![Frame::call(to, amount)]),
-            (Trick::None | Trick::FromChange, Some(token)) if how.parts > 1 => {
+            (_, Some(token)) if how.parts > 1 => {
                 let part = how.amount / how.parts;
                 let rest = how.amount - part * (how.parts - 1);
                 let parts = (1..how.parts).map(|_| part).chain([rest]);
@@ -179,8 +179,12 @@ impl EthereumSide {
                 });
                 Intent::tokens(ROUTER, moves.collect())
             }
-            (Trick::None | Trick::FromChange, Some(token)) => Intent::token(token, to, amount),
-            (Trick::None | Trick::FromChange, None) => Intent::ether(to, amount).of_kind(kind),
+            (Trick::None | Trick::FromChange | Trick::Stuck, Some(token)) => {
+                Intent::token(token, to, amount)
+            }
+            (Trick::None | Trick::FromChange | Trick::Stuck, None) => {
+                Intent::ether(to, amount).of_kind(kind)
+            }
         }
     }
 
@@ -335,7 +339,9 @@ impl Side for EthereumSide {
         let tx = self.sender.sign(intent);
         let txid = tx.id();
         self.sent.insert(txid, tx.clone());
-        self.waiting.push(tx);
+        if how.trick != Trick::Stuck {
+            self.waiting.push(tx);
+        }
         Some(txid)
     }
 

@@ -236,13 +236,13 @@ impl Settled<'_> {
             let txid = transfer.txid;
             let paying = truth.get(txid).ok_or("an unknown transaction")?;
             let place = truth.place(txid, &self.branch);
-            let may_credit: Vec<&Vec<_>> = match place {
-                Some(mined) => vec![&mined.credits],
-                None => {
+            let may_credit: Vec<&Vec<_>> = place.map_or_else(
+                || {
                     let mined = paying.mined.iter().map(|mined| &mined.credits);
                     std::iter::once(&paying.credits).chain(mined).collect()
-                }
-            };
+                },
+                |mined| vec![&mined.credits],
+            );
             let is_it = |credit: &super::truth::Credit| {
                 credit.to == order.to
                     && credit.position == transfer.position
@@ -327,14 +327,11 @@ impl Settled<'_> {
                 (books.is_final, books.fixed) = (true, Some(state.clone()));
                 books.final_counted = counted_now(transfers);
             }
-            let mut verdict = books.judge();
-            verdict.state = verdict
-                .state
-                .replace("canceled/operator", "canceled/gateway");
-            judged.push(verdict);
+            judged.push(books.judge());
         }
         let found = Verdict {
-            state: shown.state.clone(),
+            // Who cancelled is not on the chain.
+            state: shown.state.replace("canceled/gateway", "canceled/operator"),
             received: shown.received,
             counted: shown.counted,
             surplus: shown.surplus,

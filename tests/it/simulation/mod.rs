@@ -8,6 +8,7 @@
 mod bitcoin_side;
 mod checks;
 mod clock;
+mod coverage;
 mod customers;
 mod ethereum_side;
 mod faults;
@@ -103,25 +104,25 @@ fn many_seeds() {
     });
     let (report, failures) = total.into_inner().unwrap();
     println!("{report:#?}");
-    let simulated = seeds * from_environment("CONFIRMD_HOURS", HOURS) * 3600;
+    let hours = from_environment("CONFIRMD_HOURS", HOURS);
     let took = began.elapsed().as_secs().max(1);
-    println!(
-        "{simulated} s of chain time in {took} s: {} a second",
-        simulated / took
-    );
+    let rate = seeds * hours * 3600 / took;
+    println!("{seeds} seeds of {hours} h in {took} s: {rate} s of chain time a second");
     for story in failures.iter().take(3) {
         println!("{story}");
     }
-    let seeds: Vec<&str> = failures
-        .iter()
-        .filter_map(|story| story.lines().next())
-        .collect();
+    let first_lines = failures.iter().filter_map(|story| story.lines().next());
+    let first_lines: Vec<&str> = first_lines.collect();
     assert!(
         failures.is_empty(),
         "{} seeds fail:\n{}",
         failures.len(),
-        seeds.join("\n")
+        first_lines.join("\n")
     );
+    if seeds >= SEEDS && hours >= HOURS {
+        let missing = coverage::missing(&report.coverage);
+        assert!(missing.is_empty(), "seen too seldom: {missing:?}");
+    }
 }
 
 impl Report {

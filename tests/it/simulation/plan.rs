@@ -85,7 +85,7 @@ impl Plan {
                 [usize::try_from(r.below(3)).unwrap()],
             tolerance_percent: r.between(0, 2),
             sum: r.chance(300),
-            order_every_ms: r.between(4, 20) * MINUTE,
+            order_every_ms: r.between(3, 12) * MINUTE,
             faults: Faults::draw(r),
             latency_ms: [0, 0, 40, 800][usize::try_from(r.below(4)).unwrap()],
         }

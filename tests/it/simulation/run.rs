@@ -254,16 +254,15 @@ impl Simulation {
         loop {
             let next_ms = self.agenda.peek().map_or(u64::MAX, |Reverse((at, ..))| *at);
             let next = self.clock.moment(next_ms.min(end_ms));
-            let input = match &mut self.system {
-                Some(system) => tokio::select! {
+            let input = if let Some(system) = &mut self.system {
+                tokio::select! {
                     biased;
                     () = sleep_until(next) => None,
                     message = system.inputs.recv() => message,
-                },
-                None => {
-                    sleep_until(next).await;
-                    None
                 }
+            } else {
+                sleep_until(next).await;
+                None
             };
             match input {
                 Some(message) => self.give(&message.input).await?,
@@ -322,11 +321,10 @@ impl Simulation {
             let Some(Reverse((at, n, action))) = self.agenda.pop() else {
                 break;
             };
-            match action {
-                Action::Tick | Action::ReadInbox => {
-                    kept.push(Reverse((at + 1_000, n, action)));
-                }
-                other => Box::pin(self.act(other)).await?,
+            if matches!(action, Action::Tick | Action::ReadInbox) {
+                kept.push(Reverse((at + 1_000, n, action)));
+            } else {
+                Box::pin(self.act(action)).await?;
             }
             if self.system.is_none() {
                 break;

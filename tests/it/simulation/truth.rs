@@ -111,10 +111,8 @@ impl Truth {
 
     /// The block on this branch that holds a rival.
     pub fn confirmed_rival(&self, txid: TxId, branch: &Branch) -> Option<Height> {
-        let others = self.rivals(txid).into_iter().filter(|other| *other != txid);
-        others
-            .filter_map(|other| Some(self.place(other, branch)?.block.id.height))
-            .next()
+        let mut others = self.rivals(txid).into_iter().filter(|other| *other != txid);
+        others.find_map(|other| Some(self.place(other, branch)?.block.id.height))
     }
 
     /// When it, or a rival whose time it may inherit, was first there to be seen.

@@ -96,6 +96,8 @@ pub enum Trick {
     None,
     /// From an unconfirmed output.
     FromChange,
+    /// No miner ever takes it.
+    Stuck,
     /// It fails, or moves nothing though it looks as if.
     Sham(u64),
 }

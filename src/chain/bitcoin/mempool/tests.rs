@@ -76,11 +76,18 @@ async fn a_transaction_tells_its_credits_inputs_and_when_it_was_first_seen() {
     assert_eq!(tx.credits[0].destination, address(1));
     let txid = TxId([1; 32]);
     assert_eq!(tx.inputs, [OutPoint { txid, vout: 1 }]);
-    // A later registration hears of the same moment.
-    clock.0.store(9_000, Ordering::SeqCst);
-    source.mempool().await.unwrap();
-    let found = source.unconfirmed(&[address(1)]).await.unwrap();
-    assert_eq!(found[0].first_seen_at, UnixMs(5_000));
+    // A later registration hears of the same moment, also by a wall clock that was set since.
+    for (wall, monotonic, expected) in [
+        (9_000, 4_000, 5_000),
+        (86_410_000, 5_000, 86_405_000),
+        (1_000, 6_000, -5_000),
+    ] {
+        clock.0.store(wall, Ordering::SeqCst);
+        clock.1.store(monotonic, Ordering::SeqCst);
+        source.mempool().await.unwrap();
+        let found = source.unconfirmed(&[address(1)]).await.unwrap();
+        assert_eq!(found[0].first_seen_at, UnixMs(expected));
+    }
 }
 
 #[tokio::test]
@@ -241,7 +248,7 @@ fn comparing_lists_finds_what_is_new_and_what_is_gone() {
     let all = |bytes: &[u8]| bytes.iter().copied().map(id).collect::<Vec<_>>();
     let facts = |txid: TxId| TxFacts {
         txid,
-        first_seen_at: UnixMs(i64::from(txid.0[0])),
+        first_seen_at: UnixMs(0),
         credits: vec![],
         inputs: vec![],
     };
@@ -257,19 +264,26 @@ fn comparing_lists_finds_what_is_new_and_what_is_gone() {
     ] {
         let mut pool = Pool::new();
         let before: Vec<TxFacts> = all(known).into_iter().rev().map(facts).collect();
-        pool.absorb(&before, None);
+        for tx in before {
+            let seen_ms = u64::from(tx.txid.0[0]);
+            pool.absorb(&[tx], seen_ms, None);
+        }
         assert_eq!(*pool.txids, *all(known));
         let listed = all(listed);
         assert_eq!(pool.unknown(&listed), all(new), "{known:?}");
         let arrived: Vec<TxFacts> = all(new).into_iter().map(facts).collect();
-        pool.absorb(&arrived, Some(&listed));
+        for tx in arrived {
+            let seen_ms = u64::from(tx.txid.0[0]);
+            pool.absorb(&[tx], seen_ms, None);
+        }
+        pool.absorb(&[], 0, Some(&listed));
         assert_eq!(*pool.txids, *listed, "{known:?}");
-        let kept: Vec<i64> = pool
+        let kept: Vec<u64> = pool
             .entries
             .iter()
-            .map(|entry| entry.first_seen_at.0)
+            .map(|entry| entry.first_seen_ms)
             .collect();
-        let expected: Vec<i64> = listed.iter().map(|txid| i64::from(txid.0[0])).collect();
+        let expected: Vec<u64> = listed.iter().map(|txid| u64::from(txid.0[0])).collect();
         assert_eq!(kept, expected, "each entry stays with its id");
     }
 }

@@ -94,6 +94,19 @@ async fn another_chain_is_refused_at_first_and_on_every_connection() {
 }
 
 #[tokio::test]
+async fn a_first_block_that_is_not_what_it_claims_is_no_genesis() {
+    let node = FakeNode::new();
+    let mut genesis = node.state().chain[0].block.clone();
+    genesis["hash"] = json!(format!("0x{}", "77".repeat(32)));
+    node.fault("eth_getBlockByNumber [\"0x0\"", genesis);
+    let mut source = source(&node);
+    let error = told(source.connect().await);
+    assert!(error.starts_with("transient"), "{error}");
+    node.heal();
+    source.connect().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_genesis_of_public_chains_and_a_configured_one_are_required() {
     let node = FakeNode::new();
     node.state().chain_id = 1;

@@ -1,0 +1,86 @@
+//! What an ordinary run must have seen often enough to mean something: every step of the table,
+//! every reason, flag and fault.
+
+use super::{checks::STEPS, customers::HABITS};
+use std::collections::BTreeMap;
+
+/// How often at least.
+const TIMES: u64 = 20;
+
+const REASONS: [&str; 21] = [
+    "new/",
+    "new/dropped",
+    "new/reorged",
+    "pending/",
+    "confirming/",
+    "paid/exact",
+    "paid/within_tolerance",
+    "paid/overpaid",
+    "paid/operator",
+    "invalid/underpaid",
+    "invalid/split",
+    "invalid/wrong_asset",
+    "invalid/late",
+    "invalid/after_cancel",
+    "invalid/double_spent",
+    "invalid/confirm_timeout",
+    "invalid/reorged",
+    "expired/deadline",
+    "canceled/gateway",
+    "canceled/operator",
+    "refunded/gateway",
+];
+
+const FLAGS: [&str; 10] = [
+    "overpaid",
+    "underpaid",
+    "late",
+    "duplicate",
+    "split",
+    "wrong_asset",
+    "reorged",
+    "replaced",
+    "reversed",
+    "manual",
+];
+
+const FAULTS: [&str; 14] = [
+    "reorg",
+    "deep_reorg",
+    "rollback",
+    "outage",
+    "slow",
+    "noise",
+    "lag",
+    "crash",
+    "crash_in_commit",
+    "eviction",
+    "mempool_loss",
+    "clock_jump",
+    "full_disk",
+    "token_fee",
+];
+
+/// What was seen too seldom, with how often it was.
+pub fn missing(seen: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
+    let edges = STEPS.iter().flat_map(|(from, to)| {
+        let edge = move |to: &&str| format!("edge {from} -> {to}");
+        to.iter().map(edge)
+    });
+    let named = |kind: &str, names: &[&str]| -> Vec<String> {
+        names.iter().map(|name| format!("{kind} {name}")).collect()
+    };
+    let wanted = edges
+        .chain(named("reason", &REASONS))
+        .chain(named("flag", &FLAGS))
+        .chain(named("fault", &FAULTS))
+        .chain(named("habit", &HABITS));
+    let times = |what: String| {
+        let times = seen.get(&what).copied().unwrap_or(0);
+        (what, times)
+    };
+    wanted
+        .map(times)
+        .filter(|(_, times)| *times < TIMES)
+        .collect()
+}
