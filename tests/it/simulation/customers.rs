@@ -63,7 +63,7 @@ pub enum Deed {
 }
 
 /// Names of what customers do, for the coverage.
-pub const HABITS: [&str; 25] = [
+pub const HABITS: [&str; 26] = [
     "exact",
     "near",
     "short",
@@ -89,6 +89,7 @@ pub const HABITS: [&str; 25] = [
     "cancel_accepted",
     "stuck",
     "cancel_paid_late",
+    "cancel_wrong_accepted",
 ];
 
 /// An order with its customer's deeds, each at a time after now.
@@ -256,6 +257,15 @@ fn mempool_deeds(
             let after = now + random.between(5, 40) * MINUTE;
             let paid = after + random.between(1_000, 30 * MINUTE);
             vec![(after, ask("extend")), (paid, pay(amount))]
+        }
+        "cancel_wrong_accepted" => {
+            let accepted = later + random.between(30, 240) * MINUTE;
+            let other = other_asset(order).unwrap_or_else(|| pay(amount));
+            vec![
+                (now + MINUTE, ask("cancel")),
+                (soon, other),
+                (accepted, ask("accept")),
+            ]
         }
         "cancel_accepted" => {
             let accepted = later + random.between(30, 240) * MINUTE;

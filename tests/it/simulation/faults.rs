@@ -136,7 +136,9 @@ impl Simulation {
             crash::unwind_at(self.random.pick(&POINTS).unwrap());
         }
         if self.happens(faults.clock_jump, "clock_jump") {
-            let by = i64::try_from(self.random.between(61_000, 24 * 60 * MINUTE)).unwrap();
+            // Bitcoin's block times say nothing of less than two hours.
+            let by = self.random.between(3 * 60 * MINUTE, 24 * 60 * MINUTE);
+            let by = i64::try_from(by).unwrap();
             let by = if self.random.chance(500) { by } else { -by };
             self.clock.skew(by);
             self.heals_within(60 * MINUTE, Action::ClockRight);

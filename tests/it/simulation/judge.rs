@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A watch window ends with a poll after its time, and money may take that long to be seen.
 const WATCH_SLACK_MS: i64 = 2 * 3_600_000;
+/// Block times are whole seconds, rounded down.
+const BLOCK_TIME_MS: i64 = 1_000;
 /// What lies this long before a registration need not be looked for: the slack of the block times
 /// of each chain.
 const PAST_MS: [(Which, i64); 2] = [(Which::Bitcoin, 2 * 3_600_000), (Which::Ethereum, 120_000)];
@@ -269,7 +271,7 @@ impl Settled<'_> {
             if !state_holds {
                 return Err(format!("{txid} is {}, wrongly", transfer.state));
             }
-            if transfer.first_seen_at < truth.first_visible(txid).0 - 1 {
+            if transfer.first_seen_at < truth.first_visible(txid).0 - BLOCK_TIME_MS {
                 return Err(format!("{txid} was seen before it existed"));
             }
         }
@@ -407,7 +409,14 @@ impl Settled<'_> {
             place.map(|mined| mined.block.time.0)
         };
         let right_asset = first.asset == order.asset;
-        let amount = of_tx.clone().map(|transfer| transfer.amount).sum();
+        // A contract may pay at other positions in another block: the old ones stand nowhere.
+        let amount = place.filter(|mined| pays(mined)).map_or_else(
+            || of_tx.clone().map(|transfer| transfer.amount).sum(),
+            |mined| {
+                let ours = mined.credits.iter().filter(|credit| credit.to == order.to);
+                ours.map(|credit| credit.amount).sum::<u64>()
+            },
+        );
         let is_wrong_dust = amount < 10_u64.pow(decimals(&first.asset) / 2);
         Some(Tx {
             // Only whether there is some of a wrong asset matters, not how much.
