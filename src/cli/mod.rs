@@ -14,6 +14,7 @@ mod open;
 mod payment;
 mod rows;
 mod run;
+mod sandbox;
 mod screen;
 mod status;
 mod time;
@@ -65,6 +66,8 @@ enum Command {
     Chain(chain::Command),
     /// Show the journal.
     Events(events::Arguments),
+    /// Watch the real daemon work on simulated chains: no node, no configuration, no money.
+    Sandbox(sandbox::Arguments),
 }
 
 /// What every command gets.
@@ -106,6 +109,7 @@ fn carry_out(command: &Command, context: &mut Context) -> Result<(), Failure> {
         Command::Payment(command) => payment::run(command, context),
         Command::Chain(command) => chain::run(command, context),
         Command::Events(arguments) => events::run(arguments, context),
+        Command::Sandbox(arguments) => sandbox::run(arguments, context),
     }
 }
 

@@ -1,0 +1,3 @@
+//! What the world does by itself and when told.
+
+use super::*;
