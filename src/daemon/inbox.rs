@@ -106,7 +106,7 @@ pub(super) fn spawn(
         inputs: inputs.downgrade(),
         runtime: runtime.handle().clone(),
         clock: Arc::clone(clock),
-        look_every: pace.of(LOOK_EVERY),
+        pause: pace.of(LOOK_EVERY),
         stopping,
     };
     InboxThread::start(move || look.run())
@@ -121,7 +121,7 @@ struct Look {
     inputs: mpsc::WeakSender<Message>,
     runtime: Handle,
     clock: Arc<dyn Clock>,
-    look_every: Duration,
+    pause: Duration,
     stopping: watch::Receiver<bool>,
 }
 
@@ -207,7 +207,7 @@ impl Look {
     fn rest(&mut self) {
         let stopped = async {
             let wait = self.stopping.wait_for(|stopping| *stopping);
-            drop(tokio::time::timeout(self.look_every, wait).await);
+            drop(tokio::time::timeout(self.pause, wait).await);
         };
         self.runtime.block_on(stopped);
     }
@@ -252,7 +252,7 @@ mod tests {
             inputs: inputs.downgrade(),
             runtime: runtime.handle().clone(),
             clock: Arc::<HandClock>::clone(clock),
-            look_every: LOOK_EVERY,
+            pause: LOOK_EVERY,
             stopping: watch::channel(false).1,
         }
     }

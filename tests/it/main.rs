@@ -22,4 +22,5 @@ mod nodes;
 mod nodes_work;
 mod operators;
 mod revision;
+mod sandbox;
 mod storage;

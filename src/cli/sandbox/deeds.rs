@@ -92,11 +92,11 @@ pub(super) struct Blocks {
 pub(super) struct Replace {
     /// The payment.
     #[arg(value_name = "ID")]
-    payment_id: String,
+    pub(super) payment_id: String,
     /// Pay the payment this much after all, in whole units.
     #[arg(long)]
     #[serde(default)]
-    amount: Option<String>,
+    pub(super) amount: Option<String>,
 }
 
 /// A chain stands still.

@@ -82,10 +82,6 @@ impl House {
         })
     }
 
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// The configuration that every other command may be given.
     pub(super) fn config(&self) -> PathBuf {
         self.dir.join("config.toml")
@@ -119,7 +115,7 @@ impl House {
         let (database, inbox) = (quoted(self.database()), quoted(self.inbox()));
         let poll_ms = speed.saturating_mul(POLL_MS).max(USUAL_POLL_MS);
         let contracts = tokens().map(|token| alloy_primitives::Address::from(token.contract));
-        let [usdt, usdc] = contracts;
+        let [tether, circle] = contracts;
         let Addresses {
             bitcoin,
             ethereum,
@@ -159,13 +155,13 @@ confirmations = 12
 
 [assets.USDT]
 chain = "ethereum"
-contract = "{usdt}"
+contract = "{tether}"
 decimals = 6
 confirmations = 6
 
 [assets.USDC]
 chain = "ethereum"
-contract = "{usdc}"
+contract = "{circle}"
 decimals = 6
 confirmations = 6
 "#

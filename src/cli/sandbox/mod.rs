@@ -40,8 +40,8 @@ pub(super) struct Arguments {
     /// Where the sandbox keeps its files; a new or empty directory, else a temporary one.
     ///
     /// Other commands find a sandbox with --stay by the file sandbox.json in this directory, or,
-    /// without --dir, by confirmd-sandbox-UID.json in $XDG_RUNTIME_DIR, else in the directory for
-    /// temporary files.
+    /// without --dir, by confirmd-sandbox-UID.json in the user's runtime directory
+    /// (`$XDG_RUNTIME_DIR`), else in the one for temporary files.
     #[arg(long, value_name = "DIR", global = true)]
     dir: Option<PathBuf>,
     #[command(subcommand)]

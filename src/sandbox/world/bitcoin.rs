@@ -9,7 +9,7 @@ use crate::{
         time::{SpanMs, UnixMs},
     },
     sandbox::{
-        bitcoin::{Chain, Coins, Node, Tx, View},
+        bitcoin::{Block, Chain, Coins, Node, Tx, View},
         tree::Linked as _,
     },
 };
@@ -60,7 +60,7 @@ impl BitcoinSide {
 
     pub(super) fn tip(&self) -> BlockRef {
         let tip = self.chain.tree().get(self.view.head(&self.chain));
-        tip.map_or_else(|| self.chain.genesis(), |block| block.reference())
+        tip.map_or_else(|| self.chain.genesis(), Block::reference)
     }
 
     pub(super) fn advance(&mut self, now: UnixMs) {
@@ -87,9 +87,8 @@ impl BitcoinSide {
         Some(block)
     }
 
-    pub(super) fn mine(&mut self, blocks: u32, now: UnixMs) -> Result<(), Refused> {
+    pub(super) fn mine(&mut self, blocks: u32, now: UnixMs) {
         (0..blocks).for_each(|_| self.block(now));
-        Ok(())
     }
 
     pub(super) fn loose_blocks(&self) -> u32 {

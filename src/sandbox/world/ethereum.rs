@@ -9,7 +9,7 @@ use crate::{
         time::{SpanMs, UnixMs},
     },
     sandbox::{
-        ethereum::{Chain, Intent, Sender, SimulatedNode, Token, TokenKind, Tx, View},
+        ethereum::{Block, Chain, Intent, Sender, SimulatedNode, Token, TokenKind, Tx, View},
         tree::Linked as _,
     },
 };
@@ -88,7 +88,7 @@ impl EthereumSide {
 
     pub(super) fn tip(&self) -> BlockRef {
         let head = self.view.head(&self.chain);
-        head.map_or_else(|| self.chain.genesis(), |block| block.reference())
+        head.map_or_else(|| self.chain.genesis(), Block::reference)
     }
 
     pub(super) fn advance(&mut self, now: UnixMs) {
@@ -124,9 +124,8 @@ impl EthereumSide {
         self.view.finalized().unwrap_or(Height(0))
     }
 
-    pub(super) fn mine(&mut self, blocks: u32, now: UnixMs) -> Result<(), Refused> {
+    pub(super) fn mine(&mut self, blocks: u32, now: UnixMs) {
         (0..blocks).for_each(|_| self.block(now));
-        Ok(())
     }
 
     pub(super) fn loose_blocks(&self) -> u32 {

@@ -177,6 +177,7 @@ impl World {
             ChainKind::Bitcoin => self.bitcoin.mine(blocks, self.now),
             ChainKind::Ethereum => self.ethereum.mine(blocks, self.now),
         }
+        Ok(())
     }
 
     /// Replaces the last blocks by one more, all of them empty; what was in them is mined again
