@@ -1,7 +1,7 @@
 //! The command line: arguments, and one file a command.
 //!
-//! Commands read the public views and write the inbox like any gateway; only `run`, `init` and
-//! `chain release` touch the database itself. Must not judge payments.
+//! Commands read the public views and write the inbox like any gateway; only `run`, `sandbox`,
+//! `init` and `chain release` touch the database itself. Must not judge payments.
 
 mod chain;
 mod check;

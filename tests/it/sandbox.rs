@@ -229,7 +229,7 @@ fn the_tour_ends_by_itself_with_every_payment_as_it_says() {
     let outcome = |id: &str| {
         let line = said.lines().rev().find(|line| line.starts_with(id));
         let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
-        words.get(4..6).map(|words| words.join(" "))
+        words.get(3..5).map(|words| words.join(" "))
     };
     assert_eq!(outcome("order-btc "), Some("paid exact".to_owned()));
     assert_eq!(outcome("late "), Some("invalid late".to_owned()));

@@ -5,6 +5,7 @@
 use crate::{
     chain::{bitcoin, ethereum},
     cli::rows::{Row, only},
+    clock::{Clock, SystemClock},
     config::{self, Config},
     domain::{
         amount::Amount,
@@ -14,16 +15,19 @@ use crate::{
     },
     sandbox::{
         live::Live,
-        world::{self, Refused, World},
+        world::{self, Refused},
     },
     store::reader::Reader,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// How far behind its last moment a late transfer is sent.
 const LATE_BY: SpanMs = SpanMs::from_secs(60);
+/// How long a registration may take that was written a moment ago, and how often it is looked for.
+const REGISTERED_WITHIN_MS: u64 = 2_000;
+const LOOK: Duration = Duration::from_millis(20);
 /// The longest outage: the simulated nodes keep no more of the past.
 const LONGEST_OUTAGE: SpanMs = SpanMs::from_secs(12 * 3600);
 
@@ -227,26 +231,19 @@ impl Doer {
         match deed {
             Deed::Pay(pay) => self.pay(pay),
             Deed::Mine(Blocks { blocks, chain }) => {
-                self.each(*chain, |world, kind| world.mine(kind, *blocks))
+                let chains = Chain::kinds(*chain);
+                self.live.with(|world| world.mine(&chains, *blocks))?;
+                Ok(self.state())
             }
             Deed::Reorg(Blocks { blocks, chain }) => {
-                self.each(*chain, |world, kind| world.reorg(kind, *blocks))
+                let chains = Chain::kinds(*chain);
+                self.live.with(|world| world.reorg(&chains, *blocks))?;
+                Ok(self.state())
             }
             Deed::Replace(replace) => self.replace(replace),
             Deed::Stall(Stall { chain }) => Ok(self.stall(*chain)),
             Deed::Outage(Outage { duration }) => self.outage(duration),
         }
-    }
-
-    fn each(
-        &self,
-        chain: Option<Chain>,
-        act: impl Fn(&mut World, ChainKind) -> Result<(), Refused>,
-    ) -> Result<Value, Undone> {
-        let kinds = Chain::kinds(chain);
-        self.live
-            .with(|world| kinds.iter().try_for_each(|kind| act(world, *kind)))?;
-        Ok(self.state())
     }
 
     fn stall(&self, chain: Option<Chain>) -> Value {
@@ -299,7 +296,7 @@ impl Doer {
         if pay.late {
             let at = bill.last_moment.plus(LATE_BY);
             self.live.with(|world| world.pay_at(at, transfer))?;
-            return Ok(json!({ "paid_at": at.0 }));
+            return Ok(json!({ "sent_at": at.0 }));
         }
         let txid = self.live.with(|world| world.pay(&transfer))?;
         Ok(json!({ "txid": shown(bill.chain, &txid.to_string()) }))
@@ -335,9 +332,17 @@ impl Doer {
             Undone::Impossible(format!("the database cannot be read: {error}"))
         };
         let reader = Reader::open(&self.database).map_err(|error| unreadable(&error))?;
-        let found = reader.payment(id).map_err(|error| unreadable(&error))?;
-        let row = only(&found);
-        let row = row.ok_or_else(|| Undone::Missing(format!("there is no payment {id:?}")))?;
+        let clock = SystemClock::new();
+        let row = loop {
+            let found = reader.payment(id).map_err(|error| unreadable(&error))?;
+            match only(&found) {
+                Some(row) => break row,
+                None if clock.now().monotonic_ms < REGISTERED_WITHIN_MS => {
+                    std::thread::sleep(LOOK);
+                }
+                None => return Err(Undone::Missing(format!("there is no payment {id:?}"))),
+            }
+        };
         self.bill_of(&row)
             .ok_or_else(|| Undone::Impossible(format!("the payment {id:?} cannot be read")))
     }

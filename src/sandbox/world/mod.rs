@@ -167,30 +167,34 @@ impl World {
         self.bitcoin.replace(to, amount)
     }
 
-    /// Makes blocks at once.
+    /// Makes blocks on these chains at once.
     ///
     /// # Errors
-    /// When it is none, or too many.
-    pub fn mine(&mut self, chain: ChainKind, blocks: u32) -> Result<(), Refused> {
+    /// When it is none, or too many; then nothing was done.
+    pub fn mine(&mut self, chains: &[ChainKind], blocks: u32) -> Result<(), Refused> {
         within(blocks, MAX_BLOCKS)?;
-        match chain {
-            ChainKind::Bitcoin => self.bitcoin.mine(blocks, self.now),
-            ChainKind::Ethereum => self.ethereum.mine(blocks, self.now),
+        for chain in chains {
+            match chain {
+                ChainKind::Bitcoin => self.bitcoin.mine(blocks, self.now),
+                ChainKind::Ethereum => self.ethereum.mine(blocks, self.now),
+            }
         }
         Ok(())
     }
 
-    /// Replaces the last blocks by one more, all of them empty; what was in them is mined again
-    /// later. Final blocks stay.
+    /// Replaces the last blocks of these chains by one more, all of them empty; what was in them
+    /// is mined again later. Final blocks stay.
     ///
     /// # Errors
-    /// When it is none, or too many.
-    pub fn reorg(&mut self, chain: ChainKind, blocks: u32) -> Result<(), Refused> {
-        within(blocks, self.loose_blocks(chain))?;
-        match chain {
+    /// When it is none, or too many; then nothing was done.
+    pub fn reorg(&mut self, chains: &[ChainKind], blocks: u32) -> Result<(), Refused> {
+        for chain in chains {
+            within(blocks, self.loose_blocks(*chain))?;
+        }
+        chains.iter().try_for_each(|chain| match chain {
             ChainKind::Bitcoin => self.bitcoin.reorg(blocks, self.now),
             ChainKind::Ethereum => self.ethereum.reorg(blocks, self.now),
-        }
+        })
     }
 
     fn loose_blocks(&self, chain: ChainKind) -> u32 {

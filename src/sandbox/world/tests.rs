@@ -103,18 +103,18 @@ fn what_is_paid_is_in_the_next_block_and_back_after_a_reorganisation() {
     assert_eq!(mempool(&world), json!([bitcoin.to_string()]));
     assert_eq!(mined_in(&world, ethereum), Value::Null);
     for chain in [ChainKind::Bitcoin, ChainKind::Ethereum] {
-        world.mine(chain, 2).unwrap();
+        world.mine(&[chain], 2).unwrap();
     }
     assert_eq!(mempool(&world), json!([]));
     assert_eq!(mined_in(&world, ethereum), json!("0x65"));
     let before = heights(&world);
     for chain in [ChainKind::Bitcoin, ChainKind::Ethereum] {
-        world.reorg(chain, 2).unwrap();
+        world.reorg(&[chain], 2).unwrap();
     }
     assert_eq!(heights(&world), before.map(|height| height + 1));
     assert_eq!(mempool(&world), json!([bitcoin.to_string()]));
     assert_eq!(mined_in(&world, ethereum), Value::Null);
-    world.mine(ChainKind::Ethereum, 1).unwrap();
+    world.mine(&[ChainKind::Ethereum], 1).unwrap();
     assert_eq!(mined_in(&world, ethereum), json!("0x68"));
 }
 
@@ -122,8 +122,8 @@ fn what_is_paid_is_in_the_next_block_and_back_after_a_reorganisation() {
 fn a_reorganisation_of_younger_blocks_leaves_what_is_below() {
     let mut world = World::new(BEGIN);
     let ethereum = world.pay(&pay(ChainKind::Ethereum)).unwrap();
-    world.mine(ChainKind::Ethereum, 3).unwrap();
-    world.reorg(ChainKind::Ethereum, 2).unwrap();
+    world.mine(&[ChainKind::Ethereum], 3).unwrap();
+    world.reorg(&[ChainKind::Ethereum], 2).unwrap();
     assert_eq!(mined_in(&world, ethereum), json!("0x65"));
 }
 
@@ -145,15 +145,19 @@ fn an_unconfirmed_transaction_is_replaced_by_another_of_the_same_coin() {
 #[test]
 fn final_blocks_and_numbers_out_of_range_are_refused() {
     let mut world = World::new(BEGIN);
-    world.mine(ChainKind::Bitcoin, 200).unwrap();
+    world.mine(&[ChainKind::Bitcoin], 200).unwrap();
     for (chain, most) in [(ChainKind::Bitcoin, 99), (ChainKind::Ethereum, 64)] {
         for blocks in [0, most + 1] {
-            assert_eq!(world.reorg(chain, blocks), Err(Refused::Blocks { most }));
+            assert_eq!(world.reorg(&[chain], blocks), Err(Refused::Blocks { most }));
         }
-        world.reorg(chain, most).unwrap();
+        world.reorg(&[chain], most).unwrap();
         let refused = Err(Refused::Blocks { most: MAX_BLOCKS });
-        assert_eq!(world.mine(chain, MAX_BLOCKS + 1), refused);
+        assert_eq!(world.mine(&[chain], MAX_BLOCKS + 1), refused);
     }
+    let before = heights(&world);
+    let both = [ChainKind::Bitcoin, ChainKind::Ethereum];
+    assert_eq!(world.reorg(&both, 99), Err(Refused::Blocks { most: 65 }));
+    assert_eq!(heights(&world), before, "a refusal does nothing");
     let token = Pay {
         asset: CreditAsset::Token([1; 20]),
         ..pay(ChainKind::Bitcoin)

@@ -173,7 +173,7 @@ fn reorganised(stage: &mut Stage<'_>) -> Result<(), Ending> {
 fn reorganise(stage: &mut Stage<'_>) -> Result<(), Ending> {
     let depth = stage.depth("reorged")?;
     stage
-        .world(|world| world.reorg(ChainKind::Bitcoin, depth))
+        .world(|world| world.reorg(&[ChainKind::Bitcoin], depth))
         .map_err(|refused| Ending::Wrong(refused.to_string()))?;
     stage.hears("reorged", "reversed")
 }

@@ -52,8 +52,10 @@ impl Table {
 impl<'a> Board<'a> {
     pub(super) fn new(screen: &'a mut Screen) -> Self {
         let live = screen.is_terminal.then(|| Table::new(screen.is_coloured));
+        // A terminal that cannot move its cursor gets lines alone.
+        let live = live.flatten().filter(|table| !table.all.is_hidden());
         Self {
-            live: live.flatten(),
+            live,
             screen,
             followed: Vec::new(),
         }

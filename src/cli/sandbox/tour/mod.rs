@@ -21,7 +21,6 @@ use stage::{Ending, Stage};
 const OUTCOMES: &[Column] = &[
     Column("payment", "payment_id", Show::Text),
     Column("asset", "asset", Show::Text),
-    Column("expected", "amount_expected", Show::Number),
     Column("received", "amount_received", Show::Number),
     Column("status", "status", Show::Status),
     Column("reason", "reason", Show::Text),
