@@ -156,7 +156,7 @@ fn final_blocks_and_numbers_out_of_range_are_refused() {
     }
     let before = heights(&world);
     let both = [ChainKind::Bitcoin, ChainKind::Ethereum];
-    assert_eq!(world.reorg(&both, 99), Err(Refused::Blocks { most: 65 }));
+    assert_eq!(world.reorg(&both, 99), Err(Refused::Blocks { most: 64 }));
     assert_eq!(heights(&world), before, "a refusal does nothing");
     let token = Pay {
         asset: CreditAsset::Token([1; 20]),
