@@ -16,6 +16,11 @@ pub struct Now {
 pub trait Clock: std::fmt::Debug + Send + Sync {
     /// The present moment.
     fn now(&self) -> Now;
+
+    /// What this clock showed when the machine's wall clock showed `wall`.
+    fn at(&self, wall: UnixMs) -> UnixMs {
+        wall
+    }
 }
 
 /// The operating system's clocks.
@@ -51,5 +56,81 @@ impl Clock for SystemClock {
             wall: UnixMs(wall),
             monotonic_ms,
         }
+    }
+}
+
+/// Clocks that run several times as fast as the operating system's, for a sandbox: both agree with
+/// them at the start and go on from there.
+#[derive(Debug, Clone)]
+pub struct ScaledClock {
+    started: Instant,
+    began: UnixMs,
+    speed: u32,
+}
+
+impl ScaledClock {
+    /// Starts now; a speed of 1 is real time.
+    #[must_use]
+    pub fn new(speed: u32) -> Self {
+        let system = SystemClock::new();
+        Self {
+            began: system.now().wall,
+            started: system.started,
+            speed,
+        }
+    }
+
+    /// How much of its time passed since the start.
+    fn passed_ms(&self) -> u64 {
+        let real_us = self.started.elapsed().as_micros();
+        let scaled = real_us.saturating_mul(self.speed.into()) / 1000;
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    }
+}
+
+impl Clock for ScaledClock {
+    fn now(&self) -> Now {
+        let monotonic_ms = self.passed_ms();
+        let passed = i64::try_from(monotonic_ms).unwrap_or(i64::MAX);
+        Now {
+            wall: UnixMs(self.began.0.saturating_add(passed)),
+            monotonic_ms,
+        }
+    }
+
+    /// Times before the start are as they are.
+    fn at(&self, wall: UnixMs) -> UnixMs {
+        let real = wall.0.saturating_sub(self.began.0).max(0);
+        let further = real.saturating_mul(i64::from(self.speed).saturating_sub(1));
+        UnixMs(wall.0.saturating_add(further))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scaled_clock_runs_both_its_clocks_at_its_speed_from_the_present() {
+        let (clock, system) = (ScaledClock::new(600_000), SystemClock::new());
+        let real = || u64::try_from(system.started.elapsed().as_millis()).unwrap();
+        let before = system.now().wall;
+        while real() < 5 {
+            std::hint::spin_loop();
+        }
+        let now = clock.now();
+        let wall_ms = now.wall.0 - clock.began.0;
+        assert_eq!(u64::try_from(wall_ms).unwrap(), now.monotonic_ms);
+        assert!(now.monotonic_ms >= 5 * 600_000, "{now:?}");
+        assert!(clock.began <= before);
+        assert!(ScaledClock::new(1).now().monotonic_ms < 60_000);
+    }
+
+    #[test]
+    fn a_scaled_clock_knows_what_it_showed_at_a_real_time() {
+        let clock = ScaledClock::new(300);
+        let at = |ms| clock.at(UnixMs(clock.began.0 + ms)).0 - clock.began.0;
+        assert_eq!([at(-5), at(0), at(1), at(1000)], [-5, 0, 300, 300_000]);
+        assert_eq!(SystemClock::new().at(UnixMs(7)), UnixMs(7));
     }
 }

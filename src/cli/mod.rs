@@ -1,7 +1,7 @@
 //! The command line: arguments, and one file a command.
 //!
-//! Commands read the public views and write the inbox like any gateway; only `run`, `init` and
-//! `chain release` touch the database itself. Must not judge payments.
+//! Commands read the public views and write the inbox like any gateway; only `run`, `sandbox`,
+//! `init` and `chain release` touch the database itself. Must not judge payments.
 
 mod chain;
 mod check;
@@ -14,6 +14,7 @@ mod open;
 mod payment;
 mod rows;
 mod run;
+mod sandbox;
 mod screen;
 mod status;
 mod time;
@@ -65,6 +66,8 @@ enum Command {
     Chain(chain::Command),
     /// Show the journal.
     Events(events::Arguments),
+    /// Watch the real daemon work on simulated chains: no node, no configuration, no money.
+    Sandbox(sandbox::Arguments),
 }
 
 /// What every command gets.
@@ -106,6 +109,7 @@ fn carry_out(command: &Command, context: &mut Context) -> Result<(), Failure> {
         Command::Payment(command) => payment::run(command, context),
         Command::Chain(command) => chain::run(command, context),
         Command::Events(arguments) => events::run(arguments, context),
+        Command::Sandbox(arguments) => sandbox::run(arguments, context),
     }
 }
 

@@ -37,7 +37,31 @@ pub(super) struct Screen {
     out: Box<dyn Write>,
     /// Whether a person looks at it.
     pub(super) is_terminal: bool,
-    is_coloured: bool,
+    /// Whether colours are wanted.
+    pub(super) is_coloured: bool,
+}
+
+/// How a line stands out where colours are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Paint {
+    Plain,
+    Bold,
+    Dim,
+    Good,
+    Bad,
+}
+
+impl Paint {
+    /// Select Graphic Rendition (ECMA-48, 8.3.117).
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "0",
+            Self::Bold => "1",
+            Self::Dim => "2",
+            Self::Good => "32",
+            Self::Bad => "31",
+        }
+    }
 }
 
 impl Screen {
@@ -72,6 +96,15 @@ impl Screen {
                 Err(Failure::new(super::Exit::Ok, ""))
             }
             written => Ok(written?),
+        }
+    }
+
+    /// The text in a colour, where colours are wanted.
+    pub(super) fn painted(&self, text: &str, paint: Paint) -> String {
+        if self.is_coloured && paint != Paint::Plain {
+            format!("\u{1b}[{}m{text}\u{1b}[0m", paint.code())
+        } else {
+            text.to_owned()
         }
     }
 

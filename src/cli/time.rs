@@ -3,10 +3,6 @@
 use crate::domain::{block::Height, payment::ScanFrom, time::UnixMs};
 use jiff::Timestamp;
 
-/// From this number on, an integer is a time and no height: the year 1970 in milliseconds has
-/// more digits only until April.
-const FIRST_TIME: i64 = 10_000_000_000;
-
 /// A time in UTC to the second: `2026-11-21 23:52:48Z`.
 pub(super) fn readable(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(
@@ -18,7 +14,7 @@ pub(super) fn readable(ms: i64) -> String {
 /// Reads milliseconds since 1970, or a time with its zone: `2026-11-21T23:52:48Z`.
 pub(super) fn parse_time(text: &str) -> Result<UnixMs, String> {
     if let Ok(ms) = text.parse::<i64>() {
-        return if ms >= FIRST_TIME {
+        return if ms >= ScanFrom::FIRST_TIME {
             Ok(UnixMs(ms))
         } else {
             Err("is no time in milliseconds since 1970".to_owned())
@@ -35,7 +31,7 @@ pub(super) fn parse_time(text: &str) -> Result<UnixMs, String> {
 /// Reads a height, or a time as [`parse_time`] does.
 pub(super) fn parse_scan_from(text: &str) -> Result<ScanFrom, String> {
     match text.parse::<i64>() {
-        Ok(number) if number < FIRST_TIME => u32::try_from(number)
+        Ok(number) if number < ScanFrom::FIRST_TIME => u32::try_from(number)
             .map(|height| ScanFrom::Height(Height(height)))
             .map_err(|_| "is no height".to_owned()),
         Ok(_) | Err(_) => parse_time(text).map(ScanFrom::Time),

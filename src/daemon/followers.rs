@@ -1,5 +1,6 @@
 //! One follower a chain: its source, where it resumes, how it reaches the watcher.
 
+use super::running::Pace;
 use crate::{
     chain::{
         Ask, ChainInput, ChainSource,
@@ -52,15 +53,28 @@ pub fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
     })
 }
 
+/// What followers are connected with.
+pub(super) struct Wiring<'a> {
+    pub(super) inputs: &'a mpsc::Sender<Message>,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) metrics: &'a Metrics,
+    pub(super) pace: Pace,
+    pub(super) stopping: &'a watch::Receiver<bool>,
+}
+
 /// Starts a follower for each chain and returns how to ask it. Must run inside the runtime.
 pub(super) fn spawn(
     config: &Config,
     starts: Vec<Start>,
-    inputs: &mpsc::Sender<Message>,
-    clock: &Arc<dyn Clock>,
-    metrics: &Metrics,
-    stopping: &watch::Receiver<bool>,
+    wiring: &Wiring<'_>,
 ) -> anyhow::Result<Vec<(ChainName, mpsc::Sender<Ask>)>> {
+    let &Wiring {
+        inputs,
+        clock,
+        metrics,
+        pace,
+        stopping,
+    } = wiring;
     let mut queues = Vec::new();
     for (chain, start) in config.chains.iter().zip(starts) {
         let (asks, received) = mpsc::channel(super::ASKS_MAX);
@@ -74,16 +88,18 @@ pub(super) fn spawn(
             chain: chain.name.clone(),
             inputs: inputs.clone(),
         };
+        let mut options = options(chain);
+        options.poll_interval = pace.of(options.poll_interval);
         match &chain.node {
             Node::Bitcoin(node) => {
                 let observer = metrics.rpc_observer(&chain.name, BITCOIND);
                 let name = chain.name.as_str();
                 let source = BitcoinSource::new(name, node, Arc::clone(clock), observer)?;
-                follow(source, sink, clock, options(chain), start, signals);
+                follow(source, sink, clock, options, start, signals);
             }
             Node::Ethereum(node) => {
                 let source = ethereum(config, chain, node, clock, metrics)?;
-                follow(source, sink, clock, options(chain), start, signals);
+                follow(source, sink, clock, options, start, signals);
             }
         }
     }

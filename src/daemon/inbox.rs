@@ -1,6 +1,10 @@
 //! The inbox thread: reads requests and hands them over, one portion at a time. A gateway that
 //! holds the file stops only this thread.
 
+use super::{
+    running::{Pace, join},
+    times,
+};
 use crate::{
     clock::Clock,
     config::Config,
@@ -67,19 +71,32 @@ impl InboxThread {
             tracing::warn!("the inbox's thread hangs; stopping without it");
             return Ok(false);
         }
-        super::join(self.thread, "inbox").map(|()| true)
+        join(self.thread, "inbox").map(|()| true)
     }
+}
+
+/// What the thread is connected with.
+pub(super) struct Wiring<'a> {
+    pub(super) inputs: &'a mpsc::Sender<Message>,
+    pub(super) runtime: &'a Runtime,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) pace: Pace,
+    pub(super) stopping: watch::Receiver<bool>,
 }
 
 /// Starts the thread; it ends when the daemon stops.
 pub(super) fn spawn(
     config: &Config,
     position: Option<InboxPosition>,
-    inputs: &mpsc::Sender<Message>,
-    runtime: &Runtime,
-    clock: &Arc<dyn Clock>,
-    stopping: watch::Receiver<bool>,
+    wiring: Wiring<'_>,
 ) -> anyhow::Result<InboxThread> {
+    let Wiring {
+        inputs,
+        runtime,
+        clock,
+        pace,
+        stopping,
+    } = wiring;
     let reader = InboxReader::new(&config.database.inbox)?;
     let look = Look {
         reader,
@@ -89,6 +106,7 @@ pub(super) fn spawn(
         inputs: inputs.downgrade(),
         runtime: runtime.handle().clone(),
         clock: Arc::clone(clock),
+        pause: pace.of(LOOK_EVERY),
         stopping,
     };
     InboxThread::start(move || look.run())
@@ -103,6 +121,7 @@ struct Look {
     inputs: mpsc::WeakSender<Message>,
     runtime: Handle,
     clock: Arc<dyn Clock>,
+    pause: Duration,
     stopping: watch::Receiver<bool>,
 }
 
@@ -133,7 +152,7 @@ impl Look {
         let inbox_id = batch.inbox_id.clone();
         let requests = Requests {
             inbox_id: batch.inbox_id,
-            rows: batch.requests,
+            rows: times::of_clock(batch.requests, self.clock.as_ref()),
         };
         let (done, committed) = oneshot::channel();
         let message = Message {
@@ -188,7 +207,7 @@ impl Look {
     fn rest(&mut self) {
         let stopped = async {
             let wait = self.stopping.wait_for(|stopping| *stopping);
-            drop(tokio::time::timeout(LOOK_EVERY, wait).await);
+            drop(tokio::time::timeout(self.pause, wait).await);
         };
         self.runtime.block_on(stopped);
     }
@@ -233,13 +252,14 @@ mod tests {
             inputs: inputs.downgrade(),
             runtime: runtime.handle().clone(),
             clock: Arc::<HandClock>::clone(clock),
+            pause: LOOK_EVERY,
             stopping: watch::channel(false).1,
         }
     }
 
     #[test]
     fn the_watcher_does_not_wait_for_a_thread_that_hangs() {
-        let runtime = super::super::runtime().unwrap();
+        let runtime = super::super::running::runtime().unwrap();
         let (inputs, mut received) = mpsc::channel::<Message>(1);
         let look = look(&inputs, &runtime, &Arc::default());
         drop(inputs);
@@ -249,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_lock_that_is_held_for_long_is_told_once_and_taken_back() {
-        let runtime = super::super::runtime().unwrap();
+        let runtime = super::super::running::runtime().unwrap();
         let (inputs, mut received) = mpsc::channel::<Message>(8);
         let clock = Arc::new(HandClock::default());
         let mut look = look(&inputs, &runtime, &clock);

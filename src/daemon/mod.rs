@@ -7,160 +7,65 @@
 mod followers;
 mod inbox;
 mod reload;
+mod running;
 mod supervise;
+mod times;
 
 pub use followers::{options as follower_options, start as follower_start, tokens};
+pub use running::{Prepared, Running, Setting, runtime};
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::SystemClock,
     config::{Chain, Config, Database, Node},
     domain::asset::ChainKind,
-    health::Health,
-    http,
-    metrics::{ChainLabels, Labels, Metrics},
-    store::{self, Access, ChainEntry, Store, StoreError},
-    watcher::{
-        Settings, Watcher,
-        run::{Channels, Message},
-        state::ChainSpec,
-    },
+    metrics::{ChainLabels, Labels},
+    store::{self, Access, ChainEntry},
+    watcher::{Settings, state::ChainSpec},
 };
 use anyhow::Context as _;
-use std::{net::TcpListener, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
-use tokio::{
-    runtime::Runtime,
-    sync::{mpsc, oneshot, watch},
-};
+use std::{net::TcpListener, path::Path, sync::Arc};
 
-/// Inputs that wait for the watcher: each may hold several megabytes of facts.
-const INPUTS_MAX: usize = 4;
 /// Questions that wait for one follower.
 const ASKS_MAX: usize = 16;
 /// The commit that this was built from; empty where the build was not told.
 const REVISION: &str = env!("CONFIRMD_REVISION");
-/// How long the network's threads may take to end after they were told.
-const RUNTIME_STOP: Duration = Duration::from_secs(3);
 
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When it cannot start: database, listener, threads. A node that is down is no such error.
 pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let options = store_options(&config.database);
-    let mut store = Store::open(&options, clock.now().wall)?;
-    store.sync_registry(&chain_entries(config), &config.assets, clock.now().wall)?;
-    let position = store.inbox_position()?;
-    let metrics = Metrics::new(&labels(config)).context("metrics cannot be declared")?;
-    let health = Health::default();
-    let (stop, stopping) = watch::channel(false);
-    let listener = TcpListener::bind(config.http_listen)
-        .with_context(|| format!("cannot listen on {} ([http] listen)", config.http_listen))?;
-    let starts = followers::starts(&store, config)?;
-    let watcher = Watcher::open(
-        store,
-        settings(config),
-        Arc::clone(&clock),
-        metrics.clone(),
-        health.clone(),
-    )?;
+    let prepared = Prepared::open(config, live(config)?)?;
     let runtime = runtime()?;
-    let (inputs, received) = mpsc::channel::<Message>(INPUTS_MAX);
-    let (signals, asks) = {
+    let signals = {
         let _in_runtime = runtime.enter();
         // Before anybody can see that it runs: whoever stops it then gets a clean stop.
-        let signals = supervise::Signals::listen().context("cannot listen for signals")?;
-        runtime.spawn(http::serve(
-            http_listener(listener)?,
-            metrics.clone(),
-            health.clone(),
-            Arc::clone(&clock),
-            stopped(stopping.clone()),
-        ));
-        let asks = followers::spawn(config, starts, &inputs, &clock, &metrics, &stopping)?;
-        (signals, asks)
+        supervise::Signals::listen().context("cannot listen for signals")?
     };
-    let inbox = inbox::spawn(
-        config,
-        position,
-        &inputs,
-        &runtime,
-        &clock,
-        stopping.clone(),
-    )?;
-    let reload = reload::Reload::new(config, config_path, inputs.clone());
-    supervise::spawn(&runtime, inputs, &clock, &health, stopping.clone());
-    let channels = Channels {
-        inputs: received,
-        asks,
-    };
-    let (ended, watcher_ended) = oneshot::channel();
-    let watching = spawn_watcher(watcher, channels, &clock, &health, stopping, ended)?;
+    let mut daemon = prepared.start(config, runtime)?;
+    let reload = reload::Reload::new(config, config_path, daemon.inputs());
+    daemon.watch_over();
     supervise::ready();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %config.http_listen, "confirmd is running");
 
-    runtime.block_on(async {
-        tokio::select! {
-            () = supervise::wait_for_stop(signals, reload) => {}
-            // Its end before a stop is a failure, which joining it tells.
-            _ = watcher_ended => {}
-        }
-    });
+    daemon.wait(supervise::wait_for_stop(signals, reload));
     supervise::stopping();
     tracing::info!("stopping");
-    stop.send_replace(true);
-    // Its thread rests on the runtime's timer.
-    inbox.stop()?;
-    runtime.shutdown_timeout(RUNTIME_STOP);
-    let watcher = join(watching, "watcher")??;
-    watcher
-        .close()
-        .context("the last checkpoint failed; nothing committed is lost")?;
+    daemon.stop()?;
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn stopped(mut stopping: watch::Receiver<bool>) {
-    drop(stopping.wait_for(|stopping| *stopping).await);
-}
-
-fn runtime() -> anyhow::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("net")
-        .enable_all()
-        .build()
-        .context("cannot start the network's threads")
-}
-
-fn http_listener(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
-    listener.set_nonblocking(true)?;
-    tokio::net::TcpListener::from_std(listener).context("cannot serve HTTP")
-}
-
-fn spawn_watcher(
-    watcher: Watcher,
-    channels: Channels,
-    clock: &Arc<dyn Clock>,
-    health: &Health,
-    stopping: watch::Receiver<bool>,
-    ended: oneshot::Sender<()>,
-) -> anyhow::Result<JoinHandle<Result<Watcher, StoreError>>> {
-    let (clock, health) = (Arc::clone(clock), health.clone());
-    std::thread::Builder::new()
-        .name("watcher".to_owned())
-        .spawn(move || {
-            // Dropped when the thread ends, however it ends.
-            let _ended = ended;
-            crate::watcher::run::run(watcher, channels, &clock, &health, &|| *stopping.borrow())
-        })
-        .context("cannot start the watcher's thread")
-}
-
-fn join<T>(thread: JoinHandle<T>, name: &str) -> anyhow::Result<T> {
-    thread
-        .join()
-        .map_err(|_| anyhow::anyhow!("the {name} thread ended by a panic"))
+/// The setting of a service: real time, real chains.
+fn live(config: &Config) -> anyhow::Result<Setting> {
+    let listener = TcpListener::bind(config.http_listen)
+        .with_context(|| format!("cannot listen on {} ([http] listen)", config.http_listen))?;
+    Ok(Setting {
+        clock: Arc::new(SystemClock::new()),
+        speed: 1,
+        store: store_options(&config.database),
+        listener,
+    })
 }
 
 /// How a configuration's databases are opened, by the daemon and by every command in its place.

@@ -1,6 +1,6 @@
 //! Ticks, signals and systemd: the daemon's relation to time and to its supervisor.
 
-use super::reload::Reload;
+use super::{reload::Reload, running::Pace};
 use crate::{
     clock::Clock,
     health::Health,
@@ -19,15 +19,23 @@ const TICK: Duration = Duration::from_millis(500);
 /// retried and tick; an unreachable node never gets here.
 const STUCK_AFTER_MS: u64 = 30_000;
 
-/// Starts the ticks and the watchdog.
-pub(super) fn spawn(
+/// Starts the ticks.
+pub(super) fn spawn_ticks(
     runtime: &Runtime,
     inputs: mpsc::Sender<Message>,
+    pace: Pace,
+    stopping: watch::Receiver<bool>,
+) {
+    runtime.spawn(tick(inputs, pace.of(TICK), stopping));
+}
+
+/// Starts the watchdog, if the service manager wants one.
+pub(super) fn spawn_watchdog(
+    runtime: &Runtime,
     clock: &Arc<dyn Clock>,
     health: &Health,
     stopping: watch::Receiver<bool>,
 ) {
-    runtime.spawn(tick(inputs, stopping.clone()));
     if let Some(timeout) = sd_notify::watchdog_enabled() {
         runtime.spawn(watchdog(
             timeout / 3,
@@ -38,8 +46,8 @@ pub(super) fn spawn(
     }
 }
 
-async fn tick(inputs: mpsc::Sender<Message>, mut stopping: watch::Receiver<bool>) {
-    let mut every = tokio::time::interval(TICK);
+async fn tick(inputs: mpsc::Sender<Message>, every: Duration, mut stopping: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(every);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {

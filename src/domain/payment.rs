@@ -67,6 +67,10 @@ impl fmt::Display for ScanFrom {
 }
 
 impl ScanFrom {
+    /// From this number on, an integer is a time and no height: as milliseconds it is April 1970,
+    /// and no chain has so many blocks.
+    pub const FIRST_TIME: i64 = 10_000_000_000;
+
     /// Whether whoever walks the chain downwards need not look below this block.
     #[must_use]
     pub fn is_reached_by(self, block: &BlockRef) -> bool {

@@ -23,5 +23,6 @@ mod nodes_work;
 mod operators;
 mod playground;
 mod revision;
+mod sandbox;
 mod simulation;
 mod storage;

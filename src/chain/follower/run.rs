@@ -63,7 +63,7 @@ struct Loop<S, K> {
 impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// Follows the chain until the daemon stops or nobody listens.
     pub async fn run(self, mut signals: Signals) {
-        let backoff = Backoff::new(self.options.seed);
+        let backoff = Backoff::new(self.options.seed, self.options.poll_interval);
         let mut running = Loop {
             follower: self,
             backoff,

@@ -21,9 +21,6 @@ use std::{collections::BTreeMap, fmt};
 pub const MAX_BODY: usize = 8 * 1024;
 /// The longest metadata in bytes, written compactly.
 pub const MAX_METADATA: usize = 1024;
-/// Smaller integers in `scan_from` are heights, others milliseconds: no chain has ten billion
-/// blocks, and that many milliseconds were over in April 1970.
-const FIRST_TIME: i64 = 10_000_000_000;
 
 /// A field's value as it is understood and as it was written. Numbers beyond 64 bits lose digits
 /// in the first.
@@ -157,7 +154,7 @@ impl Body {
         let Some(number) = self.integer("scan_from")? else {
             return Ok(None);
         };
-        if number >= FIRST_TIME {
+        if number >= ScanFrom::FIRST_TIME {
             return Ok(Some(ScanFrom::Time(UnixMs(number))));
         }
         let wrong = || malformed("\"scan_from\" is beyond every possible height".to_owned());

@@ -104,7 +104,7 @@ impl View {
         self.safe
     }
 
-    pub(super) const fn finalized(&self) -> Option<Height> {
+    pub(in crate::sandbox) const fn finalized(&self) -> Option<Height> {
         self.finalized
     }
 

@@ -1,0 +1,148 @@
+//! `sandbox`: the real daemon on simulated chains, with a guided tour, or standing by for a
+//! gateway's own tests.
+//!
+//! Must not judge a payment, nor know how a block is made.
+
+mod ask;
+mod control;
+mod deeds;
+mod house;
+mod place;
+mod running;
+mod tour;
+
+use super::{Context, failure::Failure, screen::Screen};
+use crate::logging;
+use clap::Subcommand;
+use deeds::{Blocks, Deed, Outage, Pay, Replace, Stall};
+use running::{Sandbox, Wish};
+use std::path::{Path, PathBuf};
+
+/// A tour of half a minute: a Bitcoin block every two seconds.
+const TOUR_SPEED: u32 = 300;
+/// A Bitcoin block a minute, and a usual deadline in two: time to type.
+const STAY_SPEED: u32 = 10;
+/// An Ethereum block every 12 ms; no machine follows much faster.
+const MAX_SPEED: i64 = 1000;
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    /// Keep running for integration work, without the tour, until Ctrl-C.
+    #[arg(long)]
+    stay: bool,
+    /// Show the tour first, also with --stay.
+    #[arg(long)]
+    tour: bool,
+    /// How many times as fast as real time everything runs: 300 for the tour, 10 with --stay.
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=MAX_SPEED))]
+    speed: Option<u32>,
+    /// Where the sandbox keeps its files; a new or empty directory, else a temporary one.
+    ///
+    /// Other commands find a sandbox with --stay by the file sandbox.json in this directory, or,
+    /// without --dir, by confirmd-sandbox-UID.json in the user's runtime directory
+    /// (`$XDG_RUNTIME_DIR`), else in the one for temporary files.
+    #[arg(long, value_name = "DIR", global = true)]
+    dir: Option<PathBuf>,
+    #[command(subcommand)]
+    deed: Option<Doing>,
+}
+
+/// What a second terminal may do to a sandbox that stays.
+#[derive(Debug, Clone, Subcommand)]
+enum Doing {
+    /// Pay for a payment: what it asks for, unless told otherwise.
+    Pay(Pay),
+    /// Make blocks at once.
+    Mine(Blocks),
+    /// Replace the last blocks by one more, empty ones; what was in them is mined again later.
+    Reorg(Blocks),
+    /// Replace the unconfirmed Bitcoin transaction of a payment (RBF) by one that pays elsewhere.
+    Replace(Replace),
+    /// Stop making blocks; again to go on.
+    Stall(Stall),
+    /// Let no node be reached for so much simulated time.
+    Outage(Outage),
+}
+
+impl From<&Doing> for Deed {
+    fn from(doing: &Doing) -> Self {
+        match doing.clone() {
+            Doing::Pay(it) => Self::Pay(it),
+            Doing::Mine(it) => Self::Mine(it),
+            Doing::Reorg(it) => Self::Reorg(it),
+            Doing::Replace(it) => Self::Replace(it),
+            Doing::Stall(it) => Self::Stall(it),
+            Doing::Outage(it) => Self::Outage(it),
+        }
+    }
+}
+
+/// Only what is wrong is worth a line beside the tour.
+const USUAL_LOG: &str = "error";
+
+pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
+    let dir = arguments.dir.as_deref();
+    if let Some(doing) = &arguments.deed {
+        return ask::ask(&doing.into(), dir, context);
+    }
+    let wanted = std::env::var("RUST_LOG").ok();
+    let wanted = wanted.filter(|text| !text.trim().is_empty());
+    let wanted = wanted.as_deref().unwrap_or(USUAL_LOG);
+    logging::start(context.log_format, Some(wanted))?;
+    let shows_tour = arguments.tour || !arguments.stay;
+    let usual_speed = if shows_tour { TOUR_SPEED } else { STAY_SPEED };
+    let mut sandbox = Sandbox::start(Wish {
+        dir,
+        speed: arguments.speed.unwrap_or(usual_speed),
+        place: arguments.stay.then(|| place::path(dir)),
+    })?;
+    let shown = show(arguments.stay, shows_tour, &mut sandbox, context);
+    let ended = sandbox.end();
+    shown.and(ended)
+}
+
+fn show(
+    stays: bool,
+    shows_tour: bool,
+    sandbox: &mut Sandbox,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    if shows_tour {
+        tour::guide(sandbox, &mut context.screen)?;
+    }
+    if stays {
+        introduce(sandbox, &mut context.screen)?;
+        sandbox.wait();
+    }
+    Ok(())
+}
+
+/// Says where everything is.
+fn introduce(sandbox: &Sandbox, screen: &mut Screen) -> Result<(), Failure> {
+    let facts = &sandbox.facts;
+    let place = sandbox.place().map(Path::display);
+    let place = place.map(|place| place.to_string()).unwrap_or_default();
+    let lines = [
+        format!(
+            "confirmd runs on simulated chains, {} times as fast as real time. Ctrl-C ends it.",
+            facts.speed
+        ),
+        String::new(),
+        format!("  confirmd.db  {}", facts.database.display()),
+        format!("  inbox.db     {}", facts.inbox.display()),
+        format!("  metrics      http://{}/metrics", facts.http),
+        format!("  control      http://{}/ (docs/sandbox.md)", facts.control),
+        format!("  found by     {place}"),
+        String::new(),
+        "In a second terminal:".to_owned(),
+        format!(
+            "  confirmd -c {} payment add --id order-1 --asset USDT --amount 25 \\",
+            facts.config.display()
+        ),
+        "      --address 0x00000000000000000000000000000000000a11ce".to_owned(),
+        "  confirmd sandbox pay order-1".to_owned(),
+        format!("  confirmd -c {} events", facts.config.display()),
+    ];
+    lines.iter().try_for_each(|line| screen.line(line))
+}
