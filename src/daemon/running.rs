@@ -220,12 +220,13 @@ impl Running {
         self.stop.send_replace(true);
         drop(self.inputs);
         // Its thread rests on the runtime's timer.
-        self.inbox.stop()?;
+        let inbox = self.inbox.stop();
         self.runtime.shutdown_timeout(RUNTIME_STOP);
         let watcher = join(self.watching, "watcher")??;
         watcher
             .close()
-            .context("the last checkpoint failed; nothing committed is lost")
+            .context("the last checkpoint failed; nothing committed is lost")?;
+        inbox.map(drop)
     }
 }
 

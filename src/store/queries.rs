@@ -124,8 +124,10 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub fn wake_from_future(&mut self, chain: &ChainName, now: UnixMs) -> Result<(), StoreError> {
+        self.sound()?;
         let woken = self.conn.execute(WAKE, params![chain.as_str(), now.0]);
-        woken.map(drop).map_err(|error| Fault::from(error).into())
+        let noted = woken.map_err(|error| self.note(Fault::from(error).into()));
+        noted.map(drop)
     }
 
     /// Payments with money, or with a conflict that confirmed, in a block above this height;

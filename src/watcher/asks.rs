@@ -54,6 +54,13 @@ impl Asks {
         }
     }
 
+    /// The wall clock was set to this: nothing was asked later.
+    pub fn clock_is_set(&mut self, now: UnixMs) {
+        for (at, _) in self.unanswered.values_mut().flatten() {
+            *at = now.min(*at);
+        }
+    }
+
     /// Since when destinations wait for what is known of their unconfirmed money: a poll brings
     /// only what is new, so none of them is judged by a poll before it is answered.
     pub fn unanswered_since(&self, chain: &ChainName) -> Option<UnixMs> {

@@ -26,22 +26,36 @@ impl Watcher {
             chain.view.polled_at = None;
         }
         self.waiting.read_again(now.wall);
+        self.asks.clock_is_set(now.wall);
         tracing::warn!("the wall clock jumped; no verdicts until a chain's head agrees with it");
     }
 
     /// A head from the future shows that the wall clock is behind, without any jump: it was wrong
-    /// from the start, or drifted.
+    /// from the start, or drifted. There is one clock, so every chain doubts it.
     pub(super) fn doubt_behind_head(&mut self, at: usize, head: BlockRef, now: Now) {
-        let chain = self.chain_mut(at);
-        if chain.suspended_at.is_none() && is_behind(chain, head, now) {
-            chain.suspended_at = Some(None);
-            let chain = &chain.spec.name;
+        if !is_behind(self.chain(at), head, now) {
+            return;
+        }
+        if self.chain(at).suspended_at.is_none() {
+            let chain = &self.chain(at).spec.name;
             tracing::warn!(%chain, "the wall clock is behind the chain's head; no verdicts until they agree");
+        }
+        for chain in &mut self.chains {
+            chain.suspended_at.get_or_insert(None);
         }
     }
 
-    /// After a full poll: a head that agrees with the wall clock ends the doubt on its chain.
+    /// After a full poll: a head that agrees with the wall clock ends the doubt on its chain,
+    /// unless another chain's head shows that the clock is behind.
     pub(super) fn trust_by_head(&mut self, at: usize, head: BlockRef, now: Now) {
+        let mut others = self
+            .chains
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| *place != at);
+        if others.any(|(_, chain)| chain.head().is_some_and(|head| is_behind(chain, head, now))) {
+            return;
+        }
         let chain = self.chain_mut(at);
         let head_is_new = chain.suspended_at != Some(Some(head));
         if head_is_new && clock_guard::agrees(chain.spec.kind, now.wall, head.time) {
@@ -75,17 +89,17 @@ impl Watcher {
         let earliest = block.map(|block| clock_guard::earliest(chain.spec.kind, block.time));
         let told = earliest.map_or(told, |earliest| told.max(earliest));
         match chain.suspended_at {
-            Some(_) => told.max(self.latest(chain, now)),
+            Some(_) => told.max(self.latest(now)),
             None => told,
         }
     }
 
     /// The latest that it may be now, while the clock is in doubt: behind a head, the head's time.
-    fn latest(&self, chain: &ChainState, now: Now) -> UnixMs {
+    fn latest(&self, now: Now) -> UnixMs {
+        let ahead = |chain: &ChainState| chain.head().filter(|head| is_behind(chain, *head, now));
+        let heads = self.chains.iter().filter_map(ahead);
         let latest = self.clock_guard.latest(now);
-        let head = chain.answer.as_ref().map(|(_, status)| status.tip);
-        let head = head.filter(|head| is_behind(chain, *head, now));
-        head.map_or(latest, |head| latest.max(head.time))
+        heads.fold(latest, |latest, head| latest.max(head.time))
     }
 }
 

@@ -177,6 +177,12 @@ pub struct ChainState {
 }
 
 impl ChainState {
+    /// The node's best block, as it was last told.
+    #[must_use]
+    pub fn head(&self) -> Option<BlockRef> {
+        self.answer.as_ref().map(|(_, status)| status.tip)
+    }
+
     /// The block of our chain at a height, if it is recent.
     #[must_use]
     pub fn block_at(&self, height: Height) -> Option<BlockRef> {

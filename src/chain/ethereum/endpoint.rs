@@ -8,6 +8,7 @@ use super::{
     network::Network,
     scan,
     verify::{self, VerifyError},
+    wire,
 };
 use crate::{
     chain::{
@@ -91,15 +92,24 @@ impl<T: Transport> Endpoint<T> {
         ];
         let [chain_id, genesis, latest] = self.batch(calls).await?;
         let chain_id: U64 = self.read("eth_chainId", chain_id)?;
-        let genesis = self.header_at(Height(0), genesis)?;
-        let genesis = genesis.ok_or_else(|| self.behind_genesis())?;
-        self.check_network(chain_id.to(), genesis.id.hash)?;
+        let genesis = self.genesis(genesis)?;
+        self.check_network(chain_id.to(), genesis)?;
         let latest = self.header("latest", latest)?;
         self.probe_receipts(&latest).await
     }
 
-    fn behind_genesis(&self) -> SourceError {
-        SourceError::Transient(format!("{self}: it has no block 0"))
+    /// What the node says of block 0. Where nothing is expected it becomes what is, so then it must
+    /// hash to what it claims; else its claim is compared, since some chains' first headers are of
+    /// a kind of their own.
+    fn genesis(&self, answer: Answer) -> Result<BlockHash, SourceError> {
+        let missing = || SourceError::Transient(format!("{self}: it has no block 0"));
+        if self.network.genesis.is_none() {
+            let header = self.header_at(Height(0), answer)?;
+            return header.map(|header| header.id.hash).ok_or_else(missing);
+        }
+        let json: Box<RawValue> = self.read("eth_getBlockByNumber 0", answer)?;
+        let claimed = wire::claimed_hash(json.get()).ok_or_else(missing)?;
+        Ok(BlockHash(claimed.0))
     }
 
     fn check_network(&mut self, chain_id: u64, genesis: BlockHash) -> Result<(), SourceError> {

@@ -72,9 +72,7 @@ impl Store {
     /// By what the caller does; see [`StoreError`]. After [`StoreError::Io`] and
     /// [`StoreError::Corrupt`] every later commit fails the same.
     pub fn commit(&mut self, step: &Step) -> Result<Committed, StoreError> {
-        if let Some(error) = &self.broken {
-            return Err(error.clone());
-        }
+        self.sound()?;
         let outcome = match self.attempt(step, Refusal::FailsStep) {
             Err(fault) if fault.is_guard() => self.attempt(step, Refusal::KeepsPayment),
             outcome => outcome,
@@ -87,8 +85,13 @@ impl Store {
         Ok(committed)
     }
 
+    /// Whether the disk and the file may still be written.
+    pub(super) fn sound(&self) -> Result<(), StoreError> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
     /// Remembers an error after which nothing may be written any more.
-    fn note(&mut self, error: StoreError) -> StoreError {
+    pub(super) fn note(&mut self, error: StoreError) -> StoreError {
         match error {
             StoreError::Io(_) | StoreError::Corrupt(_) => self.broken = Some(error.clone()),
             StoreError::Unwritable(_) | StoreError::Busy(_) | StoreError::Refused(_) => {}

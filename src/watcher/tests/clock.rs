@@ -231,3 +231,31 @@ fn a_payment_registered_by_a_clock_that_was_ahead_expires_once_the_clock_is_righ
     world.tick();
     assert_eq!(world.status_of("a"), Status::Expired);
 }
+
+#[test]
+fn one_chains_head_shows_every_chain_that_the_clock_is_behind() {
+    let mut world = World::of_both();
+    world.watcher.chains[1].spec.is_local = false;
+    let (mut status, began_at) = (world.status(), world.now());
+    status.tip.time = world.now().plus(SpanMs(MINUTE.0 * 50));
+    let ethereum = crate::domain::asset::ChainName::new(ChainKind::Ethereum.as_str());
+    for input in [
+        ChainInput::Status(status.clone()),
+        ChainInput::Polled { began_at, status },
+    ] {
+        let input = crate::watcher::Input::Chain(ethereum.clone(), input);
+        world.watcher.handle(&input).unwrap();
+    }
+    world.poll();
+    assert!(
+        world
+            .watcher
+            .chains
+            .iter()
+            .all(|chain| chain.suspended_at.is_some())
+    );
+    world.set_clock_forward(SpanMs(MINUTE.0 * 50));
+    world.mine(&[]);
+    world.poll();
+    assert_eq!(world.watcher.chains[0].suspended_at, None);
+}

@@ -312,7 +312,7 @@ impl Side for EthereumSide {
         }
         // Most of what was left out waits again; some is never seen any more.
         for tx in rest {
-            if self.random.chance(600) {
+            if self.random.chance(350) {
                 self.waiting.push(tx);
             }
         }
