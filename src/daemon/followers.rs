@@ -1,6 +1,6 @@
 //! One follower a chain: its source, where it resumes, how it reaches the watcher.
 
-use super::running::Pace;
+use super::pace::Pace;
 use crate::{
     chain::{
         Ask, ChainInput, ChainSource,

@@ -1,10 +1,7 @@
 //! The inbox thread: reads requests and hands them over, one portion at a time. A gateway that
 //! holds the file stops only this thread.
 
-use super::{
-    running::{Pace, join},
-    times,
-};
+use super::{pace::Pace, thread::join, times};
 use crate::{
     clock::Clock,
     config::Config,

@@ -6,9 +6,11 @@
 
 mod followers;
 mod inbox;
+mod pace;
 mod reload;
 mod running;
 mod supervise;
+mod thread;
 mod times;
 
 pub use followers::{options as follower_options, start as follower_start, tokens};
@@ -23,7 +25,7 @@ use crate::{
     watcher::{Settings, state::ChainSpec},
 };
 use anyhow::Context as _;
-use std::{net::TcpListener, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 /// Questions that wait for one follower.
 const ASKS_MAX: usize = 16;
@@ -35,7 +37,7 @@ const REVISION: &str = env!("CONFIRMD_REVISION");
 /// # Errors
 /// When it cannot start: database, listener, threads. A node that is down is no such error.
 pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
-    let prepared = Prepared::open(config, live(config)?)?;
+    let prepared = Prepared::open(config, live(config))?;
     let runtime = runtime()?;
     let signals = {
         let _in_runtime = runtime.enter();
@@ -57,15 +59,13 @@ pub fn run(config: &Config, config_path: &Path) -> anyhow::Result<()> {
 }
 
 /// The setting of a service: real time, real chains.
-fn live(config: &Config) -> anyhow::Result<Setting> {
-    let listener = TcpListener::bind(config.http_listen)
-        .with_context(|| format!("cannot listen on {} ([http] listen)", config.http_listen))?;
-    Ok(Setting {
+fn live(config: &Config) -> Setting {
+    Setting {
         clock: Arc::new(SystemClock::new()),
         speed: 1,
         store: store_options(&config.database),
-        listener,
-    })
+        listener: None,
+    }
 }
 
 /// How a configuration's databases are opened, by the daemon and by every command in its place.

@@ -2,7 +2,9 @@
 //!
 //! Must not know who asked for it: signals and systemd belong to `supervise`.
 
-use super::{chain_entries, followers, inbox, labels, settings, supervise};
+use super::{
+    chain_entries, followers, inbox, labels, pace::Pace, settings, supervise, thread::join,
+};
 use crate::{
     clock::Clock,
     config::Config,
@@ -37,22 +39,9 @@ pub struct Setting {
     pub speed: u32,
     /// Where the databases are and of which kind.
     pub store: store::Options,
-    /// Where `/metrics` and its like are served.
-    pub listener: TcpListener,
-}
-
-/// The speed of time, for whoever waits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pace(u32);
-
-impl Pace {
-    /// Nothing is done more often than this, however fast time runs.
-    const SHORTEST: Duration = Duration::from_millis(10);
-
-    /// The real time that this span of the clock takes.
-    pub(super) fn of(self, span: Duration) -> Duration {
-        span.checked_div(self.0).unwrap_or(span).max(Self::SHORTEST)
-    }
+    /// Where `/metrics` and its like are served; `None` listens where the configuration says, once
+    /// the databases are this daemon's.
+    pub listener: Option<TcpListener>,
 }
 
 /// A daemon whose databases are open and locked, and that does nothing yet.
@@ -82,6 +71,7 @@ impl Prepared {
         let mut store = Store::open(&store, clock.now().wall)?;
         store.sync_registry(&chain_entries(config), &config.assets, clock.now().wall)?;
         let position = store.inbox_position()?;
+        let listener = listener.map_or_else(|| listen(config), Ok)?;
         let metrics = Metrics::new(&labels(config)).context("metrics cannot be declared")?;
         let health = Health::default();
         let starts = followers::starts(&store, config)?;
@@ -99,7 +89,7 @@ impl Prepared {
             metrics,
             health,
             clock,
-            pace: Pace(speed.max(1)),
+            pace: Pace::new(speed),
             listener,
         })
     }
@@ -247,6 +237,11 @@ pub fn runtime() -> anyhow::Result<Runtime> {
         .context("cannot start the network's threads")
 }
 
+fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(config.http_listen)
+        .with_context(|| format!("cannot listen on {} ([http] listen)", config.http_listen))
+}
+
 fn http_listener(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
     listener.set_nonblocking(true)?;
     tokio::net::TcpListener::from_std(listener).context("cannot serve HTTP")
@@ -269,10 +264,4 @@ fn spawn_watcher(
             crate::watcher::run::run(watcher, channels, &clock, &health, &|| *stopping.borrow())
         })
         .context("cannot start the watcher's thread")
-}
-
-pub(super) fn join<T>(thread: JoinHandle<T>, name: &str) -> anyhow::Result<T> {
-    thread
-        .join()
-        .map_err(|_| anyhow::anyhow!("the {name} thread ended by a panic"))
 }

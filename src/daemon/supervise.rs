@@ -1,6 +1,6 @@
 //! Ticks, signals and systemd: the daemon's relation to time and to its supervisor.
 
-use super::{reload::Reload, running::Pace};
+use super::{pace::Pace, reload::Reload};
 use crate::{
     clock::Clock,
     health::Health,

@@ -111,7 +111,7 @@ impl Sandbox {
             clock,
             speed: wish.speed,
             store: house.store(),
-            listener: http,
+            listener: Some(http),
         };
         let daemon = Prepared::open(&config, setting)?.start(&config, daemon::runtime()?)?;
         // Last: whoever finds it finds it ready.
