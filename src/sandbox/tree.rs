@@ -40,11 +40,6 @@ impl<B: Linked> Tree<B> {
         self.blocks.get(&hash)
     }
 
-    /// A block by its hash, to be changed in what does not identify it.
-    pub fn get_mut(&mut self, hash: BlockHash) -> Option<&mut B> {
-        self.blocks.get_mut(&hash)
-    }
-
     /// A block and all below it, downwards.
     pub fn down_from(&self, hash: BlockHash) -> impl Iterator<Item = &B> {
         let first = self.get(hash);

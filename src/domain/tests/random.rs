@@ -104,13 +104,7 @@ impl Both {
             tip: START_HEIGHT,
             finalized: START_HEIGHT - 100,
             now: START.0,
-            ever_paid: false,
-            expired: false,
-            canceled: false,
-            accepted: Vec::new(),
-            fixed: None,
-            is_final: false,
-            final_counted: Vec::new(),
+            ..Books::default()
         };
         Self {
             story,

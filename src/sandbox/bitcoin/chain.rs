@@ -5,7 +5,6 @@ use crate::{
     chain::bitcoin::block_hash,
     domain::{
         block::{BlockHash, BlockId, BlockRef, Height},
-        facts::Destination,
         time::UnixMs,
     },
     sandbox::tree::{Linked, Tree},
@@ -30,20 +29,16 @@ pub struct Block {
 }
 
 impl Block {
-    /// Its transactions, the coinbase first; empty for genesis, and for a block whose body was
-    /// [forgotten](Chain::forget_body).
+    /// Its transactions, the coinbase first; empty for genesis.
     #[must_use]
     pub fn transactions(&self) -> &[Tx] {
         &self.transactions
     }
 
-    /// As the network carries it; `None` when its body was forgotten.
-    pub(super) fn raw(&self) -> Option<Vec<u8>> {
+    /// As the network carries it.
+    pub(super) fn raw(&self) -> Vec<u8> {
         if self.reference.id.height == Height(0) {
-            return Some(serialize(&genesis_block(Network::Regtest)));
-        }
-        if self.transactions.is_empty() {
-            return None;
+            return serialize(&genesis_block(Network::Regtest));
         }
         let mut raw = serialize(&self.header);
         let count = u64::try_from(self.transactions.len()).unwrap_or(u64::MAX);
@@ -51,7 +46,7 @@ impl Block {
         for tx in &self.transactions {
             raw.extend_from_slice(&tx.raw);
         }
-        Some(raw)
+        raw
     }
 }
 
@@ -110,31 +105,13 @@ impl Chain {
         at: UnixMs,
         transactions: Vec<Tx>,
     ) -> Option<BlockRef> {
-        self.extend_paying(parent, at, &[], transactions)
-    }
-
-    /// The same, with a coinbase that pays these scripts.
-    pub fn extend_paying(
-        &mut self,
-        parent: BlockHash,
-        at: UnixMs,
-        reward: &[(Destination, u64)],
-        transactions: Vec<Tx>,
-    ) -> Option<BlockRef> {
         let below = self.tree.get(parent)?;
         let height = below.reference.id.height.plus(1);
         self.mined = self.mined.saturating_add(1);
-        let mut all = vec![Tx::coinbase(height, self.mined, reward)];
+        let mut all = vec![Tx::coinbase(height, self.mined)];
         all.extend(transactions);
         let header = mine(below.header.block_hash(), at, &all);
         Some(self.tree.insert(Block::around(header, height, all)))
-    }
-
-    /// Forgets a block's transactions, to bound a long simulation; its header stays.
-    pub fn forget_body(&mut self, block: BlockHash) {
-        if let Some(block) = self.tree.get_mut(block) {
-            block.transactions = Vec::new();
-        }
     }
 }
 

@@ -155,10 +155,13 @@ impl<'a> Node<'a> {
 
     fn body(&self, block: &Block) -> Result<Vec<u8>, Refusal> {
         let is_pruned = block.reference().id.height < self.view.pruned_below;
-        block
-            .raw()
-            .filter(|_| !is_pruned)
-            .ok_or_else(|| Refusal::new(MISC_ERROR, "Block not available (pruned data)"))
+        if is_pruned {
+            return Err(Refusal::new(
+                MISC_ERROR,
+                "Block not available (pruned data)",
+            ));
+        }
+        Ok(block.raw())
     }
 
     fn raw_transaction(&self, txid: &Value) -> Answer {

@@ -48,7 +48,7 @@ impl Tx {
 
     /// The coinbase of a block at this height; `mark` tells blocks apart that are otherwise alike.
     #[must_use]
-    pub fn coinbase(height: Height, mark: u64, outputs: &[(Destination, u64)]) -> Self {
+    pub fn coinbase(height: Height, mark: u64) -> Self {
         let script_sig = ScriptBuf::builder()
             .push_int(height.0.into())
             .push_slice(mark.to_be_bytes())
@@ -59,14 +59,11 @@ impl Tx {
             sequence: Sequence::MAX,
             witness: Witness::new(),
         };
-        let mut outputs: Vec<TxOut> = outputs.iter().map(output).collect();
-        if outputs.is_empty() {
-            outputs.push(TxOut {
-                value: bitcoin::Amount::from_sat(5_000_000_000),
-                script_pubkey: ScriptBuf::new_op_return([]),
-            });
-        }
-        Self::of(vec![input], outputs)
+        let reward = TxOut {
+            value: bitcoin::Amount::from_sat(5_000_000_000),
+            script_pubkey: ScriptBuf::new_op_return([]),
+        };
+        Self::of(vec![input], vec![reward])
     }
 
     fn of(input: Vec<TxIn>, output: Vec<TxOut>) -> Self {
@@ -89,12 +86,6 @@ impl Tx {
     #[must_use]
     pub fn out_point(&self, vout: u32) -> OutPoint {
         OutPoint::new(self.decoded.compute_txid(), vout)
-    }
-
-    /// Whether both spend the same output.
-    #[must_use]
-    pub fn conflicts_with(&self, other: &Self) -> bool {
-        self.inputs.iter().any(|input| other.inputs.contains(input))
     }
 }
 

@@ -192,7 +192,7 @@ impl World {
     /// Pays an order with too little, the right amount or too much.
     pub fn pay(&mut self, place: usize) {
         let order = self.orders[place].clone();
-        let amount = self.dice.pick(&[2_u64, 2, 2, 1, 3]);
+        let amount = *self.dice.pick(&[2_u64, 2, 2, 1, 3]).expect("an amount");
         let txid = match order.coin {
             Coin::Btc => {
                 let amounts = ["0.01", "0.015", "0.02"];

@@ -1,7 +1,6 @@
 //! The daemon's process ends at any moment, as by a power cut or a full disk, and nothing is lost, told twice
 //! or told otherwise.
 
-mod dice;
 mod full_disk;
 mod load;
 mod reading;

@@ -6,10 +6,10 @@ use std::process::{Command, ExitStatus};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use ::confirmd::random::Random;
 use alloy_primitives::{Address, keccak256};
 use serde_json::{Value, json};
 
-use super::dice::Dice;
 use super::reading::Reading;
 use super::same;
 use crate::confirmd::{Confirmd, Ethereum, LIMIT, audit, now_ms};
@@ -70,7 +70,7 @@ pub struct World {
     pub control: Confirmd,
     pub btc: Bitcoind,
     pub eth: Ethereum,
-    pub dice: Dice,
+    pub dice: Random,
     pub orders: Vec<Order>,
     /// Paid in bitcoin and in no block, in the order sent.
     pub unmined: Vec<usize>,
@@ -101,7 +101,7 @@ impl World {
             control: setup().start(),
             btc,
             eth,
-            dice: Dice::new(seed),
+            dice: Random::new(seed),
             orders: Vec::new(),
             unmined: Vec::new(),
             early: Vec::new(),

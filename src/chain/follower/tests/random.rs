@@ -11,18 +11,15 @@ use crate::{
         },
     },
     domain::{block::Height, payment::ScanFrom},
+    random::Random,
 };
 
-/// `SplitMix64`, so that a seed names a run.
-struct Dice(u64);
+/// Chance, so that a seed names a run.
+struct Dice(Random);
 
 impl Dice {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
+        self.0.below(limit)
     }
 
     fn count(&mut self, limit: u64) -> u32 {
@@ -78,7 +75,7 @@ fn disturb(bench: &mut Bench, dice: &mut Dice) {
 }
 
 async fn run(seed: u64) {
-    let dice = &mut Dice(seed);
+    let dice = &mut Dice(Random::new(seed));
     let mut bench = Bench::new(FakeNode::with_height(80));
     bench.poll().await.unwrap();
     if dice.below(2) == 0 {
