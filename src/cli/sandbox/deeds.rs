@@ -11,6 +11,7 @@ use crate::{
         amount::Amount,
         asset::{Asset, AssetKind, ChainKind},
         facts::{CreditAsset, Destination},
+        snapshot::txid_text,
         time::{SpanMs, UnixMs},
     },
     sandbox::{
@@ -122,14 +123,20 @@ pub(super) struct Outage {
     duration: String,
 }
 
-/// What may be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a second terminal may do to a sandbox that stays.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
 pub(super) enum Deed {
+    /// Pay for a payment: what it asks for, unless told otherwise.
     Pay(Pay),
+    /// Make blocks at once.
     Mine(Blocks),
+    /// Replace the last blocks by one more, empty ones; what was in them is mined again later.
     Reorg(Blocks),
+    /// Replace the unconfirmed Bitcoin transaction of a payment (RBF) by one that pays elsewhere.
     Replace(Replace),
+    /// Stop making blocks; again to go on.
     Stall(Stall),
+    /// Let no node be reached for so much simulated time.
     Outage(Outage),
 }
 
@@ -299,7 +306,7 @@ impl Doer {
             return Ok(json!({ "sent_at": at.0 }));
         }
         let txid = self.live.with(|world| world.pay(&transfer))?;
-        Ok(json!({ "txid": shown(bill.chain, &txid.to_string()) }))
+        Ok(json!({ "txid": txid_text(bill.chain, txid) }))
     }
 
     fn replace(&self, replace: &Replace) -> Result<Value, Undone> {
@@ -307,7 +314,7 @@ impl Doer {
         let amount = replace.amount.as_ref();
         let amount = amount.map(|text| read(text, &bill.asset)).transpose()?;
         let txid = self.live.with(|world| world.replace(bill.to, amount))?;
-        Ok(json!({ "txid": shown(bill.chain, &txid.to_string()) }))
+        Ok(json!({ "txid": txid_text(bill.chain, txid) }))
     }
 
     /// Where everything stands.
@@ -388,8 +395,4 @@ const fn credit_asset(asset: &Asset) -> CreditAsset {
         AssetKind::Native => CreditAsset::Native,
         AssetKind::Token(contract) => CreditAsset::Token(contract),
     }
-}
-
-fn shown(chain: ChainKind, txid: &str) -> String {
-    format!("{}{txid}", chain.hash_prefix())
 }

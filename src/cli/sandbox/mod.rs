@@ -13,8 +13,7 @@ mod tour;
 
 use super::{Context, failure::Failure, screen::Screen};
 use crate::logging;
-use clap::Subcommand;
-use deeds::{Blocks, Deed, Outage, Pay, Replace, Stall};
+use deeds::Deed;
 use running::{Sandbox, Wish};
 use std::path::{Path, PathBuf};
 
@@ -45,37 +44,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR", global = true)]
     dir: Option<PathBuf>,
     #[command(subcommand)]
-    deed: Option<Doing>,
-}
-
-/// What a second terminal may do to a sandbox that stays.
-#[derive(Debug, Clone, Subcommand)]
-enum Doing {
-    /// Pay for a payment: what it asks for, unless told otherwise.
-    Pay(Pay),
-    /// Make blocks at once.
-    Mine(Blocks),
-    /// Replace the last blocks by one more, empty ones; what was in them is mined again later.
-    Reorg(Blocks),
-    /// Replace the unconfirmed Bitcoin transaction of a payment (RBF) by one that pays elsewhere.
-    Replace(Replace),
-    /// Stop making blocks; again to go on.
-    Stall(Stall),
-    /// Let no node be reached for so much simulated time.
-    Outage(Outage),
-}
-
-impl From<&Doing> for Deed {
-    fn from(doing: &Doing) -> Self {
-        match doing.clone() {
-            Doing::Pay(it) => Self::Pay(it),
-            Doing::Mine(it) => Self::Mine(it),
-            Doing::Reorg(it) => Self::Reorg(it),
-            Doing::Replace(it) => Self::Replace(it),
-            Doing::Stall(it) => Self::Stall(it),
-            Doing::Outage(it) => Self::Outage(it),
-        }
-    }
+    deed: Option<Deed>,
 }
 
 /// Only what is wrong is worth a line beside the tour.
@@ -83,8 +52,8 @@ const USUAL_LOG: &str = "error";
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
     let dir = arguments.dir.as_deref();
-    if let Some(doing) = &arguments.deed {
-        return ask::ask(&doing.into(), dir, context);
+    if let Some(deed) = &arguments.deed {
+        return ask::ask(deed, dir, context);
     }
     let wanted = std::env::var("RUST_LOG").ok();
     let wanted = wanted.filter(|text| !text.trim().is_empty());
