@@ -9,6 +9,17 @@ use crate::{
     domain::{status::Status, time::SpanMs},
 };
 
+/// A payment whose node is down and whose cancellation, `r2`, waits for it.
+fn with_a_cancel_that_waits() -> World {
+    let mut world = World::new();
+    world.register("a", 0);
+    let error = SourceError::Transient("down".to_owned());
+    world.give(ChainInput::Failed { error });
+    world.wait(MINUTE);
+    world.ask("cancel", "a", "{}");
+    world
+}
+
 #[test]
 fn a_cancellation_waits_until_its_chain_is_in_step() {
     let mut world = World::new();
@@ -34,12 +45,7 @@ fn a_cancellation_waits_until_its_chain_is_in_step() {
 
 #[test]
 fn a_waiting_request_survives_a_restart_and_is_answered_once() {
-    let mut world = World::new();
-    world.register("a", 0);
-    let error = SourceError::Transient("down".to_owned());
-    world.give(ChainInput::Failed { error });
-    world.wait(MINUTE);
-    world.ask("cancel", "a", "{}");
+    let mut world = with_a_cancel_that_waits();
     world.ask("ack", "a", "{}");
     let position = world.watcher.store.inbox_position().unwrap().unwrap();
     assert_eq!(position.seq, 1, "read no further than before what waits");
@@ -57,12 +63,7 @@ fn a_waiting_request_survives_a_restart_and_is_answered_once() {
 
 #[test]
 fn a_request_that_waits_is_found_again_in_the_inbox_that_replaced_its_own() {
-    let mut world = World::new();
-    world.register("a", 0);
-    let error = SourceError::Transient("down".to_owned());
-    world.give(ChainInput::Failed { error });
-    world.wait(MINUTE);
-    world.ask("cancel", "a", "{}");
+    let mut world = with_a_cancel_that_waits();
     let mut rows = world.rows_after(1);
     rows.extend(["b", "c"].map(|id| world.row("ack", id, "{}")));
     for (seq, row) in (1..).zip(&mut rows) {
