@@ -24,6 +24,9 @@ use tokio::sync::{Notify, mpsc, watch};
 /// The endpoint label of a bitcoind, of which there is one a chain.
 pub(super) const BITCOIND: &str = "bitcoind";
 
+/// Questions that wait for one follower.
+pub const ASKS_MAX: usize = 16;
+
 /// Where each chain's follower resumes.
 pub(super) fn starts(store: &Store, config: &Config) -> anyhow::Result<Vec<Start>> {
     config
@@ -77,7 +80,7 @@ pub(super) fn spawn(
     } = wiring;
     let mut queues = Vec::new();
     for (chain, start) in config.chains.iter().zip(starts) {
-        let (asks, received) = mpsc::channel(super::ASKS_MAX);
+        let (asks, received) = mpsc::channel(ASKS_MAX);
         queues.push((chain.name.clone(), asks));
         let signals = Signals {
             asks: received,
@@ -186,9 +189,11 @@ pub fn options(chain: &Chain) -> Options {
 
 /// A follower's way to the watcher.
 #[derive(Debug)]
-struct ToWatcher {
-    chain: ChainName,
-    inputs: mpsc::Sender<Message>,
+pub struct ToWatcher {
+    /// Whose inputs these are.
+    pub chain: ChainName,
+    /// The watcher's queue, which all followers share.
+    pub inputs: mpsc::Sender<Message>,
 }
 
 impl Sink for ToWatcher {

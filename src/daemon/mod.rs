@@ -13,8 +13,10 @@ mod supervise;
 mod thread;
 mod times;
 
-pub use followers::{options as follower_options, start as follower_start, tokens};
-pub use running::{Prepared, Running, Setting, runtime};
+pub use followers::{
+    ASKS_MAX, ToWatcher, options as follower_options, start as follower_start, tokens,
+};
+pub use running::{INPUTS_MAX, Prepared, Running, Setting, runtime};
 
 use crate::{
     clock::SystemClock,
@@ -27,8 +29,6 @@ use crate::{
 use anyhow::Context as _;
 use std::{path::Path, sync::Arc};
 
-/// Questions that wait for one follower.
-const ASKS_MAX: usize = 16;
 /// The commit that this was built from; empty where the build was not told.
 const REVISION: &str = env!("CONFIRMD_REVISION");
 

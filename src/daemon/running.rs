@@ -26,7 +26,7 @@ use tokio::{
 };
 
 /// Inputs that wait for the watcher: each may hold several megabytes of facts.
-const INPUTS_MAX: usize = 4;
+pub const INPUTS_MAX: usize = 4;
 /// How long the network's threads may take to end after they were told.
 const RUNTIME_STOP: Duration = Duration::from_secs(3);
 

@@ -118,7 +118,7 @@ fn tick_if_due(watcher: &mut Watcher, clock: &Arc<dyn Clock>, ticked_ms: u64) ->
 }
 
 /// Hands asks to followers; one whose queue is full gets its ask after the next input.
-fn send_asks(watcher: &mut Watcher, followers: &[(ChainName, mpsc::Sender<Ask>)]) {
+pub fn send_asks(watcher: &mut Watcher, followers: &[(ChainName, mpsc::Sender<Ask>)]) {
     for (chain, follower) in followers {
         while let Some(ask) = watcher.next_ask(chain) {
             if let Err(mpsc::error::TrySendError::Full(ask)) = follower.try_send(ask) {

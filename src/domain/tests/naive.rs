@@ -30,8 +30,8 @@ pub struct Tx {
     pub was_mined: bool,
 }
 
-/// The books.
-#[derive(Debug, Clone)]
+/// The books; by default nothing has happened.
+#[derive(Debug, Clone, Default)]
 pub struct Books {
     pub expected: u64,
     pub tolerated: u64,

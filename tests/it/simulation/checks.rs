@@ -2,11 +2,15 @@
 //! every payment's events a path of the table, no `paid` that the chain does not bear out.
 
 use super::{
+    clock,
     customers::Order,
     judge,
     world::{Which, World},
 };
-use confirmd::domain::block::{BlockHash, TxId};
+use confirmd::domain::{
+    block::{BlockHash, TxId},
+    time::UnixMs,
+};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use std::{
@@ -236,7 +240,9 @@ fn table(db: &Connection, sql: &str, id: &str) -> String {
         let cell = |(n, name): (usize, &String)| {
             let shown = match row.get::<_, rusqlite::types::Value>(n).unwrap() {
                 rusqlite::types::Value::Null => return None,
-                rusqlite::types::Value::Integer(at) if name.ends_with("_at") => clock_time(at),
+                rusqlite::types::Value::Integer(at) if name.ends_with("_at") => {
+                    clock::shown(UnixMs(at))
+                }
                 rusqlite::types::Value::Integer(n) => n.to_string(),
                 rusqlite::types::Value::Text(text) => text,
                 other @ (rusqlite::types::Value::Real(_) | rusqlite::types::Value::Blob(_)) => {
@@ -250,18 +256,6 @@ fn table(db: &Connection, sql: &str, id: &str) -> String {
     });
     let rows: Vec<String> = rows.unwrap().map(Result::unwrap).collect();
     rows.join("\n")
-}
-
-/// A time as the trace shows it: since the beginning.
-fn clock_time(at: i64) -> String {
-    let ms = at - super::clock::BEGIN.0;
-    let secs = ms.div_euclid(1000);
-    let (hours, minutes) = (secs.div_euclid(3600), secs.rem_euclid(3600) / 60);
-    format!(
-        "{hours:02}:{minutes:02}:{:02}.{:03}",
-        secs.rem_euclid(60),
-        ms.rem_euclid(1000)
-    )
 }
 
 /// The block up to which a chain is scanned.

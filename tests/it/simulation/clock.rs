@@ -58,3 +58,12 @@ impl Clock for SimClock {
         }
     }
 }
+
+/// A time as stories show it: since the beginning.
+pub fn shown(at: UnixMs) -> String {
+    let ms = at.0 - BEGIN.0;
+    let secs = ms.div_euclid(1000);
+    let (hours, minutes) = (secs.div_euclid(3600), secs.rem_euclid(3600) / 60);
+    let (secs, ms) = (secs.rem_euclid(60), ms.rem_euclid(1000));
+    format!("{hours:02}:{minutes:02}:{secs:02}.{ms:03}")
+}

@@ -175,6 +175,15 @@ pub fn draw(n: u64, now_ms: u64, block_ms: u64, random: &mut Random) -> Story {
     }
 }
 
+const fn pay(amount: u64) -> Deed {
+    Deed::Pay { amount, parts: 1 }
+}
+
+const fn ask(kind: &'static str) -> Deed {
+    let body = String::new();
+    Deed::Ask { kind, body }
+}
+
 fn deeds(
     order: &Order,
     habit: &str,
@@ -182,7 +191,6 @@ fn deeds(
     random: &mut Random,
 ) -> Vec<(u64, Deed)> {
     let amount = order.amount;
-    let pay = |amount: u64| Deed::Pay { amount, parts: 1 };
     match habit {
         "exact" | "before" => vec![(soon, pay(amount))],
         "near" => vec![(soon, pay(amount - amount / 100))],
@@ -221,11 +229,6 @@ fn mempool_deeds(
     random: &mut Random,
 ) -> Vec<(u64, Deed)> {
     let amount = order.amount;
-    let pay = |amount: u64| Deed::Pay { amount, parts: 1 };
-    let ask = |kind| Deed::Ask {
-        kind,
-        body: String::new(),
-    };
     match habit {
         "replaced_away" => vec![(soon, pay(amount)), (later, Deed::Replace { amount: None })],
         "replaced_more" => {
@@ -308,12 +311,11 @@ fn commands(order: &Order, (now, soon): (u64, u64), random: &mut Random) -> Vec<
     ];
     let amounts = [order.amount, order.amount / 2, order.amount * 2];
     let amount = *random.pick(&amounts).unwrap();
-    let mut deeds = vec![(soon, Deed::Pay { amount, parts: 1 })];
+    let mut deeds = vec![(soon, pay(amount))];
     for _ in 0..random.between(1, 3) {
         let at = now + random.between(1_000, 120 * MINUTE);
         let kind = *random.pick(&kinds).unwrap();
-        let body = String::new();
-        deeds.push((at, Deed::Ask { kind, body }));
+        deeds.push((at, ask(kind)));
     }
     deeds
 }

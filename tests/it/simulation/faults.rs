@@ -1,8 +1,9 @@
 //! The faults of a simulation: what is drawn each minute, and how each of them ends.
 
 use super::{
+    agenda::Action,
     plan::Faults,
-    run::{Action, FAULT_MS, Simulation},
+    run::{FAULT_MS, Simulation},
     wire::Weather,
     world::{Forgetting, Which},
 };

@@ -2,16 +2,17 @@
 //! payment must be, and compares.
 
 use super::{
-    checks::{Told, cursor, txid},
+    checks::{Told, cursor},
     customers::{Order, decimals},
     naive::{At, Books, Truth as Verdict, Tx},
+    rows::{Shown, Transfer, transfers, units},
     world::{Side, Which, World},
 };
 use confirmd::{
     domain::{block::TxId, time::UnixMs},
     sandbox::tree::Branch,
 };
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -54,69 +55,6 @@ pub fn is_borne_out(
             order.amount
         ))
     }
-}
-
-/// The base units of a decimal text with the asset's full scale.
-fn units(text: &str) -> u64 {
-    text.replace('.', "").parse().unwrap()
-}
-
-/// A row of `v1_payment`, as far as the judge looks at it.
-struct Shown {
-    id: String,
-    state: String,
-    received: u64,
-    counted: u64,
-    surplus: u64,
-    is_final: bool,
-    allowed: u64,
-    policy: String,
-    required: u32,
-    expires_at: i64,
-    grace: i64,
-    late_accept: i64,
-    watch_until: Option<i64>,
-    created_at: i64,
-}
-
-impl Shown {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let money = |column: &str| -> rusqlite::Result<u64> {
-            let text: String = row.get(column)?;
-            Ok(units(&text))
-        };
-        let status: String = row.get("status")?;
-        let reason: Option<String> = row.get("reason")?;
-        let reason = reason.map_or(String::new(), |reason| format!("/{reason}"));
-        Ok(Self {
-            id: row.get("payment_id")?,
-            state: format!("{status}{reason}"),
-            received: money("amount_received")?,
-            counted: money("amount_counted")?,
-            surplus: money("surplus")?,
-            is_final: row.get("final")?,
-            allowed: money("allowed_shortfall")?,
-            policy: row.get("policy")?,
-            required: row.get("confirmations_required")?,
-            expires_at: row.get("expires_at")?,
-            grace: row.get("grace_ms")?,
-            late_accept: row.get("late_accept_ms")?,
-            watch_until: row.get("watch_until_at")?,
-            created_at: row.get("created_at")?,
-        })
-    }
-}
-
-/// A row of `v1_transfer`.
-struct Transfer {
-    txid: TxId,
-    position: String,
-    asset: String,
-    amount: u64,
-    state: String,
-    first_seen_at: i64,
-    block_hash: Option<String>,
-    disposition: String,
 }
 
 /// What the judge is told beside the database.
@@ -166,30 +104,6 @@ pub fn settle(case: &Case<'_>) -> Result<u64, String> {
         compared += settled.compare_all(which)?;
     }
     Ok(compared)
-}
-
-fn transfers(db: &Connection, id: &str) -> Vec<Transfer> {
-    let mut statement = db
-        .prepare_cached(
-            "SELECT txid, position, asset, amount, state, first_seen_at, block_hash,
-                    disposition
-               FROM v1_transfer WHERE payment_id = ? AND position <> 'dust'",
-        )
-        .unwrap();
-    let rows = statement.query_map([id], |row| {
-        let (id, amount): (String, String) = (row.get(0)?, row.get(3)?);
-        Ok(Transfer {
-            txid: txid(&id),
-            position: row.get(1)?,
-            asset: row.get(2)?,
-            amount: units(&amount),
-            state: row.get(4)?,
-            first_seen_at: row.get(5)?,
-            block_hash: row.get(6)?,
-            disposition: row.get(7)?,
-        })
-    });
-    rows.unwrap().map(Result::unwrap).collect()
 }
 
 impl Settled<'_> {
@@ -367,13 +281,7 @@ impl Settled<'_> {
             tip: self.branch.height().0,
             finalized: self.finalized,
             now: self.case.now.0,
-            ever_paid: false,
-            expired: false,
-            canceled: false,
-            accepted: Vec::new(),
-            fixed: None,
-            is_final: false,
-            final_counted: Vec::new(),
+            ..Books::default()
         }
     }
 

@@ -5,6 +5,7 @@
 //! A failing seed prints its story and the command that replays it. More seeds:
 //! `CONFIRMD_SEEDS=5000 scripts/test simulation::many_seeds`.
 
+mod agenda;
 mod bitcoin_side;
 mod checks;
 mod clock;
@@ -12,11 +13,14 @@ mod coverage;
 mod customers;
 mod ethereum_side;
 mod faults;
+mod gateway;
 mod judge;
 #[path = "../../../src/domain/tests/naive.rs"]
 mod naive;
 mod plan;
+mod rows;
 mod run;
+mod story;
 mod system;
 mod truth;
 mod wire;

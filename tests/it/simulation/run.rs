@@ -2,10 +2,11 @@
 //! checks after every step.
 
 use super::{
+    agenda::{Action, Agenda},
     bitcoin_side::BitcoinSide,
     checks::{self, Reader},
     clock::SimClock,
-    customers::{self, Deed, Order},
+    customers::{Deed, Order},
     ethereum_side::EthereumSide,
     judge,
     plan::Plan,
@@ -22,8 +23,7 @@ use confirmd::{
 };
 use rusqlite::Connection;
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, HashMap},
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::Arc,
 };
@@ -33,24 +33,6 @@ use tokio::time::sleep_until;
 const TICK_MS: u64 = 5_000;
 /// How often faults are drawn.
 pub(super) const FAULT_MS: u64 = 60_000;
-
-/// What is due at some time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Action {
-    Tick,
-    ReadInbox,
-    Mine(Which),
-    Order,
-    Deed(usize),
-    Faults,
-    Fair(Which),
-    CatchUp(Which),
-    Restart,
-    ClockRight,
-    DiskFree,
-    MempoolLoaded,
-    TokenFeeOff,
-}
 
 /// A quiet time, in which everything is polled several times.
 const QUIET_MS: u64 = 800_000;
@@ -73,8 +55,7 @@ pub struct Simulation {
     pub(super) shared: Shared,
     pub(super) system: Option<System>,
     pub(super) random: Random,
-    pub(super) agenda: BinaryHeap<Reverse<(u64, u64, Action)>>,
-    pub(super) planned: u64,
+    pub(super) agenda: Agenda,
     pub(super) deeds: Vec<(String, Deed)>,
     pub(super) orders: HashMap<String, Order>,
     pub(super) last_paid: HashMap<String, TxId>,
@@ -117,8 +98,7 @@ impl Simulation {
             shared,
             system: Some(system),
             random,
-            agenda: BinaryHeap::new(),
-            planned: 0,
+            agenda: Agenda::default(),
             deeds: Vec::new(),
             orders: HashMap::new(),
             last_paid: HashMap::new(),
@@ -131,56 +111,8 @@ impl Simulation {
         }
     }
 
-    fn tell(&self, why: &str) -> String {
-        let seed = self.plan.seed;
-        let id = why
-            .split([' ', ':'])
-            .find(|word| word.starts_with("order-"));
-        let concerns = |line: &&String| {
-            let of = |id: &str| line.split([' ', ':']).any(|word| word == id);
-            !line.contains("order-") || id.is_none_or(of)
-        };
-        let story: Vec<&String> = self.trace.iter().filter(concerns).collect();
-        let story: Vec<&str> = story
-            .iter()
-            .rev()
-            .take(150)
-            .rev()
-            .map(|line| line.as_str())
-            .collect();
-        let rows = id.map_or_else(String::new, |id| checks::everything_about(&self.db, id));
-        let chains = checks::chains(&self.db);
-        format!(
-            "seed {seed}: {why}\n\n{:?}\n\n{}\n\n{rows}\n\n{chains}\n\nreplay: CONFIRMD_SEED={seed} \
-             scripts/test simulation::one_seed\n",
-            self.plan,
-            story.join("\n")
-        )
-    }
-
-    pub(super) fn note(&mut self, what: impl std::fmt::Display) {
-        let at = self.clock.elapsed_ms();
-        let (hours, rest) = (at / 3_600_000, at % 3_600_000);
-        let (minutes, ms) = (rest / 60_000, rest % 60_000);
-        let line = format!(
-            "{hours:02}:{minutes:02}:{:02}.{:03}  {what}",
-            ms / 1000,
-            ms % 1000
-        );
-        self.trace.push(line);
-    }
-
-    pub(super) fn count(&mut self, what: &str) {
-        *self.report.coverage.entry(what.to_owned()).or_default() += 1;
-    }
-
-    fn plan_at(&mut self, at: u64, action: Action) {
-        self.planned += 1;
-        self.agenda.push(Reverse((at, self.planned, action)));
-    }
-
     pub(super) fn plan_in(&mut self, ms: u64, action: Action) {
-        self.plan_at(self.clock.elapsed_ms() + ms, action);
+        self.agenda.plan(self.clock.elapsed_ms() + ms, action);
     }
 
     async fn live(&mut self) -> Result<(), String> {
@@ -252,7 +184,7 @@ impl Simulation {
     /// Lets time pass up to this moment: inputs are handled as they come, actions as they are due.
     async fn until(&mut self, end_ms: u64) -> Result<(), String> {
         loop {
-            let next_ms = self.agenda.peek().map_or(u64::MAX, |Reverse((at, ..))| *at);
+            let next_ms = self.agenda.next_ms().unwrap_or(u64::MAX);
             let next = self.clock.moment(next_ms.min(end_ms));
             let input = if let Some(system) = &mut self.system {
                 tokio::select! {
@@ -268,7 +200,7 @@ impl Simulation {
                 Some(message) => self.give(&message.input).await?,
                 None if next_ms > end_ms => return Ok(()),
                 None => {
-                    let Some(Reverse((_, _, action))) = self.agenda.pop() else {
+                    let Some(action) = self.agenda.take() else {
                         return Ok(());
                     };
                     self.act(action).await?;
@@ -295,9 +227,7 @@ impl Simulation {
                     // As long as nothing can be written, only the world goes on.
                     let next = self.clock.elapsed_ms() + 500;
                     sleep_until(self.clock.moment(next)).await;
-                    if self.agenda_has(next) {
-                        self.act_on_world(next).await?;
-                    }
+                    self.act_on_world(next).await?;
                 }
             }
         }
@@ -308,29 +238,15 @@ impl Simulation {
         Ok(())
     }
 
-    fn agenda_has(&self, at_ms: u64) -> bool {
-        self.agenda
-            .peek()
-            .is_some_and(|Reverse((at, ..))| *at <= at_ms)
-    }
-
-    /// What happens in the world while the daemon cannot write.
+    /// What happens in the world while the daemon cannot write; what it would do comes later.
     async fn act_on_world(&mut self, until_ms: u64) -> Result<(), String> {
-        let mut kept = Vec::new();
-        while self.agenda_has(until_ms) {
-            let Some(Reverse((at, n, action))) = self.agenda.pop() else {
-                break;
-            };
-            if matches!(action, Action::Tick | Action::ReadInbox) {
-                kept.push(Reverse((at + 1_000, n, action)));
-            } else {
+        let is_daemons = |action: &Action| matches!(action, Action::Tick | Action::ReadInbox);
+        self.agenda.postpone(1_000, until_ms, is_daemons);
+        while self.system.is_some() && self.agenda.next_ms().is_some_and(|at| at <= until_ms) {
+            if let Some(action) = self.agenda.take() {
                 Box::pin(self.act(action)).await?;
             }
-            if self.system.is_none() {
-                break;
-            }
         }
-        self.agenda.extend(kept);
         Ok(())
     }
 
@@ -416,62 +332,6 @@ impl Simulation {
 
     pub(super) fn forget(&mut self, how: Forgetting) {
         self.shared.world().bitcoin.forget(how, &mut self.random);
-    }
-
-    fn order(&mut self) {
-        if self.settling {
-            return;
-        }
-        let now = self.clock.elapsed_ms();
-        let n = u64::try_from(self.orders.len()).unwrap();
-        let story = customers::draw(n, now, self.plan.bitcoin_block_ms, &mut self.random);
-        self.count(&format!("habit {}", story.habit));
-        let Order {
-            id, asset, amount, ..
-        } = &story.order;
-        let line = format!("{id} for {amount} {asset}, {}", story.habit);
-        self.note(line);
-        let body = customers::registration(&story.order);
-        let id = story.order.id.clone();
-        self.orders.insert(id.clone(), story.order);
-        let register = Deed::Ask {
-            kind: "register",
-            body,
-        };
-        for (at, deed) in std::iter::once((story.registered_at, register)).chain(story.deeds) {
-            self.deeds.push((id.clone(), deed));
-            self.plan_at(at, Action::Deed(self.deeds.len() - 1));
-        }
-        let every = self.plan.order_every_ms;
-        let wait = self.random.between(1, 2 * every);
-        self.plan_in(wait, Action::Order);
-    }
-
-    fn deed(&mut self, n: usize) {
-        let (id, deed) = self.deeds[n].clone();
-        if self.settling {
-            return;
-        }
-        self.note(format_args!("{id}: {deed:?}"));
-        if let Deed::Ask { kind, body } = &deed {
-            let seq = i64::try_from(self.inbox.len()).unwrap() + 1;
-            let now = self.clock.truth();
-            let body = customers::command_body(kind, body, now, &mut self.random);
-            self.inbox.push(customers::row(seq, kind, &id, body, now));
-            let wait = self.random.between(1, 2_000);
-            self.plan_in(wait, Action::ReadInbox);
-            return;
-        }
-        let now = self.clock.truth();
-        let last = self.last_paid.get(&id).copied();
-        let order = self.orders[&id].clone();
-        let paid = {
-            let mut world = self.shared.world();
-            customers::act(world.side_mut(order.which), &order, last, &deed, now)
-        };
-        if let Some(txid) = paid {
-            self.last_paid.insert(id, txid);
-        }
     }
 
     pub(super) fn crash(&mut self) {

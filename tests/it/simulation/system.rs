@@ -4,20 +4,24 @@
 use super::{clock::SimClock, wire::Shared, world::Which};
 use confirmd::{
     chain::{
-        Ask, ChainInput, ChainSource,
+        Ask, ChainSource,
         bitcoin::BitcoinSource,
         ethereum::{EthereumSource, Network},
-        follower::{self, Follower, Gone, Signals, Sink, Start},
+        follower::{self, Follower, Signals, Start},
         rpc::{Auth, Client, silent},
     },
     clock::Clock,
     config::{Config, Node},
-    crash, daemon,
+    crash,
+    daemon::{self, ASKS_MAX, INPUTS_MAX, ToWatcher},
     domain::{asset::ChainName, request::Request},
     health::Health,
     metrics::{Labels, Metrics},
-    store::{self, Kind, Store, StoreError},
-    watcher::{Input, Requests, Watcher, run::Message},
+    store::{self, Kind, Store, StoreError, inbox::ROWS_PER_READ},
+    watcher::{
+        Input, Requests, Watcher,
+        run::{Message, send_asks},
+    },
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -29,13 +33,8 @@ use tokio::{
     task::JoinSet,
 };
 
-/// As many as in the daemon.
-const INPUTS_MAX: usize = 4;
-const ASKS_MAX: usize = 16;
 /// The inbox's name.
 const INBOX: &str = "simulated-inbox";
-/// As many rows as the daemon reads at once.
-const ROWS: usize = 250;
 
 /// How handling an input ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,7 +96,10 @@ impl System {
         for (chain, start) in config.chains.iter().zip(starts) {
             let (ask, asked) = mpsc::channel(ASKS_MAX);
             asks.push((chain.name.clone(), ask));
-            let sink = ToWatcher(chain.name.clone(), sender.clone());
+            let sink = ToWatcher {
+                chain: chain.name.clone(),
+                inputs: sender.clone(),
+            };
             let options = daemon::follower_options(chain);
             let signals = Signals {
                 asks: asked,
@@ -140,14 +142,7 @@ impl System {
             Err(cause) if cause.is::<crash::Unwound>() => return Handled::Died,
             Err(cause) => std::panic::resume_unwind(cause),
         }
-        for (chain, follower) in &self.asks {
-            while let Some(ask) = self.watcher.next_ask(chain) {
-                if let Err(mpsc::error::TrySendError::Full(ask)) = follower.try_send(ask) {
-                    self.watcher.retry_ask(chain, ask);
-                    break;
-                }
-            }
-        }
+        send_asks(&mut self.watcher, &self.asks);
         Handled::Done
     }
 
@@ -158,7 +153,8 @@ impl System {
     /// The rows of the inbox that were not handed over yet, as one input.
     pub fn unread(&self, inbox: &[Request]) -> Option<Input> {
         let rows = inbox.iter().filter(|row| row.seq > self.read_to);
-        let rows: Vec<Request> = rows.take(ROWS).cloned().collect();
+        let at_once = usize::try_from(ROWS_PER_READ).unwrap();
+        let rows: Vec<Request> = rows.take(at_once).cloned().collect();
         (!rows.is_empty()).then(|| {
             Input::Requests(Requests {
                 inbox_id: INBOX.to_owned(),
@@ -177,16 +173,6 @@ impl System {
     /// Stops as it should.
     pub fn close(self) -> Result<(), StoreError> {
         self.watcher.close()
-    }
-}
-
-struct ToWatcher(ChainName, mpsc::Sender<Message>);
-
-impl Sink for ToWatcher {
-    async fn deliver(&mut self, input: ChainInput) -> Result<(), Gone> {
-        let input = Input::Chain(self.0.clone(), input);
-        let message = Message { input, done: None };
-        self.1.send(message).await.map_err(|_| Gone)
     }
 }
 

@@ -1,0 +1,67 @@
+//! The gateway and its customers within a simulation: orders come, and what they lead to is done
+//! when it is due.
+
+use super::{
+    agenda::Action,
+    customers::{self, Deed, Order},
+    run::Simulation,
+};
+
+impl Simulation {
+    pub(super) fn order(&mut self) {
+        if self.settling {
+            return;
+        }
+        let now = self.clock.elapsed_ms();
+        let n = u64::try_from(self.orders.len()).unwrap();
+        let story = customers::draw(n, now, self.plan.bitcoin_block_ms, &mut self.random);
+        self.count(&format!("habit {}", story.habit));
+        let Order {
+            id, asset, amount, ..
+        } = &story.order;
+        let line = format!("{id} for {amount} {asset}, {}", story.habit);
+        self.note(line);
+        let body = customers::registration(&story.order);
+        let id = story.order.id.clone();
+        self.orders.insert(id.clone(), story.order);
+        let register = Deed::Ask {
+            kind: "register",
+            body,
+        };
+        for (at, deed) in std::iter::once((story.registered_at, register)).chain(story.deeds) {
+            self.deeds.push((id.clone(), deed));
+            let deed = Action::Deed(self.deeds.len() - 1);
+            self.agenda.plan(at, deed);
+        }
+        let every = self.plan.order_every_ms;
+        let wait = self.random.between(1, 2 * every);
+        self.plan_in(wait, Action::Order);
+    }
+
+    pub(super) fn deed(&mut self, n: usize) {
+        let (id, deed) = self.deeds[n].clone();
+        if self.settling {
+            return;
+        }
+        self.note(format_args!("{id}: {deed:?}"));
+        if let Deed::Ask { kind, body } = &deed {
+            let seq = i64::try_from(self.inbox.len()).unwrap() + 1;
+            let now = self.clock.truth();
+            let body = customers::command_body(kind, body, now, &mut self.random);
+            self.inbox.push(customers::row(seq, kind, &id, body, now));
+            let wait = self.random.between(1, 2_000);
+            self.plan_in(wait, Action::ReadInbox);
+            return;
+        }
+        let now = self.clock.truth();
+        let last = self.last_paid.get(&id).copied();
+        let order = self.orders[&id].clone();
+        let paid = {
+            let mut world = self.shared.world();
+            customers::act(world.side_mut(order.which), &order, last, &deed, now)
+        };
+        if let Some(txid) = paid {
+            self.last_paid.insert(id, txid);
+        }
+    }
+}

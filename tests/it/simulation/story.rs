@@ -1,0 +1,43 @@
+//! What happened, to be read when something is wrong.
+
+use super::{checks, clock, run::Simulation};
+
+/// How much of it is shown.
+const LINES: usize = 150;
+
+impl Simulation {
+    pub(super) fn note(&mut self, what: impl std::fmt::Display) {
+        let line = format!("{}  {what}", clock::shown(self.clock.truth()));
+        self.trace.push(line);
+    }
+
+    pub(super) fn count(&mut self, what: &str) {
+        *self.report.coverage.entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// The story of what went wrong: all that concerns the payment it is about, and its rows.
+    pub(super) fn tell(&self, why: &str) -> String {
+        let seed = self.plan.seed;
+        let mut words = why.split([' ', ':']);
+        let id = words.find(|word| word.starts_with("order-"));
+        let concerns = |line: &&String| {
+            let of = |id: &str| line.split([' ', ':']).any(|word| word == id);
+            !line.contains("order-") || id.is_none_or(of)
+        };
+        let story: Vec<&str> = self
+            .trace
+            .iter()
+            .filter(concerns)
+            .map(String::as_str)
+            .collect();
+        let story = &story[story.len().saturating_sub(LINES)..];
+        let rows = id.map_or_else(String::new, |id| checks::everything_about(&self.db, id));
+        let chains = checks::chains(&self.db);
+        format!(
+            "seed {seed}: {why}\n\n{:?}\n\n{}\n\n{rows}\n\n{chains}\n\nreplay: CONFIRMD_SEED={seed} \
+             scripts/test simulation::one_seed\n",
+            self.plan,
+            story.join("\n")
+        )
+    }
+}
