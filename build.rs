@@ -50,10 +50,13 @@ impl Head {
         if let Some(revision) = read(&loose) {
             return Self::told_by(&revision, vec![head, loose]);
         }
+        // The next commit writes a file here, where there is none now.
+        let mut folders = loose.ancestors().skip(1);
+        let folder = folders.find(|folder| folder.is_dir())?.to_owned();
         let all = read(&packed)?;
         let is_ours = |line: &&str| line.split_once(' ').is_some_and(|(_, other)| other == name);
         let (revision, _) = all.lines().find(is_ours)?.split_once(' ')?;
-        Self::told_by(revision, vec![head, packed])
+        Self::told_by(revision, vec![head, packed, folder])
     }
 
     fn told_by(revision: &str, files: Vec<PathBuf>) -> Option<Self> {

@@ -22,7 +22,7 @@ fn revision(files: &[(&str, &str)]) -> Option<String> {
         fs::write(path, text).expect("a file");
     }
     let head = Head::of(&folder.path().join("tree"))?;
-    assert!(head.files.iter().all(|file| file.is_file()), "{head:?}");
+    assert!(head.files.iter().all(|file| file.exists()), "{head:?}");
     Some(head.revision)
 }
 
@@ -61,6 +61,19 @@ fn the_revision_is_found_wherever_git_keeps_it() {
     for (what, files) in cases {
         assert_eq!(revision(files).as_deref(), Some(REVISION), "{what}");
     }
+}
+
+#[test]
+fn the_commit_after_a_packed_one_is_noticed() {
+    let folder = scratch_folder();
+    let git = folder.path().join(".git");
+    fs::create_dir_all(git.join("refs/heads")).expect("a folder");
+    fs::write(git.join("HEAD"), "ref: refs/heads/main\n").expect("a file");
+    let packed = format!("{REVISION} refs/heads/main\n");
+    fs::write(git.join("packed-refs"), packed).expect("a file");
+    let head = Head::of(folder.path()).expect("a revision");
+    // The next commit makes a file in it.
+    assert!(head.files.contains(&git.join("refs/heads")), "{head:?}");
 }
 
 #[test]
