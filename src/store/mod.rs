@@ -45,6 +45,7 @@ pub const RECENT_BLOCKS: i64 = 1024;
 pub struct Store {
     conn: Connection,
     path: PathBuf,
+    kind: Kind,
     database_id: String,
     head: head::Head,
     /// Set when the disk failed: nothing is written after that.

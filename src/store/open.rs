@@ -108,6 +108,7 @@ impl Store {
         Ok(Self {
             conn,
             path: options.database.clone(),
+            kind: options.kind,
             database_id: mark.database_id,
             head,
             broken: None,
@@ -119,6 +120,12 @@ impl Store {
     #[must_use]
     pub fn database_id(&self) -> &str {
         &self.database_id
+    }
+
+    /// What the database is for.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Writes everything back from the WAL and closes the files, which stay readable for
@@ -155,6 +162,7 @@ fn open_database(options: &Options, owner: &Ownership) -> Result<Connection, Ope
     }
     if found != Found::Empty {
         schema::quick_check(&conn, path)?;
+        schema::compare(&conn, path, options.kind, &found, MIGRATIONS)?;
     }
     connection::pin_wal_writer(&conn, options.durability).map_err(unreadable)?;
     schema::migrate(&mut conn, path, options.kind, &found, MIGRATIONS)?;

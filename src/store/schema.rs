@@ -163,6 +163,61 @@ fn apply(conn: &mut Connection, kind: Kind, version: i64, script: &str) -> Resul
     Ok(())
 }
 
+/// Refuses a file whose tables are not those that its version had: nothing written to it would be
+/// sure. What somebody added to them does not matter.
+pub(super) fn compare(
+    conn: &Connection,
+    path: &Path,
+    kind: Kind,
+    found: &Found,
+    migrations: &[&str],
+) -> Result<(), OpenError> {
+    let version = match *found {
+        Found::Empty => return Ok(()),
+        Found::Ours(version) => version,
+    };
+    let differs = first_difference(conn, kind, version, migrations);
+    match differs.map_err(|fault| unreadable(path, &fault))? {
+        None => Ok(()),
+        Some(name) => Err(foreign(
+            path,
+            &format!(
+                "its {name} is not that of schema {version}; a confirmd that was never released \
+                 made it, or somebody changed it. Go on with the confirmd that made it, or move \
+                 the file away together with its inbox and register open payments again"
+            ),
+        )),
+    }
+}
+
+/// The first table, view, index or trigger that a schema has and the file has not, or not so.
+fn first_difference(
+    conn: &Connection,
+    kind: Kind,
+    version: i64,
+    migrations: &[&str],
+) -> Result<Option<String>, Fault> {
+    let mut model = Connection::open_in_memory()?;
+    for (version, script) in (1..=version).zip(migrations) {
+        apply(&mut model, kind, version, script)?;
+    }
+    let objects = "SELECT type || ' ' || name, sql FROM sqlite_schema
+                    WHERE sql IS NOT NULL ORDER BY rowid";
+    let mut wanted = model.prepare(objects)?;
+    let mut wanted = wanted.query([])?;
+    let mut same = conn.prepare(
+        "SELECT count(*) FROM sqlite_schema WHERE type || ' ' || name = ?1 AND sql = ?2",
+    )?;
+    while let Some(row) = wanted.next()? {
+        let (name, sql): (String, String) = (row.get(0)?, row.get(1)?);
+        let found: i64 = same.query_row([&name, &sql], |row| row.get(0))?;
+        if found == 0 {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
 /// Where the copy of a file before its migration lies.
 fn backup_path(path: &Path, version: i64) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

@@ -80,13 +80,20 @@ impl Store {
         if ended.is_empty() {
             return Ok(ended);
         }
+        self.sound()?;
+        match self.give_up(&ended) {
+            Ok(()) => Ok(ended),
+            Err(fault) => Err(self.note(fault.into())),
+        }
+    }
+
+    fn give_up(&mut self, ended: &[Watched]) -> Result<(), Fault> {
         let tx = self.conn.transaction()?;
-        for watched in &ended {
+        for watched in ended {
             tx.prepare_cached("UPDATE payment SET watching = 0 WHERE key = ?")?
                 .execute([watched.payment.0])?;
         }
-        tx.commit()?;
-        Ok(ended)
+        Ok(tx.commit()?)
     }
 
     /// The payment that an address belongs to now.

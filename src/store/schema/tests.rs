@@ -94,3 +94,33 @@ fn a_file_is_refused_by_whose_it_is() {
         assert!(refused.to_string().contains(why), "{why}: {refused}");
     }
 }
+
+#[test]
+fn a_file_whose_tables_are_not_those_of_its_version_is_refused_and_left_as_it_is() {
+    for (change, differs) in [
+        (
+            "ALTER TABLE payment ADD COLUMN more INTEGER",
+            Some("table payment"),
+        ),
+        ("DROP VIEW v1_payment", Some("view v1_payment")),
+        ("DROP INDEX payment_txid", Some("index payment_txid")),
+        ("CREATE INDEX mine ON payment (status)", None),
+    ] {
+        let (dir, store) = store();
+        store.close().unwrap();
+        let path = dir.path().join("confirmd.db");
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(change)
+            .unwrap();
+        let opened = Store::open(&Options::private(dir.path(), Kind::Live), NOW);
+        match differs {
+            None => drop(opened.expect(change)),
+            Some(name) => {
+                let refused = opened.expect_err(change).to_string();
+                assert!(refused.contains(name), "{change}: {refused}");
+                assert!(refused.contains("schema 1"), "{change}: {refused}");
+            }
+        }
+    }
+}
