@@ -1,6 +1,6 @@
 //! The only reader of system time.
 
-use crate::domain::time::UnixMs;
+use crate::domain::time::{SpanMs, UnixMs};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment on both clocks.
@@ -10,6 +10,15 @@ pub struct Now {
     pub wall: UnixMs,
     /// Milliseconds since some fixed moment; never goes back.
     pub monotonic_ms: u64,
+}
+
+impl Now {
+    /// How long ago a moment of the monotonic clock was; nothing for one that is to come.
+    #[must_use]
+    pub fn since(&self, monotonic_ms: u64) -> SpanMs {
+        let ago = self.monotonic_ms.saturating_sub(monotonic_ms);
+        SpanMs(i64::try_from(ago).unwrap_or(i64::MAX))
+    }
 }
 
 /// Where time comes from.

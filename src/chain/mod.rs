@@ -12,7 +12,6 @@ use crate::domain::{
     block::{BlockId, BlockRef, Height, TxId},
     facts::{BlockFacts, Destination, MempoolSnapshot, OutPoint, TxFacts},
     payment::ScanFrom,
-    time::UnixMs,
     view::FreezeReason,
 };
 use std::future::Future;
@@ -125,8 +124,8 @@ pub enum ChainInput {
     Mempool(MempoolNews),
     /// A full poll is done: every block up to the tip and the mempool were delivered before.
     Polled {
-        /// When it began.
-        began_at: UnixMs,
+        /// When it began, on the monotonic clock.
+        began_ms: u64,
         /// What the node said then.
         status: NodeStatus,
     },

@@ -172,8 +172,9 @@ impl IgnoredReason {
 pub struct TxFacts {
     /// Its id.
     pub txid: TxId,
-    /// When the source first saw it.
-    pub first_seen_at: UnixMs,
+    /// When the source first saw it, on the monotonic clock: somebody may set the wall clock
+    /// before that is asked.
+    pub first_seen_ms: u64,
     /// Its credits; their `tx_index` is 0.
     pub credits: Vec<Candidate>,
     /// What it spends.
@@ -185,8 +186,6 @@ pub struct TxFacts {
 pub struct MempoolSnapshot {
     /// The node's best block while it was read.
     pub tip: BlockHash,
-    /// When reading began.
-    pub began_at: UnixMs,
     /// Every transaction id in it, sorted.
     pub txids: Arc<[TxId]>,
 }

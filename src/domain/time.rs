@@ -14,6 +14,9 @@ pub struct UnixMs(pub i64);
 #[serde(transparent)]
 pub struct SpanMs(pub i64);
 
+/// A wall clock that steps by less than this is trusted: nobody notices it.
+pub const CLOCK_STEP_MAX: SpanMs = SpanMs::from_secs(60);
+
 impl UnixMs {
     /// This time moved later by `span`; stops at the end of the representable range.
     #[must_use]

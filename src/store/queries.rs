@@ -5,7 +5,7 @@ use super::{
     commit::{last_seq, recent},
     connection::{self, Checkpoint},
     error::{Fault, StoreError},
-    rows::{self, chain::StoredChain},
+    rows::{self, chain::StoredChain, field::Fields},
 };
 use crate::domain::{
     asset::{AssetCode, ChainKind, ChainName},
@@ -62,6 +62,12 @@ const DUE_AT: &str = "SELECT key FROM payment
 const WAKE: &str = "UPDATE payment SET due_at = ?2
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0
     AND due_at > ?2 AND updated_at > ?2";
+
+/// The same of unconfirmed money.
+const SEEN_IN_FUTURE: &str = "SELECT DISTINCT p.destination
+   FROM transfer AS t JOIN payment AS p ON p.key = t.payment_key
+  WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1) AND t.state = 'mempool'
+    AND t.block_height IS NULL AND t.first_seen_at > ?2";
 
 const ANCHORED_ABOVE: &str = "SELECT payment_key FROM transfer
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND block_height > ?2";
@@ -128,6 +134,24 @@ impl Store {
         let woken = self.conn.execute(WAKE, params![chain.as_str(), now.0]);
         let noted = woken.map_err(|error| self.note(Fault::from(error).into()));
         noted.map(drop)
+    }
+
+    /// Addresses with money in the mempool that was first seen later than now, by a wall clock
+    /// that was ahead.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn seen_in_future(
+        &self,
+        chain: &ChainName,
+        now: UnixMs,
+    ) -> Result<Vec<Destination>, StoreError> {
+        let mut found = Vec::new();
+        self.each(SEEN_IN_FUTURE, params![chain.as_str(), now.0], |row| {
+            found.push(Fields::new(row).destination()?);
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Payments with money, or with a conflict that confirmed, in a block above this height;

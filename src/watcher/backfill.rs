@@ -50,7 +50,7 @@ impl Watcher {
                 chain,
                 facts,
                 &Disconnected::default(),
-                self.seen_at(chain, now.wall, Some(facts.block), now),
+                self.block_seen_at(chain, facts.block, now),
                 &mut touched,
             )?;
         }

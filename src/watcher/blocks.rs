@@ -62,7 +62,7 @@ impl Watcher {
         };
         self.touch_not_deep_any_more(chain, &view, &mut touched)?;
         for facts in blocks {
-            let seen_at = self.seen_at(chain, now.wall, Some(facts.block), now);
+            let seen_at = self.block_seen_at(chain, facts.block, now);
             self.touch_block(chain, facts, &gone, seen_at, &mut touched)?;
         }
         self.touch_due(&view, &mut touched, &mut plan)?;

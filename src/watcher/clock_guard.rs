@@ -4,12 +4,10 @@ use crate::{
     clock::Now,
     domain::{
         asset::ChainKind,
-        time::{SpanMs, UnixMs},
+        time::{CLOCK_STEP_MAX, SpanMs, UnixMs},
     },
 };
 
-/// A wall clock that moves against the monotonic one by more than this was set by somebody.
-const JUMP_MAX: SpanMs = SpanMs::from_secs(60);
 /// How far a Bitcoin head's own time may be from a clock that agrees with it: consensus lets it
 /// run two hours ahead, and a quiet hour between blocks is ordinary.
 const BITCOIN_HEAD_WITHIN: SpanMs = SpanMs::from_secs(2 * 3600);
@@ -40,7 +38,7 @@ impl ClockGuard {
         let elapsed = SpanMs(i64::try_from(elapsed).unwrap_or(i64::MAX));
         let expected = self.last.wall.plus(elapsed);
         self.last = now;
-        let jumped = now.wall.since(expected).0.saturating_abs() > JUMP_MAX.0;
+        let jumped = now.wall.since(expected).0.saturating_abs() > CLOCK_STEP_MAX.0;
         if jumped {
             self.before.get_or_insert(Now {
                 wall: expected,

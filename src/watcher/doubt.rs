@@ -5,8 +5,12 @@
 
 use super::{Watcher, clock_guard, state::ChainState};
 use crate::{
+    chain::Ask,
     clock::Now,
-    domain::{block::BlockRef, time::UnixMs},
+    domain::{
+        block::BlockRef,
+        time::{SpanMs, UnixMs},
+    },
     store::StoreError,
 };
 
@@ -67,31 +71,37 @@ impl Watcher {
         }
     }
 
-    /// Looks again at payments that wait for a time which a clock that was ahead has told.
+    /// Looks again at payments that wait for a time which a clock that was ahead has told, and
+    /// asks again when their unconfirmed money was seen.
     pub(super) fn wake_from_future(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
         let chain = self.chain(at);
         if chain.waits_for_future && !chain.doubts_clock() {
             let name = chain.spec.name.clone();
+            let addresses = self.store.seen_in_future(&name, now.wall)?;
             self.store.wake_from_future(&name, now.wall)?;
+            if !addresses.is_empty() {
+                self.asks.push(&name, Ask::Unconfirmed(addresses), now.wall);
+            }
             self.chain_mut(at).waits_for_future = false;
         }
         Ok(())
     }
 
-    /// When something was seen that came after `block`, by a clock that may be in doubt or behind.
-    pub(super) fn seen_at(
-        &self,
-        chain: &ChainState,
-        told: UnixMs,
-        block: Option<BlockRef>,
-        now: Now,
-    ) -> UnixMs {
-        let earliest = block.map(|block| clock_guard::earliest(chain.spec.kind, block.time));
-        let told = earliest.map_or(told, |earliest| told.max(earliest));
-        match chain.suspended_at {
-            Some(_) => told.max(self.latest(now)),
-            None => told,
-        }
+    /// When something was seen that long ago, by a clock that may be in doubt.
+    pub(super) fn seen_at(&self, chain: &ChainState, ago: SpanMs, now: Now) -> UnixMs {
+        let is_in_doubt = chain.suspended_at.is_some();
+        let now = if is_in_doubt {
+            self.latest(now)
+        } else {
+            now.wall
+        };
+        now.minus(ago)
+    }
+
+    /// When a block was seen that is told just now, by a clock that may be in doubt or behind.
+    pub(super) fn block_seen_at(&self, chain: &ChainState, block: BlockRef, now: Now) -> UnixMs {
+        let earliest = clock_guard::earliest(chain.spec.kind, block.time);
+        self.seen_at(chain, SpanMs::default(), now).max(earliest)
     }
 
     /// The latest that it may be now, while the clock is in doubt: behind a head, the head's time.

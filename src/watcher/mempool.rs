@@ -32,7 +32,7 @@ impl Watcher {
         let mut plan = Plan::new(now.wall);
         let mut touched = Touched::default();
         for arrived in &news.arrived {
-            let seen_at = self.seen_at(chain, arrived.first_seen_at, None, now);
+            let seen_at = self.seen_at(chain, now.since(arrived.first_seen_ms), now);
             let remembered = news.answered > 0 && chain.suspended_at.is_none();
             self.touch_arrived(chain, arrived, (seen_at, remembered), &mut touched)?;
         }

@@ -197,7 +197,7 @@ impl Watcher {
                 connected,
             } => self.plan_advance(at, *disconnect_to, connected, now),
             ChainInput::Mempool(news) => self.plan_mempool(at, news, now),
-            ChainInput::Polled { began_at, status } => self.plan_polled(at, *began_at, status, now),
+            ChainInput::Polled { began_ms, status } => self.plan_polled(at, *began_ms, status, now),
             ChainInput::Backfill { batch, blocks, to } => {
                 self.plan_backfill(at, *batch, blocks, *to, now)
             }

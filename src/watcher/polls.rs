@@ -17,7 +17,7 @@ impl Watcher {
     pub(super) fn plan_polled(
         &self,
         at: usize,
-        began_at: UnixMs,
+        began_ms: u64,
         status: &NodeStatus,
         now: Now,
     ) -> Result<Plan, StoreError> {
@@ -28,8 +28,8 @@ impl Watcher {
             .scanned
             .is_some_and(|cursor| cursor.id == status.tip.id)
         {
-            // A poll from before the clock was moved says nothing about deadlines.
-            if chain.suspended_at.is_none() && began_at <= now.wall {
+            if chain.suspended_at.is_none() {
+                let began_at = now.wall.minus(now.since(began_ms));
                 let unanswered = self.asks.unanswered_since(&chain.spec.name);
                 let before = unanswered.map_or(began_at, |since| since.minus(SpanMs(1)));
                 view.polled_at = view.polled_at.max(Some(began_at.min(before)));

@@ -14,7 +14,6 @@ use crate::{
     domain::{
         block::{BlockHash, BlockId, BlockRef, Height, TxId},
         facts::{OutPoint, TxFacts},
-        time::UnixMs,
     },
 };
 use bitcoin::{Network, Transaction, consensus::deserialize};
@@ -192,7 +191,7 @@ impl<T: Transport> Bitcoind<T> {
     pub(super) async fn transactions(
         &self,
         txids: &[TxId],
-        seen_at: UnixMs,
+        seen_ms: u64,
     ) -> Result<Vec<TxFacts>, SourceError> {
         let method = "getrawtransaction";
         let calls: Vec<Call> = txids
@@ -202,7 +201,7 @@ impl<T: Transport> Bitcoind<T> {
         let mut found = Vec::with_capacity(txids.len());
         for (txid, outcome) in txids.iter().zip(self.batch(&calls).await?) {
             match outcome.and_then(|raw| self.client.read(&raw)) {
-                Ok(HexBytes(raw)) => found.extend(parse_transaction(&raw, *txid, seen_at)),
+                Ok(HexBytes(raw)) => found.extend(parse_transaction(&raw, *txid, seen_ms)),
                 Err(error) if error.code() == Some(WARMING_UP) => {
                     return Err(self.explain(method, &error));
                 }
@@ -304,10 +303,10 @@ fn header_call(id: BlockId) -> Call {
     Call::new("getblockheader", json!([id.hash.to_string(), false]))
 }
 
-fn parse_transaction(raw: &[u8], asked: TxId, seen_at: UnixMs) -> Option<TxFacts> {
+fn parse_transaction(raw: &[u8], asked: TxId, seen_ms: u64) -> Option<TxFacts> {
     let tx: Transaction = deserialize(raw).ok()?;
     let txid = wire::tx_id(tx.compute_txid());
-    (txid == asked).then(|| scan::tx_facts(&tx, txid, seen_at))
+    (txid == asked).then(|| scan::tx_facts(&tx, txid, seen_ms))
 }
 
 fn unconfirmed_spender(answer: &SpentOutput) -> Option<TxId> {

@@ -6,11 +6,10 @@
 use super::{bitcoind::Bitcoind, concurrent::in_order};
 use crate::{
     chain::{MempoolNews, SourceError, rpc::Transport},
-    clock::{Clock, Now},
+    clock::Clock,
     domain::{
         block::TxId,
         facts::{Destination, MempoolSnapshot, TxFacts},
-        time::{SpanMs, UnixMs},
     },
 };
 use std::{
@@ -29,8 +28,7 @@ const BATCHES_AT_ONCE: usize = 4;
 /// 300,000; their facts take some 20 MB.
 const MAX_ARRIVALS: usize = 20_000;
 
-/// What is kept of one transaction. When it was seen is kept on the monotonic clock: somebody may
-/// set the wall clock before that is asked.
+/// What is kept of one transaction.
 #[derive(Debug)]
 struct Entry {
     first_seen_ms: u64,
@@ -109,24 +107,17 @@ impl Pool {
     }
 
     /// Known transactions that seem to pay one of these destinations, and when each was first
-    /// seen, on the wall clock as it is now; a fingerprint may deceive.
-    fn paying(&self, destinations: &[Destination], now: Now) -> Vec<(TxId, UnixMs)> {
+    /// seen; a fingerprint may deceive.
+    fn paying(&self, destinations: &[Destination]) -> Vec<(TxId, u64)> {
         let wanted: HashSet<u64> = destinations.iter().map(|d| self.fingerprint(d)).collect();
         let pays = |entry: &Entry| entry.outputs.iter().any(|output| wanted.contains(output));
         self.txids
             .iter()
             .zip(&self.entries)
             .filter(|(_, entry)| pays(entry))
-            .map(|(txid, entry)| (*txid, at_monotonic(entry.first_seen_ms, now)))
+            .map(|(txid, entry)| (*txid, entry.first_seen_ms))
             .collect()
     }
-}
-
-/// What a moment of the monotonic clock is on the wall clock of now.
-fn at_monotonic(ms: u64, now: Now) -> UnixMs {
-    let ago = now.monotonic_ms.saturating_sub(ms);
-    now.wall
-        .minus(SpanMs(i64::try_from(ago).unwrap_or(i64::MAX)))
 }
 
 /// Compares the node's mempool with what is known, and fetches what is new.
@@ -138,14 +129,13 @@ pub(super) async fn news<T: Transport>(
     pool: &mut Pool,
     clock: &dyn Clock,
 ) -> Result<MempoolNews, SourceError> {
-    let began_at = clock.now().wall;
     let (tip, loaded) = node.tip_and_loaded().await?;
     let listed = node.mempool_txids().await?;
-    let seen = clock.now();
+    let seen_ms = clock.now().monotonic_ms;
     let mut unknown = pool.unknown(&listed);
     let all = unknown.len() <= MAX_ARRIVALS;
     unknown.truncate(MAX_ARRIVALS);
-    let (arrived, failure) = fetch(node, &unknown, seen.wall).await;
+    let (arrived, failure) = fetch(node, &unknown, seen_ms).await;
     let whole = match failure {
         Some(error) if arrived.is_empty() => return Err(error),
         Some(_) => false,
@@ -153,10 +143,9 @@ pub(super) async fn news<T: Transport>(
     };
     // The list belongs to a tip that was there before it and is there after all of it was read.
     let stable = whole && node.best_hash().await.is_ok_and(|after| after == tip);
-    pool.absorb(&arrived, seen.monotonic_ms, loaded.then_some(&listed));
+    pool.absorb(&arrived, seen_ms, loaded.then_some(&listed));
     let snapshot = stable.then(|| MempoolSnapshot {
         tip,
-        began_at,
         txids: Arc::clone(&pool.txids),
     });
     Ok(MempoolNews {
@@ -170,13 +159,13 @@ pub(super) async fn news<T: Transport>(
 async fn fetch<T: Transport>(
     node: &Bitcoind<T>,
     txids: &[TxId],
-    seen_at: UnixMs,
+    seen_ms: u64,
 ) -> (Vec<TxFacts>, Option<SourceError>) {
     let tasks = txids
         .chunks(BATCH)
         .map(|batch| {
             let (node, batch) = (node.clone(), batch.to_vec());
-            async move { node.transactions(&batch, seen_at).await }
+            async move { node.transactions(&batch, seen_ms).await }
         })
         .collect();
     let mut found = Vec::with_capacity(txids.len());
@@ -195,11 +184,10 @@ pub(super) async fn paying<T: Transport>(
     node: &Bitcoind<T>,
     pool: &Pool,
     destinations: &[Destination],
-    now: Now,
 ) -> Result<Vec<TxFacts>, SourceError> {
-    let hits = pool.paying(destinations, now);
+    let hits = pool.paying(destinations);
     let txids: Vec<TxId> = hits.iter().map(|(txid, _)| *txid).collect();
-    let (mut found, failure) = fetch(node, &txids, UnixMs(0)).await;
+    let (mut found, failure) = fetch(node, &txids, 0).await;
     if let Some(error) = failure {
         return Err(error);
     }
@@ -211,7 +199,7 @@ pub(super) async fn paying<T: Transport>(
     });
     for tx in &mut found {
         if let Ok(place) = hits.binary_search_by_key(&tx.txid, |(txid, _)| *txid) {
-            tx.first_seen_at = hits.get(place).map_or(tx.first_seen_at, |(_, at)| *at);
+            tx.first_seen_ms = hits.get(place).map_or(tx.first_seen_ms, |(_, at)| *at);
         }
     }
     Ok(found)

@@ -66,10 +66,10 @@ fn block_facts(block: &Block, asked: &BlockRef, transactions: Vec<TxId>) -> Bloc
 }
 
 /// The facts of an unconfirmed transaction.
-pub(super) fn tx_facts(tx: &Transaction, txid: TxId, first_seen_at: UnixMs) -> TxFacts {
+pub(super) fn tx_facts(tx: &Transaction, txid: TxId, first_seen_ms: u64) -> TxFacts {
     let mut facts = TxFacts {
         txid,
-        first_seen_at,
+        first_seen_ms,
         credits: Vec::new(),
         inputs: inputs_of(tx).collect(),
     };

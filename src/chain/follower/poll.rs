@@ -45,7 +45,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             self.source.connect().await?;
             self.connected = true;
         }
-        let began_at = self.clock.now().wall;
+        let began_ms = self.clock.now().monotonic_ms;
         let status = self.source.status().await?;
         self.finality.observe(&self.window, status.finalized);
         self.tell(ChainInput::Status(self.vouched(&status))).await?;
@@ -55,7 +55,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             let reconciled = self.read_mempool().await? && status.mempool_loaded;
             if reconciled && !status.syncing && standing == Standing::InStep {
                 let status = self.vouched(&status);
-                self.tell(ChainInput::Polled { began_at, status }).await?;
+                self.tell(ChainInput::Polled { began_ms, status }).await?;
             }
         }
         Ok(standing)

@@ -78,7 +78,7 @@ impl Clock for SteppingClock {
         let secs = self.0.fetch_add(1, Ordering::Relaxed);
         Now {
             wall: UnixMs::from_secs(secs),
-            monotonic_ms: 0,
+            monotonic_ms: u64::try_from(secs).unwrap() * 1000,
         }
     }
 }

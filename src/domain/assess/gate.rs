@@ -3,8 +3,8 @@
 //! Knows the chain's health, its progress and the clock; knows nothing of money.
 
 use crate::domain::{
-    asset::ChainKind, block::Height, payment::Due, payment::Payment, time::SpanMs, time::UnixMs,
-    view::ChainView,
+    asset::ChainKind, block::Height, payment::Due, payment::Payment, time::CLOCK_STEP_MAX,
+    time::SpanMs, time::UnixMs, view::ChainView,
 };
 
 /// What must happen before a judgement can change by itself.
@@ -85,10 +85,11 @@ impl<'a> Gate<'a> {
     /// # Errors
     /// What to wait for.
     pub fn passed(&self, at: UnixMs) -> Result<(), Wait> {
-        // A time that has not come yet was told by a clock that was wrong then, and every poll
+        // A time that is far from coming was told by a clock that was wrong then, and every poll
         // since that clock was mended is later.
         let registered_at = self.payment.history.registered_at;
-        let registered_at = registered_at.filter(|registered| *registered <= self.now);
+        let soon = self.now.plus(CLOCK_STEP_MAX);
+        let registered_at = registered_at.filter(|registered| *registered <= soon);
         let at = registered_at.map_or(at, |registered| at.max(registered));
         let polled = self.view.polled_at.is_some_and(|polled| polled > at);
         if self.now > at && polled {

@@ -5,7 +5,7 @@ use super::{
     world::{Tx, World, register_body},
 };
 use crate::{
-    chain::ChainInput,
+    chain::{Ask, ChainInput},
     domain::{asset::ChainKind, status::Status, time::SpanMs},
 };
 
@@ -14,10 +14,10 @@ const DAY_BACK: SpanMs = SpanMs::from_secs(-86_400);
 
 /// A poll that begins under one clock and ends under another.
 fn poll_over(world: &mut World, moved: SpanMs) {
-    let (status, began_at) = (world.status(), world.now());
+    let (status, began_ms) = (world.status(), world.monotonic_ms());
     world.set_clock_forward(moved);
     world.give(ChainInput::Status(status.clone()));
-    world.give(ChainInput::Polled { began_at, status });
+    world.give(ChainInput::Polled { began_ms, status });
 }
 
 #[test]
@@ -236,12 +236,12 @@ fn a_payment_registered_by_a_clock_that_was_ahead_expires_once_the_clock_is_righ
 fn one_chains_head_shows_every_chain_that_the_clock_is_behind() {
     let mut world = World::of_both();
     world.watcher.chains[1].spec.is_local = false;
-    let (mut status, began_at) = (world.status(), world.now());
+    let (mut status, began_ms) = (world.status(), world.monotonic_ms());
     status.tip.time = world.now().plus(SpanMs(MINUTE.0 * 50));
     let ethereum = crate::domain::asset::ChainName::new(ChainKind::Ethereum.as_str());
     for input in [
         ChainInput::Status(status.clone()),
-        ChainInput::Polled { began_at, status },
+        ChainInput::Polled { began_ms, status },
     ] {
         let input = crate::watcher::Input::Chain(ethereum.clone(), input);
         world.watcher.handle(&input).unwrap();
@@ -258,4 +258,60 @@ fn one_chains_head_shows_every_chain_that_the_clock_is_behind() {
     world.mine(&[]);
     world.poll();
     assert_eq!(world.watcher.chains[0].suspended_at, None);
+}
+
+#[test]
+fn money_seen_by_a_clock_that_was_ahead_is_seen_when_the_source_says_once_the_clock_is_right() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.asks();
+    world.set_clock_forward(DAY);
+    let seen_ms = world.monotonic_ms();
+    world.arrive(&Tx::paying(1));
+    world.set_clock_forward(DAY_BACK);
+    let seen_at = world.now();
+    assert!(world.payment("a").transfers[0].first_seen_at > seen_at);
+    world.wait(MINUTE);
+    world.mine(&[]);
+    world.poll();
+    world.tick();
+    let asked = world.asks_unanswered();
+    let destination = world.payment("a").destination;
+    assert_eq!(asked[0].1, Ask::Unconfirmed(vec![destination]));
+    world.remember(&Tx::paying(1), seen_ms);
+    assert_eq!(world.payment("a").transfers[0].first_seen_at, seen_at);
+}
+
+#[test]
+fn what_the_source_remembers_keeps_its_age_while_the_clock_is_in_doubt() {
+    for moved in [20, -20] {
+        let mut world = World::new();
+        world.register("a", 0);
+        let (seen_at, seen_ms) = (world.now(), world.monotonic_ms());
+        world.wait(SpanMs(MINUTE.0 * 30));
+        world.set_clock_forward(SpanMs(MINUTE.0 * moved));
+        world.tick();
+        world.remember(&Tx::paying(1), seen_ms);
+        // A clock in doubt is taken to be as late as it may be.
+        let late_by = SpanMs(MINUTE.0 * moved.max(0));
+        let first_seen_at = world.payment("a").transfers[0].first_seen_at;
+        assert_eq!(first_seen_at, seen_at.plus(late_by), "{moved}");
+    }
+}
+
+#[test]
+fn a_small_step_back_lets_no_poll_from_before_a_registration_count() {
+    let mut world = World::new();
+    let row = world.row("register", "a", &register_body(0));
+    world.wait(SpanMs(MINUTE.0 * 30));
+    world.poll();
+    world.give_rows(vec![row]);
+    world.scan_past();
+    world.set_clock_forward(SpanMs::from_secs(-50));
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::New);
+    world.wait(MINUTE);
+    world.poll();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::Expired);
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     chain::{Ask, ChainInput, SourceError},
-    domain::{asset::ChainKind, status::Status, time::SpanMs, transfer::Place},
+    domain::{status::Status, time::SpanMs, transfer::Place},
 };
 
 #[test]
@@ -155,22 +155,12 @@ fn money_that_is_known_is_made_no_earlier_by_a_clock_that_was_set_back() {
 fn money_that_the_source_remembers_from_before_a_block_was_seen_then() {
     let mut world = World::new();
     let row = world.row("register", "a", &register_body(0));
-    let began = world.now();
+    let (began, began_ms) = (world.now(), world.monotonic_ms());
     world.wait(SpanMs(MINUTE.0 * 30));
     world.give_rows(vec![row]);
     world.scan_past();
     world.mine(&[Tx::paying(1)]);
     assert_eq!(world.payment("a").transfers[0].first_seen_at, world.now());
-    let remembered = crate::domain::facts::TxFacts {
-        txid: Tx::paying(1).txid,
-        first_seen_at: began,
-        credits: Tx::paying(1).credits(ChainKind::Bitcoin, 0),
-        inputs: Tx::paying(1).spends,
-    };
-    world.give(ChainInput::Mempool(crate::chain::MempoolNews {
-        arrived: vec![remembered],
-        snapshot: None,
-        answered: 1,
-    }));
+    world.remember(&Tx::paying(1), began_ms);
     assert_eq!(world.payment("a").transfers[0].first_seen_at, began);
 }

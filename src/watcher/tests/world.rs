@@ -61,14 +61,14 @@ impl World {
         let mut world = Self::with(ChainKind::Bitcoin, |_| open::settings_of_both());
         let (kind, status) = (ChainKind::Ethereum, world.status());
         let block = tx::facts(kind, world.tip(), &[]);
-        let (began_at, name) = (world.now(), ChainName::new(kind.as_str()));
+        let (began_ms, name) = (world.monotonic_ms(), ChainName::new(kind.as_str()));
         for input in [
             ChainInput::Status(status.clone()),
             ChainInput::Advance {
                 disconnect_to: None,
                 connected: vec![block],
             },
-            ChainInput::Polled { began_at, status },
+            ChainInput::Polled { began_ms, status },
         ] {
             let input = Input::Chain(name.clone(), input);
             world.watcher.handle(&input).unwrap();
@@ -133,6 +133,10 @@ impl World {
         self.clock.now().wall
     }
 
+    pub fn monotonic_ms(&self) -> u64 {
+        self.clock.now().monotonic_ms
+    }
+
     pub fn tick(&mut self) {
         self.watcher.handle(&Input::Tick).unwrap();
     }
@@ -164,9 +168,9 @@ impl World {
 
     /// The node answers and a full poll ends, before anything that was asked is answered.
     pub fn poll_alone(&mut self) {
-        let (status, began_at) = (self.status(), self.now());
+        let (status, began_ms) = (self.status(), self.monotonic_ms());
         self.give(ChainInput::Status(status.clone()));
-        self.give(ChainInput::Polled { began_at, status });
+        self.give(ChainInput::Polled { began_ms, status });
     }
 
     /// A block with these transactions joins the chain.
@@ -241,16 +245,25 @@ impl World {
     }
 
     pub fn arrive(&mut self, transaction: &Tx) {
+        self.tell_of(transaction, self.monotonic_ms(), 0);
+    }
+
+    /// The source answers that it knows this one since then.
+    pub fn remember(&mut self, transaction: &Tx, first_seen_ms: u64) {
+        self.tell_of(transaction, first_seen_ms, 1);
+    }
+
+    fn tell_of(&mut self, transaction: &Tx, first_seen_ms: u64, answered: usize) {
         let arrived = TxFacts {
             txid: transaction.txid,
-            first_seen_at: self.now(),
+            first_seen_ms,
             credits: transaction.credits(self.kind, 0),
             inputs: transaction.spends.clone(),
         };
         self.give(ChainInput::Mempool(MempoolNews {
             arrived: vec![arrived],
             snapshot: None,
-            answered: 0,
+            answered,
         }));
     }
 
@@ -262,7 +275,6 @@ impl World {
             arrived: Vec::new(),
             snapshot: Some(MempoolSnapshot {
                 tip,
-                began_at: self.now(),
                 txids: txids.into(),
             }),
             answered: 0,

@@ -6,7 +6,6 @@ use crate::{
     domain::{
         block::{BlockHash, BlockId, BlockRef, Height, TxId},
         facts::{BlockFacts, Destination, MempoolSnapshot, OutPoint, TxFacts},
-        time::UnixMs,
     },
 };
 use std::{
@@ -382,11 +381,7 @@ impl ChainSource for FakeSource {
             return Ok(MempoolNews::default());
         };
         let txids = transactions.iter().map(|tx| tx.txid).collect();
-        let snapshot = MempoolSnapshot {
-            tip,
-            began_at: UnixMs(0),
-            txids,
-        };
+        let snapshot = MempoolSnapshot { tip, txids };
         Ok(MempoolNews {
             answered: 0,
             arrived: std::mem::take(transactions),
@@ -410,7 +405,7 @@ impl ChainSource for FakeSource {
 pub(crate) fn tx(number: u64) -> TxFacts {
     TxFacts {
         txid: TxId(hash(number).0),
-        first_seen_at: UnixMs(0),
+        first_seen_ms: 0,
         credits: Vec::new(),
         inputs: Vec::new(),
     }
