@@ -73,7 +73,11 @@ fn already_so(payment: &Payment, command: &Command) -> Option<&'static str> {
         Command::Refunded { .. } if status == Status::Refunded => {
             Some("the payment is refunded already")
         }
+        Command::Force { status: wanted } if status == *wanted => {
+            Some("the payment has that status already")
+        }
         Command::Register(_)
+        | Command::Force { .. }
         | Command::Cancel
         | Command::Accept { .. }
         | Command::Reject { .. }
@@ -107,6 +111,7 @@ impl Case<'_> {
                 self.refunded(txid.as_deref(), amount.as_deref())
             }
             Command::Rescan { scan_from } => self.rescan(*scan_from),
+            Command::Force { status } => self.force(*status),
         }
     }
 
@@ -226,6 +231,35 @@ impl Case<'_> {
         Ok(after)
     }
 
+    /// From now on nothing but another `force` moves it; readers see the steps of the table only.
+    fn force(&self, status: Status) -> Result<Payment, Refusal> {
+        let from = self.payment.judged.status;
+        let may_become = |to: Status| {
+            from.may_become(to) && (!self.payment.history.is_final || to == Status::Refunded)
+        };
+        if !may_become(status) {
+            let all = Status::ALL.iter().filter(|to| may_become(**to));
+            let names: Vec<&str> = all.map(|to| to.as_str()).collect();
+            let names = if names.is_empty() {
+                "nothing else".to_owned()
+            } else {
+                names.join(" or ")
+            };
+            let message = format!("this payment is {from} and may become {names}, not {status}");
+            return Err(Refusal::new("not_reachable", message));
+        }
+        let mut after = self.payment.clone();
+        after.history.forced = Some(status);
+        if matches!(status, Status::Expired | Status::Canceled) {
+            after.history.closed = Some(Closed {
+                status,
+                reason: Reason::Forced,
+                at: self.now,
+            });
+        }
+        Ok(after)
+    }
+
     fn must_be(&self, verb: &str, code: &'static str, allowed: &[Status]) -> Result<(), Refusal> {
         let status = self.payment.judged.status;
         if allowed.contains(&status) {
@@ -304,7 +338,8 @@ fn record(command: &Command, request: &Request) -> Map<String, Value> {
         | Command::Reject { .. }
         | Command::Ack { .. }
         | Command::Extend { .. }
-        | Command::Rescan { .. } => (None, None),
+        | Command::Rescan { .. }
+        | Command::Force { .. } => (None, None),
     };
     put("request_id", Some(request.request_id.clone().into()));
     put("kind", Some(request.kind.clone().into()));

@@ -265,6 +265,9 @@ pub struct History {
     /// Where its scan was registered to start, once a request moved that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registered_from: Option<ScanFrom>,
+    /// A status that somebody set by hand, in a sandbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced: Option<Status>,
     /// Whether the judgement is fixed for good.
     #[serde(skip_serializing_if = "is_default")]
     pub is_final: bool,

@@ -8,7 +8,7 @@ use super::{
     asset::{Asset, AssetKind, ChainKind},
     event::{Entry, EventKind},
     facts::Destination,
-    flags::Flags,
+    flags::{Flag, Flags},
     payment::{Due, History, Judgement, Payment, PaymentId, PaymentKey, Scan, ScanFrom},
     request::{Refusal, Register},
     snapshot::{About, Row},
@@ -73,6 +73,8 @@ pub struct Registration<'a> {
     pub created_at: UnixMs,
     /// Whether every block of its past up to the cursor is known to hold nothing for the address.
     pub nothing_before: bool,
+    /// Whether its chain is simulated.
+    pub simulated: bool,
 }
 
 /// Registers a payment: the payment as `new`, with its entry `registered`. Facts that are
@@ -242,6 +244,7 @@ fn unjudged(
         scan,
         history: History {
             registered_at: Some(now),
+            sticky: Flags::NONE.with_if(Flag::Simulated, registration.simulated),
             needs_traces: registration.kind == ChainKind::Ethereum
                 && registration.asset.kind == AssetKind::Native,
             ..History::default()

@@ -9,7 +9,7 @@ pub use body::{MAX_BODY, MAX_METADATA};
 use self::body::{Body, required};
 use super::{
     payment::{PaymentId, ScanFrom},
-    status::Reason,
+    status::{Reason, Status},
     terms::Policy,
     time::UnixMs,
 };
@@ -79,6 +79,11 @@ pub enum Command {
         /// From where.
         scan_from: ScanFrom,
     },
+    /// Take a status, whatever the facts say. Only a sandbox does.
+    Force {
+        /// Which.
+        status: Status,
+    },
 }
 
 /// The body of a registration, with only its form checked.
@@ -123,6 +128,13 @@ impl Refusal {
             message: message.into(),
         }
     }
+
+    /// The refusal of a kind that there is not.
+    #[must_use]
+    pub fn unknown_kind(kind: &str) -> Self {
+        let message = format!("there is no request of kind {kind:?}");
+        Refusal::new("unknown_kind", message)
+    }
 }
 
 impl Request {
@@ -150,7 +162,8 @@ impl Command {
             | Self::Reject { .. }
             | Self::Ack { .. }
             | Self::Refunded { .. }
-            | Self::Rescan { .. } => false,
+            | Self::Rescan { .. }
+            | Self::Force { .. } => false,
         }
     }
 
@@ -164,7 +177,8 @@ impl Command {
             | Self::Ack { .. }
             | Self::Extend { .. }
             | Self::Refunded { .. }
-            | Self::Rescan { .. } => false,
+            | Self::Rescan { .. }
+            | Self::Force { .. } => false,
         }
     }
 
@@ -176,7 +190,11 @@ impl Command {
             | Self::Reject { note }
             | Self::Ack { note }
             | Self::Refunded { note, .. } => note.as_deref(),
-            Self::Register(_) | Self::Cancel | Self::Extend { .. } | Self::Rescan { .. } => None,
+            Self::Register(_)
+            | Self::Cancel
+            | Self::Extend { .. }
+            | Self::Rescan { .. }
+            | Self::Force { .. } => None,
         }
     }
 }
@@ -230,10 +248,10 @@ fn command(kind: &str, body: &mut Body) -> Result<Command, Refusal> {
         "rescan" => Ok(Command::Rescan {
             scan_from: required("scan_from", body.scan_from()?)?,
         }),
-        _ => {
-            let message = format!("there is no request of kind {kind:?}");
-            Err(Refusal::new("unknown_kind", message))
-        }
+        "force" => Ok(Command::Force {
+            status: required("status", body.status()?)?,
+        }),
+        _ => Err(Refusal::unknown_kind(kind)),
     }
 }
 

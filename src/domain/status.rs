@@ -91,6 +91,8 @@ named_enum! {
         Deadline = "deadline",
         /// Decided by the gateway.
         Gateway = "gateway",
+        /// Set by hand, in a sandbox only.
+        Forced = "forced",
     }
 }
 

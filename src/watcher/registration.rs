@@ -19,7 +19,7 @@ use crate::{
         request::{Refusal, Register, Request},
         step::PaymentStep,
     },
-    store::StoreError,
+    store::{Kind, StoreError},
 };
 
 impl Watcher {
@@ -69,6 +69,7 @@ impl Watcher {
             address,
             destination,
             created_at: request.created_at,
+            simulated: self.store.kind() == Kind::Sandbox,
         };
         let registered = register::register(registration, &self.defaults, &view, now.wall)
             .and_then(|step| check_reach(chain, from).map(|()| step));

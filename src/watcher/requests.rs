@@ -22,7 +22,7 @@ use crate::{
         time::UnixMs,
         view::ChainView,
     },
-    store::StoreError,
+    store::{Kind, StoreError},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -255,6 +255,9 @@ impl Watcher {
     }
 
     fn is_allowed(&self, command: &Command) -> Result<(), Refusal> {
+        if matches!(command, Command::Force { .. }) && self.store.kind() != Kind::Sandbox {
+            return Err(Refusal::unknown_kind("force"));
+        }
         if command.settles_appeal() && !self.operator_commands {
             let message = "accept and reject are switched off by [database] operator_commands";
             return Err(Refusal::new("operator_commands_off", message));

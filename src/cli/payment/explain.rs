@@ -4,7 +4,12 @@ use super::sentences::explain;
 use crate::{
     cli::{Context, failure::Failure, inbox::valid_id},
     clock::{Clock, SystemClock},
-    domain::payment::PaymentId,
+    domain::{
+        payment::{Payment, PaymentId},
+        time::UnixMs,
+        view::ChainView,
+    },
+    store::Kind,
 };
 use serde_json::json;
 
@@ -30,7 +35,11 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
     let chain = chain.ok_or_else(|| {
         Failure::failed(format!("the database does not know the chain of {id:?}"))
     })?;
-    let sentences = explain(&payment, &chain.view, SystemClock::new().now().wall);
+    let now = match reader.kind() {
+        Kind::Live => SystemClock::new().now().wall,
+        Kind::Sandbox => latest_known(&payment, &chain.view),
+    };
+    let sentences = explain(&payment, &chain.view, now);
     if arguments.json {
         let status = payment.judged.status.as_str();
         let whole = json!({ "payment_id": id, "status": status, "sentences": sentences });
@@ -39,4 +48,11 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
     sentences
         .iter()
         .try_for_each(|sentence| context.screen.line(sentence))
+}
+
+/// A sandbox's clock is ahead of this machine's: as late as its blocks and its rows say.
+fn latest_known(payment: &Payment, view: &ChainView) -> UnixMs {
+    let heads = view.tip.into_iter().chain(view.scanned);
+    let times = heads.map(|block| block.time).chain(view.polled_at);
+    times.fold(payment.updated_at, UnixMs::max)
 }

@@ -74,6 +74,10 @@ impl Case<'_> {
     }
 
     fn why(&self) -> String {
+        if self.payment.judged.reason == Some(Reason::Forced) {
+            return "Somebody gave it this status in the sandbox; nothing else moves it any more."
+                .to_owned();
+        }
         match self.payment.judged.status {
             Status::New => self.why_new(),
             Status::Pending => format!(

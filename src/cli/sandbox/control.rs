@@ -1,6 +1,9 @@
 //! The sandbox's HTTP endpoint: `POST /pay` and its like with a JSON body, `GET /` for the state.
 
-use super::deeds::{Deed, Doer, Undone};
+use super::{
+    deeds::Deed,
+    doer::{Doer, Undone},
+};
 use axum::{
     Router,
     body::{Body, Bytes},

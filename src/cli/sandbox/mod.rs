@@ -6,6 +6,7 @@
 mod ask;
 mod control;
 mod deeds;
+mod doer;
 mod house;
 mod place;
 mod running;

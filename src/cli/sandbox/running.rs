@@ -3,7 +3,7 @@
 
 use super::{
     control,
-    deeds::Doer,
+    doer::Doer,
     house::{Addresses, House},
     place::{self, Facts, Place},
 };

@@ -53,7 +53,9 @@ impl Case<'_> {
     /// What people or finality have settled and the facts no longer move.
     fn settled(&self) -> Option<Verdict> {
         let (history, prior) = (&self.payment.history, &self.payment.judged);
-        if let Some(refund) = &history.refunded {
+        if let Some(forced) = history.forced {
+            Some((forced, Some(Reason::Forced)))
+        } else if let Some(refund) = &history.refunded {
             Some((Status::Refunded, Some(refund.reason)))
         } else if history.is_final {
             Some((Status::Paid, prior.reason))

@@ -7,6 +7,7 @@ use super::Refusal;
 use crate::domain::{
     block::Height,
     payment::ScanFrom,
+    status::Status,
     terms::{MAX_CONFIRMATIONS, Policy},
     time::UnixMs,
 };
@@ -148,6 +149,21 @@ impl Body {
         };
         let wrong = || malformed("\"policy\" must be \"single\" or \"sum\"".to_owned());
         Policy::parse(&text).map(Some).ok_or_else(wrong)
+    }
+
+    pub(super) fn status(&mut self) -> Result<Option<Status>, Refusal> {
+        let Some(text) = self.text("status")? else {
+            return Ok(None);
+        };
+        let names = || {
+            Status::ALL
+                .iter()
+                .map(|status| status.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let unknown = || malformed(format!("{text:?} is no status; there are {}", names()));
+        Status::parse(&text).map(Some).ok_or_else(unknown)
     }
 
     pub(super) fn scan_from(&mut self) -> Result<Option<ScanFrom>, Refusal> {

@@ -45,6 +45,7 @@ fn registered(fields: &str, created: i64) -> Result<PaymentStep, Refusal> {
     let cursor = super::setup::block(1000, 0, BlockHash([0; 32]), START);
     let registration = Registration {
         nothing_before: false,
+        simulated: false,
         key: PaymentKey(1),
         id: PaymentId::new("order-1").unwrap(),
         register: &asked,
@@ -184,6 +185,7 @@ fn a_disabled_asset_takes_no_new_payments() {
     setup.asset.enabled = false;
     let registration = Registration {
         nothing_before: false,
+        simulated: false,
         key: PaymentKey(1),
         id: PaymentId::new("order-1").unwrap(),
         register: &setup.register,

@@ -341,3 +341,39 @@ fn rescan_looks_at_the_past_again_without_taking_anything_back() {
         "wait 23m\nwait 2h\nrescan 900 => refused=watch_over",
     );
 }
+
+#[test]
+fn a_forced_status_takes_the_steps_of_the_table_and_stays() {
+    check(
+        "BTC 0.4",
+        "
+        force paid      => paid/forced told=command,status
+        force paid      => duplicate
+        see a=0.1       => paid/forced flags=underpaid
+        wait 23m        => paid/forced
+        force new       => refused=not_reachable
+        force confirming => confirming/forced flags=reversed,underpaid
+        force paid      => paid/forced
+        force refunded  => refunded/forced
+        force invalid   => refused=not_reachable
+        ",
+    );
+    check("BTC 0.4", "force gone => refused=malformed_body");
+    check(
+        "BTC 0.4",
+        "force expired => expired/forced\nwait 2h => expired/forced",
+    );
+}
+
+#[test]
+fn a_final_payment_is_forced_to_refunded_only() {
+    check(
+        "BTC 0.4",
+        "
+        mine a=0.4
+        blocks 100      => paid/exact final
+        force invalid   => refused=not_reachable
+        force refunded  => refunded/forced
+        ",
+    );
+}

@@ -75,6 +75,7 @@ impl Story {
         let view = view(kind, cursor, now);
         let registration = Registration {
             nothing_before: false,
+            simulated: false,
             key: PaymentKey(1),
             id: PaymentId::new("order-1").unwrap(),
             register: &setup.register,
@@ -203,6 +204,7 @@ impl Story {
         let value = |index: usize| rest.get(index).copied().unwrap_or_default();
         let body = match kind {
             "extend" => format!("{{\"expires_at\":{}}}", self.now.plus(span(value(0))).0),
+            "force" => format!("{{\"status\":{:?}}}", value(0)),
             "rescan" => format!("{{\"scan_from\":{}}}", value(0)),
             "refunded" | "accept" if !rest.is_empty() => format!("{{\"amount\":{:?}}}", value(0)),
             _ => "{}".to_owned(),

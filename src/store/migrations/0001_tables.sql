@@ -145,7 +145,7 @@ CREATE TABLE payment (
                            reason = 'operator' OR reason = 'underpaid' OR reason = 'split' OR
                            reason = 'wrong_asset' OR reason = 'late' OR reason = 'after_cancel' OR
                            reason = 'double_spent' OR reason = 'confirm_timeout' OR
-                           reason = 'deadline' OR reason = 'gateway'),
+                           reason = 'deadline' OR reason = 'gateway' OR reason = 'forced'),
   flags                  TEXT NOT NULL,
   needs_review           INTEGER NOT NULL CHECK (needs_review IN (0, 1)),
   is_final               INTEGER NOT NULL CHECK (is_final IN (0, 1)),

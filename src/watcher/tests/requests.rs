@@ -116,3 +116,14 @@ fn an_address_that_is_watched_no_more_is_not_extended() {
     assert!(world.has_outcome("r2"));
     assert_eq!(world.status_of("a"), Status::Expired);
 }
+
+#[test]
+fn no_status_is_forced_but_in_a_sandbox() {
+    let mut world = World::new();
+    world.register("a", 0);
+    let row = world.row("force", "a", r#"{"status": "paid"}"#);
+    let id = row.request_id.clone();
+    world.give_rows(vec![row]);
+    assert_eq!(world.status_of("a"), Status::New);
+    assert_eq!(world.code_of(&id), "unknown_kind");
+}

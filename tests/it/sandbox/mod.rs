@@ -109,6 +109,33 @@ fn a_gateway_drives_a_sandbox_over_http_block_by_block() {
 }
 
 #[test]
+fn a_status_is_forced_step_by_step_and_marked_as_such() {
+    let ground = Ground::new();
+    let sandbox = ground.stay(&["--speed", "300"]);
+    let config = sandbox.fact("config").to_owned();
+    sandbox.register("a", &order("BTC", "0.01"));
+    sandbox.sandbox(&["force", "a", "paid"]);
+    sandbox.until("a", "paid", "forced");
+    let (status, answer) =
+        sandbox.request("POST /force", r#"{"payment_id": "a", "status": "new"}"#);
+    assert_eq!(status, 409, "{answer}");
+    assert!(
+        answer["error"].as_str().unwrap().contains("may become"),
+        "{answer}"
+    );
+    sandbox.post("force", &json!({ "payment_id": "a", "status": "refunded" }));
+    sandbox.until("a", "refunded", "forced");
+    assert_eq!(sandbox.column::<String>("a", "flags").unwrap(), "simulated");
+    let output = ground.run(&["-c", &config, "payment", "explain", "a"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("gave it this status in the sandbox"),
+        "{said}"
+    );
+    assert!(said.contains("no real money moved"), "{said}");
+}
+
+#[test]
 fn a_second_terminal_pays_replaces_and_takes_nodes_away() {
     let ground = Ground::new();
     let sandbox = ground.stay(&["--speed", "300"]);

@@ -79,7 +79,8 @@ const fn because(reason: Option<Reason>) -> &'static str {
             | Reason::Overpaid
             | Reason::Operator
             | Reason::Deadline
-            | Reason::Gateway,
+            | Reason::Gateway
+            | Reason::Forced,
         )
         | None => "what came does not satisfy the rules",
     }

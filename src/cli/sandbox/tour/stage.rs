@@ -9,7 +9,8 @@ use crate::{
         failure::Failure,
         rows::{Row, only, rows},
         sandbox::{
-            deeds::{Deed, Doer, Pay, Replace, Undone},
+            deeds::{Deed, Pay, Replace},
+            doer::{Doer, Undone},
             running::Sandbox,
         },
     },

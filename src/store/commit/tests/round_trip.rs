@@ -56,6 +56,7 @@ fn everywhere() -> Vec<Transfer> {
 fn full() -> Payment {
     let mut payment = payment(1, "full");
     payment.history = History {
+        forced: Some(Status::Confirming),
         registered_at: Some(NOW),
         sticky: Flags::NONE.with(Flag::Reorged),
         ever_paid: true,

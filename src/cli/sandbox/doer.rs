@@ -1,0 +1,293 @@
+//! Carries out what is asked of a sandbox.
+//!
+//! Reads a payment as any gateway does, from the public views, and asks through the inbox.
+
+use super::deeds::{Blocks, Chain, Deed, Force, Outage, Pay, Replace, Stall};
+use crate::{
+    chain::{bitcoin, ethereum},
+    cli::{
+        inbox,
+        rows::{Row, only},
+    },
+    clock::{Clock, SystemClock},
+    config::{self, Config},
+    domain::{
+        amount::Amount,
+        asset::{Asset, AssetKind, ChainKind},
+        facts::{CreditAsset, Destination},
+        snapshot::txid_text,
+        time::{SpanMs, UnixMs},
+    },
+    sandbox::{
+        live::Live,
+        world::{self, Refused},
+    },
+    store::{
+        StoreError,
+        inbox::{InboxWriter, NewRequest},
+        reader::{Reader, Table},
+    },
+};
+use serde_json::{Value, json};
+use std::{fmt::Display, path::PathBuf, time::Duration};
+
+/// How far behind its last moment a late transfer is sent.
+const LATE_BY: SpanMs = SpanMs::from_secs(60);
+/// How long the daemon may take over a request that was written a moment ago, and how often it is
+/// looked for.
+const ANSWERED_WITHIN_MS: u64 = 2_000;
+const LOOK: Duration = Duration::from_millis(20);
+/// The longest outage: the simulated nodes keep no more of the past.
+const LONGEST_OUTAGE: SpanMs = SpanMs::from_secs(12 * 3600);
+
+/// Why it was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// There is no such thing.
+    Missing(String),
+    /// It cannot be done, or not now.
+    Impossible(String),
+}
+
+impl Undone {
+    pub(super) fn message(&self) -> &str {
+        match self {
+            Self::Missing(message) | Self::Impossible(message) => message,
+        }
+    }
+}
+
+impl From<Refused> for Undone {
+    fn from(refused: Refused) -> Self {
+        Self::Impossible(refused.to_string())
+    }
+}
+
+/// Whoever carries out deeds.
+#[derive(Debug, Clone)]
+pub(super) struct Doer {
+    pub(super) live: Live,
+    pub(super) assets: Vec<Asset>,
+    pub(super) database: PathBuf,
+    pub(super) inbox: PathBuf,
+}
+
+/// A payment as far as its payer must know it.
+struct Bill {
+    asset: Asset,
+    to: Destination,
+    chain: ChainKind,
+    expected: Amount,
+    /// When money stops being on time.
+    last_moment: UnixMs,
+}
+
+impl Doer {
+    pub(super) fn new(live: Live, config: &Config) -> Self {
+        Self {
+            live,
+            assets: config.assets.clone(),
+            database: config.database.path.clone(),
+            inbox: config.database.inbox.clone(),
+        }
+    }
+
+    /// Does it, and says what was done.
+    pub(super) fn carry_out(&self, deed: &Deed) -> Result<Value, Undone> {
+        match deed {
+            Deed::Pay(pay) => self.pay(pay),
+            Deed::Mine(Blocks { blocks, chain }) => {
+                let chains = Chain::kinds(*chain);
+                self.live.with(|world| world.mine(&chains, *blocks))?;
+                Ok(self.state())
+            }
+            Deed::Reorg(Blocks { blocks, chain }) => {
+                let chains = Chain::kinds(*chain);
+                self.live.with(|world| world.reorg(&chains, *blocks))?;
+                Ok(self.state())
+            }
+            Deed::Replace(replace) => self.replace(replace),
+            Deed::Stall(Stall { chain }) => Ok(self.stall(*chain)),
+            Deed::Outage(Outage { duration }) => self.outage(duration),
+            Deed::Force(force) => self.force(force),
+        }
+    }
+
+    fn stall(&self, chain: Option<Chain>) -> Value {
+        let stalled = |kind: &ChainKind| {
+            let stalled = self.live.with(|world| world.stall(*kind));
+            (kind.as_str().to_owned(), stalled.into())
+        };
+        let all: Row = Chain::kinds(chain).iter().map(stalled).collect();
+        json!({ "stalled": all })
+    }
+
+    fn outage(&self, duration: &str) -> Result<Value, Undone> {
+        let span = config::span(duration)
+            .map_err(|message| Undone::Impossible(format!("{duration:?} {message}")))?;
+        if span > LONGEST_OUTAGE {
+            return Err(Undone::Impossible("the longest outage is 12h".to_owned()));
+        }
+        let until = self.live.clock().now().wall.plus(span);
+        self.live.with(|world| world.go_away(until));
+        Ok(json!({ "away_until": until.0 }))
+    }
+
+    fn pay(&self, pay: &Pay) -> Result<Value, Undone> {
+        let bill = self.bill(&pay.payment_id)?;
+        let asset = match &pay.asset {
+            Some(code) => self.asset(code)?,
+            None => bill.asset.clone(),
+        };
+        if asset.chain != bill.asset.chain {
+            let message = format!(
+                "{} is on another chain than {}",
+                asset.code, bill.asset.code
+            );
+            return Err(Undone::Impossible(message));
+        }
+        let amount = match &pay.amount {
+            Some(text) => read(text, &asset)?,
+            None if asset.code == bill.asset.code => bill.expected,
+            None => {
+                let text = bill.expected.display(bill.asset.decimals).to_string();
+                read(&text, &asset)?
+            }
+        };
+        let transfer = world::Pay {
+            chain: bill.chain,
+            to: bill.to,
+            asset: credit_asset(&asset),
+            amount,
+        };
+        if pay.late {
+            let at = bill.last_moment.plus(LATE_BY);
+            self.live.with(|world| world.pay_at(at, transfer))?;
+            return Ok(json!({ "sent_at": at.0 }));
+        }
+        let txid = self.live.with(|world| world.pay(&transfer))?;
+        Ok(json!({ "txid": txid_text(bill.chain, txid) }))
+    }
+
+    fn replace(&self, replace: &Replace) -> Result<Value, Undone> {
+        let bill = self.bill(&replace.payment_id)?;
+        let amount = replace.amount.as_ref();
+        let amount = amount.map(|text| read(text, &bill.asset)).transpose()?;
+        let txid = self.live.with(|world| world.replace(bill.to, amount))?;
+        Ok(json!({ "txid": txid_text(bill.chain, txid) }))
+    }
+
+    /// Where everything stands.
+    pub(super) fn state(&self) -> Value {
+        let (bitcoin, ethereum, away_until) = self.live.with(|world| {
+            let height = |kind| world.tip(kind).id.height;
+            (
+                height(ChainKind::Bitcoin),
+                height(ChainKind::Ethereum),
+                world.away_until(),
+            )
+        });
+        json!({
+            "now": self.live.clock().now().wall.0,
+            "height": { "bitcoin": bitcoin, "ethereum": ethereum },
+            "away_until": away_until.map(|until| until.0),
+        })
+    }
+
+    /// Asks the daemon as anybody would, and waits for what becomes of it.
+    fn force(&self, force: &Force) -> Result<Value, Undone> {
+        let Force { payment_id, status } = force;
+        self.bill(payment_id)?;
+        let request_id = inbox::random_id().map_err(|failure| unreadable(&failure.message))?;
+        let request = NewRequest {
+            request_id: request_id.clone(),
+            kind: "force".to_owned(),
+            payment_id: payment_id.clone(),
+            body: json!({ "status": status }).to_string(),
+            actor: Some("sandbox".to_owned()),
+            created_at: SystemClock::new().now().wall,
+        };
+        let mut inbox = InboxWriter::open(&self.inbox).map_err(|error| unreadable(&error))?;
+        inbox.insert(&request).map_err(|error| unreadable(&error))?;
+        let outcome = self.soon(|reader| reader.request(&request_id))?;
+        let outcome = outcome.ok_or_else(|| {
+            Undone::Impossible("the daemon has not decided it yet; look again".to_owned())
+        })?;
+        let of = |key: &str| outcome.get(key).and_then(Value::as_str);
+        match of("outcome") {
+            Some("refused") => Err(Undone::Impossible(
+                of("message").unwrap_or_default().to_owned(),
+            )),
+            Some(_) | None => Ok(json!({ "status": status })),
+        }
+    }
+
+    fn bill(&self, id: &str) -> Result<Bill, Undone> {
+        let row = self.soon(|reader| reader.payment(id))?;
+        let row = row.ok_or_else(|| Undone::Missing(format!("there is no payment {id:?}")))?;
+        self.bill_of(&row)
+            .ok_or_else(|| Undone::Impossible(format!("the payment {id:?} cannot be read")))
+    }
+
+    /// A row that may be written any moment.
+    fn soon(
+        &self,
+        look: impl Fn(&Reader) -> Result<Table, StoreError>,
+    ) -> Result<Option<Row>, Undone> {
+        let reader = Reader::open(&self.database).map_err(|error| unreadable(&error))?;
+        let clock = SystemClock::new();
+        loop {
+            let found = only(&look(&reader).map_err(|error| unreadable(&error))?);
+            if found.is_some() || clock.now().monotonic_ms >= ANSWERED_WITHIN_MS {
+                return Ok(found);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn bill_of(&self, row: &Row) -> Option<Bill> {
+        let text = |key: &str| row.get(key)?.as_str();
+        let ms = |key: &str| row.get(key)?.as_i64();
+        let asset = self.asset(text("asset")?).ok()?;
+        let address = text("address")?;
+        let (chain, to) = if asset.chain.as_str() == ChainKind::Bitcoin.as_str() {
+            let (to, _) = bitcoin::parse_address(address, ::bitcoin::Network::Regtest).ok()?;
+            (ChainKind::Bitcoin, to)
+        } else {
+            (
+                ChainKind::Ethereum,
+                ethereum::parse_address(address).ok()?.0,
+            )
+        };
+        Some(Bill {
+            expected: Amount::parse(text("amount_expected")?, asset.decimals).ok()?,
+            asset,
+            to,
+            chain,
+            last_moment: UnixMs(ms("expires_at")?).plus(SpanMs(ms("grace_ms")?)),
+        })
+    }
+
+    fn asset(&self, code: &str) -> Result<Asset, Undone> {
+        let found = self.assets.iter().find(|asset| asset.code.as_str() == code);
+        found
+            .cloned()
+            .ok_or_else(|| Undone::Missing(format!("there is no asset {code:?}")))
+    }
+}
+
+fn read(text: &str, asset: &Asset) -> Result<Amount, Undone> {
+    Amount::parse(text, asset.decimals)
+        .map_err(|error| Undone::Impossible(format!("amount {text:?}: {error}")))
+}
+
+const fn credit_asset(asset: &Asset) -> CreditAsset {
+    match asset.kind {
+        AssetKind::Native => CreditAsset::Native,
+        AssetKind::Token(contract) => CreditAsset::Token(contract),
+    }
+}
+
+fn unreadable(error: &dyn Display) -> Undone {
+    Undone::Impossible(format!("the databases cannot be used: {error}"))
+}
