@@ -24,5 +24,6 @@ mod operators;
 mod playground;
 mod revision;
 mod sandbox;
+mod scenarios;
 mod simulation;
 mod storage;

@@ -66,6 +66,11 @@ impl BitcoinSide {
         }
     }
 
+    /// Its node serves no REST.
+    pub const fn speak_only_rpc(&mut self) {
+        self.view.rest = false;
+    }
+
     fn miners_head(&self) -> BlockRef {
         let hash = self.miners.head(&self.chain);
         self.chain.tree().get(hash).unwrap().reference()
@@ -201,6 +206,10 @@ impl Side for BitcoinSide {
             .0
     }
 
+    fn return_to(&mut self, head: BlockRef) {
+        self.adopt(head);
+    }
+
     fn lag(&mut self) {
         self.lagging = true;
     }
@@ -217,9 +226,14 @@ impl Side for BitcoinSide {
             self.broadcast(&parent, at);
             coin = parent.out_point(0);
         }
+        if let Trick::ChangeOf(txid) = how.trick {
+            let parent = self.sent.get(&txid)?;
+            coin = parent.out_point(u32::try_from(parent.credits.len()).ok()? - 1);
+        }
         let part = how.amount / how.parts;
         let mut paid: Vec<(Destination, u64)> = (1..how.parts).map(|_| (how.to, part)).collect();
         paid.push((how.to, how.amount - part * (how.parts - 1)));
+        paid.extend(&how.beside);
         paid.push((elsewhere(), 1_000));
         let tx = Tx::new(&[coin], &paid);
         if how.trick == Trick::Stuck {

@@ -102,7 +102,7 @@ pub struct Story {
 }
 
 /// A destination that nobody had before.
-fn destination(which: Which, random: &mut Random) -> Destination {
+pub fn destination(which: Which, random: &mut Random) -> Destination {
     let bytes: [u8; 20] = random.bytes();
     match which {
         Which::Ethereum => Destination::new(&bytes).unwrap(),
@@ -352,6 +352,7 @@ pub fn act(
             asset,
             amount,
             parts,
+            beside: Vec::new(),
             trick,
         };
         side.pay(&payment, now)

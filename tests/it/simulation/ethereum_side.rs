@@ -45,7 +45,10 @@ pub struct EthereumSide {
     truth: Truth,
     waiting: Vec<Tx>,
     sent: BTreeMap<TxId, Tx>,
-    /// What waits or once waited credits, by intent: only blocks say what really happened.
+    /// How many of a thousand that are mined again fail then.
+    pub fails_again: u64,
+    /// How many of a thousand that are not mined again at once wait for it.
+    pub waits_again: u64,
     tags: Option<u32>,
     final_depth: u32,
     highest: Height,
@@ -85,6 +88,8 @@ impl EthereumSide {
             truth: Truth::default(),
             waiting: Vec::new(),
             sent: BTreeMap::new(),
+            fails_again: 50,
+            waits_again: 350,
             tags,
             final_depth,
             highest: Height(0),
@@ -167,24 +172,18 @@ impl EthereumSide {
         match (how.trick, token) {
             (Trick::Sham(n), Some(token)) => sham(n, token, to, amount),
             (Trick::Sham(_), None) => Intent::batch(ROUTER, vec![Frame::call(to, amount)]),
-            (_, Some(token)) if how.parts > 1 => {
-                let part = how.amount / how.parts;
-                let rest = how.amount - part * (how.parts - 1);
-                let parts = (1..how.parts).map(|_| part).chain([rest]);
-                let moves = parts.map(|part| Move {
-                    token,
-                    from: None,
-                    to,
-                    amount: U256::from(part),
-                });
-                Intent::tokens(ROUTER, moves.collect())
+            (_, Some(token)) if how.parts > 1 || !how.beside.is_empty() => {
+                Intent::tokens(ROUTER, moves(token, how))
             }
-            (Trick::None | Trick::FromChange | Trick::Stuck, Some(token)) => {
-                Intent::token(token, to, amount)
+            (_, Some(token)) => Intent::token(token, to, amount),
+            (Trick::Calldata, None) => {
+                let ether = Intent::ether(to, amount).of_kind(kind);
+                ether.with_calldata([0xca, 0x11, 0xda, 0x7a])
             }
-            (Trick::None | Trick::FromChange | Trick::Stuck, None) => {
-                Intent::ether(to, amount).of_kind(kind)
-            }
+            (
+                Trick::None | Trick::FromChange | Trick::ChangeOf(_) | Trick::Stuck | Trick::Fails,
+                None,
+            ) => Intent::ether(to, amount).of_kind(kind),
         }
     }
 
@@ -198,6 +197,22 @@ impl EthereumSide {
         let tx = self.sender.sign(Intent::administer(USDT, change));
         self.waiting.push(tx);
     }
+}
+
+/// Each part of a payment in a token, and what others get beside it.
+fn moves(token: [u8; 20], how: &Payment) -> Vec<Move> {
+    let part = how.amount / how.parts;
+    let rest = how.amount - part * (how.parts - 1);
+    let parts = (1..how.parts).map(|_| (how.to, part));
+    let parts = parts.chain([(how.to, rest)]);
+    let parts = parts.chain(how.beside.iter().copied());
+    let to_each = parts.map(|(to, amount)| Move {
+        token,
+        from: None,
+        to: account(&to),
+        amount: U256::from(amount),
+    });
+    to_each.collect()
 }
 
 /// What looks like a transfer of a token and is none.
@@ -301,7 +316,7 @@ impl Side for EthereumSide {
             let (mut picked, mut left) = (Vec::new(), Vec::new());
             for tx in rest {
                 if self.random.chance(share) {
-                    let fails = self.random.chance(50);
+                    let fails = self.random.chance(self.fails_again);
                     picked.push(if fails { tx.failing() } else { tx });
                 } else {
                     left.push(tx);
@@ -312,7 +327,7 @@ impl Side for EthereumSide {
         }
         // Most of what was left out waits again; some is never seen any more.
         for tx in rest {
-            if self.random.chance(350) {
+            if self.random.chance(self.waits_again) {
                 self.waiting.push(tx);
             }
         }
@@ -323,6 +338,12 @@ impl Side for EthereumSide {
         let depth = self.tags.unwrap_or(self.final_depth.saturating_sub(1));
         let lowest = self.highest.minus(depth).max(Height(1));
         self.proposers_head().id.height.minus(lowest.0).0
+    }
+
+    fn return_to(&mut self, head: BlockRef) {
+        self.adopt(head);
+        let waits = |tx: &Tx| self.truth.place(tx.id(), &self.branch).is_none();
+        self.waiting.retain(waits);
     }
 
     fn lag(&mut self) {
@@ -336,7 +357,10 @@ impl Side for EthereumSide {
 
     fn pay(&mut self, how: &Payment, _: UnixMs) -> Option<TxId> {
         let intent = self.intent(how);
-        let tx = self.sender.sign(intent);
+        let mut tx = self.sender.sign(intent);
+        if how.trick == Trick::Fails {
+            tx = tx.failing();
+        }
         let txid = tx.id();
         self.sent.insert(txid, tx.clone());
         if how.trick != Trick::Stuck {

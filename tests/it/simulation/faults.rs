@@ -25,12 +25,12 @@ impl Simulation {
     pub(super) fn heal(&mut self, action: &Action) {
         self.note(format_args!("healed: {action:?}"));
         match action {
-            Action::Fair(which) => self.shared.wire(*which).weather = Weather::Fair,
-            Action::CatchUp(which) => self.shared.world().side_mut(*which).catch_up(),
-            Action::ClockRight => self.clock.skew(0),
+            Action::Fair(which) => self.stage.shared.wire(*which).weather = Weather::Fair,
+            Action::CatchUp(which) => self.stage.shared.world().side_mut(*which).catch_up(),
+            Action::ClockRight => self.stage.clock.skew(0),
             Action::DiskFree => crash::fill_disk(false),
             Action::MempoolLoaded => self.forget(Forgetting::NoMore),
-            Action::TokenFeeOff => self.shared.world().ethereum.switch_fee(),
+            Action::TokenFeeOff => self.stage.shared.world().ethereum.switch_fee(),
             Action::Tick
             | Action::ReadInbox
             | Action::Mine(_)
@@ -54,7 +54,7 @@ impl Simulation {
         self.mempool_faults(&faults);
         self.process_faults(&faults);
         if self.happens(faults.token_fee, "token_fee") {
-            self.shared.world().ethereum.switch_fee();
+            self.stage.shared.world().ethereum.switch_fee();
             self.heals_within(6 * 60 * MINUTE, Action::TokenFeeOff);
         }
     }
@@ -74,7 +74,7 @@ impl Simulation {
     }
 
     fn chain_faults(&mut self, faults: &Faults, which: Which) {
-        let loose = self.shared.world().side(which).loose_blocks();
+        let loose = self.stage.shared.world().side(which).loose_blocks();
         if loose > 0 && self.happens(faults.reorg, "reorg") {
             self.reorg(which, loose.min(6), true);
         } else if loose > 0 && self.happens(faults.deep_reorg, "deep_reorg") {
@@ -84,19 +84,19 @@ impl Simulation {
         }
         if self.happens(faults.lag, "lag") {
             self.note(format_args!("it is {which:?}'s"));
-            self.shared.world().side_mut(which).lag();
+            self.stage.shared.world().side_mut(which).lag();
             self.heals_within(60 * MINUTE, Action::CatchUp(which));
         }
     }
 
     fn reorg(&mut self, which: Which, deepest: u32, comes_more: bool) {
-        let now = self.clock.truth();
+        let now = self.stage.clock.truth();
         let depth = u32::try_from(self.random.between(1, deepest.into())).unwrap();
         let more = u32::try_from(self.random.below(2)).unwrap();
         let grow = if comes_more { depth + more } else { 0 };
         let share = *self.random.pick(&[0, 500, 900, 1000]).unwrap();
         self.note(format_args!("{which:?}: {depth} blocks leave, {grow} come"));
-        let mut world = self.shared.world();
+        let mut world = self.stage.shared.world();
         world.side_mut(which).reorg(now, depth, grow, share);
     }
 
@@ -108,7 +108,7 @@ impl Simulation {
         ] {
             if self.happens(per_mille, name) {
                 self.note(format_args!("it is {which:?}'s"));
-                self.shared.wire(which).weather = weather;
+                self.stage.shared.wire(which).weather = weather;
                 self.heals_within(40 * MINUTE, Action::Fair(which));
             }
         }
@@ -127,7 +127,7 @@ impl Simulation {
     fn process_faults(&mut self, faults: &Faults) {
         if self.happens(faults.crash, "crash") {
             if self.random.chance(300)
-                && let Some(system) = self.system.take()
+                && let Some(system) = self.stage.system.take()
             {
                 system.close().unwrap();
             }
@@ -141,7 +141,7 @@ impl Simulation {
             let by = self.random.between(3 * 60 * MINUTE, 24 * 60 * MINUTE);
             let by = i64::try_from(by).unwrap();
             let by = if self.random.chance(500) { by } else { -by };
-            self.clock.skew(by);
+            self.stage.clock.skew(by);
             self.heals_within(60 * MINUTE, Action::ClockRight);
         }
         if self.happens(faults.full_disk, "full_disk") {

@@ -12,8 +12,8 @@ impl Simulation {
         if self.settling {
             return;
         }
-        let now = self.clock.elapsed_ms();
-        let n = u64::try_from(self.orders.len()).unwrap();
+        let now = self.stage.clock.elapsed_ms();
+        let n = u64::try_from(self.stage.orders.len()).unwrap();
         let story = customers::draw(n, now, self.plan.bitcoin_block_ms, &mut self.random);
         self.count(&format!("habit {}", story.habit));
         let Order {
@@ -23,7 +23,7 @@ impl Simulation {
         self.note(line);
         let body = customers::registration(&story.order);
         let id = story.order.id.clone();
-        self.orders.insert(id.clone(), story.order);
+        self.stage.orders.insert(id.clone(), story.order);
         let register = Deed::Ask {
             kind: "register",
             body,
@@ -45,19 +45,21 @@ impl Simulation {
         }
         self.note(format_args!("{id}: {deed:?}"));
         if let Deed::Ask { kind, body } = &deed {
-            let seq = i64::try_from(self.inbox.len()).unwrap() + 1;
-            let now = self.clock.truth();
+            let seq = i64::try_from(self.stage.inbox.len()).unwrap() + 1;
+            let now = self.stage.clock.truth();
             let body = customers::command_body(kind, body, now, &mut self.random);
-            self.inbox.push(customers::row(seq, kind, &id, body, now));
+            self.stage
+                .inbox
+                .push(customers::row(seq, kind, &id, body, now));
             let wait = self.random.between(1, 2_000);
             self.plan_in(wait, Action::ReadInbox);
             return;
         }
-        let now = self.clock.truth();
+        let now = self.stage.clock.truth();
         let last = self.last_paid.get(&id).copied();
-        let order = self.orders[&id].clone();
+        let order = self.stage.orders[&id].clone();
         let paid = {
-            let mut world = self.shared.world();
+            let mut world = self.stage.shared.world();
             customers::act(world.side_mut(order.which), &order, last, &deed, now)
         };
         if let Some(txid) = paid {

@@ -6,25 +6,27 @@
 //! `CONFIRMD_SEEDS=5000 scripts/test simulation::many_seeds`.
 
 mod agenda;
-mod bitcoin_side;
-mod checks;
-mod clock;
+pub mod bitcoin_side;
+pub mod checks;
+pub mod clock;
 mod coverage;
-mod customers;
-mod ethereum_side;
+pub mod customers;
+pub mod ethereum_side;
 mod faults;
 mod gateway;
 mod judge;
+pub mod lie;
 #[path = "../../../src/domain/tests/naive.rs"]
 mod naive;
-mod plan;
+pub mod plan;
 mod rows;
 mod run;
+pub mod stage;
 mod story;
-mod system;
-mod truth;
-mod wire;
-mod world;
+pub mod system;
+pub mod truth;
+pub mod wire;
+pub mod world;
 
 use plan::Plan;
 use run::{Report, Simulation};
@@ -47,7 +49,7 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
 }
 
 /// In memory where there is a file system for it: durability is not what this is about.
-fn directory() -> tempfile::TempDir {
+pub fn directory() -> tempfile::TempDir {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() {
         tempfile::tempdir_in(memory).unwrap()

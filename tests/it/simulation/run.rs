@@ -4,24 +4,17 @@
 use super::{
     agenda::{Action, Agenda},
     bitcoin_side::BitcoinSide,
-    checks::{self, Reader},
     clock::SimClock,
-    customers::{Deed, Order},
+    customers::Deed,
     ethereum_side::EthereumSide,
     judge,
     plan::Plan,
+    stage::Stage,
     system::{Handled, System},
     wire::{Shared, Weather, Wire},
     world::{Forgetting, Side as _, Which, World},
 };
-use confirmd::{
-    config::Config,
-    crash,
-    domain::{block::TxId, request::Request},
-    random::Random,
-    watcher::Input,
-};
-use rusqlite::Connection;
+use confirmd::{crash, domain::block::TxId, random::Random, watcher::Input};
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
@@ -49,19 +42,11 @@ pub struct Report {
 
 pub struct Simulation {
     pub(super) plan: Plan,
-    pub(super) config: Config,
-    pub(super) dir: PathBuf,
-    pub(super) clock: Arc<SimClock>,
-    pub(super) shared: Shared,
-    pub(super) system: Option<System>,
+    pub(super) stage: Stage,
     pub(super) random: Random,
     pub(super) agenda: Agenda,
     pub(super) deeds: Vec<(String, Deed)>,
-    pub(super) orders: HashMap<String, Order>,
     pub(super) last_paid: HashMap<String, TxId>,
-    pub(super) inbox: Vec<Request>,
-    pub(super) reader: Reader,
-    pub(super) db: Connection,
     /// What happened, to be read when something is wrong.
     pub(super) trace: Vec<String>,
     pub(super) settling: bool,
@@ -82,29 +67,16 @@ impl Simulation {
     }
 
     fn new(plan: Plan, dir: PathBuf) -> Self {
-        let path = dir.join("config.toml");
-        std::fs::write(&path, plan.config(&dir)).unwrap();
-        let config = Config::load(&path).unwrap();
         let clock = Arc::new(SimClock::start());
         let mut random = Random::new(plan.seed ^ 0x00c0_ffee);
         let shared = shared(&plan, &mut random, &clock);
-        let system = System::start(&config, &dir, &clock, &shared);
-        let db = checks::open(&dir);
         Self {
+            stage: Stage::open(&plan.config(&dir), dir, clock, shared),
             plan,
-            config,
-            dir,
-            clock,
-            shared,
-            system: Some(system),
             random,
             agenda: Agenda::default(),
             deeds: Vec::new(),
-            orders: HashMap::new(),
             last_paid: HashMap::new(),
-            inbox: Vec::new(),
-            reader: Reader::default(),
-            db,
             trace: Vec::new(),
             settling: false,
             report: Report::default(),
@@ -112,7 +84,7 @@ impl Simulation {
     }
 
     pub(super) fn plan_in(&mut self, ms: u64, action: Action) {
-        self.agenda.plan(self.clock.elapsed_ms() + ms, action);
+        self.agenda.plan(self.stage.clock.elapsed_ms() + ms, action);
     }
 
     async fn live(&mut self) -> Result<(), String> {
@@ -131,50 +103,51 @@ impl Simulation {
         self.settling = true;
         crash::disarm();
         crash::fill_disk(false);
-        self.clock.skew(0);
+        self.stage.clock.skew(0);
         for which in Which::BOTH {
-            self.shared.wire(which).weather = Weather::Fair;
-            self.shared.world().side_mut(which).catch_up();
+            self.stage.shared.wire(which).weather = Weather::Fair;
+            self.stage.shared.world().side_mut(which).catch_up();
         }
         self.forget(Forgetting::NoMore);
-        if self.system.is_none() {
+        if self.stage.system.is_none() {
             self.restart();
         }
         for _ in 0..3 {
-            self.until(self.clock.elapsed_ms() + QUIET_MS).await?;
+            self.until(self.stage.clock.elapsed_ms() + QUIET_MS).await?;
             for which in Which::BOTH {
                 self.mine(which, 0);
             }
         }
         // Long enough for polls, too short for an Ethereum head to grow old.
-        self.until(self.clock.elapsed_ms() + 130_000).await?;
+        self.until(self.stage.clock.elapsed_ms() + 130_000).await?;
         self.judge()
     }
 
     fn judge(&mut self) -> Result<(), String> {
-        let world = self.shared.world();
+        let world = self.stage.shared.world();
         let case = judge::Case {
-            db: &self.db,
+            db: &self.stage.db,
             world: &world,
-            orders: &self.orders,
-            told: &self.reader.told,
-            now: self.clock.truth(),
+            orders: &self.stage.orders,
+            told: &self.stage.reader.told,
+            now: self.stage.clock.truth(),
             confirm_timeout_ms: self.plan.confirm_timeout_ms,
         };
         self.report.compared = judge::settle(&case)?;
         for which in Which::BOTH {
             self.report.blocks += u64::from(world.side(which).head().id.height.0);
-            self.report.exchanges += self.shared.wire(which).exchanges;
+            self.report.exchanges += self.stage.shared.wire(which).exchanges;
         }
-        self.report.orders = u64::try_from(self.orders.len()).unwrap();
-        for (what, times) in &self.reader.coverage {
+        self.report.orders = u64::try_from(self.stage.orders.len()).unwrap();
+        for (what, times) in &self.stage.reader.coverage {
             *self.report.coverage.entry(what.clone()).or_default() += times;
         }
         let registered: i64 = self
+            .stage
             .db
             .query_row("SELECT count(*) FROM v1_request", [], |row| row.get(0))
             .unwrap();
-        let asked = i64::try_from(self.inbox.len()).unwrap();
+        let asked = i64::try_from(self.stage.inbox.len()).unwrap();
         if registered != asked {
             return Err(format!("{asked} requests have {registered} outcomes"));
         }
@@ -185,18 +158,7 @@ impl Simulation {
     async fn until(&mut self, end_ms: u64) -> Result<(), String> {
         loop {
             let next_ms = self.agenda.next_ms().unwrap_or(u64::MAX);
-            let next = self.clock.moment(next_ms.min(end_ms));
-            let input = if let Some(system) = &mut self.system {
-                tokio::select! {
-                    biased;
-                    () = sleep_until(next) => None,
-                    message = system.inputs.recv() => message,
-                }
-            } else {
-                sleep_until(next).await;
-                None
-            };
-            match input {
+            match self.stage.input_before(next_ms.min(end_ms)).await {
                 Some(message) => self.give(&message.input).await?,
                 None if next_ms > end_ms => return Ok(()),
                 None => {
@@ -211,28 +173,23 @@ impl Simulation {
 
     /// Gives the system an input until it is committed or the system is gone.
     async fn give(&mut self, input: &Input) -> Result<(), String> {
-        loop {
-            let Some(system) = &mut self.system else {
-                return Ok(());
-            };
-            match system.handle(input) {
+        while self.stage.system.is_some() {
+            match self.stage.hand(input)? {
                 Handled::Done => break,
                 Handled::Died => {
                     self.note("dies inside a commit");
                     self.count("fault crash_in_commit");
                     self.crash();
-                    return self.check();
                 }
                 Handled::Again => {
                     // As long as nothing can be written, only the world goes on.
-                    let next = self.clock.elapsed_ms() + 500;
-                    sleep_until(self.clock.moment(next)).await;
+                    let next = self.stage.clock.elapsed_ms() + 500;
+                    sleep_until(self.stage.clock.moment(next)).await;
                     self.act_on_world(next).await?;
                 }
             }
         }
-        self.check()?;
-        if self.system.as_ref().is_some_and(System::has_more_due) {
+        if self.stage.system.as_ref().is_some_and(System::has_more_due) {
             self.plan_in(0, Action::Tick);
         }
         Ok(())
@@ -242,7 +199,8 @@ impl Simulation {
     async fn act_on_world(&mut self, until_ms: u64) -> Result<(), String> {
         let is_daemons = |action: &Action| matches!(action, Action::Tick | Action::ReadInbox);
         self.agenda.postpone(1_000, until_ms, is_daemons);
-        while self.system.is_some() && self.agenda.next_ms().is_some_and(|at| at <= until_ms) {
+        while self.stage.system.is_some() && self.agenda.next_ms().is_some_and(|at| at <= until_ms)
+        {
             if let Some(action) = self.agenda.take() {
                 Box::pin(self.act(action)).await?;
             }
@@ -262,7 +220,7 @@ impl Simulation {
             Action::Deed(n) => self.deed(n),
             Action::Faults => self.draw_faults(),
             Action::Restart => {
-                if self.system.is_none() {
+                if self.stage.system.is_none() {
                     self.restart();
                 }
             }
@@ -276,21 +234,9 @@ impl Simulation {
         Ok(())
     }
 
-    fn check(&mut self) -> Result<(), String> {
-        let world = self.shared.world();
-        self.reader.read(&self.db, &world, &self.orders)
-    }
-
     async fn read_inbox(&mut self) -> Result<(), String> {
-        while let Some(input) = self
-            .system
-            .as_ref()
-            .and_then(|system| system.unread(&self.inbox))
-        {
+        while let Some(input) = self.stage.unread() {
             self.give(&input).await?;
-            if let Some(system) = &mut self.system {
-                system.has_read(&input);
-            }
         }
         Ok(())
     }
@@ -326,25 +272,27 @@ impl Simulation {
     }
 
     fn mine(&mut self, which: Which, share: u64) {
-        let at = self.clock.truth();
-        self.shared.world().side_mut(which).mine(at, share);
+        let at = self.stage.clock.truth();
+        self.stage.shared.world().side_mut(which).mine(at, share);
     }
 
     pub(super) fn forget(&mut self, how: Forgetting) {
-        self.shared.world().bitcoin.forget(how, &mut self.random);
+        self.stage
+            .shared
+            .world()
+            .bitcoin
+            .forget(how, &mut self.random);
     }
 
     pub(super) fn crash(&mut self) {
-        crash::disarm();
-        self.system = None;
+        self.stage.kill();
         let wait = *self.random.pick(&[500, 5_000, 60_000, 1_800_000]).unwrap();
         self.plan_in(wait, Action::Restart);
     }
 
     fn restart(&mut self) {
         self.note("the daemon starts");
-        let system = System::start(&self.config, &self.dir, &self.clock, &self.shared);
-        self.system = Some(system);
+        self.stage.start();
         self.plan_in(100, Action::ReadInbox);
     }
 }
@@ -361,6 +309,7 @@ fn shared(plan: &Plan, random: &mut Random, clock: &SimClock) -> Shared {
         weather: Weather::Fair,
         latency_ms: plan.latency_ms,
         random: random.fork(),
+        lie: None,
         exchanges: 0,
     };
     let wires = [wire(), wire()];

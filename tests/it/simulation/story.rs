@@ -7,7 +7,7 @@ const LINES: usize = 150;
 
 impl Simulation {
     pub(super) fn note(&mut self, what: impl std::fmt::Display) {
-        let line = format!("{}  {what}", clock::shown(self.clock.truth()));
+        let line = format!("{}  {what}", clock::shown(self.stage.clock.truth()));
         self.trace.push(line);
     }
 
@@ -31,8 +31,10 @@ impl Simulation {
             .map(String::as_str)
             .collect();
         let story = &story[story.len().saturating_sub(LINES)..];
-        let rows = id.map_or_else(String::new, |id| checks::everything_about(&self.db, id));
-        let chains = checks::chains(&self.db);
+        let rows = id.map_or_else(String::new, |id| {
+            checks::everything_about(&self.stage.db, id)
+        });
+        let chains = checks::chains(&self.stage.db);
         format!(
             "seed {seed}: {why}\n\n{:?}\n\n{}\n\n{rows}\n\n{chains}\n\nreplay: CONFIRMD_SEED={seed} \
              scripts/test simulation::one_seed\n",

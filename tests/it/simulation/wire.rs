@@ -1,7 +1,10 @@
 //! The wire between the daemon's real adapters and the simulated node: latency, and what a bad
 //! network or a bad provider does to an exchange.
 
-use super::world::{Which, World};
+use super::{
+    lie::Lie,
+    world::{Which, World},
+};
 use confirmd::{
     chain::rpc::{HttpRequest, HttpResponse, Transport, TransportError},
     random::Random,
@@ -29,6 +32,8 @@ pub struct Wire {
     pub weather: Weather,
     pub latency_ms: u64,
     pub random: Random,
+    /// What the node does not say as it is.
+    pub lie: Option<Lie>,
     /// How many exchanges there were.
     pub exchanges: u64,
 }
@@ -145,6 +150,9 @@ impl Transport for Line {
             Fate::Answered | Fate::Cut | Fate::Flipped => {}
         }
         let mut response = self.shared.world().side(self.which).respond(request);
+        if let Some(lie) = &mut self.shared.wire(self.which).lie {
+            lie.spoil(request, &mut response);
+        }
         let length = u64::try_from(response.body.len()).unwrap();
         let place = usize::try_from(self.shared.wire(self.which).random.below(length)).unwrap();
         match fate {

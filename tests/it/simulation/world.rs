@@ -63,6 +63,9 @@ pub trait Side {
     /// How many blocks may leave without touching a final one.
     fn loose_blocks(&self) -> u32;
 
+    /// A block that was the best one before is it again.
+    fn return_to(&mut self, head: BlockRef);
+
     /// From now on the node hears of nothing new.
     fn lag(&mut self);
 
@@ -87,6 +90,8 @@ pub struct Payment {
     pub amount: u64,
     /// In how many credits.
     pub parts: u64,
+    /// Whom the same transaction pays too.
+    pub beside: Vec<(Destination, u64)>,
     pub trick: Trick,
 }
 
@@ -96,8 +101,14 @@ pub enum Trick {
     None,
     /// From an unconfirmed output.
     FromChange,
+    /// From what was left of this transaction.
+    ChangeOf(TxId),
     /// No miner ever takes it.
     Stuck,
+    /// It carries calldata.
+    Calldata,
+    /// It is mined, and fails.
+    Fails,
     /// It fails, or moves nothing though it looks as if.
     Sham(u64),
 }

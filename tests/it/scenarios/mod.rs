@@ -1,0 +1,130 @@
+//! Scenarios as text: `tests/scenarios/*.txt`, each played on the real adapters, followers,
+//! watcher and store in chain time, in memory, on the same stage as the seeded simulation. What
+//! the language has is said in `tests/README.md`.
+
+mod deeds;
+mod expect;
+mod found;
+mod player;
+mod script;
+mod step;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use crate::simulation;
+use player::Player;
+use script::Script;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
+}
+
+fn read(name: &str) -> (PathBuf, Result<Script, String>) {
+    let path = folder().join(format!("{name}.txt"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let short = PathBuf::from(format!("tests/scenarios/{name}.txt"));
+    let script = script::parse(&short, &text);
+    (short, script)
+}
+
+/// Plays a script on a stage of its own; what went wrong, in words.
+fn run(script: &Script) -> Result<(), String> {
+    let dir = simulation::directory();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(Player::play(script, dir.path().to_owned()))
+}
+
+fn play(name: &str) {
+    let (file, script) = read(name);
+    let script = script.unwrap_or_else(|trouble| panic!("{trouble}"));
+    if let Err(why) = run(&script) {
+        panic!("{}: {}\n{why}", file.display(), script.heading);
+    }
+}
+
+/// A test for each file, and the names of all.
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            play(stringify!($name));
+        })*
+
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+scenarios! {
+    acceptance_is_void_when_its_money_leaves
+    amounts_in_bitcoin
+    amounts_in_ether
+    amounts_in_tokens
+    another_chain_on_reconnect
+    answers_that_were_changed
+    around_the_deadline
+    block_that_cannot_be_read
+    branch_that_comes_back
+    cancel_and_money_race
+    changed_byte_in_block_zero
+    child_of_a_replaced_parent
+    clock_jumps_a_day_ahead
+    clock_jumps_back
+    conflict_confirms_instead
+    crash_inside_a_rollback
+    ether_with_calldata
+    evicted_and_mined_later
+    exact_payment_in_bitcoin
+    exact_payment_in_ether_and_tokens
+    extended_deadline
+    failed_transactions
+    first_block_is_replaced
+    first_seen_by_a_wrong_clock
+    five_blocks_at_once
+    five_payments_in_one_second
+    full_disk
+    head_that_flaps
+    killed_at_every_point_of_a_commit
+    late_and_over
+    late_money_that_a_merchant_accepts
+    look_alikes_of_a_token_transfer
+    mined_again_elsewhere
+    money_after_a_cancel
+    more_depth_for_more_money
+    node_restarts_without_its_mempool
+    node_that_answers_nonsense
+    node_that_lags
+    null_for_an_announced_head
+    operator_decides
+    outage_across_a_deadline
+    paid_while_the_daemon_was_down
+    pure_rollback
+    receipts_that_come_late
+    registered_after_the_money_came
+    registered_by_a_clock_that_was_ahead
+    registered_in_the_instant_of_its_block
+    reorg_below_finality
+    reorg_below_the_finalized_tag
+    reorg_while_down
+    reorgs_of_growing_depth
+    replaced_by_one_that_pays_elsewhere
+    replaced_by_one_that_pays_too
+    replaced_by_two_empty_blocks
+    requests_that_make_no_sense
+    reversed_and_paid_again
+    seen_again_under_a_clock_set_back
+    several_outputs_of_one_transaction
+    six_hours_without_nodes
+    stated_refund
+    three_days_of_downtime
+    token_with_its_fee_switched_on
+    two_halves
+    unconfirmed_double_spend
+    watch_window_is_over
+    wrong_asset
+}

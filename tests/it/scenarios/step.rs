@@ -1,0 +1,239 @@
+//! The steps of a scenario: how each is written, and what it means as a value. Knows no daemon.
+
+mod deed;
+
+pub use deed::{Deed, Paying};
+
+use super::{
+    expect::{self, Expectation},
+    words::{Asset, Trouble, Words},
+};
+use crate::simulation::world::Which;
+use deed::DEEDS;
+
+/// One thing that happens or is looked at.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Deed(Deed),
+    Register(Registration),
+    /// The gateway or an operator asks something about a payment.
+    Ask(String, Ask),
+    Stop,
+    Start,
+    Wait {
+        until: Moment,
+        mining: Vec<Which>,
+    },
+    Expect {
+        at_once: bool,
+        what: Expectation,
+    },
+}
+
+/// How long something lasts.
+#[derive(Debug, Clone)]
+pub enum Moment {
+    In(u64),
+    /// So long after a payment was registered.
+    After(u64, String),
+}
+
+/// A payment that the gateway asks for.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    pub id: String,
+    pub asset: Asset,
+    pub amount: u64,
+    /// The payment whose address it has too.
+    pub address_of: Option<String>,
+    /// How many milliseconds ago the request was written.
+    pub written_ago: u64,
+    pub terms: Vec<Term>,
+}
+
+/// A field of the request beside the usual.
+#[derive(Debug, Clone)]
+pub enum Term {
+    Tolerance(String),
+    Policy(String),
+    Confirmations(u32),
+    /// The deadline, so long after the request is written.
+    ExpiresIn(u64),
+    ScanFromHeight(u32),
+    ScanFromAgo(u64),
+}
+
+/// What may be asked about a payment.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    Cancel,
+    Reject,
+    Ack,
+    Accept(Option<String>),
+    Refunded(Option<String>),
+    /// The deadline, so long after the registration.
+    Extend(u64),
+    /// Milliseconds ago.
+    Rescan(u64),
+    /// A kind and a body as they stand.
+    Raw(String, String),
+}
+
+type Parse<T> = fn(&mut Words<'_>) -> Result<T, Trouble>;
+
+/// Every step by its first word.
+const STEPS: [(&str, Parse<Step>); 12] = [
+    ("register", |w| Ok(Step::Register(registration(w)?))),
+    ("request", |w| ask(w, raw)),
+    ("cancel", |w| ask(w, |_| Ok(Ask::Cancel))),
+    ("accept", |w| ask(w, |w| Ok(Ask::Accept(amount(w)?)))),
+    ("reject", |w| ask(w, |_| Ok(Ask::Reject))),
+    ("ack", |w| ask(w, |_| Ok(Ask::Ack))),
+    ("refunded", |w| ask(w, |w| Ok(Ask::Refunded(amount(w)?)))),
+    ("extend", |w| ask(w, extend)),
+    ("rescan", |w| ask(w, rescan)),
+    ("daemon", daemon),
+    ("wait", wait),
+    ("expect", |w| {
+        let at_once = w.take_if("at once");
+        let what = expect::parse(w)?;
+        Ok(Step::Expect { at_once, what })
+    }),
+];
+
+/// Reads one step.
+pub fn parse(line: &str) -> Result<Step, Trouble> {
+    let mut words = Words::new(line);
+    let steps = STEPS.map(|(name, parse)| (name, Ok(parse)));
+    let deeds = DEEDS.map(|(name, parse)| (name, Err(parse)));
+    let all: Vec<_> = steps.into_iter().chain(deeds).collect();
+    let step = match words.one_of("step", &all)? {
+        Ok(step) => step(&mut words)?,
+        Err(deed) => Step::Deed(deed(&mut words)?),
+    };
+    words.finish()?;
+    Ok(step)
+}
+
+fn name(words: &mut Words<'_>) -> Result<String, Trouble> {
+    words.take("name").map(str::to_owned)
+}
+
+/// An amount, when one comes.
+fn amount(words: &mut Words<'_>) -> Result<Option<String>, Trouble> {
+    let comes = words.has_number();
+    comes
+        .then(|| words.take("amount").map(str::to_owned))
+        .transpose()
+}
+
+fn registration(words: &mut Words<'_>) -> Result<Registration, Trouble> {
+    let id = name(words)?;
+    let text = words.take("amount")?;
+    let asset = words.asset()?;
+    let mut registration = Registration {
+        id,
+        asset,
+        amount: asset.units(text)?,
+        address_of: None,
+        written_ago: 0,
+        terms: Vec::new(),
+    };
+    while !words.is_empty() {
+        if words.take_if("address-of") {
+            registration.address_of = Some(name(words)?);
+        } else if words.take_if("written") {
+            registration.written_ago = ago(words)?;
+        } else {
+            registration.terms.push(term(words)?);
+        }
+    }
+    Ok(registration)
+}
+
+fn term(words: &mut Words<'_>) -> Result<Term, Trouble> {
+    const NAMES: [(&str, Parse<Term>); 5] = [
+        ("tolerance", |w| {
+            Ok(Term::Tolerance(w.take("tolerance")?.to_owned()))
+        }),
+        ("policy", |w| Ok(Term::Policy(w.take("policy")?.to_owned()))),
+        ("confirmations", |w| {
+            w.number("number").map(Term::Confirmations)
+        }),
+        ("expires-in", |w| w.span().map(Term::ExpiresIn)),
+        ("scan-from", |w| {
+            if w.take_if("height") {
+                return w.number("height").map(Term::ScanFromHeight);
+            }
+            ago(w).map(Term::ScanFromAgo)
+        }),
+    ];
+    let parse = words.one_of("term but address-of and written", &NAMES)?;
+    parse(words)
+}
+
+fn ago(words: &mut Words<'_>) -> Result<u64, Trouble> {
+    let span = words.span()?;
+    words.expect("ago")?;
+    Ok(span)
+}
+
+fn ask(words: &mut Words<'_>, what: Parse<Ask>) -> Result<Step, Trouble> {
+    let id = name(words)?;
+    Ok(Step::Ask(id, what(words)?))
+}
+
+fn raw(words: &mut Words<'_>) -> Result<Ask, Trouble> {
+    let kind = name(words)?;
+    Ok(Ask::Raw(kind, words.take_all().to_owned()))
+}
+
+fn extend(words: &mut Words<'_>) -> Result<Ask, Trouble> {
+    words.expect("to")?;
+    words.span().map(Ask::Extend)
+}
+
+fn rescan(words: &mut Words<'_>) -> Result<Ask, Trouble> {
+    words.expect("from")?;
+    ago(words).map(Ask::Rescan)
+}
+
+fn daemon(words: &mut Words<'_>) -> Result<Step, Trouble> {
+    const POINTS: [&str; 5] = [
+        "after_begin",
+        "mid_step",
+        "mid_rollback",
+        "mid_backfill",
+        "after_commit",
+    ];
+    const NAMES: [(&str, Parse<Step>); 3] = [
+        ("stops", |_| Ok(Step::Stop)),
+        ("starts", |_| Ok(Step::Start)),
+        ("dies", |w| {
+            if !w.take_if("at") {
+                return Ok(Step::Deed(Deed::Kill));
+            }
+            let point = w.one_of("point", &POINTS.map(|point| (point, point)))?;
+            Ok(Step::Deed(Deed::CrashAt(point)))
+        }),
+    ];
+    let parse = words.one_of("deed of the daemon", &NAMES)?;
+    parse(words)
+}
+
+fn wait(words: &mut Words<'_>) -> Result<Step, Trouble> {
+    let until = if words.take_if("until") {
+        let span = words.span()?;
+        words.expect("after")?;
+        Moment::After(span, name(words)?)
+    } else {
+        Moment::In(words.span()?)
+    };
+    let mut mining = Vec::new();
+    if words.take_if("mining") {
+        while !words.is_empty() {
+            mining.push(words.chain()?);
+        }
+    }
+    Ok(Step::Wait { until, mining })
+}

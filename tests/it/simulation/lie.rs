@@ -1,0 +1,70 @@
+//! A node that does not say what is: one method's answers are changed on the way.
+
+use confirmd::chain::rpc::{HttpRequest, HttpResponse, Verb};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What becomes of the answers of a method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lie {
+    pub method: String,
+    /// Only calls whose parameters hold this text; empty for all.
+    pub about: String,
+    /// Which part of the answer (RFC 6901); empty for the whole.
+    pub part: String,
+    /// What stands there instead; `None` is another last digit.
+    pub says: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Call {
+    id: Value,
+    method: String,
+    #[serde(default)]
+    params: Value,
+}
+
+impl Lie {
+    /// Changes what the answers to these calls say.
+    pub fn spoil(&self, request: &HttpRequest, response: &mut HttpResponse) {
+        let Verb::Post(body) = &request.verb else {
+            return;
+        };
+        let asked: Value = serde_json::from_slice(body).unwrap();
+        let mut answer: Value = serde_json::from_slice(&response.body).unwrap();
+        let calls = asked.as_array().cloned();
+        let calls = calls.unwrap_or_else(|| vec![asked]);
+        for call in calls {
+            let call: Call = serde_json::from_value(call).unwrap();
+            if call.method == self.method && call.params.to_string().contains(&self.about) {
+                self.spoil_one(&call.id, &mut answer);
+            }
+        }
+        response.body = serde_json::to_vec(&answer).unwrap();
+    }
+
+    fn spoil_one(&self, id: &Value, answer: &mut Value) {
+        let of_call = |one: &&mut Value| one["id"] == *id;
+        let one = if answer.is_array() {
+            answer.as_array_mut().unwrap().iter_mut().find(of_call)
+        } else {
+            Some(answer)
+        };
+        let Some(part) = one.and_then(|one| one["result"].pointer_mut(&self.part)) else {
+            return;
+        };
+        *part = match (&self.says, part.as_str()) {
+            (Some(value), _) => value.clone(),
+            (None, Some(text)) => other_end(text).into(),
+            (None, None) => Value::Null,
+        };
+    }
+}
+
+/// The text with another last digit.
+fn other_end(text: &str) -> String {
+    let mut text = text.to_owned();
+    let last = text.pop();
+    text.push(if last == Some('0') { '1' } else { '0' });
+    text
+}
