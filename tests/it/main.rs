@@ -9,6 +9,13 @@
     reason = "a test says what went wrong by panicking, and reports on its output"
 )]
 
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
+
+/// Counts what is on the heap, for the test of a long life.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
 mod architecture;
 mod bitcoin;
 mod command_line;

@@ -16,11 +16,13 @@ mod faults;
 mod gateway;
 mod judge;
 pub mod lie;
+mod long_life;
 #[path = "../../../src/domain/tests/naive.rs"]
 mod naive;
 pub mod plan;
 mod rows;
 mod run;
+mod shrink;
 pub mod stage;
 mod story;
 pub mod system;
@@ -58,14 +60,23 @@ pub fn directory() -> tempfile::TempDir {
     }
 }
 
-fn simulate(seed: u64) -> Result<Report, String> {
+/// What a seed draws, within what the environment asks for.
+fn plan(seed: u64) -> Plan {
+    let mut plan = Plan::draw(seed, from_environment("CONFIRMD_HOURS", HOURS));
+    if let Ok(names) = std::env::var("CONFIRMD_FAULTS") {
+        shrink::keep_only(&mut plan.faults, &names);
+    }
+    plan
+}
+
+fn simulate(plan: Plan) -> Result<Report, String> {
+    let seed = plan.seed;
     let dir = directory();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    let plan = Plan::draw(seed, from_environment("CONFIRMD_HOURS", HOURS));
     let run = std::panic::AssertUnwindSafe(|| {
         runtime.block_on(Simulation::run(plan, dir.path().to_owned()))
     });
@@ -75,7 +86,7 @@ fn simulate(seed: u64) -> Result<Report, String> {
 #[test]
 fn one_seed() {
     let seed = from_environment("CONFIRMD_SEED", 0);
-    let report = simulate(seed).unwrap_or_else(|story| panic!("{story}"));
+    let report = simulate(plan(seed)).unwrap_or_else(|story| panic!("{story}"));
     println!("{report:#?}");
     assert!(report.compared > 0);
 }
@@ -98,11 +109,11 @@ fn many_seeds() {
                     if seed >= first + seeds {
                         return;
                     }
-                    let outcome = simulate(seed);
+                    let outcome = simulate(plan(seed));
                     let mut total = total.lock().unwrap();
                     match outcome {
                         Ok(report) => total.0.add(&report),
-                        Err(story) => total.1.push(story),
+                        Err(story) => total.1.push((seed, story)),
                     }
                 }
             });
@@ -114,10 +125,12 @@ fn many_seeds() {
     let took = began.elapsed().as_secs().max(1);
     let rate = seeds * hours * 3600 / took;
     println!("{seeds} seeds of {hours} h in {took} s: {rate} s of chain time a second");
-    for story in failures.iter().take(3) {
-        println!("{story}");
+    for (seed, story) in failures.iter().take(2) {
+        println!("{}", shrink::shrink(plan(*seed), story.clone()));
     }
-    let first_lines = failures.iter().filter_map(|story| story.lines().next());
+    let first_lines = failures
+        .iter()
+        .filter_map(|(_, story)| story.lines().next());
     let first_lines: Vec<&str> = first_lines.collect();
     assert!(
         failures.is_empty(),

@@ -31,6 +31,8 @@ pub struct Plan {
     pub faults: Faults,
     /// How long an exchange with a node takes at most.
     pub latency_ms: u64,
+    /// A fault that counts as a failure: to test what is made of one.
+    pub fails_with: Option<&'static str>,
 }
 
 /// The swarm: each seed switches some kinds on.
@@ -88,6 +90,7 @@ impl Plan {
             order_every_ms: r.between(3, 12) * MINUTE,
             faults: Faults::draw(r),
             latency_ms: [0, 0, 40, 800][usize::try_from(r.below(4)).unwrap()],
+            fails_with: None,
         }
     }
 

@@ -66,7 +66,7 @@ impl Simulation {
         }
     }
 
-    fn new(plan: Plan, dir: PathBuf) -> Self {
+    pub(super) fn new(plan: Plan, dir: PathBuf) -> Self {
         let clock = Arc::new(SimClock::start());
         let mut random = Random::new(plan.seed ^ 0x00c0_ffee);
         let shared = shared(&plan, &mut random, &clock);
@@ -88,13 +88,24 @@ impl Simulation {
     }
 
     async fn live(&mut self) -> Result<(), String> {
+        self.begin();
+        self.until(self.plan.span_ms).await?;
+        self.settle().await?;
+        match self.plan.fails_with {
+            Some(fault) if self.report.coverage.contains_key(&format!("fault {fault}")) => {
+                Err(format!("{fault} happened"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Everything that goes on by itself.
+    pub(super) fn begin(&mut self) {
         let first = [Action::Tick, Action::Order, Action::Faults];
         let mining = Which::BOTH.map(Action::Mine);
         for action in first.into_iter().chain(mining) {
             self.plan_in(1, action);
         }
-        self.until(self.plan.span_ms).await?;
-        self.settle().await
     }
 
     /// Faults stop; after some blocks and polls everything must be where the judge puts it.
@@ -155,7 +166,7 @@ impl Simulation {
     }
 
     /// Lets time pass up to this moment: inputs are handled as they come, actions as they are due.
-    async fn until(&mut self, end_ms: u64) -> Result<(), String> {
+    pub(super) async fn until(&mut self, end_ms: u64) -> Result<(), String> {
         loop {
             let next_ms = self.agenda.next_ms().unwrap_or(u64::MAX);
             match self.stage.input_before(next_ms.min(end_ms)).await {
@@ -290,7 +301,7 @@ impl Simulation {
         self.plan_in(wait, Action::Restart);
     }
 
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.note("the daemon starts");
         self.stage.start();
         self.plan_in(100, Action::ReadInbox);

@@ -1,6 +1,6 @@
 //! What happened, to be read when something is wrong.
 
-use super::{checks, clock, run::Simulation};
+use super::{checks, clock, run::Simulation, shrink};
 
 /// How much of it is shown.
 const LINES: usize = 150;
@@ -35,9 +35,11 @@ impl Simulation {
             checks::everything_about(&self.stage.db, id)
         });
         let chains = checks::chains(&self.stage.db);
+        let hours = self.plan.span_ms / 3_600_000;
+        let faults = shrink::named(&self.plan.faults);
         format!(
             "seed {seed}: {why}\n\n{:?}\n\n{}\n\n{rows}\n\n{chains}\n\nreplay: CONFIRMD_SEED={seed} \
-             scripts/test simulation::one_seed\n",
+             CONFIRMD_HOURS={hours} CONFIRMD_FAULTS={faults} scripts/test simulation::one_seed\n",
             self.plan,
             story.join("\n")
         )
