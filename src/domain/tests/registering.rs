@@ -157,6 +157,7 @@ fn malformed_requests_are_refused_with_a_code() {
         ("register", "[]", "malformed_body"),
         ("register", "{", "malformed_body"),
         ("pay", "{}", "unknown_kind"),
+        ("force", r#"{"status": "gone"}"#, "malformed_body"),
         ("cancel", r#"{"note":"x"}"#, "unknown_field"),
         ("extend", "{}", "missing_field"),
         ("extend", r#"{"expires_at":"soon"}"#, "malformed_body"),

@@ -358,7 +358,6 @@ fn a_forced_status_takes_the_steps_of_the_table_and_stays() {
         force invalid   => refused=not_reachable
         ",
     );
-    check("BTC 0.4", "force gone => refused=malformed_body");
     check(
         "BTC 0.4",
         "force expired => expired/forced\nwait 2h => expired/forced",

@@ -5,12 +5,19 @@ use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use nix::unistd::{Uid, User};
 use serde_json::{Value, json};
 
+use crate::nodes::wait_for;
+
 /// The user that reads when the tests run as root.
 pub const READER: &str = "nobody";
+
+/// What passes by itself: a reader that may not write meets a writer in the middle of something.
+const PASSING: [&str; 4] = ["locked", "busy", "readonly", "unable to open"];
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// A row by its columns' names.
 pub type Row = Value;
@@ -45,10 +52,15 @@ impl Ledger {
         }))
     }
 
-    /// The rows of a query.
+    /// The rows of a query. Asks again where the README tells gateways to.
     pub fn query(&self, sql: &str, params: &[&str]) -> Vec<Row> {
-        self.try_query(sql, params)
-            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+        wait_for("a reader's moment", LIMIT, || {
+            match self.try_query(sql, params) {
+                Ok(rows) => Some(rows),
+                Err(error) if PASSING.iter().any(|word| error.contains(word)) => None,
+                Err(error) => panic!("{sql}: {error}"),
+            }
+        })
     }
 
     /// The rows of a query, or SQLite's words.
