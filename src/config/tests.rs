@@ -123,6 +123,7 @@ fn a_known_network_brings_its_genesis() {
     );
 }
 
+// shows: A11
 #[test]
 fn tiers_are_read_in_the_units_of_the_asset() {
     let tiers = "\ntiers = [{ above = \"0.5\", confirmations = 6 }]\n";

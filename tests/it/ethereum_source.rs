@@ -226,6 +226,7 @@ async fn a_fee_leaves_the_net_amount_as_the_credit() {
     assert_eq!((found[0].0, found[0].3), (paid, 49_950_000));
 }
 
+// shows: T11
 #[tokio::test]
 async fn accounts_with_delegated_code_pay_and_are_paid() {
     let anvil = Anvil::start();

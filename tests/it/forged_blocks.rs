@@ -101,6 +101,7 @@ impl World {
 }
 
 /// F20 on Bitcoin: ten times as much in the block's body as its merkle root has.
+// shows: F20
 #[test]
 fn a_bitcoin_block_with_another_body_stops_its_chain_alone() {
     let (mut world, bech32, receiver) = World::new();
@@ -147,6 +148,7 @@ fn twisted(node: &Bitcoind, hash: &str) -> [String; 2] {
 }
 
 /// F20 on Ethereum: a transaction is passed off as one of a type that nobody can verify.
+// shows: F20
 #[test]
 fn an_ethereum_block_with_another_body_stops_its_chain_alone() {
     let (mut world, bech32, receiver) = World::new();

@@ -118,6 +118,7 @@ fn run(program: &str, folder: &Path) -> Child {
 }
 
 /// Guarantee 2: exactly once, for a consumer that stores the position with its own effect.
+// shows: S1 S9
 #[test]
 fn the_consumer_of_the_readme_sees_every_event_once_across_kills() {
     let node = Bitcoind::start();

@@ -20,6 +20,7 @@ mod architecture;
 mod bitcoin;
 mod command_line;
 mod confirmd;
+mod demands;
 mod ethereum;
 mod ethereum_source;
 mod forged_blocks;

@@ -45,6 +45,7 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
+    // shows: M12
     #[tokio::test]
     async fn results_keep_the_order_and_no_more_run_than_allowed() {
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

@@ -275,6 +275,7 @@ mod tests {
         assert_eq!(text(encode_batch(3, &[call])), format!("[{one}]"));
     }
 
+    // shows: P5
     #[test]
     fn an_answer_is_believed_only_when_it_is_the_answer() {
         for (body, expected) in [
@@ -326,6 +327,7 @@ mod tests {
         }
     }
 
+    // shows: P5
     #[test]
     fn a_batch_is_put_in_order_and_nothing_foreign_is_taken() {
         for (body, expected) in [
@@ -382,6 +384,7 @@ mod tests {
         assert_eq!((kept.len(), is_cut), (2, true));
     }
 
+    // shows: P5
     #[test]
     fn deep_json_neither_overflows_the_stack_nor_parses() {
         let deep = format!(

@@ -58,6 +58,7 @@ pub(super) fn of_url(url: &Url) -> Vec<SecretString> {
 mod tests {
     use super::*;
 
+    // shows: S10
     #[test]
     fn secrets_of_a_url_are_hidden_wherever_a_node_repeats_them() {
         let url =

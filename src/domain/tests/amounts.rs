@@ -3,6 +3,7 @@
 use super::check;
 use crate::domain::amount::Amount;
 
+// shows: A1
 #[test]
 fn exact_short_over_double_and_dust_in_every_asset() {
     let cases = [
@@ -40,6 +41,7 @@ fn exact_short_over_double_and_dust_in_every_asset() {
     }
 }
 
+// shows: M9
 #[test]
 fn outputs_of_one_transaction_are_summed() {
     check(
@@ -56,6 +58,7 @@ fn outputs_of_one_transaction_are_summed() {
     );
 }
 
+// shows: M10
 #[test]
 fn two_halves_are_split_under_single_and_paid_under_sum() {
     check(
@@ -139,6 +142,7 @@ fn the_excess_of_the_deciding_transaction_is_surplus_but_its_transfer_is_counted
     );
 }
 
+// shows: T8
 #[test]
 fn wrong_assets_are_told_at_once_and_never_counted() {
     check(
@@ -238,6 +242,7 @@ fn thousands_of_credits_in_one_transaction_are_taken_at_once() {
     }
 }
 
+// shows: T13
 #[test]
 fn amounts_beyond_64_and_128_bits_are_exact() {
     let big = "400000000000000000000000000000000000000000000000000";

@@ -2,6 +2,7 @@
 
 use super::check;
 
+// shows: M1
 #[test]
 fn first_seen_is_kept_when_mined() {
     let story = check(
@@ -18,6 +19,7 @@ fn first_seen_is_kept_when_mined() {
     );
 }
 
+// shows: M2
 #[test]
 fn replaced_by_one_that_pays_elsewhere_it_is_new_again() {
     let story = check(
@@ -38,6 +40,7 @@ fn replaced_by_one_that_pays_elsewhere_it_is_new_again() {
     );
 }
 
+// shows: M3
 #[test]
 fn a_replacement_that_pays_us_takes_over() {
     for (amount, outcome) in [
@@ -245,6 +248,7 @@ fn what_lies_between_two_replacements_does_not_matter() {
     }
 }
 
+// shows: M5
 #[test]
 fn evicted_and_later_mined_is_the_same_row() {
     let story = check(
@@ -259,6 +263,7 @@ fn evicted_and_later_mined_is_the_same_row() {
     assert_eq!(story.payment.transfers.len(), 1);
 }
 
+// shows: M11
 #[test]
 fn a_coinbase_waits_for_100() {
     check(

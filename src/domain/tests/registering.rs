@@ -62,6 +62,7 @@ fn code(result: Result<PaymentStep, Refusal>) -> &'static str {
     result.map_or_else(|refusal| refusal.code, |_| "applied")
 }
 
+// shows: A7
 #[test]
 fn what_may_not_be_registered_is_refused_with_a_code() {
     const USDT: &str = r#""asset":"USDT","amount":"25""#;
@@ -150,6 +151,7 @@ fn the_requests_clock_may_differ_a_little() {
     }
 }
 
+// shows: A7
 #[test]
 fn malformed_requests_are_refused_with_a_code() {
     let cases = [
@@ -204,6 +206,7 @@ fn a_disabled_asset_takes_no_new_payments() {
     );
 }
 
+// shows: A11
 #[test]
 fn depth_follows_the_amount_and_the_registration() {
     let depth = |fields: &str| {
@@ -331,6 +334,7 @@ fn metadata_are_kept_to_the_letter() {
     assert_eq!(kept(&deep).expect_err("deep").code, "malformed_body");
 }
 
+// shows: A7
 #[test]
 fn the_same_terms_again_are_a_duplicate_and_others_are_not() {
     const SAME: &str = r#""asset":"USDT","amount":"25.0","tolerance":"1%","policy":"sum""#;
@@ -377,6 +381,7 @@ fn the_same_terms_again_are_a_duplicate_and_others_are_not() {
     ));
 }
 
+// shows: A5
 #[test]
 fn a_late_registration_is_scanned_first_and_then_ends_like_an_early_one() {
     // The request was written 35 minutes ago, while the daemon was down; its deadline is over.

@@ -2,6 +2,7 @@
 
 use super::check;
 
+// shows: F3
 #[test]
 fn a_replaced_block_does_not_confirm_though_the_height_grows() {
     check(
@@ -15,6 +16,7 @@ fn a_replaced_block_does_not_confirm_though_the_height_grows() {
     );
 }
 
+// shows: F4
 #[test]
 fn a_transaction_mined_again_is_one_transfer_in_a_new_block() {
     let again = [
@@ -44,12 +46,14 @@ fn a_transaction_mined_again_is_one_transfer_in_a_new_block() {
     }
 }
 
+// shows: F5
 #[test]
 fn a_pure_rollback_unconfirms_at_once() {
     check("BTC 0.4", "mine a=0.4\nrollback 1 => pending a@mempool");
     check("USDT 25", "mine a=25\nrollback 1 => new/reorged a@orphaned");
 }
 
+// shows: F12
 #[test]
 fn a_reversal_is_one_event_and_mined_again_it_is_paid_again() {
     check(
@@ -129,6 +133,7 @@ fn a_reversal_is_told_even_by_an_unhealthy_source() {
     );
 }
 
+// shows: F13
 #[test]
 fn a_conflict_that_confirms_is_a_double_spend() {
     check(
@@ -162,6 +167,7 @@ fn a_conflict_that_confirms_is_a_double_spend() {
     );
 }
 
+// shows: F14
 #[test]
 fn a_change_below_finality_freezes_and_changes_nothing() {
     check(

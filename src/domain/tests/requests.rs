@@ -27,6 +27,7 @@ fn cancel_needs_a_new_payment_without_money() {
     );
 }
 
+// shows: A3
 #[test]
 fn money_after_a_cancel_is_invalid_at_depth() {
     check(
@@ -80,6 +81,7 @@ fn accept_needs_money_at_depth() {
     );
 }
 
+// shows: A8
 #[test]
 fn an_accepted_appeal_is_paid_by_the_operator() {
     check(
@@ -165,6 +167,7 @@ fn an_acceptance_is_void_when_its_money_leaves_the_chain() {
     );
 }
 
+// shows: A8
 #[test]
 fn reject_ends_automatic_changes_until_new_money_calls_again() {
     check(
@@ -247,6 +250,7 @@ fn only_ack_and_reject_put_a_reversal_away() {
     );
 }
 
+// shows: A8
 #[test]
 fn extend_moves_the_deadline_and_reopens() {
     check(

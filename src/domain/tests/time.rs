@@ -4,6 +4,7 @@ mod source;
 
 use super::check;
 
+// shows: A2
 #[test]
 fn money_on_time_may_be_mined_late() {
     check(
@@ -24,6 +25,7 @@ fn money_on_time_may_be_mined_late() {
     );
 }
 
+// shows: A2
 #[test]
 fn a_second_after_the_deadline_is_late() {
     check(
@@ -39,6 +41,7 @@ fn a_second_after_the_deadline_is_late() {
     );
 }
 
+// shows: A3
 #[test]
 fn late_and_over_shows_both() {
     check(
@@ -142,6 +145,7 @@ fn a_deadline_waits_for_a_poll_that_began_after_the_registration() {
     );
 }
 
+// shows: P9 A9
 #[test]
 fn an_outage_across_the_deadline_expires_nobody_who_paid() {
     check(
@@ -215,6 +219,7 @@ fn money_without_a_block_for_too_long_times_out_and_may_come_back() {
     );
 }
 
+// shows: A12
 #[test]
 fn after_the_watch_window_later_money_is_another_payments() {
     check(

@@ -34,6 +34,7 @@ fn what_was_committed_is_there_after_a_restart() {
     assert_eq!(id.len(), 32);
 }
 
+// shows: S5
 #[test]
 fn a_second_daemon_is_refused_while_the_first_lives() {
     let (dir, store) = store();
@@ -245,6 +246,7 @@ else:
     sys.exit('a stranger may write')
 ";
 
+// shows: S6
 #[test]
 fn a_stranger_reads_during_after_a_crash_and_after_a_clean_stop() {
     let dir = public_dir();

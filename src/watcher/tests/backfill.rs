@@ -62,6 +62,7 @@ fn late_registrations_share_one_scan_and_later_ones_wait_for_the_next() {
     assert!(world.payment("b").scan.is_complete());
 }
 
+// shows: A5
 #[test]
 fn money_in_the_past_is_found_by_the_scan() {
     let mut world = World::new();

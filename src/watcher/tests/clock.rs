@@ -20,6 +20,7 @@ fn poll_over(world: &mut World, moved: SpanMs) {
     world.give(ChainInput::Polled { began_ms, status });
 }
 
+// shows: A10
 #[test]
 fn a_clock_that_jumps_a_day_expires_nobody() {
     let mut world = World::new();
@@ -72,6 +73,7 @@ fn a_request_that_was_read_under_a_wrong_clock_waits_for_one_poll_only() {
     assert_eq!(world.status_of("a"), Status::Canceled);
 }
 
+// shows: A10
 #[test]
 fn late_money_is_not_on_time_because_somebody_set_the_clock_back() {
     let mut world = World::new();

@@ -9,6 +9,7 @@ use crate::{
     },
 };
 
+// shows: M2
 #[test]
 fn a_replacement_in_the_mempool_drops_the_payment() {
     let mut world = World::new();
@@ -23,6 +24,7 @@ fn a_replacement_in_the_mempool_drops_the_payment() {
     assert!(matches!(payment.transfers[0].place, Place::Replaced { .. }));
 }
 
+// shows: M6
 #[test]
 fn only_a_snapshot_at_our_own_tip_makes_a_transaction_vanish() {
     let mut world = World::new();

@@ -31,6 +31,7 @@ fn a_reorg_with_the_transaction_in_the_new_block_moves_the_transfer() {
     assert_eq!(world.status_of("a"), Status::Paid);
 }
 
+// shows: F13
 #[test]
 fn a_conflict_in_the_new_branch_is_a_double_spend() {
     let mut world = World::new();

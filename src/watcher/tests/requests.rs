@@ -20,6 +20,7 @@ fn with_a_cancel_that_waits() -> World {
     world
 }
 
+// shows: A4
 #[test]
 fn a_cancellation_waits_until_its_chain_is_in_step() {
     let mut world = World::new();

@@ -3,6 +3,7 @@
 use super::world::{Tx, World};
 use crate::{chain::ChainInput, domain::status::Status};
 
+// shows: F5
 #[test]
 fn a_payment_whose_block_stays_loses_the_confirmations_that_a_rollback_takes() {
     let mut world = World::new();

@@ -25,6 +25,7 @@ fn a_deadline_waits_for_a_full_poll_after_it() {
     assert_eq!(world.status_of("a"), Status::Expired);
 }
 
+// shows: P9
 #[test]
 fn an_outage_over_the_deadline_expires_nobody_who_paid() {
     let mut world = World::new();
@@ -47,6 +48,7 @@ fn an_outage_over_the_deadline_expires_nobody_who_paid() {
     assert_eq!(world.status_of("a"), Status::Paid);
 }
 
+// shows: A12
 #[test]
 fn an_address_is_forgotten_once_its_watch_window_is_over() {
     let mut world = World::new();

@@ -136,6 +136,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+// shows: A1
 #[test]
 fn what_arrives_decides_what_a_payment_becomes() {
     let (node, confirmd) = world();
@@ -171,6 +172,7 @@ fn what_arrives_decides_what_a_payment_becomes() {
 }
 
 /// M9.
+// shows: M9
 #[test]
 fn one_transaction_may_pay_two_payments() {
     let (node, confirmd) = world();
@@ -218,6 +220,7 @@ fn an_address_in_capitals_is_the_same_address() {
 }
 
 /// A11.
+// shows: A11
 #[test]
 fn larger_amounts_wait_for_more_confirmations() {
     let node = Bitcoind::start();
@@ -251,6 +254,7 @@ fn larger_amounts_wait_for_more_confirmations() {
 }
 
 /// M11: it could not be spent before, so it pays nothing before.
+// shows: M11
 #[test]
 fn a_coinbase_pays_when_it_has_ripened() {
     let (node, confirmd) = world();

@@ -10,6 +10,7 @@ use crate::confirmd::{Confirmd, now_ms};
 use crate::nodes::bitcoind::Bitcoind;
 
 /// A3.
+// shows: A3
 #[test]
 fn money_after_a_cancel_is_kept_apart_and_reviewed() {
     let (node, confirmd) = world();
@@ -39,6 +40,7 @@ fn money_after_a_cancel_is_kept_apart_and_reviewed() {
 }
 
 /// A4: either the cancel was first or the money was; the payment and the outcome agree.
+// shows: A4
 #[test]
 fn a_cancel_that_races_with_the_money_has_one_winner() {
     let (node, confirmd) = world();
@@ -73,6 +75,7 @@ fn underpaid(confirmd: &Confirmd, node: &Bitcoind, id: &str) {
 }
 
 /// A8.
+// shows: A8
 #[test]
 fn an_operator_accepts_an_appeal() {
     let (node, confirmd) = world();
@@ -133,6 +136,7 @@ fn an_accept_without_money_at_depth_is_refused() {
 }
 
 /// A8.
+// shows: A8
 #[test]
 fn a_rejected_appeal_stays_invalid_and_new_money_raises_review_again() {
     let (node, confirmd) = world();
@@ -151,6 +155,7 @@ fn a_rejected_appeal_stays_invalid_and_new_money_raises_review_again() {
 }
 
 /// A8: an expired payment is open again.
+// shows: A8
 #[test]
 fn an_extended_payment_can_be_paid() {
     let node = Bitcoind::start();

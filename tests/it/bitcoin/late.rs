@@ -29,6 +29,7 @@ fn world_with_a_past() -> (Bitcoind, Confirmd) {
 }
 
 /// A2: paid a second before, at, and a second after the deadline, and mined then.
+// shows: A2
 #[test]
 fn money_is_on_time_up_to_the_deadline_and_late_after_it() {
     let (node, confirmd) = world_with_a_past();
@@ -109,6 +110,7 @@ fn expired(confirmd: &Confirmd, node: &Bitcoind, id: &str) -> String {
 }
 
 /// A3.
+// shows: A3
 #[test]
 fn money_for_an_expired_payment_is_told_at_once_and_decides_at_depth() {
     let node = Bitcoind::start();
@@ -137,6 +139,7 @@ fn money_for_an_expired_payment_is_told_at_once_and_decides_at_depth() {
 }
 
 /// A5: in the mempool, in the last block, a hundred blocks ago.
+// shows: A5
 #[test]
 fn money_that_came_before_the_registration_is_found() {
     let (node, confirmd) = world();
@@ -159,6 +162,7 @@ fn money_that_came_before_the_registration_is_found() {
 }
 
 /// A5: how far back is said by the request; money before that belongs to somebody else.
+// shows: A5
 #[test]
 fn the_past_is_looked_at_from_where_the_request_says() {
     let (node, confirmd) = world();
@@ -187,6 +191,7 @@ fn the_past_is_looked_at_from_where_the_request_says() {
 }
 
 /// A6: whichever comes first, the payment ends the same.
+// shows: A6
 #[test]
 fn a_registration_in_the_instant_of_its_block_misses_nothing() {
     let (node, confirmd) = world();
@@ -222,6 +227,7 @@ fn a_payment_registered_and_paid_while_the_daemon_was_down_is_paid() {
 }
 
 /// A12.
+// shows: A12
 #[test]
 fn an_address_is_free_again_when_its_watch_window_is_over() {
     let node = Bitcoind::start();

@@ -6,6 +6,7 @@ use super::{AMOUNT, register, world};
 use crate::confirmd::wait::assert_row;
 
 /// M1, and the whole way of an ordinary payment.
+// shows: M1
 #[test]
 fn an_exact_payment_goes_from_new_to_paid() {
     let (node, confirmd) = world();
@@ -60,6 +61,7 @@ fn an_exact_payment_goes_from_new_to_paid() {
 }
 
 /// M2, F13: the payer takes the money back before it is mined.
+// shows: M2
 #[test]
 fn a_payment_replaced_by_one_to_somebody_else_is_dropped_and_then_double_spent() {
     let (node, confirmd) = world();
@@ -84,6 +86,7 @@ fn a_payment_replaced_by_one_to_somebody_else_is_dropped_and_then_double_spent()
 }
 
 /// M3.
+// shows: M3
 #[test]
 fn a_replacement_that_pays_us_too_takes_the_place_of_the_first() {
     let (node, confirmd) = world();
@@ -120,6 +123,7 @@ fn a_replacement_that_pays_us_too_takes_the_place_of_the_first() {
 }
 
 /// M4.
+// shows: M4
 #[test]
 fn a_child_goes_with_its_replaced_parent() {
     let (node, confirmd) = world();
@@ -143,6 +147,7 @@ fn a_child_goes_with_its_replaced_parent() {
 }
 
 /// M5: nobody spent it elsewhere; it is the same payment when it is mined after all.
+// shows: M5
 #[test]
 fn an_evicted_payment_that_is_mined_later_is_revived() {
     let (mut node, confirmd) = world();
@@ -183,6 +188,7 @@ fn an_evicted_payment_that_is_sent_again_is_pending_again() {
 }
 
 /// M6: while the node is away, and when it comes back with what it had, nothing is dropped.
+// shows: M6
 #[test]
 fn a_restart_of_the_node_drops_nothing() {
     let (mut node, confirmd) = world();
@@ -202,6 +208,7 @@ fn a_restart_of_the_node_drops_nothing() {
 }
 
 /// M7.
+// shows: M7
 #[test]
 fn a_payment_made_while_the_daemon_was_down_is_seen_before_it_is_mined() {
     let (node, mut confirmd) = world();
@@ -213,6 +220,7 @@ fn a_payment_made_while_the_daemon_was_down_is_seen_before_it_is_mined() {
 }
 
 /// M8.
+// shows: M8
 #[test]
 fn five_payments_at_once_are_all_seen() {
     let (node, confirmd) = world();

@@ -18,6 +18,7 @@ fn node_on_time() -> Bitcoind {
 }
 
 /// A9: the node is away when the deadline comes; the payment was made in time behind the outage.
+// shows: A9
 #[test]
 fn an_outage_across_a_deadline_expires_nobody_who_paid() {
     let node = node_on_time();
@@ -80,6 +81,7 @@ fn a_node_that_hangs_is_waited_for() {
 }
 
 /// P6: bitcoind writes another cookie at each start.
+// shows: P6
 #[test]
 fn a_new_cookie_is_read_when_the_old_one_is_refused() {
     let (mut node, confirmd) = world();
@@ -93,6 +95,7 @@ fn a_new_cookie_is_read_when_the_old_one_is_refused() {
 }
 
 /// F18: nothing of another network is recorded, at start or later.
+// shows: F18
 #[test]
 fn a_node_of_another_network_is_refused() {
     let node = Bitcoind::start();

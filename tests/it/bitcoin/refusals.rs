@@ -103,6 +103,7 @@ fn wrong_fields(good: &str) -> Vec<(&'static str, &'static str, Value, &'static 
 }
 
 /// A7.
+// shows: A7
 #[test]
 fn a_registration_that_makes_no_sense_is_refused_with_a_reason() {
     let (node, confirmd) = world();
@@ -138,6 +139,7 @@ fn a_registration_that_makes_no_sense_is_refused_with_a_reason() {
 }
 
 /// Rows that are no requests at all; the good one after them is carried out.
+// shows: A7
 #[test]
 fn a_malformed_request_is_refused_and_stops_nothing() {
     let (node, confirmd) = world();
@@ -185,6 +187,7 @@ fn a_malformed_request_is_refused_and_stops_nothing() {
 }
 
 /// A7.
+// shows: A7
 #[test]
 fn an_address_and_an_id_belong_to_one_payment() {
     let (node, confirmd) = world();

@@ -8,6 +8,7 @@ use crate::confirmd::wait::assert_row;
 use crate::nodes::bitcoind::Bitcoind;
 
 /// F1, F16.
+// shows: F1
 #[test]
 fn a_burst_of_blocks_is_applied_in_order_and_none_is_skipped() {
     let (node, confirmd) = world();
@@ -25,6 +26,7 @@ fn a_burst_of_blocks_is_applied_in_order_and_none_is_skipped() {
 }
 
 /// F2.
+// shows: F2
 #[test]
 fn reorganisations_of_growing_depth_are_followed_one_after_another() {
     let (node, confirmd) = world();
@@ -47,6 +49,7 @@ fn reorganisations_of_growing_depth_are_followed_one_after_another() {
 }
 
 /// F3: the chain grew, the payment's depth did not.
+// shows: F3
 #[test]
 fn a_payment_whose_block_is_replaced_by_two_empty_ones_is_not_confirmed() {
     let (node, confirmd) = world();
@@ -69,6 +72,7 @@ fn a_payment_whose_block_is_replaced_by_two_empty_ones_is_not_confirmed() {
 }
 
 /// F4, F7, F10: there and elsewhere, one transfer.
+// shows: F4
 #[test]
 fn a_payment_mined_again_moves_to_its_new_block() {
     let (node, confirmd) = world();
@@ -107,6 +111,7 @@ fn path<const N: usize>(statuses: [&str; N]) -> [String; N] {
 }
 
 /// F5.
+// shows: F5
 #[test]
 fn a_rollback_without_a_new_block_takes_the_confirmation_away() {
     let (node, confirmd) = world();
@@ -120,6 +125,7 @@ fn a_rollback_without_a_new_block_takes_the_confirmation_away() {
 }
 
 /// F9.
+// shows: F9
 #[test]
 fn a_reorganisation_while_the_daemon_was_down_is_noticed_at_start() {
     let (node, mut confirmd) = world();
@@ -139,6 +145,7 @@ fn a_reorganisation_while_the_daemon_was_down_is_noticed_at_start() {
 }
 
 /// F9: there is no block of ours below to go back to.
+// shows: F9
 #[test]
 fn the_first_block_ever_followed_may_be_replaced() {
     let (node, confirmd) = world();
@@ -161,6 +168,7 @@ fn paid(confirmd: &Confirmd, node: &Bitcoind) -> String {
 }
 
 /// F12.
+// shows: F12
 #[test]
 fn a_paid_payment_that_leaves_the_chain_is_reversed_and_paid_again_when_mined_again() {
     let (node, confirmd) = world();
@@ -186,6 +194,7 @@ fn a_paid_payment_that_leaves_the_chain_is_reversed_and_paid_again_when_mined_ag
 }
 
 /// F13 after `paid`: the goods may be gone, so this is never silent.
+// shows: F13
 #[test]
 fn a_paid_payment_is_double_spent_when_a_conflict_confirms_instead() {
     let (node, confirmd) = world();
@@ -201,6 +210,7 @@ fn a_paid_payment_is_double_spent_when_a_conflict_confirms_instead() {
 }
 
 /// M13.
+// shows: M13
 #[test]
 fn a_payment_that_was_confirmed_and_never_comes_back_is_orphaned() {
     let (node, confirmd) = world();
@@ -233,6 +243,7 @@ fn world_of_final_depth_4() -> (Bitcoind, Confirmd) {
 }
 
 /// F14: nothing is deleted, nothing rises, and the node's return heals it.
+// shows: F14
 #[test]
 fn a_change_below_finality_freezes_the_chain_until_the_node_is_back() {
     let (node, confirmd) = world_of_final_depth_4();
@@ -291,6 +302,7 @@ fn a_frozen_chain_is_released_by_the_operator_while_the_daemon_is_stopped() {
 }
 
 /// F19: everything that happened meanwhile is found.
+// shows: F19
 #[test]
 fn a_long_downtime_is_caught_up_block_by_block() {
     let (node, mut confirmd) = world();

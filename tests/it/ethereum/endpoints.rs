@@ -21,6 +21,7 @@ fn await_refusal(confirmd: &Confirmd, words: &[&str]) {
 }
 
 /// F18.
+// shows: F18
 #[test]
 fn a_node_of_another_chain_is_refused() {
     let ethereum = Ethereum::start_with(&["--chain-id", "1337"]);
@@ -49,6 +50,7 @@ fn a_token_with_other_decimals_is_refused() {
 }
 
 /// F18 on reconnect: the same port, another network.
+// shows: F18
 #[test]
 fn another_network_behind_the_same_address_is_noticed() {
     let ethereum = Ethereum::start();
@@ -74,6 +76,7 @@ fn another_network_behind_the_same_address_is_noticed() {
 }
 
 /// A9 on Ethereum: the money was there in time, in blocks that nobody could show us.
+// shows: A9
 #[test]
 fn an_outage_across_a_deadline_expires_nobody_who_paid() {
     let ethereum = Ethereum::start();

@@ -32,6 +32,7 @@ fn an_exact_payment_in_ether_goes_from_new_to_paid() {
 }
 
 /// A1 for eighteen decimals: not one wei is lost.
+// shows: A1
 #[test]
 fn a_wei_short_is_short_and_a_wei_over_is_over() {
     let (ethereum, confirmd) = world();
@@ -73,6 +74,7 @@ fn delegate(anvil: &crate::nodes::anvil::Anvil, account: Address, target: Addres
 }
 
 /// T11: neither calldata nor code on either side changes whose money it is.
+// shows: T11
 #[test]
 fn ether_with_calldata_or_delegated_code_on_either_side_is_seen() {
     let (ethereum, confirmd) = world();
@@ -103,6 +105,7 @@ fn ether_with_calldata_or_delegated_code_on_either_side_is_seen() {
 }
 
 /// T3: the receipt decides, not the value that the transaction carries.
+// shows: T3
 #[test]
 fn a_failed_transaction_pays_nothing() {
     let (ethereum, confirmd) = world();
@@ -134,6 +137,7 @@ fn a_failed_transaction_pays_nothing() {
 }
 
 /// T16: a creation has no receiver and stops nothing.
+// shows: T16
 #[test]
 fn contract_creations_and_every_type_of_transaction_are_read() {
     let (ethereum, confirmd) = world();

@@ -95,6 +95,7 @@ fn final_payment(twins: &mut Twins) -> (Relay, Confirmd) {
 }
 
 /// F14: nothing is rolled back, nothing rises, and the return of the node heals it.
+// shows: F14
 #[test]
 fn a_change_below_finality_freezes_the_chain_until_the_node_is_back() {
     let mut twins = Twins::start();

@@ -28,6 +28,7 @@ fn assert_untouched(confirmd: &Confirmd, id: &str) {
 }
 
 /// T1, T2: only the configured contract's own log is money.
+// shows: T1 T2
 #[test]
 fn fake_tokens_and_logs_of_other_contracts_pay_nothing() {
     let (ethereum, confirmd) = world();
@@ -54,6 +55,7 @@ fn fake_tokens_and_logs_of_other_contracts_pay_nothing() {
 }
 
 /// T5: ten thousand of them, and the real payment after them.
+// shows: T5
 #[test]
 fn ten_thousand_zero_transfers_leave_no_trace() {
     let (ethereum, confirmd) = world();
@@ -114,6 +116,7 @@ fn world_of_mischief() -> (Ethereum, Confirmd) {
 }
 
 /// T6: from the right address, with the right topic, and still no transfer.
+// shows: T6
 #[test]
 fn malformed_logs_of_a_configured_token_pay_nothing() {
     let (ethereum, confirmd) = world_of_mischief();
@@ -141,6 +144,7 @@ fn malformed_logs_of_a_configured_token_pay_nothing() {
 }
 
 /// T4: the transaction succeeds, the token says `false` and logs nothing.
+// shows: T4
 #[test]
 fn a_transfer_that_returns_false_pays_nothing() {
     let (ethereum, confirmd) = world_of_mischief();
@@ -163,6 +167,7 @@ fn a_transfer_that_returns_false_pays_nothing() {
 }
 
 /// T13: beyond 64 and 128 bits, to the last digit; two of the largest do not wrap around.
+// shows: T13
 #[test]
 fn amounts_beyond_machine_integers_are_exact() {
     let (ethereum, confirmd) = world_of_mischief();

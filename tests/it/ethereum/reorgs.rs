@@ -10,6 +10,7 @@ use crate::nodes::anvil::{Anvil, ETHER};
 use crate::nodes::tokens::{Tokens, transfer};
 
 /// F3: the block is replaced before the payment is deep enough.
+// shows: F3
 #[test]
 fn a_token_payment_whose_block_is_replaced_is_not_confirmed() {
     let (ethereum, confirmd) = world();
@@ -44,6 +45,7 @@ fn paid(ethereum: &Ethereum, confirmd: &Confirmd) -> (B256, Value) {
 }
 
 /// F12.
+// shows: F12
 #[test]
 fn a_paid_token_payment_that_leaves_the_chain_is_reversed_and_paid_again_when_mined_again() {
     let (ethereum, confirmd) = world();
@@ -75,6 +77,7 @@ fn log_index(anvil: &Anvil, txid: B256) -> Value {
 }
 
 /// F4: with another log index and in another block it is the same transfer.
+// shows: F4
 #[test]
 fn a_token_payment_mined_again_in_the_new_branch_only_moves() {
     let (ethereum, confirmd) = world();
@@ -117,6 +120,7 @@ fn pay_somebody_else(anvil: &Anvil, tokens: &Tokens) -> B256 {
 }
 
 /// F2, F7.
+// shows: F2
 #[test]
 fn reorganisations_of_growing_depth_are_followed_one_after_another() {
     let (ethereum, confirmd) = world();
@@ -132,6 +136,7 @@ fn reorganisations_of_growing_depth_are_followed_one_after_another() {
 }
 
 /// F6: a node that is behind takes nothing away; that its chain is another shows with its next block.
+// shows: F6
 #[test]
 fn a_node_with_a_lower_tip_takes_nothing_away_before_it_shows_another_block() {
     let (ethereum, confirmd) = world();
@@ -153,6 +158,7 @@ fn a_node_with_a_lower_tip_takes_nothing_away_before_it_shows_another_block() {
 }
 
 /// F9.
+// shows: F9
 #[test]
 fn a_reorganisation_while_the_daemon_was_down_is_noticed_at_start() {
     let (ethereum, mut confirmd) = world();

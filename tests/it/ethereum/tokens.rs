@@ -52,6 +52,7 @@ fn an_exact_token_payment_goes_from_new_to_paid() {
 }
 
 /// T7, T10: what a contract pays out is as good as any other transfer.
+// shows: T7
 #[test]
 fn several_transfers_of_one_transaction_are_summed() {
     let (ethereum, confirmd) = world();
@@ -78,6 +79,7 @@ fn several_transfers_of_one_transaction_are_summed() {
 }
 
 /// T9: the sender sent enough, less arrived.
+// shows: T9
 #[test]
 fn a_fee_of_the_token_leaves_the_payment_short() {
     let (ethereum, confirmd) = world();
@@ -112,6 +114,7 @@ fn a_fee_inside_the_margin_is_forgiven() {
 }
 
 /// T8: it is somebody's money, and a person must know of it; it pays nothing.
+// shows: T8
 #[test]
 fn another_asset_than_expected_is_told_at_once_and_never_counted() {
     let (ethereum, confirmd) = world();
@@ -143,6 +146,7 @@ fn another_asset_than_expected_is_told_at_once_and_never_counted() {
 }
 
 /// T8: the right money may still come.
+// shows: T8
 #[test]
 fn the_right_asset_after_a_wrong_one_pays() {
     let (ethereum, confirmd) = world();
@@ -170,6 +174,7 @@ type Case = (
 );
 
 /// A1 for a token with six decimals.
+// shows: A1
 #[test]
 fn what_arrives_decides_what_a_token_payment_becomes() {
     let (ethereum, confirmd) = world();
@@ -238,6 +243,7 @@ fn a_token_that_is_upgraded_goes_on_being_watched() {
 }
 
 /// A late registration finds tokens too.
+// shows: A5
 #[test]
 fn a_token_payment_that_came_before_its_registration_is_found() {
     let (ethereum, confirmd) = world();

@@ -136,6 +136,7 @@ impl World {
     }
 }
 
+// shows: S2
 #[test]
 fn a_full_disk_stops_the_daemon_where_it_is_until_there_is_room() {
     let (world, address) = world();
@@ -181,6 +182,7 @@ fn a_full_disk_stops_the_daemon_where_it_is_until_there_is_room() {
     world.end();
 }
 
+// shows: S2
 #[test]
 fn a_daemon_that_dies_on_a_full_disk_loses_nothing() {
     let (mut world, address) = world();

@@ -59,6 +59,7 @@ const DEATHS: &[(Load, &str, u32)] = &[
 /// Deaths of each kind before there is a database.
 const FIRST_DEATHS: usize = 2;
 
+// shows: S1
 #[test]
 fn sixty_deaths_leave_the_rows_of_a_daemon_that_never_died() {
     let mut world = World::new(seed());

@@ -46,6 +46,7 @@ fn assert_silent(confirmd: &Confirmd, said: &str) {
     }
 }
 
+// shows: S10
 #[test]
 fn secrets_of_an_ethereum_endpoint_are_never_shown() {
     let ethereum = Ethereum::start();
@@ -84,6 +85,7 @@ fn secrets_of_an_ethereum_endpoint_are_never_shown() {
     }
 }
 
+// shows: S10
 #[test]
 fn secrets_of_a_bitcoin_node_are_never_shown() {
     let mut node = Bitcoind::start_with(&[RPCAUTH]);
@@ -107,6 +109,7 @@ fn secrets_of_a_bitcoin_node_are_never_shown() {
     assert_silent(&confirmd, &said);
 }
 
+// shows: S10
 #[test]
 fn the_cookie_is_never_shown() {
     let mut node = Bitcoind::start();

@@ -140,37 +140,51 @@ fn registration(words: &mut Words<'_>) -> Result<Registration, Trouble> {
         terms: Vec::new(),
     };
     while !words.is_empty() {
-        if words.take_if("address-of") {
-            registration.address_of = Some(name(words)?);
-        } else if words.take_if("written") {
-            registration.written_ago = ago(words)?;
-        } else {
-            registration.terms.push(term(words)?);
-        }
+        let term = words.one_of("term", &TERMS)?;
+        term(&mut registration, words)?;
     }
     Ok(registration)
 }
 
-fn term(words: &mut Words<'_>) -> Result<Term, Trouble> {
-    const NAMES: [(&str, Parse<Term>); 5] = [
-        ("tolerance", |w| {
-            Ok(Term::Tolerance(w.take("tolerance")?.to_owned()))
-        }),
-        ("policy", |w| Ok(Term::Policy(w.take("policy")?.to_owned()))),
-        ("confirmations", |w| {
-            w.number("number").map(Term::Confirmations)
-        }),
-        ("expires-in", |w| w.span().map(Term::ExpiresIn)),
-        ("scan-from", |w| {
-            if w.take_if("height") {
-                return w.number("height").map(Term::ScanFromHeight);
-            }
-            ago(w).map(Term::ScanFromAgo)
-        }),
-    ];
-    let parse = words.one_of("term but address-of and written", &NAMES)?;
-    parse(words)
-}
+type Say = fn(&mut Registration, &mut Words<'_>) -> Result<(), Trouble>;
+
+/// What may be said of a payment beside what has to be.
+const TERMS: [(&str, Say); 7] = [
+    ("tolerance", |r, w| {
+        r.terms
+            .push(Term::Tolerance(w.take("tolerance")?.to_owned()));
+        Ok(())
+    }),
+    ("policy", |r, w| {
+        r.terms.push(Term::Policy(w.take("policy")?.to_owned()));
+        Ok(())
+    }),
+    ("confirmations", |r, w| {
+        r.terms.push(Term::Confirmations(w.number("number")?));
+        Ok(())
+    }),
+    ("expires-in", |r, w| {
+        r.terms.push(Term::ExpiresIn(w.span()?));
+        Ok(())
+    }),
+    ("scan-from", |r, w| {
+        let is_height = w.take_if("height");
+        r.terms.push(if is_height {
+            Term::ScanFromHeight(w.number("height")?)
+        } else {
+            Term::ScanFromAgo(ago(w)?)
+        });
+        Ok(())
+    }),
+    ("address-of", |r, w| {
+        r.address_of = Some(name(w)?);
+        Ok(())
+    }),
+    ("written", |r, w| {
+        r.written_ago = ago(w)?;
+        Ok(())
+    }),
+];
 
 fn ago(words: &mut Words<'_>) -> Result<u64, Trouble> {
     let span = words.span()?;

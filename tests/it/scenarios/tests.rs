@@ -23,7 +23,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "A.\nshows: F1\nblok bitcoin",
-        "x.txt:3: \"blok\" is no step; allowed: order,",
+        "x.txt:3: \"blok\" is no step; allowed: register,",
     ),
     (
         "A.\nshows: F1\n\nblock doge",

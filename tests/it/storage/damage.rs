@@ -41,6 +41,7 @@ fn sql(confirmd: &Confirmd, sql: &str) {
         .expect("a checkpoint");
 }
 
+// shows: S4
 #[test]
 fn a_newer_schema_is_refused() {
     assert_refused(65, &["schema", "999", "confirmd.db"], |confirmd| {
@@ -48,6 +49,7 @@ fn a_newer_schema_is_refused() {
     });
 }
 
+// shows: S4
 #[test]
 fn another_programs_database_is_refused() {
     assert_refused(65, &["confirmd.db"], |confirmd| {
@@ -55,6 +57,7 @@ fn another_programs_database_is_refused() {
     });
 }
 
+// shows: S4
 #[test]
 fn a_truncated_database_is_refused() {
     assert_refused(65, &["confirmd.db"], |confirmd| {

@@ -20,6 +20,7 @@ fn receiver(number: u64) -> alloy_primitives::Address {
     bytes.into()
 }
 
+// shows: S8
 #[test]
 fn a_hundred_thousand_registrations_have_one_outcome_each_and_the_chain_goes_on() {
     let ethereum = Ethereum::start();

@@ -20,6 +20,7 @@ fn pay(confirmd: &Confirmd, node: &Bitcoind, id: &str) {
 }
 
 /// S6: with `mode=ro`, as another user, while the daemon runs, after a kill, and after a clean stop.
+// shows: S6
 #[test]
 fn another_user_reads_at_any_time() {
     let node = Bitcoind::start();
@@ -101,6 +102,7 @@ fn files_and_directories_have_the_modes_of_the_contract() {
 }
 
 /// S3: the WAL cannot be written back meanwhile, and nothing waits for that.
+// shows: S3
 #[test]
 fn a_reader_that_holds_a_snapshot_stops_nothing() {
     let node = Bitcoind::start();
@@ -121,6 +123,7 @@ fn a_reader_that_holds_a_snapshot_stops_nothing() {
 }
 
 /// S3: a gateway that holds the inbox delays its own requests and no chain.
+// shows: S3
 #[test]
 fn a_writer_that_holds_the_inbox_stops_no_chain() {
     let node = Bitcoind::start();
@@ -171,6 +174,7 @@ fn a_repeated_insert_is_one_request() {
 }
 
 /// S5.
+// shows: S5
 #[test]
 fn a_second_daemon_on_the_same_database_is_refused() {
     let node = Bitcoind::start();
@@ -185,6 +189,7 @@ fn a_second_daemon_on_the_same_database_is_refused() {
 }
 
 /// S7: in the middle of thousands of blocks.
+// shows: S7
 #[test]
 fn a_stop_during_catch_up_is_quick_and_loses_nothing() {
     let node = Bitcoind::start();
@@ -213,6 +218,7 @@ fn a_stop_during_catch_up_is_quick_and_loses_nothing() {
 }
 
 /// S9: whoever comes back after long reads everything from where it stopped.
+// shows: S9
 #[test]
 fn a_gateway_that_comes_back_reads_every_event_in_order() {
     let node = Bitcoind::start();

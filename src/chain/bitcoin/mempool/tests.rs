@@ -121,6 +121,7 @@ async fn a_tip_that_changes_meanwhile_makes_no_snapshot() {
     }
 }
 
+// shows: M6
 #[tokio::test]
 async fn an_unloaded_mempool_drops_nothing() {
     let fake = Fake::new();
@@ -195,6 +196,7 @@ async fn a_registration_is_answered_from_what_is_known() {
     assert!(source.unconfirmed(&[address(1)]).await.unwrap().is_empty());
 }
 
+// shows: M12
 #[tokio::test]
 async fn a_long_first_list_comes_in_portions_and_then_whole() {
     let fake = Fake::new();

@@ -47,6 +47,7 @@ async fn connecting_tells_what_the_node_is() {
     assert_eq!(fake.source().connect().await, Ok(()));
 }
 
+// shows: F18
 #[tokio::test]
 async fn a_node_of_another_network_is_refused_by_name() {
     let fake = node(1);

@@ -143,6 +143,7 @@ fn a_target_must_be_one_that_the_network_has() {
     }
 }
 
+// shows: P2
 #[test]
 fn other_transactions_are_not_those_of_the_header() {
     let changes: [fn(&mut Vec<Transaction>); 6] = [

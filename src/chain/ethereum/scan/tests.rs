@@ -191,6 +191,7 @@ fn malformed() -> Vec<LogCase> {
     cases.map(refused).into()
 }
 
+// shows: T1 T2 T6 T7
 #[test]
 fn a_call_with_these_logs_gives_these_credits() {
     for cases in [real_transfers(), no_transfers(), malformed()] {
@@ -203,6 +204,7 @@ fn a_call_with_these_logs_gives_these_credits() {
     }
 }
 
+// shows: T14
 #[test]
 fn the_system_s_logs_are_no_token_even_when_configured_as_one() {
     let logs = vec![transfer_log(SYSTEM_EMITTER, PAYER, SHOP, wei(5))];
@@ -214,6 +216,7 @@ fn the_system_s_logs_are_no_token_even_when_configured_as_one() {
     assert!(facts.credits.is_empty() && facts.ignored.is_empty());
 }
 
+// shows: T14
 #[test]
 fn ether_beside_the_system_s_log_is_credited_once() {
     let log = transfer_log(SYSTEM_EMITTER, PAYER, SHOP, wei(8));
@@ -252,6 +255,7 @@ fn ether_is_credited_from_every_type_of_transaction() {
     }
 }
 
+// shows: T3
 #[test]
 fn a_failed_transaction_credits_nothing() {
     let value = fixture::eip1559(0, SHOP.into(), wei(5));
@@ -266,6 +270,7 @@ fn a_failed_transaction_credits_nothing() {
     assert_eq!(facts.ignored, [(IgnoredReason::Failed, 2)]);
 }
 
+// shows: T15 T16
 #[test]
 fn withdrawals_and_creations_and_empty_blocks_credit_nothing() {
     let creation = fixture::legacy(0, TxKind::Create, wei(5), Some(1));
@@ -280,6 +285,7 @@ fn withdrawals_and_creations_and_empty_blocks_credit_nothing() {
     }
 }
 
+// shows: T5
 #[test]
 fn ten_thousand_poisonings_leave_the_one_payment() {
     let mut logs = vec![token_log(0); 10_000];
@@ -303,6 +309,7 @@ fn amounts_go_up_to_256_bits() {
     }
 }
 
+// shows: T16
 #[test]
 fn an_unknown_type_is_named_with_its_block_and_transaction() {
     let mut built = block().ether(SHOP, wei(1)).ether(SHOP, wei(2)).build();

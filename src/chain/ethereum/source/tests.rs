@@ -70,6 +70,7 @@ fn told<T: std::fmt::Debug>(result: Result<T, SourceError>) -> String {
     }
 }
 
+// shows: F18
 #[tokio::test]
 async fn another_chain_is_refused_at_first_and_on_every_connection() {
     let node = FakeNode::new();
@@ -93,6 +94,7 @@ async fn another_chain_is_refused_at_first_and_on_every_connection() {
     );
 }
 
+// shows: F18
 #[tokio::test]
 async fn a_first_block_that_is_not_what_it_claims_is_no_genesis() {
     let node = FakeNode::new();

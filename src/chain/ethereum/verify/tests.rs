@@ -200,6 +200,7 @@ fn altering_any_field_is_refused_when_the_hash_binds_it_and_else_changes_nothing
     assert!(refused > 400, "only {refused} bound fields were tried");
 }
 
+// shows: P2
 #[test]
 fn withholding_inventing_and_reordering_is_refused() {
     type Change = fn(&mut Vec<Value>);
@@ -267,6 +268,7 @@ fn half_written_answers_are_refused_and_may_heal() {
     }
 }
 
+// shows: P3
 #[test]
 fn a_block_other_than_the_one_asked_for_is_refused() {
     type Change = fn(&mut BlockRef);
@@ -354,6 +356,7 @@ fn junk() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
+    // shows: P2
     #[test]
     fn whatever_a_node_changes_the_facts_are_the_same_or_refused(
         pick in any::<prop::sample::Index>(), up in 0_usize..3, value in junk(),

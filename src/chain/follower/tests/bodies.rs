@@ -9,6 +9,7 @@ use crate::chain::{
     },
 };
 
+// shows: F1 F16
 #[tokio::test]
 async fn a_burst_of_blocks_is_applied_in_order_and_none_is_skipped() {
     let mut bench = Bench::following(50).await;
@@ -19,6 +20,7 @@ async fn a_burst_of_blocks_is_applied_in_order_and_none_is_skipped() {
     bench.assert_in_step();
 }
 
+// shows: F11
 #[tokio::test]
 async fn a_missing_body_stops_at_the_block_before_it() {
     let mut bench = Bench::following(50).await;
@@ -32,6 +34,7 @@ async fn a_missing_body_stops_at_the_block_before_it() {
     bench.assert_in_step();
 }
 
+// shows: F11
 #[tokio::test]
 async fn a_missing_body_in_a_reorg_disconnects_nothing() {
     for missing in 49..=52 {
@@ -53,6 +56,7 @@ async fn a_missing_body_in_a_reorg_disconnects_nothing() {
     }
 }
 
+// shows: F20
 #[tokio::test]
 async fn a_block_that_cannot_be_read_stops_the_chain_and_is_named() {
     let mut bench = Bench::following(50).await;
@@ -70,6 +74,7 @@ async fn a_block_that_cannot_be_read_stops_the_chain_and_is_named() {
     assert_eq!(bench.watcher.tip(), bench.node.at(52));
 }
 
+// shows: F19
 #[tokio::test]
 async fn three_days_of_downtime_are_scanned_whole_in_bounded_batches() {
     let mut bench = Bench::following(50).await;

@@ -27,6 +27,7 @@ async fn a_reorg_down_to_the_final_block_is_followed() {
     bench.assert_in_step();
 }
 
+// shows: F14
 #[tokio::test]
 async fn a_reorg_below_the_final_block_freezes_and_changes_nothing() {
     let mut bench = following().await;
@@ -177,6 +178,7 @@ async fn tags_count_instead_of_depth_as_soon_as_there_are_any() {
     assert_eq!(bench.poll().await, Ok(Standing::Frozen));
 }
 
+// shows: P8
 #[tokio::test]
 async fn tags_that_go_missing_or_back_or_stick_change_nothing_that_was_final() {
     let mut bench = tagged(180).await;
@@ -239,6 +241,7 @@ async fn a_tag_on_the_branch_that_replaces_ours_is_no_contradiction() {
     assert_eq!(last_tags(&bench).0, Some(bench.node.at(220).id));
 }
 
+// shows: P8
 #[tokio::test]
 async fn a_restart_without_tags_does_not_fall_back_to_depth() {
     let mut bench = tagged(180).await;

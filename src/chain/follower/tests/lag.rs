@@ -9,6 +9,7 @@ use crate::chain::{
     },
 };
 
+// shows: F6
 #[tokio::test]
 async fn a_lower_tip_on_our_chain_rolls_nothing_back() {
     let mut bench = Bench::following(50).await;
@@ -33,6 +34,7 @@ async fn a_lower_or_equal_tip_elsewhere_rolls_nothing_back_unless_ours_is_disown
     }
 }
 
+// shows: P4
 #[tokio::test]
 async fn a_flapping_head_changes_nothing_and_loses_nothing() {
     let mut bench = Bench::following(50).await;
@@ -110,6 +112,7 @@ async fn a_failure_of_any_call_changes_nothing_and_connects_again() {
     }
 }
 
+// shows: F18
 #[tokio::test]
 async fn another_network_at_a_reconnect_is_never_asked_for_blocks() {
     let mut bench = Bench::following(50).await;

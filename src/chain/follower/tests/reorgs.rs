@@ -16,6 +16,7 @@ async fn a_replaced_block_leaves_in_the_step_that_brings_its_successors() {
     bench.assert_in_step();
 }
 
+// shows: F2
 #[tokio::test]
 async fn reorgs_of_depth_one_to_ten_resume_at_the_fork_point() {
     let mut bench = Bench::following(50).await;
@@ -54,6 +55,7 @@ async fn a_reorg_that_comes_with_many_blocks_brings_them_all() {
     bench.assert_in_step();
 }
 
+// shows: F5
 #[tokio::test]
 async fn a_pure_rollback_takes_blocks_back_at_once() {
     let mut bench = Bench::following(50).await;
@@ -67,6 +69,7 @@ async fn a_pure_rollback_takes_blocks_back_at_once() {
     bench.assert_in_step();
 }
 
+// shows: F7
 #[tokio::test]
 async fn a_replacement_at_equal_height_is_seen_without_a_further_block() {
     let mut bench = Bench::following(50).await;
@@ -88,6 +91,7 @@ async fn a_reorg_to_a_lower_tip_is_followed_when_the_node_disowns_ours() {
     assert_eq!(bench.watcher.told(), told);
 }
 
+// shows: F8
 #[tokio::test]
 async fn another_reorg_during_the_walk_disconnects_nothing_on_the_way() {
     // The headers above our tip are the first call; the walk down is the second and third.
@@ -135,6 +139,7 @@ async fn an_error_during_the_walk_disconnects_nothing() {
     }
 }
 
+// shows: F17
 #[tokio::test]
 async fn headers_in_random_order_find_the_same_fork() {
     let mut bench = Bench::following(50).await;
@@ -147,6 +152,7 @@ async fn headers_in_random_order_find_the_same_fork() {
     bench.assert_in_step();
 }
 
+// shows: F10
 #[tokio::test]
 async fn a_branch_that_comes_back_is_connected_again() {
     let mut bench = Bench::following(50).await;
@@ -163,6 +169,7 @@ async fn a_branch_that_comes_back_is_connected_again() {
     bench.assert_in_step();
 }
 
+// shows: F9
 #[tokio::test]
 async fn the_first_block_followed_may_be_replaced() {
     let mut bench = Bench::following(200).await;
@@ -185,6 +192,7 @@ async fn the_first_block_followed_may_be_rolled_back() {
     bench.assert_in_step();
 }
 
+// shows: F9
 #[tokio::test]
 async fn a_reorg_while_we_were_away_is_found_at_start() {
     let mut bench = Bench::following(50).await;
@@ -198,6 +206,7 @@ async fn a_reorg_while_we_were_away_is_found_at_start() {
     bench.assert_in_step();
 }
 
+// shows: F9
 #[tokio::test]
 async fn the_first_block_ever_may_be_replaced_while_we_were_away() {
     for depth in [1, 2, 5] {
@@ -211,6 +220,7 @@ async fn the_first_block_ever_may_be_replaced_while_we_were_away() {
     }
 }
 
+// shows: F15
 #[tokio::test]
 async fn a_crash_in_the_middle_of_a_deep_reorg_ends_on_the_nodes_chain() {
     let mut bench = Bench::new(FakeNode::with_height(60));

@@ -60,6 +60,7 @@ async fn outcome_of(response: HttpResponse) -> String {
     }
 }
 
+// shows: P5
 #[tokio::test]
 async fn errors_are_told_apart_by_what_the_caller_does() {
     let refusal = r#"{"id":1,"error":{"code":-28,"message":"Loading block index"}}"#;
@@ -144,6 +145,7 @@ async fn a_pause_is_kept_capped_and_ends() {
     assert_eq!(ask().await, Ok(5));
 }
 
+// shows: P6
 #[tokio::test]
 async fn a_rotated_cookie_is_read_again_and_the_call_succeeds() {
     let file = tempfile::NamedTempFile::new().unwrap();

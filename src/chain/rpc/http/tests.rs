@@ -106,6 +106,7 @@ async fn one_connection_serves_many_requests() {
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
 }
 
+// shows: P5
 #[tokio::test]
 async fn an_endless_body_is_cut_off() {
     let server = Server::start(|stream| {
@@ -154,6 +155,7 @@ fn gzipped(body: &[u8]) -> Server {
     Server::saying([head.as_bytes(), body].concat())
 }
 
+// shows: P5
 #[tokio::test]
 async fn compressed_answers_are_read_and_bombs_are_not() {
     let small = [
@@ -170,6 +172,7 @@ async fn compressed_answers_are_read_and_bombs_are_not() {
     assert_eq!(gzipped(&bomb).ask(SMALL).await, TOO_LARGE);
 }
 
+// shows: P5
 #[tokio::test]
 async fn a_dripping_and_a_silent_node_are_left() {
     let drip = Server::start(|stream| {
@@ -185,6 +188,7 @@ async fn a_dripping_and_a_silent_node_are_left() {
     assert_eq!(silent.ask(SMALL).await, missing("answer"));
 }
 
+// shows: P5
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_no_answer() {
     let server = Server::start(|stream| {
@@ -198,6 +202,7 @@ async fn an_answer_that_breaks_off_is_no_answer() {
     );
 }
 
+// shows: P5
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let elsewhere = Server::saying("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");

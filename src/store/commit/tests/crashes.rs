@@ -2,6 +2,7 @@
 
 use crate::store::testing::*;
 
+// shows: F15 S1
 #[test]
 fn a_process_that_ends_anywhere_leaves_whole_steps_behind() {
     let dir = tempfile::tempdir().unwrap();

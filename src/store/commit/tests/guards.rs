@@ -156,6 +156,7 @@ fn fill_disk(store: &Store, full: bool) {
         .unwrap();
 }
 
+// shows: S2
 #[test]
 fn a_commit_on_a_full_disk_leaves_no_trace_and_succeeds_later() {
     let (_dir, mut store) = store();
@@ -190,6 +191,7 @@ fn a_commit_on_a_full_disk_leaves_no_trace_and_succeeds_later() {
     assert_eq!((committed.first_seq, committed.last_seq), (Some(2), 199));
 }
 
+// shows: S2
 #[test]
 fn after_a_failed_disk_nothing_is_written_any_more() {
     let (_dir, mut store) = store();

@@ -148,6 +148,7 @@ fn huge(key: i64, asset: &str, decimals: u8) -> Payment {
     payment
 }
 
+// shows: T13
 #[test]
 fn amounts_of_256_bits_keep_every_digit() {
     let (_dir, mut store) = store();

@@ -23,6 +23,7 @@ async fn headers_come_in_order_and_end_at_the_tip() {
     }
 }
 
+// shows: P3
 #[tokio::test]
 async fn a_header_of_another_height_than_asked_is_refused() {
     let node = FakeNode::new();
@@ -64,6 +65,7 @@ async fn a_block_off_the_best_chain_is_still_served_by_its_hash() {
     );
 }
 
+// shows: P3
 #[tokio::test]
 async fn a_block_or_receipts_that_are_not_there_mean_behind() {
     let node = FakeNode::new();
@@ -83,6 +85,7 @@ async fn a_block_or_receipts_that_are_not_there_mean_behind() {
     }
 }
 
+// shows: P1
 #[tokio::test]
 async fn receipts_that_are_complete_a_moment_later_are_found() {
     let node = FakeNode::new();
