@@ -45,6 +45,7 @@ fn plan() -> Plan {
         order_every_ms: 0,
         faults: Faults::default(),
         latency_ms: 0,
+        fails_with: None,
     }
 }
 

@@ -13,6 +13,7 @@ pub enum Action {
     Deed(usize),
     Faults,
     Fair(Which),
+    Truth(Which),
     CatchUp(Which),
     Restart,
     ClockRight,

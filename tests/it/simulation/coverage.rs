@@ -44,7 +44,8 @@ const FLAGS: [&str; 10] = [
     "manual",
 ];
 
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 15] = [
+    "lie",
     "reorg",
     "deep_reorg",
     "rollback",

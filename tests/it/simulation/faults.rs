@@ -2,6 +2,7 @@
 
 use super::{
     agenda::Action,
+    lie::Lie,
     plan::Faults,
     run::{FAULT_MS, Simulation},
     wire::Weather,
@@ -26,6 +27,7 @@ impl Simulation {
         self.note(format_args!("healed: {action:?}"));
         match action {
             Action::Fair(which) => self.stage.shared.wire(*which).weather = Weather::Fair,
+            Action::Truth(which) => self.stage.shared.wire(*which).lie = None,
             Action::CatchUp(which) => self.stage.shared.world().side_mut(*which).catch_up(),
             Action::ClockRight => self.stage.clock.skew(0),
             Action::DiskFree => crash::fill_disk(false),
@@ -50,6 +52,7 @@ impl Simulation {
         for which in Which::BOTH {
             self.chain_faults(&faults, which);
             self.wire_faults(&faults, which);
+            self.lie(&faults, which);
         }
         self.mempool_faults(&faults);
         self.process_faults(&faults);
@@ -112,6 +115,19 @@ impl Simulation {
                 self.heals_within(40 * MINUTE, Action::Fair(which));
             }
         }
+    }
+
+    /// A lying node.
+    fn lie(&mut self, faults: &Faults, which: Which) {
+        if !self.liar.chance(faults.lie) {
+            return;
+        }
+        let lie = Lie::draw(which, &mut self.liar);
+        self.count("fault lie");
+        self.note(format_args!("fault: lie, {lie:?}"));
+        self.stage.shared.wire(which).lie = Some(lie);
+        let span = self.liar.between(1_000, 40 * MINUTE);
+        self.plan_in(span, Action::Truth(which));
     }
 
     fn mempool_faults(&mut self, faults: &Faults) {

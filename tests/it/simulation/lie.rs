@@ -1,6 +1,10 @@
 //! A node that does not say what is: one method's answers are changed on the way.
 
-use confirmd::chain::rpc::{HttpRequest, HttpResponse, Verb};
+use super::world::Which;
+use confirmd::{
+    chain::rpc::{HttpRequest, HttpResponse, Verb},
+    random::Random,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,6 +20,52 @@ pub struct Lie {
     pub says: Option<Value>,
 }
 
+/// What a node may withhold or change without being believed: which method of which chain, which
+/// part of the answer, and what stands there.
+const LIES: [(Which, &str, &str, Option<&str>); 16] = [
+    (Which::Bitcoin, "getblock", "", None),
+    (Which::Bitcoin, "getblock", "", Some("null")),
+    (Which::Bitcoin, "getblockheader", "", None),
+    (Which::Bitcoin, "getblockhash", "", Some("null")),
+    (Which::Bitcoin, "getrawtransaction", "", None),
+    (Which::Bitcoin, "getrawtransaction", "", Some("null")),
+    (Which::Bitcoin, "getrawmempool", "", Some("null")),
+    (Which::Ethereum, "eth_getBlockReceipts", "", Some("[]")),
+    (Which::Ethereum, "eth_getBlockReceipts", "", Some("null")),
+    (
+        Which::Ethereum,
+        "eth_getBlockReceipts",
+        "/0/status",
+        Some("\"0x1\""),
+    ),
+    (
+        Which::Ethereum,
+        "eth_getBlockReceipts",
+        "/0/logs",
+        Some("[]"),
+    ),
+    (
+        Which::Ethereum,
+        "eth_getBlockReceipts",
+        "/0/logs/0/data",
+        None,
+    ),
+    (
+        Which::Ethereum,
+        "eth_getBlockByHash",
+        "/transactions",
+        Some("[]"),
+    ),
+    (
+        Which::Ethereum,
+        "eth_getBlockByHash",
+        "/transactions/0/to",
+        None,
+    ),
+    (Which::Ethereum, "eth_getBlockByHash", "", Some("null")),
+    (Which::Ethereum, "eth_getBlockByNumber", "/hash", None),
+];
+
 #[derive(Deserialize)]
 struct Call {
     id: Value,
@@ -25,6 +75,18 @@ struct Call {
 }
 
 impl Lie {
+    /// One of those that a node of this chain may tell.
+    pub fn draw(which: Which, random: &mut Random) -> Self {
+        let own: Vec<_> = LIES.iter().filter(|lie| lie.0 == which).collect();
+        let (_, method, part, says) = **random.pick(&own).unwrap();
+        Self {
+            method: method.to_owned(),
+            about: String::new(),
+            part: part.to_owned(),
+            says: says.map(|text| serde_json::from_str(text).unwrap()),
+        }
+    }
+
     /// Changes what the answers to these calls say.
     pub fn spoil(&self, request: &HttpRequest, response: &mut HttpResponse) {
         let Verb::Post(body) = &request.verb else {

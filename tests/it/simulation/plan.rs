@@ -52,6 +52,7 @@ pub struct Faults {
     pub clock_jump: u64,
     pub full_disk: u64,
     pub token_fee: u64,
+    pub lie: u64,
 }
 
 impl Plan {
@@ -88,7 +89,10 @@ impl Plan {
             tolerance_percent: r.between(0, 2),
             sum: r.chance(300),
             order_every_ms: r.between(3, 12) * MINUTE,
-            faults: Faults::draw(r),
+            faults: Faults {
+                lie: Faults::draw_lie(seed),
+                ..Faults::draw(r)
+            },
             latency_ms: [0, 0, 40, 800][usize::try_from(r.below(4)).unwrap()],
             fails_with: None,
         }
@@ -185,6 +189,13 @@ impl Faults {
             clock_jump: some(4),
             full_disk: some(10),
             token_fee: some(4),
+            lie: 0,
         }
+    }
+
+    /// From a source of its own: seeds that failed before it came stay what they were.
+    fn draw_lie(seed: u64) -> u64 {
+        let mut random = Random::new(seed ^ 0x11e);
+        random.between(0, 1) * random.between(1, 20)
     }
 }

@@ -44,6 +44,8 @@ pub struct Simulation {
     pub(super) plan: Plan,
     pub(super) stage: Stage,
     pub(super) random: Random,
+    /// What nodes that lie draw from.
+    pub(super) liar: Random,
     pub(super) agenda: Agenda,
     pub(super) deeds: Vec<(String, Deed)>,
     pub(super) last_paid: HashMap<String, TxId>,
@@ -72,6 +74,7 @@ impl Simulation {
         let shared = shared(&plan, &mut random, &clock);
         Self {
             stage: Stage::open(&plan.config(&dir), dir, clock, shared),
+            liar: Random::new(plan.seed ^ 0x11a5),
             plan,
             random,
             agenda: Agenda::default(),
@@ -117,6 +120,7 @@ impl Simulation {
         self.stage.clock.skew(0);
         for which in Which::BOTH {
             self.stage.shared.wire(which).weather = Weather::Fair;
+            self.stage.shared.wire(which).lie = None;
             self.stage.shared.world().side_mut(which).catch_up();
         }
         self.forget(Forgetting::NoMore);
@@ -236,6 +240,7 @@ impl Simulation {
                 }
             }
             Action::Fair(_)
+            | Action::Truth(_)
             | Action::CatchUp(_)
             | Action::ClockRight
             | Action::DiskFree

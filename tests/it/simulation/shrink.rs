@@ -10,7 +10,7 @@ const HOUR_MS: u64 = 3_600_000;
 type Rate = fn(&mut Faults) -> &mut u64;
 
 /// Every kind of fault, by the name that `CONFIRMD_FAULTS` takes.
-const KINDS: [(&str, Rate); 14] = [
+const KINDS: [(&str, Rate); 15] = [
     ("reorg", |faults| &mut faults.reorg),
     ("deep_reorg", |faults| &mut faults.deep_reorg),
     ("rollback", |faults| &mut faults.rollback),
@@ -25,6 +25,7 @@ const KINDS: [(&str, Rate); 14] = [
     ("clock_jump", |faults| &mut faults.clock_jump),
     ("full_disk", |faults| &mut faults.full_disk),
     ("token_fee", |faults| &mut faults.token_fee),
+    ("lie", |faults| &mut faults.lie),
 ];
 
 /// Leaves only these kinds of faults, by their names between commas.
