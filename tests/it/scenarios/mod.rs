@@ -77,12 +77,13 @@ scenarios! {
     clock_jumps_back
     conflict_confirms_instead
     crash_inside_a_rollback
-    ether_with_calldata
+    ether_with_calldata_or_delegated_code
     evicted_and_mined_later
     exact_payment_in_bitcoin
     exact_payment_in_ether_and_tokens
     extended_deadline
     failed_transactions
+    finalized_tag_goes_away
     first_block_is_replaced
     first_seen_by_a_wrong_clock
     five_blocks_at_once
@@ -92,18 +93,21 @@ scenarios! {
     killed_at_every_point_of_a_commit
     late_and_over
     late_money_that_a_merchant_accepts
+    log_beside_moved_ether
     look_alikes_of_a_token_transfer
     mined_again_elsewhere
     money_after_a_cancel
     more_depth_for_more_money
     node_restarts_without_its_mempool
     node_that_answers_nonsense
+    node_that_answers_slowly
     node_that_lags
     null_for_an_announced_head
     operator_decides
     outage_across_a_deadline
     paid_while_the_daemon_was_down
     pure_rollback
+    receipts_that_are_missing
     receipts_that_come_late
     registered_after_the_money_came
     registered_by_a_clock_that_was_ahead
@@ -125,6 +129,8 @@ scenarios! {
     token_with_its_fee_switched_on
     two_halves
     unconfirmed_double_spend
+    waiting_longer_than_is_waited_for
     watch_window_is_over
+    withdrawal_of_a_staker
     wrong_asset
 }
