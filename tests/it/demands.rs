@@ -77,7 +77,7 @@ fn shown() -> BTreeMap<String, BTreeSet<String>> {
         let text = std::fs::read_to_string(&path).unwrap();
         let inside = path.strip_prefix(root()).unwrap().to_str().unwrap();
         for (ids, name) in marked(&text) {
-            show(ids, &format!("`{name}` ([{inside}](../{inside}))"));
+            show(ids, &format!("[{name}](../{inside})"));
         }
     }
     shown
