@@ -56,10 +56,10 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 
 /// Which tests show each id, by the words of the tests themselves.
 fn shown() -> BTreeMap<String, BTreeSet<String>> {
-    let (mut rust, mut texts) = (Vec::new(), Vec::new());
+    let (mut rust, mut scenarios) = (Vec::new(), Vec::new());
     files(&root().join("src"), "rs", &mut rust);
     files(&root().join("tests/it"), "rs", &mut rust);
-    files(&root().join("tests/scenarios"), "txt", &mut texts);
+    files(&root().join("tests/scenarios"), "txt", &mut scenarios);
     let mut shown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut show = |ids: &str, test: &str| {
         for id in ids.split_whitespace() {
@@ -67,7 +67,7 @@ fn shown() -> BTreeMap<String, BTreeSet<String>> {
             tests.insert(test.to_owned());
         }
     };
-    for path in texts {
+    for path in scenarios {
         let text = std::fs::read_to_string(&path).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap();
         let ids = text.lines().find_map(|line| line.strip_prefix("shows:"));
@@ -77,7 +77,7 @@ fn shown() -> BTreeMap<String, BTreeSet<String>> {
         let text = std::fs::read_to_string(&path).unwrap();
         let inside = path.strip_prefix(root()).unwrap().to_str().unwrap();
         for (ids, name) in marked(&text) {
-            show(ids, &format!("`{name}` ([{inside}](../{inside}))"));
+            show(ids, &format!("[{name}](../{inside})"));
         }
     }
     shown
@@ -93,12 +93,12 @@ fn marked(text: &str) -> Vec<(&str, &str)> {
             continue;
         };
         let is_above = lines.get(at + 1).is_some_and(|next| next.starts_with("#["));
-        let test = if is_above {
+        let marked = if is_above {
             lines[at..].iter().find_map(|line| function(line))
         } else {
             lines[..at].iter().rev().find_map(|line| function(line))
         };
-        found.push((ids, test.unwrap_or("nothing")));
+        found.push((ids, marked.unwrap_or("nothing")));
     }
     found
 }

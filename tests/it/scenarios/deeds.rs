@@ -60,6 +60,17 @@ impl Player {
             Deed::CatchUp(which) => self.stage.shared.world().side_mut(*which).catch_up(),
             Deed::Node(which, weather) => self.stage.shared.wire(*which).weather = *weather,
             Deed::Lie(which, lie) => self.stage.shared.wire(*which).lie.clone_from(lie),
+            Deed::Withdraw(id, amount) => {
+                let order = self.order(id)?;
+                let wei = asset_of(&order).units(amount)?;
+                self.stage.shared.world().ethereum.withdraw(&order.to, wei);
+            }
+            Deed::Delegate(id) => {
+                let to = self.order(id)?.to;
+                self.stage.shared.world().ethereum.delegate(&to);
+            }
+            Deed::LogMovedEther => self.stage.shared.world().ethereum.log_moved_ether(),
+            Deed::Tags(depth) => self.stage.shared.world().ethereum.tag(*depth),
             Deed::SwitchFee => self.stage.shared.world().ethereum.switch_fee(),
             Deed::Mempool { is_lost } => self.change_mempool(*is_lost),
             Deed::Kill => self.stage.kill(),

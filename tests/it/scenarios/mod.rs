@@ -62,6 +62,7 @@ macro_rules! scenarios {
 
 scenarios! {
     acceptance_is_void_when_its_money_leaves
+    address_used_again
     amounts_in_bitcoin
     amounts_in_ether
     amounts_in_tokens
@@ -77,41 +78,53 @@ scenarios! {
     clock_jumps_back
     conflict_confirms_instead
     crash_inside_a_rollback
-    ether_with_calldata
+    deadline_on_a_frozen_chain
+    down_over_the_deadline
+    ether_with_calldata_or_delegated_code
     evicted_and_mined_later
     exact_payment_in_bitcoin
     exact_payment_in_ether_and_tokens
     extended_deadline
     failed_transactions
+    finalized_tag_goes_away
     first_block_is_replaced
     first_seen_by_a_wrong_clock
     five_blocks_at_once
     five_payments_in_one_second
     full_disk
+    full_disk_during_a_reorg
     head_that_flaps
     killed_at_every_point_of_a_commit
     late_and_over
     late_money_that_a_merchant_accepts
+    log_beside_moved_ether
     look_alikes_of_a_token_transfer
     mined_again_elsewhere
     money_after_a_cancel
     more_depth_for_more_money
     node_restarts_without_its_mempool
     node_that_answers_nonsense
+    node_that_answers_slowly
     node_that_lags
+    node_that_lies_about_headers
     null_for_an_announced_head
+    one_transaction_pays_a_cancelled_payment_too
     operator_decides
     outage_across_a_deadline
     paid_while_the_daemon_was_down
     pure_rollback
+    receipts_that_are_missing
     receipts_that_come_late
+    refund_before_a_reorg
     registered_after_the_money_came
     registered_by_a_clock_that_was_ahead
     registered_in_the_instant_of_its_block
     reorg_below_finality
     reorg_below_the_finalized_tag
+    reorg_that_a_lagging_node_missed
     reorg_while_down
     reorgs_of_growing_depth
+    replaced_after_the_deadline
     replaced_by_one_that_pays_elsewhere
     replaced_by_one_that_pays_too
     replaced_by_two_empty_blocks
@@ -123,8 +136,11 @@ scenarios! {
     stated_refund
     three_days_of_downtime
     token_with_its_fee_switched_on
+    transaction_that_is_another
     two_halves
     unconfirmed_double_spend
+    waiting_longer_than_is_waited_for
     watch_window_is_over
+    withdrawal_of_a_staker
     wrong_asset
 }

@@ -97,8 +97,7 @@ impl Script {
 
     fn set(&mut self, words: &mut Words<'_>) -> Result<(), Trouble> {
         type Set = fn(&mut Script, &mut Words<'_>) -> Result<(), Trouble>;
-        const SETTINGS: [(&str, Set); 10] = [
-            ("grace", |s, w| w.span().map(|ms| s.plan.grace_ms = ms)),
+        const SETTINGS: [(&str, Set); 6] = [
             ("late-accept", |s, w| {
                 w.span().map(|ms| s.plan.late_accept_ms = ms)
             }),
@@ -108,26 +107,11 @@ impl Script {
             ("watch-after-close", |s, w| {
                 w.span().map(|ms| s.plan.watch_after_close_ms = ms)
             }),
-            ("tolerance-percent", |s, w| {
-                w.number("number")
-                    .map(|n| s.plan.tolerance_percent = n.into())
-            }),
-            ("policy", |s, w| {
-                let policies = [("single", false), ("sum", true)];
-                w.one_of("policy", &policies).map(|sum| s.plan.sum = sum)
-            }),
-            ("confirmations", |s, w| {
-                w.number("number").map(|n| s.plan.confirmations = n.into())
-            }),
             ("final-depth", |s, w| {
                 w.number("number").map(|n| s.plan.final_depth = n.into())
             }),
             ("tags", |s, w| {
-                if w.take_if("none") {
-                    s.plan.tags = None;
-                    return Ok(());
-                }
-                w.number("depth or none").map(|n| s.plan.tags = Some(n))
+                step::tags(w).map(|depth| s.plan.tags = depth)
             }),
             ("above", tier),
         ];

@@ -2,7 +2,7 @@
 
 mod deed;
 
-pub use deed::{Deed, Paying};
+pub use deed::{Deed, Paying, tags};
 
 use super::{
     expect::{self, Expectation},

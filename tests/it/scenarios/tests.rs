@@ -80,15 +80,15 @@ const WRONG: &[(&str, &str)] = &[
         "\"lost\" is no state; allowed:",
     ),
     (
-        "A.\nshows: F1\ngiven grace soon",
+        "A.\nshows: F1\ngiven late-accept soon",
         "\"soon\" is no span of time",
     ),
     (
         "A.\nshows: F1\ngiven colour red",
-        "\"colour\" is no setting; allowed: grace,",
+        "\"colour\" is no setting; allowed: late-accept,",
     ),
     (
-        "A.\nshows: F1\nblock bitcoin\ngiven grace 1m",
+        "A.\nshows: F1\nblock bitcoin\ngiven tags 3",
         "x.txt:4: \"given\" belongs before the first step",
     ),
 ];

@@ -1,6 +1,7 @@
 //! Ethereum: proposers and a node that may lag behind them; tokens with their administrations.
 
 use super::{
+    ethereum_intents::{account, asset_of, intent},
     truth::{Credit, Mined, Truth},
     world::{Forgetting, Meddling, Payment, Side, Trick},
 };
@@ -15,8 +16,8 @@ use confirmd::{
     random::Random,
     sandbox::{
         ethereum::{
-            Chain, Change, CreditKind, Frame, Intent, Kind, LogShape, Move, Sender, SimulatedNode,
-            Token, TokenKind, Tx, View,
+            Chain, Change, Contents, CreditKind, Intent, Kind, Sender, SimulatedNode, Token,
+            TokenKind, Tx, View,
         },
         json_rpc,
         tree::{Branch, Linked as _},
@@ -28,8 +29,8 @@ use std::collections::BTreeMap;
 pub const CHAIN_ID: u64 = 7_777;
 pub const USDT: [u8; 20] = [0xd1; 20];
 pub const USDC: [u8; 20] = [0xc1; 20];
-const FAKE: [u8; 20] = [0xfa; 20];
-const ROUTER: [u8; 20] = [0xcc; 20];
+pub const FAKE: [u8; 20] = [0xfa; 20];
+pub const ROUTER: [u8; 20] = [0xcc; 20];
 /// More than any tag is deep: a node that calls genesis final says nothing by it.
 const PREMINED: i64 = 120;
 /// Bodies below this depth are forgotten, for the sake of memory.
@@ -44,6 +45,8 @@ pub struct EthereumSide {
     random: Random,
     truth: Truth,
     waiting: Vec<Tx>,
+    /// What stakers take out in the next block: the account, and how many gwei.
+    withdrawals: Vec<([u8; 20], u64)>,
     sent: BTreeMap<TxId, Tx>,
     /// How many of a thousand that are mined again fail then.
     pub fails_again: u64,
@@ -87,6 +90,7 @@ impl EthereumSide {
             random,
             truth: Truth::default(),
             waiting: Vec::new(),
+            withdrawals: Vec::new(),
             sent: BTreeMap::new(),
             fails_again: 50,
             waits_again: 350,
@@ -125,10 +129,11 @@ impl EthereumSide {
     fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
         let after = UnixMs(at.0.max(parent.time.0 + 1_000));
         let ids: Vec<TxId> = transactions.iter().map(Tx::id).collect();
-        let block = self
-            .chain
-            .extend(parent.id.hash, after, transactions)
-            .unwrap();
+        let contents = Contents {
+            transactions,
+            withdrawals: std::mem::take(&mut self.withdrawals),
+        };
+        let block = self.chain.extend(parent.id.hash, after, contents).unwrap();
         let mut by_tx: BTreeMap<TxId, Vec<Credit>> = BTreeMap::new();
         for credit in &self.chain.block(block.id.hash).unwrap().credits {
             if credit.kind == CreditKind::Inner {
@@ -157,34 +162,27 @@ impl EthereumSide {
         block
     }
 
-    fn intent(&mut self, how: &Payment) -> Intent {
-        let to = account(&how.to);
-        let amount = U256::from(how.amount);
-        let kinds = [
-            Kind::Legacy,
-            Kind::AccessList,
-            Kind::DynamicFee,
-            Kind::Blob,
-            Kind::SetCode,
-        ];
-        let kind = *self.random.pick(&kinds).unwrap();
-        let token = contract_of(how.asset);
-        match (how.trick, token) {
-            (Trick::Sham(n), Some(token)) => sham(n, token, to, amount),
-            (Trick::Sham(_), None) => Intent::batch(ROUTER, vec![Frame::call(to, amount)]),
-            (_, Some(token)) if how.parts > 1 || !how.beside.is_empty() => {
-                Intent::tokens(ROUTER, moves(token, how))
-            }
-            (_, Some(token)) => Intent::token(token, to, amount),
-            (Trick::Calldata, None) => {
-                let ether = Intent::ether(to, amount).of_kind(kind);
-                ether.with_calldata([0xca, 0x11, 0xda, 0x7a])
-            }
-            (
-                Trick::None | Trick::FromChange | Trick::ChangeOf(_) | Trick::Stuck | Trick::Fails,
-                None,
-            ) => Intent::ether(to, amount).of_kind(kind),
-        }
+    /// A staker takes ether out, in the next block.
+    pub fn withdraw(&mut self, to: &Destination, wei: u64) {
+        self.withdrawals.push((account(to), wei / 1_000_000_000));
+    }
+
+    /// This account lends its code from a contract.
+    pub fn delegate(&mut self, of: &Destination) {
+        let chain = self.chain.clone();
+        self.chain = chain.with_delegation(account(of), ROUTER);
+    }
+
+    /// From now on every move of ether leaves a log.
+    pub fn log_moved_ether(&mut self) {
+        self.chain = self.chain.clone().with_system_logs();
+    }
+
+    /// From now on nodes name final blocks so far below the head, or none.
+    pub fn tag(&mut self, depth: Option<u32>) {
+        self.tags = depth;
+        let head = self.proposers_head().id.height;
+        self.view.finalize_to(depth.map(|depth| head.minus(depth)));
     }
 
     /// Switches USDT's fee on or off.
@@ -196,58 +194,6 @@ impl EthereumSide {
         };
         let tx = self.sender.sign(Intent::administer(USDT, change));
         self.waiting.push(tx);
-    }
-}
-
-/// Each part of a payment in a token, and what others get beside it.
-fn moves(token: [u8; 20], how: &Payment) -> Vec<Move> {
-    let part = how.amount / how.parts;
-    let rest = how.amount - part * (how.parts - 1);
-    let parts = (1..how.parts).map(|_| (how.to, part));
-    let parts = parts.chain([(how.to, rest)]);
-    let parts = parts.chain(how.beside.iter().copied());
-    let to_each = parts.map(|(to, amount)| Move {
-        token,
-        from: None,
-        to: account(&to),
-        amount: U256::from(amount),
-    });
-    to_each.collect()
-}
-
-/// What looks like a transfer of a token and is none.
-fn sham(n: u64, token: [u8; 20], to: [u8; 20], amount: U256) -> Intent {
-    match n % 5 {
-        0 => Intent::token(FAKE, to, amount),
-        1 => Intent::token_from(token, [0x77; 20], to, U256::ZERO),
-        2 => Intent::refused_token(token, to, amount),
-        3 => Intent::forged_log(token, FAKE, LogShape::Proper, to, amount),
-        _ => {
-            let shapes = LogShape::MALFORMED;
-            let at = usize::try_from(n / 5).unwrap() % shapes.len();
-            Intent::odd_log(token, shapes[at], to, amount)
-        }
-    }
-}
-
-fn account(destination: &Destination) -> [u8; 20] {
-    destination.as_bytes().try_into().unwrap()
-}
-
-fn contract_of(asset: &str) -> Option<[u8; 20]> {
-    match asset {
-        "USDT" => Some(USDT),
-        "USDC" => Some(USDC),
-        _ => None,
-    }
-}
-
-fn asset_of(token: Option<[u8; 20]>) -> Option<&'static str> {
-    match token {
-        None => Some("ETH"),
-        Some(USDT) => Some("USDT"),
-        Some(USDC) => Some("USDC"),
-        Some(_) => None,
     }
 }
 
@@ -356,7 +302,15 @@ impl Side for EthereumSide {
     }
 
     fn pay(&mut self, how: &Payment, _: UnixMs) -> Option<TxId> {
-        let intent = self.intent(how);
+        let kinds = [
+            Kind::Legacy,
+            Kind::AccessList,
+            Kind::DynamicFee,
+            Kind::Blob,
+            Kind::SetCode,
+        ];
+        let kind = *self.random.pick(&kinds).unwrap();
+        let intent = intent(how, kind);
         let mut tx = self.sender.sign(intent);
         if how.trick == Trick::Fails {
             tx = tx.failing();

@@ -11,6 +11,7 @@ pub mod checks;
 pub mod clock;
 mod coverage;
 pub mod customers;
+pub mod ethereum_intents;
 pub mod ethereum_side;
 mod faults;
 mod gateway;

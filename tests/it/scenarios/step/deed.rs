@@ -49,6 +49,12 @@ pub enum Deed {
     },
     Lie(Which, Option<Lie>),
     SwitchFee,
+    /// A staker takes ether out to a payment's address.
+    Withdraw(String, String),
+    /// A payment's account lends its code from a contract.
+    Delegate(String),
+    LogMovedEther,
+    Tags(Option<u32>),
     Kill,
     CrashAt(&'static str),
     DiskFull(bool),
@@ -74,7 +80,7 @@ pub struct Paying {
 }
 
 /// Every deed by its first word.
-pub const DEEDS: [(&str, Parse<Deed>); 21] = [
+pub const DEEDS: [(&str, Parse<Deed>); 25] = [
     ("order", |w| Ok(Deed::Order(registration(w)?))),
     ("pay", pay),
     ("replace", replace),
@@ -109,12 +115,28 @@ pub const DEEDS: [(&str, Parse<Deed>); 21] = [
     ("lie", lie),
     ("truth", |w| Ok(Deed::Lie(w.chain()?, None))),
     ("switch-fee", |_| Ok(Deed::SwitchFee)),
+    ("withdraw", |w| {
+        let amount = w.take("amount")?.to_owned();
+        w.expect("to")?;
+        Ok(Deed::Withdraw(name(w)?, amount))
+    }),
+    ("delegate", |w| Ok(Deed::Delegate(name(w)?))),
+    ("log-moved-ether", |_| Ok(Deed::LogMovedEther)),
+    ("tags", |w| tags(w).map(Deed::Tags)),
     ("disk", |w| {
         let full = w.one_of("state", &[("full", true), ("free", false)])?;
         Ok(Deed::DiskFull(full))
     }),
     ("clock", clock),
 ];
+
+/// How far below the head Ethereum's final block is.
+pub fn tags(words: &mut Words<'_>) -> Result<Option<u32>, Trouble> {
+    if words.take_if("none") {
+        return Ok(None);
+    }
+    words.number("depth, nor none").map(Some)
+}
 
 fn tx(words: &mut Words<'_>) -> Result<String, Trouble> {
     words
@@ -158,16 +180,14 @@ fn pay(words: &mut Words<'_>) -> Result<Deed, Trouble> {
 }
 
 fn trick(words: &mut Words<'_>) -> Result<Trick, Trouble> {
-    const TRICKS: [(&str, Trick); 10] = [
+    const TRICKS: [(&str, Trick); 8] = [
         ("stuck", Trick::Stuck),
-        ("from-change", Trick::FromChange),
         ("failing", Trick::Fails),
         ("with-calldata", Trick::Calldata),
         ("fake-token", Trick::Sham(0)),
         ("zero-transfer", Trick::Sham(1)),
         ("returning-false", Trick::Sham(2)),
         ("log-of-another", Trick::Sham(3)),
-        ("by-contract", Trick::Sham(0)),
         ("malformed-log", Trick::Sham(4)),
     ];
     let trick = words.one_of("way to pay", &TRICKS)?;
