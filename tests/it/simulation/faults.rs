@@ -26,7 +26,12 @@ impl Simulation {
         self.note(format_args!("healed: {action:?}"));
         match action {
             Action::Fair(which) => self.shared.wire(*which).weather = Weather::Fair,
-            Action::CatchUp(which) => self.shared.world().side_mut(*which).catch_up(),
+            Action::CatchUp(which) => {
+                let now = self.clock.truth();
+                let mut world = self.shared.world();
+                world.is_odd(*which, now);
+                world.side_mut(*which).catch_up();
+            }
             Action::ClockRight => self.clock.skew(0),
             Action::DiskFree => crash::fill_disk(false),
             Action::MempoolLoaded => self.forget(Forgetting::NoMore),
@@ -97,6 +102,7 @@ impl Simulation {
         let share = *self.random.pick(&[0, 500, 900, 1000]).unwrap();
         self.note(format_args!("{which:?}: {depth} blocks leave, {grow} come"));
         let mut world = self.shared.world();
+        world.is_odd(which, now);
         world.side_mut(which).reorg(now, depth, grow, share);
     }
 

@@ -15,6 +15,7 @@ mod ethereum_side;
 mod faults;
 mod gateway;
 mod judge;
+mod moments;
 #[path = "../../../src/domain/tests/naive.rs"]
 mod naive;
 mod plan;
@@ -29,6 +30,7 @@ mod world;
 use plan::Plan;
 use run::{Report, Simulation};
 use std::{
+    any::Any,
     collections::BTreeMap,
     path::PathBuf,
     sync::{
@@ -46,6 +48,10 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
     text.map_or(otherwise, |text| text.parse().unwrap())
 }
 
+fn hours() -> u64 {
+    from_environment("CONFIRMD_HOURS", HOURS)
+}
+
 /// In memory where there is a file system for it: durability is not what this is about.
 fn directory() -> tempfile::TempDir {
     let memory = PathBuf::from("/dev/shm");
@@ -56,24 +62,33 @@ fn directory() -> tempfile::TempDir {
     }
 }
 
-fn simulate(seed: u64) -> Result<Report, String> {
+/// Lives through some hours of a seed; what went wrong, with the story of it.
+pub fn simulate(seed: u64, hours: u64) -> Result<Report, String> {
     let dir = directory();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    let plan = Plan::draw(seed, from_environment("CONFIRMD_HOURS", HOURS));
+    let plan = Plan::draw(seed, hours);
     let run = std::panic::AssertUnwindSafe(|| {
         runtime.block_on(Simulation::run(plan, dir.path().to_owned()))
     });
-    std::panic::catch_unwind(run).unwrap_or_else(|_| Err(format!("seed {seed} panicked")))
+    std::panic::catch_unwind(run)
+        .unwrap_or_else(|cause| Err(format!("seed {seed} panicked: {}", words(&*cause))))
+}
+
+/// What a panic says.
+fn words(cause: &(dyn Any + Send)) -> &str {
+    let text = cause.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| cause.downcast_ref().copied())
+        .unwrap_or_default()
 }
 
 #[test]
 fn one_seed() {
     let seed = from_environment("CONFIRMD_SEED", 0);
-    let report = simulate(seed).unwrap_or_else(|story| panic!("{story}"));
+    let report = simulate(seed, hours()).unwrap_or_else(|story| panic!("{story}"));
     println!("{report:#?}");
     assert!(report.compared > 0);
 }
@@ -96,7 +111,7 @@ fn many_seeds() {
                     if seed >= first + seeds {
                         return;
                     }
-                    let outcome = simulate(seed);
+                    let outcome = simulate(seed, hours());
                     let mut total = total.lock().unwrap();
                     match outcome {
                         Ok(report) => total.0.add(&report),
@@ -108,7 +123,7 @@ fn many_seeds() {
     });
     let (report, failures) = total.into_inner().unwrap();
     println!("{report:#?}");
-    let hours = from_environment("CONFIRMD_HOURS", HOURS);
+    let hours = hours();
     let took = began.elapsed().as_secs().max(1);
     let rate = seeds * hours * 3600 / took;
     println!("{seeds} seeds of {hours} h in {took} s: {rate} s of chain time a second");
