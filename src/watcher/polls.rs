@@ -2,6 +2,7 @@
 
 use super::{Watcher, plan::Plan, state::ChainState, touched::Touched};
 use crate::{
+    bugs::{Bug, planted},
     chain::NodeStatus,
     clock::Now,
     domain::{
@@ -30,6 +31,8 @@ impl Watcher {
         {
             // A poll from before the clock was moved says nothing about deadlines.
             if chain.suspended_at.is_none() && began_at <= now.wall {
+                let end = Some(now.wall).filter(|_| planted(Bug::PollFromItsEnd));
+                let began_at = end.unwrap_or(began_at);
                 let unanswered = self.asks.unanswered_since(&chain.spec.name);
                 let before = unanswered.map_or(began_at, |since| since.minus(SpanMs(1)));
                 view.polled_at = view.polled_at.max(Some(began_at.min(before)));

@@ -11,6 +11,7 @@
 
 mod architecture;
 mod bitcoin;
+mod bugs;
 mod command_line;
 mod confirmd;
 mod ethereum;
