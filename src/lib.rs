@@ -1,5 +1,6 @@
 //! confirmd watches Bitcoin and Ethereum for a payment gateway and says when a payment is paid.
 
+pub mod bugs;
 pub mod chain;
 pub mod cli;
 pub mod clock;

@@ -1,5 +1,6 @@
 //! Amounts of money: integers of base units, never floating point.
 
+use crate::bugs::{Bug, planted};
 use alloy_primitives::U256;
 use std::fmt;
 
@@ -69,6 +70,9 @@ impl Amount {
     #[must_use]
     pub fn fraction(self, numerator: u64, denominator: u64) -> Option<Self> {
         let product = self.0.checked_mul(U256::from(numerator))?;
+        if planted(Bug::ToleranceRoundedUp) {
+            return Some(Self(product.div_ceil(U256::from(denominator))));
+        }
         product.checked_div(U256::from(denominator)).map(Self)
     }
 

@@ -6,6 +6,7 @@ use super::{
     status::named_enum,
     time::UnixMs,
 };
+use crate::bugs::{Bug, planted};
 use serde::{Deserialize, Serialize};
 
 named_enum! {
@@ -60,6 +61,8 @@ impl ChainView {
                 .0
                 .saturating_add(1)
                 .saturating_sub(height.0)
+                .saturating_add(u32::from(planted(Bug::CountAhead)))
+                .saturating_sub(u32::from(planted(Bug::CountFromTip)))
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Watcher, judge::judged_until, plan::Plan};
 use crate::{
+    bugs::{Bug, planted},
     clock::Now,
     domain::{
         event::EventKind,
@@ -20,6 +21,11 @@ impl Watcher {
     /// Commits a plan's step, then takes the plan over.
     pub(super) fn commit(&mut self, mut plan: Plan) -> Result<(), StoreError> {
         if !plan.step.is_empty() {
+            if planted(Bug::BelievedFirst)
+                && let Some((at, view)) = &plan.view
+            {
+                self.chain_mut(*at).view = view.clone();
+            }
             let began = Instant::now();
             let committed = self.store.commit(&plan.step)?;
             self.metrics.committed(began.elapsed());

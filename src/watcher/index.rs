@@ -4,6 +4,7 @@
 //! that the loaded payment's exact bytes must confirm. The key is drawn at start, so nobody can
 //! make addresses collide on purpose.
 
+use crate::bugs::{Bug, planted};
 use crate::domain::{asset::ChainName, facts::Destination, payment::PaymentKey};
 use std::{
     collections::HashMap,
@@ -94,12 +95,15 @@ impl WatchIndex {
     fn addresses(&self, chain: &ChainName) -> Option<&Addresses> {
         self.chains
             .iter()
-            .find(|(name, _)| name == chain)
+            .find(|(name, _)| name == chain || planted(Bug::ForgetChain))
             .map(|(_, all)| all)
     }
 
     fn addresses_mut(&mut self, chain: &ChainName) -> &mut Addresses {
-        let at = self.chains.iter().position(|(name, _)| name == chain);
+        let at = self
+            .chains
+            .iter()
+            .position(|(name, _)| name == chain || planted(Bug::ForgetChain));
         let at = at.unwrap_or_else(|| {
             self.chains.push((chain.clone(), Addresses::default()));
             self.chains.len().saturating_sub(1)

@@ -2,6 +2,7 @@
 
 use super::{Watcher, plan::Plan, touched::Touched};
 use crate::{
+    bugs::{Bug, planted},
     domain::{apply::apply, asset::ChainKind, time::UnixMs, view::ChainView},
     store::StoreError,
 };
@@ -39,11 +40,12 @@ impl Watcher {
         let Some(scanned) = view.scanned.filter(|_| gives_verdicts(view)) else {
             return Ok(());
         };
+        let wall = Some(plan.step.at).filter(|_| planted(Bug::ExpireByWallClock));
         let due = self.store.due(
             &view.name,
             scanned.id.height,
             view.finalized,
-            judged_until(view),
+            wall.unwrap_or(judged_until(view)),
             DUE_MAX,
         )?;
         plan.more_due = u32::try_from(due.len()).is_ok_and(|found| found >= DUE_MAX);

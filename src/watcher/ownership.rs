@@ -5,6 +5,7 @@
 
 use super::{Watcher, requests::Overlay, state::ChainState, touched::Touched};
 use crate::{
+    bugs::{Bug, planted},
     chain::Ask,
     domain::{
         facts::{Credit, Destination, Fact},
@@ -50,12 +51,17 @@ impl Watcher {
     pub(super) fn touch_credits(
         &self,
         chain: &ChainState,
-        hits: Vec<Hit>,
+        mut hits: Vec<Hit>,
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
         if hits.is_empty() {
             return Ok(());
         }
+        hits.dedup_by(|next, one| {
+            planted(Bug::FirstPaymentOnly)
+                && next.credit.0 == one.credit.0
+                && next.owners != one.owners
+        });
         let credits: Vec<_> = hits.iter().map(|hit| hit.credit.clone()).collect();
         let spec = &chain.spec;
         let holders = self.store.holder_of(&spec.name, spec.kind, &credits)?;

@@ -2,6 +2,7 @@
 
 use super::{Watcher, plan::Plan, state::ChainState, touched::Touched};
 use crate::{
+    bugs::{Bug, planted},
     chain::NodeStatus,
     clock::Now,
     domain::{
@@ -29,7 +30,8 @@ impl Watcher {
             .is_some_and(|cursor| cursor.id == status.tip.id)
         {
             if chain.suspended_at.is_none() {
-                let began_at = now.wall.minus(now.since(began_ms));
+                let end = Some(now.wall).filter(|_| planted(Bug::PollFromItsEnd));
+                let began_at = end.unwrap_or(now.wall.minus(now.since(began_ms)));
                 let unanswered = self.asks.unanswered_since(&chain.spec.name);
                 let before = unanswered.map_or(began_at, |since| since.minus(SpanMs(1)));
                 view.polled_at = view.polled_at.max(Some(began_at.min(before)));

@@ -11,6 +11,7 @@ use super::{
     waiting::{Waiting, WaitingRequests},
 };
 use crate::{
+    bugs::{Bug, planted},
     clock::Now,
     domain::{
         asset::ChainName,
@@ -89,6 +90,11 @@ impl Watcher {
         waiting.move_to(requests);
         let mut plan = self.plan_requests(rows, waiting, now)?;
         plan.step.inbox = position(requests, plan.waiting.as_ref().unwrap_or(&self.waiting));
+        if planted(Bug::PositionFirst) {
+            let mut position = Plan::new(now.wall);
+            position.step.inbox = plan.step.inbox.take();
+            self.commit(position)?;
+        }
         self.commit(plan)?;
         for at in 0..self.chains.len() {
             self.follow_up(at, now);
@@ -280,7 +286,8 @@ impl Watcher {
         let chain = self.chain(at);
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
-        if command.waits_for_chain() && !may_be_decided(chain, &view, payment, row.read_at) {
+        let waits = command.waits_for_chain() && !planted(Bug::CancelUnread);
+        if waits && !may_be_decided(chain, &view, payment, row.read_at) {
             return Ok(Ok(Verdict::Waits(payment.chain.clone())));
         }
         if let Err(refusal) = self.check_address(command, payment, chain, overlay, now.wall)? {

@@ -18,6 +18,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 mod architecture;
 mod bitcoin;
+mod bugs;
 mod command_line;
 mod confirmd;
 mod demands;

@@ -8,6 +8,7 @@ use super::{
     verify::{self, VerifyError},
     wire,
 };
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     amount::Amount,
     block::{BlockRef, TxId},
@@ -88,7 +89,11 @@ fn inputs_of(tx: &Transaction) -> impl Iterator<Item = OutPoint> + '_ {
 fn credits(tx: &Transaction, tx_index: u32, credits: &mut Vec<Candidate>) -> u64 {
     let coinbase = tx.is_coinbase();
     let mut zero_values = 0_u64;
-    for (vout, output) in (0_u32..).zip(&tx.output) {
+    let first_only = planted(Bug::FirstOutputOnly);
+    for (vout, output) in (0_u32..)
+        .zip(&tx.output)
+        .take_while(|(n, _)| *n == 0 || !first_only)
+    {
         let Some(destination) = destination(&output.script_pubkey) else {
             continue;
         };

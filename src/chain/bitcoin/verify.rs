@@ -4,6 +4,7 @@
 //! not: no witness is evidence of a payment, and no output or input can be changed through it.
 
 use super::wire;
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     block::{BlockHash, BlockId, BlockRef, Height},
     time::UnixMs,
@@ -141,7 +142,7 @@ fn check_merkle_root(txids: &[Txid], expected: TxMerkleNode) -> Result<(), Verif
     while level.len() > 1 {
         level = level.chunks(2).map(join).collect::<Result<_, _>>()?;
     }
-    if level.first() == Some(expected.as_byte_array()) {
+    if level.first() == Some(expected.as_byte_array()) || planted(Bug::MerkleUnverified) {
         Ok(())
     } else {
         Err(VerifyError::WrongMerkleRoot)

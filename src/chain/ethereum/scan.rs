@@ -7,6 +7,7 @@ use super::{
     sender,
     verify::{self, VerifiedBlock, VerifiedTx, VerifyError},
 };
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     amount::Amount,
     block::BlockRef,
@@ -44,7 +45,11 @@ fn scan(block: &VerifiedBlock, tokens: &[[u8; 20]]) -> BlockFacts {
     let mut found = Found::default();
     for (index, tx) in (0..).zip(&block.transactions) {
         found.native(index, tx);
-        for (ordinal, log) in (0..).zip(&tx.logs) {
+        let first_only = planted(Bug::FirstLogOnly);
+        for (ordinal, log) in (0..)
+            .zip(&tx.logs)
+            .take_while(|(n, _)| *n == 0 || !first_only)
+        {
             found.log(index, ordinal, tx.succeeded, log, tokens);
         }
     }
@@ -104,11 +109,13 @@ impl Found {
         if log.topics().first() != Some(&TRANSFER) || log.address == SYSTEM_EMITTER {
             return;
         }
-        match token_transfer(succeeded, log, tokens) {
+        let token = tokens.first().filter(|_| planted(Bug::AnyToken));
+        let contract = token.copied().unwrap_or(log.address.into_array());
+        match token_transfer(succeeded, contract, log, tokens) {
             Err(reason) => self.ignore(reason),
             Ok(moved) => self.credits.push(Candidate {
                 destination: moved.to,
-                asset: CreditAsset::Token(log.address.into_array()),
+                asset: CreditAsset::Token(contract),
                 amount: moved.amount,
                 tx_index,
                 position: Position::Log(ordinal),
@@ -126,8 +133,13 @@ struct Moved {
 }
 
 /// What a Transfer log moves; only the exact shape of ERC-20 counts.
-fn token_transfer(succeeded: bool, log: &Log, tokens: &[[u8; 20]]) -> Result<Moved, IgnoredReason> {
-    if !tokens.contains(&log.address.into_array()) {
+fn token_transfer(
+    succeeded: bool,
+    contract: [u8; 20],
+    log: &Log,
+    tokens: &[[u8; 20]],
+) -> Result<Moved, IgnoredReason> {
+    if !tokens.contains(&contract) {
         return Err(IgnoredReason::UnknownToken);
     }
     // The protocol drops the logs of a failed transaction; a chain that keeps them changes nothing.
@@ -147,11 +159,18 @@ fn token_transfer(succeeded: bool, log: &Log, tokens: &[[u8; 20]]) -> Result<Mov
 }
 
 fn erc20(log: &Log) -> Option<(Address, Address, U256)> {
-    let [_, from, to] = log.topics() else {
+    let first_three = log.topics().get(..3).filter(|_| planted(Bug::FourTopics));
+    let [_, from, to] = first_three.unwrap_or(log.topics()) else {
         return None;
     };
     let amount: [u8; 32] = log.data.data.as_ref().try_into().ok()?;
-    Some((account(from)?, account(to)?, U256::from_be_bytes(amount)))
+    let amount = U256::from_be_bytes(amount);
+    let short = Some(amount.wrapping_to::<u64>()).filter(|_| planted(Bug::ShortAmounts));
+    Some((
+        account(from)?,
+        account(to)?,
+        short.map_or(amount, U256::from),
+    ))
 }
 
 /// The account in a topic, whose upper 12 bytes must be zero.

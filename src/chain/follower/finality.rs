@@ -1,6 +1,7 @@
 //! Up to which height nothing of our chain may change: pure, by the node's tag or by depth.
 
 use super::window::Window;
+use crate::bugs::{Bug, planted};
 use crate::domain::block::{BlockId, Height};
 
 /// The final height, which never goes back.
@@ -47,7 +48,8 @@ impl Finality {
             self.height = self.height.max(tip.minus(self.depth));
         }
         if let Some(tag) = tag.filter(|tag| window.contains(*tag)) {
-            self.height = self.height.max(tag.height);
+            let before = Some(self.height).filter(|_| !planted(Bug::FinalityGoesBack));
+            self.height = before.unwrap_or_default().max(tag.height);
             self.tag = self.tag.max(Some(tag));
         }
     }

@@ -7,6 +7,7 @@ use super::{
     freeze::{contradiction, off_our_final_chain},
 };
 use crate::{
+    bugs::{Bug, planted},
     chain::{ChainInput, ChainSource, NodeStatus, SourceError},
     domain::block::{BlockRef, Height},
 };
@@ -108,7 +109,8 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// The node's tip is no higher than ours: it is behind, unless it knows our tip and says that
     /// it is off its best chain.
     async fn step_aside(&mut self, ours: BlockRef, tip: BlockRef) -> Result<Standing, Halt> {
-        if !self.source.is_stale(ours.id).await? {
+        let is_stale = planted(Bug::LagAsReorg) || self.source.is_stale(ours.id).await?;
+        if !is_stale || planted(Bug::RollbackIgnored) {
             return Ok(Standing::Behind);
         }
         let path = Path {

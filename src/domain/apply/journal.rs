@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of why a payment was judged as it was; compares what was with what is.
 
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     assess::is_reversal,
     event::{Entry, EventKind},
@@ -110,7 +111,8 @@ impl Journal<'_> {
     fn status(&mut self, refund_lost: bool) {
         let from = self.status.0;
         let to = (self.after.judged.status, self.after.judged.reason);
-        if refund_lost || is_reversal(from, to.0) {
+        let is_reversal = is_reversal(from, to.0) && !planted(Bug::ReversalSilent);
+        if refund_lost || is_reversal {
             self.turn(EventKind::Reversed, to);
         } else if self.status != to {
             self.turn(EventKind::Status, to);

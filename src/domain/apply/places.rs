@@ -3,6 +3,7 @@
 //! Knows nothing of statuses, amounts that are owed, or the journal.
 
 use super::{inherit::inherit_first_seen, ledger::Ledger};
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     asset::ChainKind,
     block::{BlockRef, Height, TxId},
@@ -146,7 +147,9 @@ fn mined(
     inputs: &[OutPoint],
 ) {
     let time = anchor.block.time;
-    if let Some(transfer) = ledger.find(credit) {
+    let known = ledger.find(credit);
+    let known = known.filter(|t| t.first_block_at.is_none() || !planted(Bug::MinedAgainTwice));
+    if let Some(transfer) = known {
         transfer.place = Place::Block(anchor);
         transfer.first_block_at.get_or_insert(time);
         restate(transfer, credit);
@@ -197,6 +200,7 @@ fn replace_all_of(ledger: &mut Ledger<'_>, txid: TxId, by: TxId) {
 
 fn revive(transfer: &mut Transfer) {
     match transfer.place {
+        Place::Evicted if planted(Bug::EvictedForgotten) => {}
         Place::Evicted
         | Place::Orphaned
         | Place::Replaced {
@@ -227,6 +231,7 @@ fn replace(transfer: &mut Transfer, by: TxId, takes_over: bool) {
         confirmed_in: None,
     };
     match transfer.place {
+        Place::Mempool if planted(Bug::ReplacedStays) => {}
         Place::Mempool | Place::Evicted | Place::Orphaned => transfer.place = replaced,
         Place::Replaced {
             confirmed_in: None, ..

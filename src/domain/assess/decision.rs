@@ -3,6 +3,7 @@
 //! Knows amounts and times of the money; knows nothing of depth or health.
 
 use super::money::{Money, Standing};
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     amount::Amount,
     block::TxId,
@@ -55,7 +56,7 @@ impl Decision {
 
 /// The last moment at which money counts as on time for the judgement, `late_accept` included.
 #[must_use]
-pub const fn last_accepted_at(terms: &Terms) -> UnixMs {
+pub fn last_accepted_at(terms: &Terms) -> UnixMs {
     terms.deadline().plus(terms.late_accept)
 }
 
@@ -80,7 +81,7 @@ pub fn decide(payment: &Payment, money: &[Money]) -> Option<Decision> {
     }
     let limit = last_accepted_at(&payment.terms);
     choose(payment, money, Pool::OnTime, |money| {
-        live(money) && money.since <= limit
+        live(money) && (money.since <= limit || planted(Bug::LateCounted))
     })
     .or_else(|| choose(payment, money, Pool::Late, live))
 }

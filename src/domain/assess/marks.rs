@@ -9,6 +9,7 @@ use super::{
     money::Money,
     ruling::Ruling,
 };
+use crate::bugs::{Bug, planted};
 use crate::domain::{
     flags::{Flag, Flags},
     payment::Payment,
@@ -106,7 +107,7 @@ fn cause_of(
         Disposition::WrongAsset => Some(About::WrongAsset),
         Disposition::AfterCancel => Some(About::AfterCancel),
         Disposition::Late => Some(About::Late),
-        Disposition::Surplus => Some(About::Surplus),
+        Disposition::Surplus => (!planted(Bug::SurplusUnflagged)).then_some(About::Surplus),
         Disposition::Short | Disposition::Counted => {
             (ruling.status == Status::Invalid).then_some(About::Invalid)
         }

@@ -16,6 +16,7 @@ use super::{
     watches::Watched,
 };
 use crate::{
+    bugs::{Bug, planted},
     crash,
     domain::{
         payment::{Payment, PaymentId, PaymentKey},
@@ -123,6 +124,11 @@ fn write(
     refusal: Refusal,
     committed: &mut Committed,
 ) -> Result<(), Fault> {
+    let chain_first = step.chain.as_ref().filter(|_| planted(Bug::CursorFirst));
+    if let Some(chain) = chain_first {
+        chain::write(tx, chain, step.at)?;
+        tx.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+    }
     for payment in &step.payments {
         let written = match refusal {
             Refusal::FailsStep => Ok(payments::write(tx, journal, payment)?),
@@ -142,7 +148,7 @@ fn write(
     for entry in &step.entries {
         journal.add(entry)?;
     }
-    if let Some(chain) = &step.chain {
+    if let (Some(chain), None) = (&step.chain, chain_first) {
         chain::write(tx, chain, step.at)?;
     }
     requests::write(tx, step, &committed.kept)

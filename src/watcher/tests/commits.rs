@@ -1,10 +1,12 @@
 //! What a commit costs, what its failure leaves, and what a restart knows.
 
-use super::world::{Tx, World};
+use super::world::{Tx, World, register_body};
 use crate::{
     chain::{Ask, ChainInput},
+    crash,
     domain::status::Status,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[test]
 fn a_failed_commit_changes_nothing_and_the_same_input_succeeds_later() {
@@ -44,6 +46,25 @@ fn blocks_that_do_not_follow_the_cursor_end_the_process() {
     assert!(refused.is_err_and(|error| !error.is_transient()));
     assert_eq!(world.status_of("a"), Status::New);
     assert_eq!(world.watcher.chain(0).view.scanned, Some(world.tip()));
+}
+
+#[test]
+fn a_request_that_was_read_before_a_crash_has_its_outcome_or_is_read_again() {
+    for point in ["after_begin", "after_commit"] {
+        let mut world = World::new();
+        let row = world.row("register", "a", &register_body(0));
+        crash::unwind_at(point);
+        let died = catch_unwind(AssertUnwindSafe(|| world.give_rows(vec![row])));
+        assert!(
+            died.is_err_and(|cause| cause.is::<crash::Unwound>()),
+            "{point}"
+        );
+        let mut world = world.restart();
+        let position = world.watcher.store.inbox_position().unwrap();
+        let unread = world.rows_after(position.map_or(0, |position| position.seq));
+        world.give_rows(unread);
+        assert!(world.has_outcome("r1"), "{point}");
+    }
 }
 
 #[test]

@@ -59,3 +59,17 @@ fn both_of_two_payments_learn_of_a_conflict() {
     assert_eq!(payment.judged.reason, Some(Reason::DoubleSpent));
     assert_eq!(world.status_of("b"), Status::Confirming);
 }
+
+#[test]
+fn one_transaction_pays_two_payments() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.register("b", 1);
+    let both = Tx::paying(1).and(1, 1_500_000);
+    world.arrive(&both);
+    let statuses = |world: &World| ["a", "b"].map(|id| world.status_of(id));
+    assert_eq!(statuses(&world), [Status::Pending; 2]);
+    world.mine(&[both]);
+    world.mine(&[]);
+    assert_eq!(statuses(&world), [Status::Paid; 2]);
+}

@@ -27,6 +27,23 @@ fn a_deadline_waits_for_a_full_poll_after_it() {
 
 // shows: P9
 #[test]
+fn a_poll_that_began_before_a_deadline_and_ended_after_it_does_not_pass_it() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.poll();
+    world.wait(SpanMs(MINUTE.0 * 21));
+    let began_ms = world.monotonic_ms();
+    world.wait(SpanMs(MINUTE.0 * 2));
+    let status = world.status();
+    world.give(ChainInput::Status(status.clone()));
+    world.give(ChainInput::Polled { began_ms, status });
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::New);
+    world.poll();
+    assert_eq!(world.status_of("a"), Status::Expired);
+}
+
+#[test]
 fn an_outage_over_the_deadline_expires_nobody_who_paid() {
     let mut world = World::new();
     world.register("a", 0);

@@ -45,7 +45,7 @@ impl Player {
             } => {
                 let (at, share) = (self.stage.clock.truth(), share(*empty));
                 let mut world = self.stage.shared.world();
-                world.side_mut(*which).reorg(at, *depth, *to, share);
+                world.odd_side(*which, at).reorg(at, *depth, *to, share);
             }
             Deed::Remember(which, name) => {
                 let head = self.stage.shared.world().side(*which).head();
@@ -53,11 +53,15 @@ impl Player {
             }
             Deed::ReturnTo(which, name) => {
                 let head = self.heads.get(name).ok_or("no such head is remembered")?;
+                let at = self.stage.clock.truth();
                 let mut world = self.stage.shared.world();
-                world.side_mut(*which).return_to(*head);
+                world.odd_side(*which, at).return_to(*head);
             }
             Deed::Lag(which) => self.stage.shared.world().side_mut(*which).lag(),
-            Deed::CatchUp(which) => self.stage.shared.world().side_mut(*which).catch_up(),
+            Deed::CatchUp(which) => {
+                let at = self.stage.clock.truth();
+                self.stage.shared.world().odd_side(*which, at).catch_up();
+            }
             Deed::Node(which, weather) => self.stage.shared.wire(*which).weather = *weather,
             Deed::Lie(which, lie) => self.stage.shared.wire(*which).lie.clone_from(lie),
             Deed::Withdraw(id, amount) => {

@@ -80,7 +80,12 @@ impl Player {
         (ethereum.fails_again, ethereum.waits_again) = (0, 1000);
         let mut bitcoin = BitcoinSide::new(random.fork(), at, depth);
         bitcoin.speak_only_rpc();
-        let world = World { bitcoin, ethereum };
+        let odd_at = [at; 2];
+        let world = World {
+            bitcoin,
+            ethereum,
+            odd_at,
+        };
         let mut wire = || Wire {
             weather: Weather::Fair,
             latency_ms: plan.latency_ms,

@@ -4,7 +4,7 @@
 use super::{
     clock,
     customers::Order,
-    judge,
+    moments,
     world::{Which, World},
 };
 use confirmd::domain::{
@@ -78,6 +78,8 @@ pub struct Told {
     pub canceled: bool,
     /// An operator or the gateway decided: the chain alone does not say where it is.
     pub decided: bool,
+    /// A person looked, and what was to be reviewed is put away.
+    pub looked_at: bool,
     /// What it was when it became final.
     pub final_as: Option<String>,
 }
@@ -124,13 +126,17 @@ impl Reader {
                 continue;
             };
             self.follow(&payment, &event)?;
+            if event.to.as_deref() == Some("expired") && event.from.as_deref() == Some("new") {
+                moments::came_to_nothing(world, &orders[&payment], &event.data)
+                    .map_err(|why| format!("{payment} is expired, but {why}"))?;
+            }
             let turned_paid = is_paid(&event) && event.from.as_deref() != Some("paid");
             if turned_paid && event.reason.as_deref() != Some("operator") {
                 let order = &orders[&payment];
                 let side = world.side(order.which);
                 let branch = cursor(db, order.which).and_then(|hash| side.branch_to(hash));
                 let branch = branch.ok_or("paid before anything was scanned")?;
-                judge::is_borne_out(side, &branch, order, &event.data)
+                moments::is_borne_out(side, &branch, order, &event.data)
                     .map_err(|why| format!("{payment} is paid, but {why}"))?;
             }
         }
@@ -154,6 +160,7 @@ impl Reader {
         if event.kind == "command" {
             let kind = event.data["command"]["kind"].as_str().unwrap_or_default();
             told.decided |= ["accept", "reject", "refunded"].contains(&kind);
+            told.looked_at |= kind == "ack";
         }
         if event.kind == "finalized" {
             let word = |name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
@@ -172,6 +179,15 @@ impl Reader {
         let legal = STEPS.iter().find(|(at, _)| *at == from).map(|(_, to)| *to);
         if from != *to && !legal.unwrap_or_default().contains(&to.as_str()) {
             return Err(format!("{payment}: {from} became {to}"));
+        }
+        if from == "paid"
+            && !["paid", "refunded"].contains(&to.as_str())
+            && event.kind != "reversed"
+        {
+            return Err(format!(
+                "{payment}: paid became {to} by an event {}",
+                event.kind
+            ));
         }
         told.ever_paid |= to == "paid";
         told.expired =

@@ -28,7 +28,10 @@ impl Simulation {
         match action {
             Action::Fair(which) => self.stage.shared.wire(*which).weather = Weather::Fair,
             Action::Truth(which) => self.stage.shared.wire(*which).lie = None,
-            Action::CatchUp(which) => self.stage.shared.world().side_mut(*which).catch_up(),
+            Action::CatchUp(which) => {
+                let now = self.stage.clock.truth();
+                self.stage.shared.world().odd_side(*which, now).catch_up();
+            }
             Action::ClockRight => self.stage.clock.skew(0),
             Action::DiskFree => crash::fill_disk(false),
             Action::MempoolLoaded => self.forget(Forgetting::NoMore),
@@ -100,7 +103,7 @@ impl Simulation {
         let share = *self.random.pick(&[0, 500, 900, 1000]).unwrap();
         self.note(format_args!("{which:?}: {depth} blocks leave, {grow} come"));
         let mut world = self.stage.shared.world();
-        world.side_mut(which).reorg(now, depth, grow, share);
+        world.odd_side(which, now).reorg(now, depth, grow, share);
     }
 
     fn wire_faults(&mut self, faults: &Faults, which: Which) {

@@ -4,8 +4,10 @@
 use super::{
     checks::{Told, cursor},
     customers::{Order, decimals},
+    moments::past_ms,
     naive::{At, Books, Truth as Verdict, Tx},
-    rows::{Shown, Transfer, transfers, units},
+    plan::Plan,
+    rows::{Shown, Transfer, transfers},
     world::{Side, Which, World},
 };
 use confirmd::{
@@ -13,49 +15,12 @@ use confirmd::{
     sandbox::tree::Branch,
 };
 use rusqlite::Connection;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A watch window ends with a poll after its time, and money may take that long to be seen.
 const WATCH_SLACK_MS: i64 = 2 * 3_600_000;
 /// Block times are whole seconds, rounded down.
 const BLOCK_TIME_MS: i64 = 1_000;
-/// What lies this long before a registration need not be looked for: the slack of the block times
-/// of each chain.
-const PAST_MS: [(Which, i64); 2] = [(Which::Bitcoin, 2 * 3_600_000), (Which::Ethereum, 120_000)];
-
-/// Checks that a payment that has just become `paid` has its money at depth on this branch.
-pub fn is_borne_out(
-    side: &dyn Side,
-    branch: &Branch,
-    order: &Order,
-    data: &Value,
-) -> Result<(), String> {
-    let required = data["confirmations_required"].as_u64().unwrap();
-    let allowed = units(data["allowed_shortfall"].as_str().unwrap());
-    let deep = |txid: &TxId| {
-        let mined = side.truth().place(*txid, branch)?;
-        let confirmations = branch.height().0.checked_sub(mined.block.id.height.0)? + 1;
-        let ours = mined.credits.iter();
-        let ours = ours.filter(|credit| credit.to == order.to && credit.asset == order.asset);
-        let sum: u64 = ours.map(|credit| credit.amount).sum();
-        (u64::from(confirmations) >= required).then_some(sum)
-    };
-    let deep: Vec<u64> = side.truth().to(&order.to).iter().filter_map(deep).collect();
-    let best = if data["policy"] == "sum" {
-        deep.iter().sum()
-    } else {
-        deep.iter().copied().max().unwrap_or(0)
-    };
-    if best + allowed >= order.amount {
-        Ok(())
-    } else {
-        Err(format!(
-            "only {best} of {} are deep enough: {data}",
-            order.amount
-        ))
-    }
-}
 
 /// What the judge is told beside the database.
 pub struct Case<'a> {
@@ -64,7 +29,7 @@ pub struct Case<'a> {
     pub orders: &'a HashMap<String, Order>,
     pub told: &'a BTreeMap<String, Told>,
     pub now: UnixMs,
-    pub confirm_timeout_ms: u64,
+    pub plan: &'a Plan,
 }
 
 /// One chain of it, when everything is scanned.
@@ -120,7 +85,8 @@ impl Settled<'_> {
             let transfers = transfers(self.case.db, &shown.id);
             let facts = self
                 .nothing_invented(order, &transfers)
-                .and_then(|()| self.nothing_lost(order, &shown, &transfers));
+                .and_then(|()| self.nothing_lost(order, &shown, &transfers))
+                .and_then(|()| self.is_promised(order, &shown));
             facts.map_err(|why| format!("{}: {why}", shown.id))?;
             compared += u64::from(self.compare(order, &shown, &transfers)?);
         }
@@ -199,11 +165,7 @@ impl Settled<'_> {
         shown: &Shown,
         transfers: &[Transfer],
     ) -> Result<(), String> {
-        let past = PAST_MS
-            .iter()
-            .find(|(which, _)| *which == order.which)
-            .unwrap()
-            .1;
+        let past = past_ms(order.which);
         for txid in self.side.truth().to(&order.to) {
             let Some(mined) = self.side.truth().place(*txid, &self.branch) else {
                 continue;
@@ -217,6 +179,23 @@ impl Settled<'_> {
                     mined.block.id.height
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// The terms are those of the configuration, and surplus calls for a person.
+    fn is_promised(&self, order: &Order, shown: &Shown) -> Result<(), String> {
+        let plan = self.case.plan;
+        let allowed = u128::from(order.amount) * u128::from(plan.tolerance_percent) / 100;
+        let wanted = (allowed, i64::try_from(plan.grace_ms).unwrap());
+        let found = (u128::from(shown.allowed), shown.grace);
+        if found != wanted {
+            return Err(format!("shortfall and grace are {found:?}, not {wanted:?}"));
+        }
+        let told = self.case.told.get(&shown.id);
+        let looked_at = told.is_some_and(|told| told.looked_at || told.decided);
+        if shown.surplus > 0 && !shown.needs_review && !looked_at {
+            return Err("nobody is told of its surplus".to_owned());
         }
         Ok(())
     }
@@ -276,7 +255,7 @@ impl Settled<'_> {
             depth: shown.required,
             deadline: shown.expires_at + shown.grace,
             late_accept: shown.late_accept,
-            timeout: i64::try_from(self.case.confirm_timeout_ms).unwrap(),
+            timeout: i64::try_from(self.case.plan.confirm_timeout_ms).unwrap(),
             txs: txs.collect(),
             tip: self.branch.height().0,
             finalized: self.finalized,

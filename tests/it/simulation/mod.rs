@@ -18,6 +18,7 @@ mod gateway;
 mod judge;
 pub mod lie;
 mod long_life;
+mod moments;
 #[path = "../../../src/domain/tests/naive.rs"]
 mod naive;
 pub mod plan;
@@ -34,6 +35,7 @@ pub mod world;
 use plan::Plan;
 use run::{Report, Simulation};
 use std::{
+    any::Any,
     collections::BTreeMap,
     path::PathBuf,
     sync::{
@@ -51,6 +53,10 @@ fn from_environment(name: &str, otherwise: u64) -> u64 {
     text.map_or(otherwise, |text| text.parse().unwrap())
 }
 
+fn hours() -> u64 {
+    from_environment("CONFIRMD_HOURS", HOURS)
+}
+
 /// In memory where there is a file system for it: durability is not what this is about.
 pub fn directory() -> tempfile::TempDir {
     let memory = PathBuf::from("/dev/shm");
@@ -63,14 +69,15 @@ pub fn directory() -> tempfile::TempDir {
 
 /// What a seed draws, within what the environment asks for.
 fn plan(seed: u64) -> Plan {
-    let mut plan = Plan::draw(seed, from_environment("CONFIRMD_HOURS", HOURS));
+    let mut plan = Plan::draw(seed, hours());
     if let Ok(names) = std::env::var("CONFIRMD_FAULTS") {
         shrink::keep_only(&mut plan.faults, &names);
     }
     plan
 }
 
-fn simulate(plan: Plan) -> Result<Report, String> {
+/// Lives through a plan; what went wrong, with the story of it.
+pub fn simulate(plan: Plan) -> Result<Report, String> {
     let seed = plan.seed;
     let dir = directory();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -81,7 +88,15 @@ fn simulate(plan: Plan) -> Result<Report, String> {
     let run = std::panic::AssertUnwindSafe(|| {
         runtime.block_on(Simulation::run(plan, dir.path().to_owned()))
     });
-    std::panic::catch_unwind(run).unwrap_or_else(|_| Err(format!("seed {seed} panicked")))
+    std::panic::catch_unwind(run)
+        .unwrap_or_else(|cause| Err(format!("seed {seed} panicked: {}", words(&*cause))))
+}
+
+/// What a panic says.
+fn words(cause: &(dyn Any + Send)) -> &str {
+    let text = cause.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| cause.downcast_ref().copied())
+        .unwrap_or_default()
 }
 
 #[test]
@@ -122,7 +137,7 @@ fn many_seeds() {
     });
     let (report, failures) = total.into_inner().unwrap();
     println!("{report:#?}");
-    let hours = from_environment("CONFIRMD_HOURS", HOURS);
+    let hours = hours();
     let took = began.elapsed().as_secs().max(1);
     let rate = seeds * hours * 3600 / took;
     println!("{seeds} seeds of {hours} h in {took} s: {rate} s of chain time a second");

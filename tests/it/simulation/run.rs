@@ -146,7 +146,7 @@ impl Simulation {
             orders: &self.stage.orders,
             told: &self.stage.reader.told,
             now: self.stage.clock.truth(),
-            confirm_timeout_ms: self.plan.confirm_timeout_ms,
+            plan: &self.plan,
         };
         self.report.compared = judge::settle(&case)?;
         for which in Which::BOTH {
@@ -320,6 +320,7 @@ fn shared(plan: &Plan, random: &mut Random, clock: &SimClock) -> Shared {
     let world = World {
         bitcoin: BitcoinSide::new(random.fork(), at, depth),
         ethereum: EthereumSide::new(random.fork(), at, plan.tags, depth),
+        odd_at: [at; 2],
     };
     let mut wire = || Wire {
         weather: Weather::Fair,

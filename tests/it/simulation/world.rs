@@ -139,6 +139,8 @@ pub enum Forgetting {
 pub struct World {
     pub bitcoin: BitcoinSide,
     pub ethereum: EthereumSide,
+    /// When each node's chain last did something else than grow at once with the true one.
+    pub odd_at: [UnixMs; 2],
 }
 
 impl World {
@@ -146,6 +148,25 @@ impl World {
         match which {
             Which::Bitcoin => &self.bitcoin,
             Which::Ethereum => &self.ethereum,
+        }
+    }
+
+    /// A node whose chain does now something else than grow with the true one.
+    pub fn odd_side(&mut self, which: Which, at: UnixMs) -> &mut dyn Side {
+        let [bitcoin, ethereum] = &mut self.odd_at;
+        match which {
+            Which::Bitcoin => *bitcoin = at,
+            Which::Ethereum => *ethereum = at,
+        }
+        self.side_mut(which)
+    }
+
+    /// When it last did.
+    pub fn was_odd_at(&self, which: Which) -> UnixMs {
+        let [bitcoin, ethereum] = self.odd_at;
+        match which {
+            Which::Bitcoin => bitcoin,
+            Which::Ethereum => ethereum,
         }
     }
 

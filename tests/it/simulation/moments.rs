@@ -1,0 +1,79 @@
+//! What must be true in the moment in which a gateway reads it: no `paid` without its money, no
+//! `expired` over money that came in time. Knows the truth, and the row as it was told.
+
+use super::{
+    customers::Order,
+    rows::units,
+    world::{Side, Which, World},
+};
+use confirmd::{domain::block::TxId, sandbox::tree::Branch};
+use serde_json::Value;
+
+/// What lies this long before a registration need not be looked for: the slack of the block times
+/// of each chain.
+const PAST_MS: [(Which, i64); 2] = [(Which::Bitcoin, 2 * 3_600_000), (Which::Ethereum, 120_000)];
+
+/// Checks that a payment that has just become `paid` has its money at depth on this branch.
+pub fn is_borne_out(
+    side: &dyn Side,
+    branch: &Branch,
+    order: &Order,
+    data: &Value,
+) -> Result<(), String> {
+    let required = data["confirmations_required"].as_u64().unwrap();
+    let allowed = units(data["allowed_shortfall"].as_str().unwrap());
+    let deep = |txid: &TxId| {
+        let mined = side.truth().place(*txid, branch)?;
+        let confirmations = branch.height().0.checked_sub(mined.block.id.height.0)? + 1;
+        let ours = mined.credits.iter();
+        let ours = ours.filter(|credit| credit.to == order.to && credit.asset == order.asset);
+        let sum: u64 = ours.map(|credit| credit.amount).sum();
+        (u64::from(confirmations) >= required).then_some(sum)
+    };
+    let deep: Vec<u64> = side.truth().to(&order.to).iter().filter_map(deep).collect();
+    let best = if data["policy"] == "sum" {
+        deep.iter().sum()
+    } else {
+        deep.iter().copied().max().unwrap_or(0)
+    };
+    if best + allowed >= order.amount {
+        Ok(())
+    } else {
+        Err(format!(
+            "only {best} of {} are deep enough: {data}",
+            order.amount
+        ))
+    }
+}
+
+/// Checks that nothing that came before the deadline stands in the node's chain, so that a payment
+/// may expire. When that chain changed after the deadline, nobody says what was there before.
+pub fn came_to_nothing(world: &World, order: &Order, data: &Value) -> Result<(), String> {
+    let ms = |name: &str| data[name].as_i64().unwrap();
+    let deadline = ms("expires_at") + ms("grace_ms");
+    if world.was_odd_at(order.which).0 > deadline {
+        return Ok(());
+    }
+    let side = world.side(order.which);
+    let branch = side.branch_to(side.head().id.hash).unwrap();
+    let begin = ms("created_at") - past_ms(order.which);
+    for txid in side.truth().to(&order.to) {
+        let Some(mined) = side.truth().place(*txid, &branch) else {
+            continue;
+        };
+        let ours = mined.credits.iter();
+        let ours = ours.filter(|credit| credit.to == order.to && credit.asset == order.asset);
+        let sum: u64 = ours.map(|credit| credit.amount).sum();
+        if sum >= order.dust() && (begin..=deadline).contains(&mined.block.time.0) {
+            let height = mined.block.id.height;
+            return Err(format!("{txid} in block {height} came in time"));
+        }
+    }
+    Ok(())
+}
+
+/// How far before its registration a payment's money is looked for.
+pub fn past_ms(which: Which) -> i64 {
+    let of = |(chain, _): &&(Which, i64)| *chain == which;
+    PAST_MS.iter().find(of).unwrap().1
+}
