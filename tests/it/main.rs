@@ -16,6 +16,7 @@ mod confirmd;
 mod ethereum;
 mod ethereum_source;
 mod forged_blocks;
+mod fuzzing;
 mod gateway_consumer;
 mod kills;
 mod nodes;
