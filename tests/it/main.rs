@@ -18,6 +18,7 @@ mod ethereum_source;
 mod forged_blocks;
 mod fuzzing;
 mod gateway_consumer;
+mod hostile;
 mod kills;
 mod nodes;
 mod nodes_work;
