@@ -17,13 +17,14 @@ mod run;
 mod sandbox;
 mod screen;
 mod status;
-mod time;
+pub mod time;
 
 use clap::{Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 pub use exit::Exit;
 use failure::Failure;
+pub use sandbox::Deed;
 use screen::Screen;
 
 use crate::logging::LogFormat;

@@ -4,7 +4,8 @@ use crate::domain::{block::Height, payment::ScanFrom, time::UnixMs};
 use jiff::Timestamp;
 
 /// A time in UTC to the second: `2026-11-21 23:52:48Z`.
-pub(super) fn readable(ms: i64) -> String {
+#[must_use]
+pub fn readable(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(
         |_| ms.to_string(),
         |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
@@ -12,24 +13,23 @@ pub(super) fn readable(ms: i64) -> String {
 }
 
 /// Reads milliseconds since 1970, or a time with its zone: `2026-11-21T23:52:48Z`.
-pub(super) fn parse_time(text: &str) -> Result<UnixMs, String> {
-    if let Ok(ms) = text.parse::<i64>() {
-        return if ms >= ScanFrom::FIRST_TIME {
-            Ok(UnixMs(ms))
-        } else {
-            Err("is no time in milliseconds since 1970".to_owned())
-        };
+pub fn parse_time(text: &str) -> Result<UnixMs, String> {
+    if let Ok(ms) = text.parse() {
+        return known_time(ms).ok_or_else(|| "is no time in milliseconds since 1970".to_owned());
     }
-    text.parse::<Timestamp>()
-        .map(|at| UnixMs(at.as_millisecond()))
-        .map_err(|_| {
-            "is no time; write milliseconds since 1970, or for example 2026-11-21T23:52:48Z"
-                .to_owned()
-        })
+    let at = text.parse::<Timestamp>().map_err(|_| {
+        "is no time; write milliseconds since 1970, or for example 2026-11-21T23:52:48Z".to_owned()
+    })?;
+    known_time(at.as_millisecond()).ok_or_else(|| "is before any block of any chain".to_owned())
+}
+
+/// An earlier one would stand in the inbox as a height.
+fn known_time(ms: i64) -> Option<UnixMs> {
+    (ms >= ScanFrom::FIRST_TIME).then_some(UnixMs(ms))
 }
 
 /// Reads a height, or a time as [`parse_time`] does.
-pub(super) fn parse_scan_from(text: &str) -> Result<ScanFrom, String> {
+pub fn parse_scan_from(text: &str) -> Result<ScanFrom, String> {
     match text.parse::<i64>() {
         Ok(number) if number < ScanFrom::FIRST_TIME => u32::try_from(number)
             .map(|height| ScanFrom::Height(Height(height)))
@@ -39,7 +39,8 @@ pub(super) fn parse_scan_from(text: &str) -> Result<ScanFrom, String> {
 }
 
 /// As the inbox has it: the height or the milliseconds.
-pub(super) fn scan_from_number(from: ScanFrom) -> i64 {
+#[must_use]
+pub fn scan_from_number(from: ScanFrom) -> i64 {
     match from {
         ScanFrom::Height(Height(height)) => height.into(),
         ScanFrom::Time(UnixMs(ms)) => ms,
@@ -65,7 +66,15 @@ mod tests {
         ] {
             assert_eq!(parse_time(text), Ok(UnixMs(1_795_305_168_000)), "{text}");
         }
-        for text in ["", "soon", "12", "2026-11-21", "2026-11-21T23:52:48"] {
+        for text in [
+            "",
+            "soon",
+            "12",
+            "2026-11-21",
+            "2026-11-21T23:52:48",
+            "1970-01-02T00:00:00Z",
+            "1960-01-01T00:00:00Z",
+        ] {
             assert!(parse_time(text).is_err(), "{text}");
         }
     }

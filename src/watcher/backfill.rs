@@ -134,7 +134,7 @@ impl Watcher {
             to: scan.goal,
         };
         let name = chain.spec.name.clone();
-        tracing::info!(chain = %name, from = ?scan.from, to = %scan.goal, payments = scan.payments, "scanning past blocks for late registrations");
+        tracing::info!(chain = %name, from = %scan.from, to = %scan.goal, payments = scan.payments, "scanning past blocks for late registrations");
         self.batches = batch.id;
         self.asks.push(&name, ask, now.wall);
         self.chain_mut(at).scans.under_way = Some(batch);

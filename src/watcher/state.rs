@@ -237,7 +237,10 @@ impl ChainState {
         };
         let silent_ms = monotonic_ms.saturating_sub(*answered_ms);
         if silent_ms > self.silence_max_ms() {
-            let why = self.failure.as_deref().unwrap_or("no poll finished");
+            let why = self
+                .failure
+                .as_deref()
+                .unwrap_or("the last poll has not finished");
             return Some(format!("no answer for {} s: {why}", silent_ms / 1000));
         }
         if status.syncing {

@@ -190,8 +190,11 @@ impl<T: Transport> Endpoint<T> {
     /// The header that a tag names.
     fn header(&self, tag: &str, answer: Answer) -> Result<BlockRef, SourceError> {
         let json: Box<RawValue> = self.read("eth_getBlockByNumber", answer)?;
-        verify::any_header_ref(json.get())
-            .map_err(|error| SourceError::Transient(format!("{self}: {tag}: {error}")))
+        verify::any_header_ref(json.get()).map_err(|error| {
+            // Which block it is, only a header that can be read says.
+            let fault = error.fault;
+            SourceError::Transient(format!("{self}: the block that it calls {tag}: {fault}"))
+        })
     }
 
     /// Up to `count` headers of its best chain from this height on; none above its tip.

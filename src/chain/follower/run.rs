@@ -135,7 +135,8 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
     /// come in between; logs it when it changes, and now and then while it lasts.
     async fn complain(&mut self, error: SourceError) -> Result<(), Gone> {
         let known = self.complaint.as_ref();
-        if !known.is_some_and(|known| known.error == error && known.at.elapsed() < REPEAT) {
+        let is_known = |known: &Complaint| words(&known.error) == words(&error);
+        if !known.is_some_and(|known| is_known(known) && known.at.elapsed() < REPEAT) {
             warn!(chain = %self.follower.options.chain, %error, "the source fails");
             self.complaint = Some(Complaint {
                 error: error.clone(),
@@ -186,4 +187,11 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
             }
         }
     }
+}
+
+/// What an error says apart from its numbers: one that counts seconds down is no other one.
+fn words(error: &SourceError) -> String {
+    let mut text = error.to_string();
+    text.retain(|c| !c.is_ascii_digit());
+    text
 }

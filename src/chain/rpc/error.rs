@@ -13,7 +13,7 @@ pub enum RpcError {
     #[error("{0}")]
     TimedOut(String),
     /// The node asks for a pause; until it is over, calls fail at once without being sent.
-    #[error("rate limited for {} s", retry_after.as_secs())]
+    #[error("rate limited for {} s", retry_after.as_millis().div_ceil(1000))]
     RateLimited {
         /// How long to wait.
         retry_after: Duration,

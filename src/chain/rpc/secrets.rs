@@ -1,6 +1,7 @@
 //! Keeping our own secrets, and a node's unprintable words, out of every text.
 
 use crate::config::percent_decoded;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -31,7 +32,7 @@ pub(super) fn scrub(text: &str, secrets: &[SecretString]) -> String {
 }
 
 /// Everything in a URL that may be a key: user, password, path segments, query; each as it
-/// stands there, and as it is without the escapes of URLs.
+/// stands there, and as it is without the escapes of URLs; and how one signs in with the first two.
 pub(super) fn of_url(url: &Url) -> Vec<SecretString> {
     let path = url
         .path_segments()
@@ -44,7 +45,10 @@ pub(super) fn of_url(url: &Url) -> Vec<SecretString> {
     let written = written.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
     let values = url.query_pairs().map(|(_, value)| value.into_owned());
     let user = [url.username(), url.password().unwrap_or_default()].map(str::to_owned);
-    let found = path.chain(query).chain(written).chain(values).chain(user);
+    let login = STANDARD.encode(user.each_ref().map(|text| percent_decoded(text)).join(":"));
+    let login = (!url.username().is_empty()).then_some(login);
+    let found = path.chain(query).chain(written).chain(values);
+    let found = found.chain(user).chain(login);
     let mut found: Vec<String> = found
         .flat_map(|text| [percent_decoded(&text), text])
         .filter(|text| !text.is_empty())
@@ -76,6 +80,14 @@ mod tests {
             scrub(said, &of_url(&url)),
             "no *** or *** for *** ***; *** *** *** ***"
         );
+    }
+
+    #[test]
+    fn what_one_signs_in_with_is_hidden_as_it_is_sent() {
+        let url = Url::parse("https://me:p%40w%3A@host.example/").unwrap();
+        let said = "authorization: Basic bWU6cEB3Og== refused";
+        let shown = scrub(said, &of_url(&url));
+        assert_eq!(shown, "authorization: Basic *** refused");
     }
 
     #[test]

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 /// One of the simulated chains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Chain {
+pub enum Chain {
+    /// A block each ten minutes.
     Bitcoin,
+    /// A block each twelve seconds.
     Ethereum,
 }
 
@@ -33,7 +35,7 @@ impl Chain {
 /// Somebody pays for a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Pay {
+pub struct Pay {
     /// The payment.
     #[arg(value_name = "ID")]
     pub(super) payment_id: String,
@@ -54,7 +56,7 @@ pub(super) struct Pay {
 /// A number of blocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Blocks {
+pub struct Blocks {
     /// How many blocks.
     #[arg(value_name = "N")]
     pub(super) blocks: u32,
@@ -67,7 +69,7 @@ pub(super) struct Blocks {
 /// A payer changes their mind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Replace {
+pub struct Replace {
     /// The payment.
     #[arg(value_name = "ID")]
     pub(super) payment_id: String,
@@ -80,7 +82,7 @@ pub(super) struct Replace {
 /// A chain stands still.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stall {
+pub struct Stall {
     /// This chain only.
     #[arg(long)]
     #[serde(default)]
@@ -90,7 +92,7 @@ pub(super) struct Stall {
 /// No node can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Outage {
+pub struct Outage {
     /// For how much simulated time: 25m. At most 12h.
     #[arg(value_name = "DURATION")]
     pub(super) duration: String,
@@ -99,7 +101,7 @@ pub(super) struct Outage {
 /// A payment takes a status, whatever happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Force {
+pub struct Force {
     /// The payment.
     #[arg(value_name = "ID")]
     pub(super) payment_id: String,
@@ -110,7 +112,7 @@ pub(super) struct Force {
 
 /// What a second terminal may do to a sandbox that stays.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
-pub(super) enum Deed {
+pub enum Deed {
     /// Pay for a payment: what it asks for, unless told otherwise.
     Pay(Pay),
     /// Make blocks at once.
@@ -134,7 +136,8 @@ impl Deed {
     ];
 
     /// Its name, on the command line and as the path of its request.
-    pub(super) const fn name(&self) -> &'static str {
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Pay(_) => "pay",
             Self::Mine(_) => "mine",
@@ -147,7 +150,10 @@ impl Deed {
     }
 
     /// Its arguments as a JSON object.
-    pub(super) fn body(&self) -> serde_json::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// None of what a deed has is without a JSON form.
+    pub fn body(&self) -> serde_json::Result<Vec<u8>> {
         match self {
             Self::Pay(it) => serde_json::to_vec(it),
             Self::Mine(it) | Self::Reorg(it) => serde_json::to_vec(it),
@@ -159,7 +165,8 @@ impl Deed {
     }
 
     /// The deed of this name with these arguments; `None` for an unknown name.
-    pub(super) fn read(name: &str, body: &[u8]) -> Option<serde_json::Result<Self>> {
+    #[must_use]
+    pub fn read(name: &str, body: &[u8]) -> Option<serde_json::Result<Self>> {
         let body = if body.is_empty() { b"{}" } else { body };
         Some(match name {
             "pay" => serde_json::from_slice(body).map(Self::Pay),

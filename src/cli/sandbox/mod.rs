@@ -14,7 +14,7 @@ mod tour;
 
 use super::{Context, failure::Failure, screen::Screen};
 use crate::logging;
-use deeds::Deed;
+pub use deeds::Deed;
 use running::{Sandbox, Wish};
 use std::path::{Path, PathBuf};
 

@@ -91,6 +91,11 @@ impl BitcoinSide {
         (0..blocks).for_each(|_| self.block(now));
     }
 
+    pub(super) fn mine_empty(&mut self, now: UnixMs) -> Result<(), Refused> {
+        let block = self.block_on(self.tip(), now, Vec::new());
+        block.map(|_| ()).ok_or(Refused::LostBlock)
+    }
+
     pub(super) fn loose_blocks(&self) -> u32 {
         self.tip().id.height.0.saturating_sub(1).min(DEEPEST)
     }

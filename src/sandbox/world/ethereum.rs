@@ -128,6 +128,13 @@ impl EthereumSide {
         (0..blocks).for_each(|_| self.block(now));
     }
 
+    pub(super) fn mine_empty(&mut self, now: UnixMs) -> Result<(), Refused> {
+        let parent = self.tip().id.hash;
+        let block = self.chain.extend(parent, now, Vec::new());
+        self.adopt(block.map_err(|_| Refused::LostBlock)?);
+        Ok(())
+    }
+
     pub(super) fn loose_blocks(&self) -> u32 {
         self.tip().id.height.minus(self.finalized().0).0
     }

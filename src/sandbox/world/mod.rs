@@ -182,6 +182,17 @@ impl World {
         Ok(())
     }
 
+    /// Makes a block on a chain that leaves everything waiting.
+    ///
+    /// # Errors
+    /// When the simulation is defective.
+    pub fn mine_empty(&mut self, chain: ChainKind) -> Result<(), Refused> {
+        match chain {
+            ChainKind::Bitcoin => self.bitcoin.mine_empty(self.now),
+            ChainKind::Ethereum => self.ethereum.mine_empty(self.now),
+        }
+    }
+
     /// Replaces the last blocks of these chains by one more, all of them empty; what was in them
     /// is mined again later. Final blocks stay.
     ///

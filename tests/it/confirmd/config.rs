@@ -117,11 +117,16 @@ impl Followed for Ethereum {
 impl Config {
     /// The one endpoint of `[chains.ethereum]`.
     pub fn endpoint(&mut self, url: &str) {
+        self.endpoint_of("ethereum", url);
+    }
+
+    /// The one endpoint of a chain.
+    pub fn endpoint_of(&mut self, chain: &str, url: &str) {
         let endpoint = Table::from_iter([
             ("name".to_owned(), Value::from("local")),
             ("url".to_owned(), Value::from(url)),
         ]);
         let endpoints = Value::from(vec![Value::Table(endpoint)]);
-        self.set("chains.ethereum.endpoints", endpoints);
+        self.set(&format!("chains.{chain}.endpoints"), endpoints);
     }
 }

@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod gateway;
 pub mod ledger;
 pub mod relay;
+pub mod simulated;
 pub mod wait;
 
 pub use config::Ethereum;

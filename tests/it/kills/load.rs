@@ -4,19 +4,20 @@
 //! replaced, a payment replaced) that both daemons did not know when they were last alike. Then all that
 //! follows must be alike too.
 
-use std::str::FromStr as _;
-
-use alloy_primitives::{Address, B256};
+use confirmd::domain::asset::ChainKind;
 use serde_json::json;
 
-use super::world::{Coin, Stage, World};
-use crate::nodes::tokens;
+use super::nodes::Coin;
+use super::world::{Stage, World};
 
 /// A deadline that passes while the test runs.
 const SOON_MS: i64 = 3_000;
 
 /// How much of the past the daemon scans in one step.
 const PORTION_BLOCKS: u64 = 16;
+
+/// A past that takes some portions.
+const PAST_BLOCKS: u64 = 4 * PORTION_BLOCKS;
 
 /// What a load begins with: both daemons alike, or the victim behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl World {
     }
 
     fn grow(&mut self) {
-        for coin in [Coin::Btc, Coin::Eth, Coin::Usdt] {
+        for coin in Coin::ALL {
             for order in self.orders_at(coin, &Stage::Open, 2) {
                 self.pay(order);
             }
@@ -60,9 +61,12 @@ impl World {
         }
         self.mine_btc(1);
         self.mine_eth(1);
-        let expires_at = json!({"expires_at": crate::confirmd::now_ms() + SOON_MS, "scan_from": 1});
+        let hopeless = json!({
+            "expires_at": crate::confirmd::now_ms() + SOON_MS,
+            "scan_from": self.past(Coin::Usdt),
+        });
         let (coin, address) = (Coin::Usdt, self.new_address(Coin::Usdt));
-        let hopeless = self.register_at(coin, &address, &expires_at);
+        let hopeless = self.register_at(coin, &address, &hopeless);
         self.orders[hopeless].stage = Stage::Closed;
         self.mine_btc(1);
         self.mine_eth(1);
@@ -81,18 +85,17 @@ impl World {
     }
 
     fn reorg(&mut self) {
-        let depth = 1 + self.dice.below(3);
-        self.replace_btc_blocks(depth);
-        self.register(Coin::Btc);
-        let depth = 1 + self.dice.below(3);
-        self.replace_eth_blocks(depth);
-        self.register(Coin::Usdt);
+        for coin in [Coin::Btc, Coin::Usdt] {
+            let depth = 1 + self.dice.below(3);
+            self.replace_blocks(coin.chain(), depth);
+            self.register(coin);
+        }
     }
 
     fn replace(&mut self) {
         let order = self.unmined.pop().expect("a payment in the mempool");
         let txid = self.txid(order);
-        self.btc.replace(&txid, &[]);
+        self.nodes.replace(&self.orders[order].address, &txid);
         self.give_up(order, &txid);
         self.register(Coin::Btc);
     }
@@ -101,10 +104,7 @@ impl World {
         let order = self.register(Coin::Btc);
         self.mine_btc(1);
         self.pay(order);
-        let txid = self.txid(order);
-        self.btc.mine_only(&[&txid]);
-        self.unmined.clear();
-        self.read_on();
+        self.mine_btc(1);
     }
 
     fn double_spend(&mut self) {
@@ -113,10 +113,7 @@ impl World {
         let order = orders.find(|place| self.orders[*place].coin == Coin::Btc);
         let order = order.expect("a payment in a block of its own");
         let txid = self.txid(order);
-        self.btc.rollback(1);
-        let conflict = self.btc.sign_conflict(&txid, &[]);
-        self.btc.mine_only(&[&conflict]);
-        self.btc.mine_empty(1);
+        self.nodes.double_spend(&self.orders[order].address, &txid);
         self.give_up(order, &txid);
         self.register(Coin::Btc);
     }
@@ -124,7 +121,8 @@ impl World {
     fn pay_early(&mut self) {
         for _ in 0..2 {
             let address = self.new_address(Coin::Btc);
-            let txid = self.btc.send(&address, "0.015");
+            let (_, _, half) = Coin::Btc.price();
+            let txid = self.nodes.pay(Coin::Btc, &address, 2 * half);
             self.early.push((address, txid));
         }
         self.mine_btc(1);
@@ -154,10 +152,10 @@ impl World {
 impl World {
     /// New payments; blocks, in bitcoin without what is in the mempool.
     pub fn go_on(&mut self) {
-        for coin in [Coin::Btc, Coin::Eth, Coin::Usdt] {
+        for coin in Coin::ALL {
             self.register(coin);
         }
-        for coin in [Coin::Btc, Coin::Usdt, Coin::Eth] {
+        for coin in Coin::ALL {
             for order in self.orders_at(coin, &Stage::Open, 1) {
                 self.pay(order);
             }
@@ -168,8 +166,8 @@ impl World {
 
     /// Blocks that hold nothing new are replaced.
     pub fn undo(&mut self) {
-        self.replace_btc_blocks(2);
-        self.replace_eth_blocks(2);
+        self.replace_blocks(ChainKind::Bitcoin, 2);
+        self.replace_blocks(ChainKind::Ethereum, 2);
     }
 
     /// Registrations of what was paid before, so long that it takes two portions to find; when there is
@@ -177,9 +175,10 @@ impl World {
     pub fn register_early(&mut self) {
         if self.early.is_empty() {
             let address = self.new_address(Coin::Usdt);
-            self.register_at(Coin::Usdt, &address, &json!({"scan_from": 1}));
+            let past = json!({"scan_from": self.past(Coin::Usdt)});
+            self.register_at(Coin::Usdt, &address, &past);
         }
-        let past = json!({"scan_from": self.btc.height() - PORTION_BLOCKS - 4});
+        let past = json!({"scan_from": self.past(Coin::Btc)});
         for (address, txid) in std::mem::take(&mut self.early) {
             let order = self.register_at(Coin::Btc, &address, &past);
             self.await_paid(order, txid);
@@ -192,24 +191,12 @@ impl World {
     /// Pays an order with too little, the right amount or too much.
     pub fn pay(&mut self, place: usize) {
         let order = self.orders[place].clone();
-        let amount = *self.dice.pick(&[2_u64, 2, 2, 1, 3]).expect("an amount");
-        let txid = match order.coin {
-            Coin::Btc => {
-                let amounts = ["0.01", "0.015", "0.02"];
-                let amount = amounts[usize::try_from(amount - 1).expect("an index")];
-                self.unmined.push(place);
-                self.btc.send(&order.address, amount)
-            }
-            Coin::Eth => {
-                let (to, wei) = (address(&order.address), amount * 10_000_000_000_000_000);
-                self.eth.anvil.send_eth(to, wei).to_string()
-            }
-            Coin::Usdt => {
-                let (to, usdt) = (address(&order.address), self.eth.tokens.usdt);
-                let sent = tokens::transfer(&self.eth.anvil, usdt, to, amount * 12_500_000);
-                sent.to_string()
-            }
-        };
+        let halves = *self.dice.pick(&[2_u64, 2, 2, 1, 3]).expect("an amount");
+        let (_, _, half) = order.coin.price();
+        let txid = self.nodes.pay(order.coin, &order.address, halves * half);
+        if order.coin == Coin::Btc {
+            self.unmined.push(place);
+        }
         self.await_paid(place, txid);
         self.read_on();
     }
@@ -221,43 +208,36 @@ impl World {
     }
 
     pub fn mine_btc(&mut self, count: u64) {
-        self.btc.mine(count);
+        self.nodes.mine(ChainKind::Bitcoin, count);
         self.unmined.clear();
         self.read_on();
     }
 
     pub fn mine_empty_btc(&mut self) {
-        self.btc.mine_empty(1);
+        self.nodes.mine_empty();
         self.read_on();
     }
 
     pub fn mine_eth(&mut self, count: u64) {
-        self.eth.anvil.mine(count);
+        self.nodes.mine(ChainKind::Ethereum, count);
         self.read_on();
     }
 
-    /// Replaces the topmost blocks by one more, all empty: their payments are in the mempool again.
-    pub fn replace_btc_blocks(&mut self, depth: u64) {
-        self.btc.reorg(depth, depth + 1);
-        self.read_on();
-    }
-
-    /// Replaces the topmost blocks by empty ones: their payments are gone.
-    pub fn replace_eth_blocks(&mut self, depth: u64) {
-        let anvil = &self.eth.anvil;
-        anvil.reorg(depth);
+    /// Replaces the topmost blocks by empty ones.
+    pub fn replace_blocks(&mut self, chain: ChainKind, depth: u64) {
+        self.nodes.replace_blocks(chain, depth);
         for order in &mut self.orders {
-            if let (Coin::Eth | Coin::Usdt, Stage::Paid(txid)) = (order.coin, &order.stage) {
-                let txid = B256::from_str(txid).expect("a hash");
-                if anvil.receipt(txid).is_none() {
-                    order.stage = Stage::Lost;
-                }
+            if let Stage::Paid(txid) = &order.stage
+                && order.coin.chain() == chain
+                && self.nodes.has_forgotten(order.coin, txid)
+            {
+                order.stage = Stage::Lost;
             }
         }
         self.read_on();
     }
-}
 
-fn address(text: &str) -> Address {
-    Address::from_str(text).expect("an address")
+    fn past(&self, coin: Coin) -> u64 {
+        self.nodes.height(coin.chain()).saturating_sub(PAST_BLOCKS)
+    }
 }

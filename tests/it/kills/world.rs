@@ -6,15 +6,15 @@ use std::process::{Command, ExitStatus};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use ::confirmd::domain::asset::ChainKind;
 use ::confirmd::random::Random;
-use alloy_primitives::{Address, keccak256};
 use serde_json::{Value, json};
 
+use super::nodes::{Coin, Nodes};
 use super::reading::Reading;
 use super::same;
-use crate::confirmd::{Confirmd, Ethereum, LIMIT, audit, now_ms};
+use crate::confirmd::{Confirmd, LIMIT, audit, now_ms};
 use crate::nodes::POLL_EVERY;
-use crate::nodes::bitcoind::Bitcoind;
 
 pub const SIGKILL: i32 = 9;
 pub const SIGABRT: i32 = 6;
@@ -23,26 +23,13 @@ pub const SIGABRT: i32 = 6;
 const ABORT_AT: &str = "CONFIRMD_ABORT_AT";
 
 /// How long the victim may live with what there is to do, before there is more.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Between two looks at whether both say the same.
 const COMPARE_EVERY: Duration = Duration::from_millis(50);
 
-/// The chains' depths at which a payment is final: more than any reorganisation here, few enough to be reached.
+/// The depth at which a payment in bitcoin is final: more than any reorganisation here, few enough to be reached.
 const FINAL_DEPTH: i64 = 12;
-const ANVIL_EPOCH: [&str; 2] = ["--slots-in-an-epoch", "6"];
-
-/// So many blocks later every coin of the wallet is mature, and stays so when blocks are replaced: else the node
-/// itself would forget payments that the victim has not seen.
-const MATURITY: u64 = 110;
-
-/// What a payment is asked for in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coin {
-    Btc,
-    Eth,
-    Usdt,
-}
 
 /// What an order waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +55,7 @@ pub struct Order {
 pub struct World {
     pub victim: Confirmd,
     pub control: Confirmd,
-    pub btc: Bitcoind,
-    pub eth: Ethereum,
+    pub nodes: Box<dyn Nodes>,
     pub dice: Random,
     pub orders: Vec<Order>,
     /// Paid in bitcoin and in no block, in the order sent.
@@ -86,21 +72,16 @@ pub struct World {
 
 /// Beginning, dying, catching up.
 impl World {
-    /// Both nodes and the control; of the victim there is nothing but its configuration.
-    pub fn new(seed: u64) -> Self {
-        let btc = Bitcoind::start();
-        btc.mine(MATURITY);
-        let eth = Ethereum::start_with(&ANVIL_EPOCH);
+    /// The control on these nodes; of the victim there is nothing but its configuration.
+    pub fn new(nodes: impl Nodes + 'static, seed: u64) -> Self {
         let setup = || {
-            let setup = Confirmd::with(&btc).and(&eth);
-            let setup = setup.set("payments.grace", "0s");
+            let setup = nodes.followed().set("payments.grace", "0s");
             setup.set("chains.bitcoin.final_depth", FINAL_DEPTH)
         };
         Self {
             victim: setup().configured(),
             control: setup().start(),
-            btc,
-            eth,
+            nodes: Box::new(nodes),
             dice: Random::new(seed),
             orders: Vec::new(),
             unmined: Vec::new(),
@@ -144,7 +125,6 @@ impl World {
         assert_eq!(status.signal(), Some(signal), "{what}: {status}\n{log}");
         if self.reading.len() > 0 || self.has_schema() {
             self.reading.read_again(self.victim.ledger());
-            audit::database(&self.victim);
         }
     }
 
@@ -167,6 +147,16 @@ impl World {
         found.is_ok_and(|rows| rows[0]["count"] != 0)
     }
 
+    /// Looks at all that the dead victim has left.
+    pub fn audit(&self) {
+        audit::database(&self.victim);
+    }
+
+    /// Reads everything again that was ever read of the victim's journal.
+    pub fn read_all_again(&self) {
+        self.reading.compare(self.victim.ledger(), 0);
+    }
+
     /// Reads the journal on while the victim lives or is dead.
     pub fn read_on(&mut self) {
         self.reading.read_on(self.victim.ledger());
@@ -183,8 +173,7 @@ impl World {
             for request in &self.requests {
                 daemon.await_outcome(request);
             }
-            daemon.await_bitcoin(&self.btc);
-            daemon.await_ethereum(&self.eth.anvil);
+            self.await_scanned(daemon);
             for (payment, txid, wanted) in &self.awaited {
                 daemon.await_transfer(payment, txid, wanted);
             }
@@ -198,6 +187,18 @@ impl World {
             if order.stage == Stage::Lost {
                 order.stage = Stage::Open;
             }
+        }
+    }
+
+    /// Waits until a daemon has recorded every block of the nodes.
+    pub fn await_scanned(&self, daemon: &Confirmd) {
+        for (name, chain) in [
+            ("bitcoin", ChainKind::Bitcoin),
+            ("ethereum", ChainKind::Ethereum),
+        ] {
+            let (height, hash) = (self.nodes.height(chain), self.nodes.tip(chain));
+            let tip = json!({"scanned_height": height, "scanned_hash": hash, "healthy": 1});
+            daemon.await_chain(name, &tip);
         }
     }
 
@@ -237,21 +238,14 @@ impl World {
     /// Registers a payment to a new address; its place among the orders.
     pub fn register(&mut self, coin: Coin) -> usize {
         let address = self.new_address(coin);
-        let now = match coin {
-            Coin::Btc => self.btc.height(),
-            Coin::Eth | Coin::Usdt => self.eth.anvil.block_number(),
-        };
+        let now = self.nodes.height(coin.chain());
         self.register_at(coin, &address, &json!({"scan_from": now}))
     }
 
     /// Registers a payment to this address, with further fields of the request.
     pub fn register_at(&mut self, coin: Coin, address: &str, fields: &Value) -> usize {
         let id = format!("order-{}", self.orders.len());
-        let (asset, amount) = match coin {
-            Coin::Btc => ("BTC", "0.015"),
-            Coin::Eth => ("ETH", "0.02"),
-            Coin::Usdt => ("USDT", "25"),
-        };
+        let (asset, amount, _) = coin.price();
         let mut body = json!({"asset": asset, "amount": amount, "address": address});
         let fields = fields.as_object().expect("fields").clone();
         body.as_object_mut().expect("a body").extend(fields);
@@ -266,13 +260,8 @@ impl World {
     }
 
     pub fn new_address(&self, coin: Coin) -> String {
-        match coin {
-            Coin::Btc => self.btc.new_address("bech32"),
-            Coin::Eth | Coin::Usdt => {
-                let seed = format!("{} {}", self.orders.len(), self.early.len());
-                Address::from_word(keccak256(seed)).to_string()
-            }
-        }
+        let seed = format!("{} {}", self.orders.len(), self.early.len());
+        self.nodes.new_address(coin, &seed)
     }
 
     /// The first orders of a coin at a stage, at most so many.

@@ -134,7 +134,7 @@ async fn a_body_of_just_the_limit_passes_and_one_byte_more_does_not() {
 fn bomb(runs: usize) -> Vec<u8> {
     let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     // One final block with fixed codes: the byte 0, then "258 bytes back by 1" again and again.
-    let start = "1100110000";
+    let start = "11000110000";
     let run = "1100010100000";
     let bits: Vec<u8> = start
         .bytes()

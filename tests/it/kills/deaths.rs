@@ -1,31 +1,46 @@
-//! S1: sixty deaths, half of them at named points of a commit, half at random moments under load. After each
-//! another user reads the journal and finds all that was there; in the end the rows are those of a daemon
-//! that never died.
+//! S1: the victim dies again and again, half of the times at named points of a commit, half at random moments
+//! under load. After each death another user reads the journal and finds all that was there; in the end the
+//! rows are those of a daemon that never died.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::load::Load;
-use super::world::{Coin, SIGABRT, SIGKILL, World};
+use super::nodes::{Coin, Real, Simulated};
+use super::world::{SIGABRT, SIGKILL, World};
 
 /// How the random part falls, unless the environment names another number.
 const SEED: u64 = 0x5eed_0060;
 const SEED_VARIABLE: &str = "CONFIRMD_TEST_SEED";
 
-/// A killed process lives at most so long under load.
-const LIFE_MS: u64 = 500;
+/// A killed process lives at most so long.
+const LIFE_MS: u64 = 300;
 
-/// A killed process lives at most so long after its first start.
-const FIRST_LIFE_MS: u64 = 300;
+/// So many blocks after the start, the simulated Ethereum's last final block is one that was followed. Before,
+/// a daemon that was started again knows less of the blocks below its first one than one that was not.
+const TO_FOLLOWED_FINALITY: u64 = 65;
 
 /// Names in the report.
 const UNDER_LOAD: &str = "SIGKILL under load";
 const AT_FIRST_START: &str = "SIGKILL at the first start";
 
+/// Every named point.
+const POINTS: [&str; 8] = [
+    "migration",
+    "inbox_read",
+    "after_begin",
+    "mid_step",
+    "mid_rollback",
+    "mid_backfill",
+    "after_commit",
+    "checkpoint",
+];
+
 /// What happens while the victim is killed, and where it ends itself the next time, at which passing.
-const DEATHS: &[(Load, &str, u32)] = &[
+type Death = (Load, &'static str, u32);
+
+/// Twice as many deaths on simulated nodes, with the four at the first start a hundred.
+const ON_SIMULATED_NODES: &[Death] = &[
     (Load::Grow, "after_begin", 1),
     (Load::Grow, "mid_step", 1),
     (Load::Quiet, "mid_rollback", 1),
@@ -54,6 +69,39 @@ const DEATHS: &[(Load, &str, u32)] = &[
     (Load::Replace, "mid_step", 2),
     (Load::Early, "mid_backfill", 2),
     (Load::Grow, "after_begin", 6),
+    (Load::Grow, "mid_step", 4),
+    (Load::Quiet, "after_commit", 2),
+    (Load::Alone, "inbox_read", 1),
+    (Load::DoubleSpend, "mid_rollback", 1),
+    (Load::Early, "mid_backfill", 1),
+    (Load::Reorg, "inbox_read", 1),
+    (Load::Grow, "after_commit", 4),
+    (Load::Replace, "after_commit", 2),
+    (Load::Early, "after_begin", 5),
+    (Load::Quiet, "checkpoint", 1),
+    (Load::Reorg, "mid_step", 5),
+    (Load::Grow, "inbox_read", 2),
+    (Load::Alone, "inbox_read", 1),
+    (Load::DoubleSpend, "checkpoint", 1),
+    (Load::Early, "mid_backfill", 3),
+    (Load::Reorg, "mid_rollback", 1),
+    (Load::Grow, "after_begin", 2),
+    (Load::Replace, "inbox_read", 2),
+    (Load::Quiet, "mid_step", 1),
+    (Load::Grow, "after_commit", 2),
+];
+
+/// Twice as many deaths on real nodes: what these alone show is how they themselves go on and go back while
+/// nobody listens.
+const ON_REAL_NODES: &[Death] = &[
+    (Load::Grow, "mid_step", 1),
+    (Load::Early, "mid_backfill", 1),
+    (Load::Alone, "inbox_read", 1),
+    (Load::DoubleSpend, "after_commit", 1),
+    (Load::Grow, "after_begin", 3),
+    (Load::Reorg, "mid_rollback", 1),
+    (Load::Quiet, "checkpoint", 1),
+    (Load::Replace, "after_begin", 2),
 ];
 
 /// Deaths of each kind before there is a database.
@@ -61,21 +109,31 @@ const FIRST_DEATHS: usize = 2;
 
 // shows: S1
 #[test]
-fn sixty_deaths_leave_the_rows_of_a_daemon_that_never_died() {
-    let mut world = World::new(seed());
+fn a_hundred_deaths_leave_the_rows_of_a_daemon_that_never_died() {
+    let mut world = World::new(Simulated::start(), seed());
     let mut report = Report::default();
     die_at_first_start(&mut world, &mut report);
+    world.mine_eth(TO_FOLLOWED_FINALITY);
     world.victim.start();
     world.settle();
-    for &(load, point, nth) in DEATHS {
-        die_under(&mut world, load, &mut report);
-        die_at(&mut world, point, nth, &mut report);
-        world.victim.start();
-        world.settle();
-    }
+    die_often(&mut world, ON_SIMULATED_NODES, &mut report);
     end_well(&mut world);
+    world.read_all_again();
     report.print(&world);
-    report.assert_complete();
+    report.assert_complete(100);
+}
+
+#[test]
+fn deaths_while_real_nodes_go_on_leave_the_rows_of_a_daemon_that_never_died() {
+    let mut world = World::new(Real::start(), seed());
+    let mut report = Report::default();
+    world.victim.start();
+    world.settle();
+    die_often(&mut world, ON_REAL_NODES, &mut report);
+    world.perform(Load::Grow);
+    world.settle();
+    world.read_all_again();
+    report.print(&world);
 }
 
 fn seed() -> u64 {
@@ -99,12 +157,24 @@ impl Report {
         println!("{orders} payments, {events} events; the rows of both daemons are the same");
     }
 
-    fn assert_complete(&self) {
-        let points = DEATHS.iter().map(|(_, point, _)| *point);
-        for place in points.chain(["migration", AT_FIRST_START, UNDER_LOAD]) {
-            assert!(self.0.contains_key(place), "nobody died at {place}");
+    /// As many as that, and half of them at the points, each of which had one.
+    fn assert_complete(&self, deaths: usize) {
+        let killed = [AT_FIRST_START, UNDER_LOAD].map(|place| self.0[place]);
+        assert_eq!(killed.iter().sum::<usize>(), deaths / 2);
+        assert_eq!(self.0.values().sum::<usize>(), deaths);
+        for point in POINTS {
+            assert!(self.0.contains_key(point), "nobody died at {point}");
         }
-        assert_eq!(self.0.values().sum::<usize>(), 60);
+    }
+}
+
+fn die_often(world: &mut World, deaths: &[Death], report: &mut Report) {
+    for &(load, point, nth) in deaths {
+        die_under(world, load, report);
+        die_at(world, point, nth, report);
+        world.audit();
+        world.victim.start();
+        world.settle();
     }
 }
 
@@ -117,7 +187,7 @@ fn die_at_first_start(world: &mut World, report: &mut Report) {
     }
     for _ in 0..FIRST_DEATHS {
         world.victim.spawn();
-        let life = Duration::from_millis(world.dice.below(FIRST_LIFE_MS));
+        let life = Duration::from_millis(world.dice.below(LIFE_MS));
         let killer = world.kill_after(life);
         killer.join().expect("a kill");
         world.examine(SIGKILL, AT_FIRST_START, |_| {});
@@ -155,8 +225,7 @@ fn die_at(world: &mut World, point: &'static str, nth: u32, report: &mut Report)
         }
         "checkpoint" => {
             world.go_on();
-            world.victim.await_bitcoin(&world.btc);
-            world.victim.await_ethereum(&world.eth.anvil);
+            world.await_scanned(&world.victim);
             world.victim.signal("TERM");
             world.examine(SIGABRT, point, |_| {});
         }
@@ -169,7 +238,7 @@ fn die_at(world: &mut World, point: &'static str, nth: u32, report: &mut Report)
 }
 
 fn register_all(world: &mut World) {
-    for coin in [Coin::Btc, Coin::Eth, Coin::Usdt] {
+    for coin in Coin::ALL {
         world.register(coin);
     }
 }
@@ -188,13 +257,11 @@ fn end_well(world: &mut World) {
             "nothing is {status}"
         );
     }
-    for wanted in [
-        json!(["kind", "reversed"]),
-        json!(["kind", "finalized"]),
-        json!(["reason", "double_spent"]),
+    for (column, value) in [
+        ("kind", "reversed"),
+        ("kind", "finalized"),
+        ("reason", "double_spent"),
     ] {
-        let (column, value) = (wanted[0].as_str(), wanted[1].as_str());
-        let (column, value) = (column.expect("a column"), value.expect("a value"));
         let sql = format!("SELECT seq FROM v1_event WHERE {column} = ?");
         assert!(!ledger.query(&sql, &[value]).is_empty(), "no {value}");
     }

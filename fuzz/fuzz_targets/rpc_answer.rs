@@ -1,0 +1,4 @@
+//! `cargo +nightly fuzz run rpc_answer`
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| confirmd_fuzz::rpc_answer(data));

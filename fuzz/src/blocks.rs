@@ -1,0 +1,98 @@
+//! Blocks of both chains as nodes send them.
+
+use ::bitcoin::{Network, block::Header, consensus::deserialize};
+use confirmd::{
+    chain::{
+        bitcoin::{block_hash, scan_block},
+        ethereum::{verify::any_header_ref, verify_and_scan},
+    },
+    domain::{
+        block::{BlockHash, BlockId, BlockRef, Height},
+        facts::BlockFacts,
+        time::UnixMs,
+    },
+};
+
+/// How many single changes are made to a block that was believed.
+const CHANGES: usize = 16;
+
+/// Some contracts whose logs are money.
+const TOKENS: [[u8; 20]; 2] = [[0xa1; 20], [0xa2; 20]];
+
+/// A raw block. One that is believed at the place that its own header names is believed with nothing else in
+/// it, and says of each credit in which of its transactions it is.
+pub fn bitcoin_block(data: &[u8]) {
+    let Some(Ok(header)) = data.get(..80).map(deserialize::<Header>) else {
+        return assert!(scan_block(data, &anywhere(), Network::Regtest).is_err());
+    };
+    let asked = BlockRef {
+        id: BlockId {
+            height: Height(200),
+            hash: block_hash(header.block_hash()),
+        },
+        parent: block_hash(header.prev_blockhash),
+        time: UnixMs(0),
+    };
+    let read = |data: &[u8]| scan_block(data, &asked, Network::Regtest).ok();
+    check(data, read, |byte| byte ^ 1);
+}
+
+/// A block and its receipts as JSON, a line each; as with Bitcoin's.
+pub fn ethereum_block(data: &[u8]) {
+    let Some((block, _)) = super::lines(data) else {
+        return;
+    };
+    let asked = any_header_ref(block).unwrap_or_else(|_| anywhere());
+    let read = |data: &[u8]| {
+        let (block, receipts) = super::lines(data)?;
+        verify_and_scan(block, receipts, &asked, &TOKENS).ok()
+    };
+    check(data, read, other_digit);
+}
+
+/// Whoever believes the data believes no change of it that would change a fact.
+fn check(data: &[u8], read: impl Fn(&[u8]) -> Option<BlockFacts>, change: impl Fn(u8) -> u8) {
+    let Some(facts) = read(data) else {
+        return;
+    };
+    let transactions = u32::try_from(facts.transactions.len()).unwrap();
+    assert!(
+        facts
+            .credits
+            .iter()
+            .all(|credit| credit.tx_index < transactions)
+    );
+    assert!(facts.credits.iter().all(|credit| !credit.amount.is_zero()));
+    let facts = format!("{facts:?}");
+    let mut changed = data.to_vec();
+    let step = data.len() / CHANGES + 1;
+    let first = data.iter().fold(0, |sum, byte| sum + usize::from(*byte)) % step;
+    for place in (first..data.len()).step_by(step) {
+        changed[place] = change(data[place]);
+        if let Some(found) = read(&changed) {
+            assert_eq!(format!("{found:?}"), facts, "byte {place} was changed");
+        }
+        changed[place] = data[place];
+    }
+}
+
+/// Another digit of a number in hex, so that JSON stays what it is.
+const fn other_digit(byte: u8) -> u8 {
+    match byte {
+        b'0' => b'1',
+        b'a'..=b'f' | b'1'..=b'9' => b'0',
+        _ => byte,
+    }
+}
+
+/// No block's place.
+const fn anywhere() -> BlockRef {
+    BlockRef {
+        id: BlockId {
+            height: Height(0),
+            hash: BlockHash([0; 32]),
+        },
+        parent: BlockHash([0; 32]),
+        time: UnixMs(0),
+    }
+}
