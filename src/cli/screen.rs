@@ -4,7 +4,9 @@
 //! [`harmless`], so that no note or node message can steer a terminal.
 
 use super::{failure::Failure, rows::Row, time::readable};
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
+};
 use serde_json::{Number, Value};
 use std::io::{self, IsTerminal, Write};
 
@@ -40,6 +42,9 @@ pub(super) struct Screen {
     /// Whether colours are wanted.
     pub(super) is_coloured: bool,
 }
+
+/// A terminal that says it has fewer columns does not know its width.
+const NARROWEST: u16 = 40;
 
 /// How a line stands out where colours are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +148,7 @@ impl Screen {
         for row in rows {
             table.add_row(columns.iter().map(|column| cell(column, row)));
         }
+        keep_whole(&mut table, columns);
         self.show(&mut table)
     }
 
@@ -167,7 +173,7 @@ impl Screen {
         } else {
             table.force_no_tty();
         }
-        if self.is_terminal {
+        if self.is_terminal && table.width().is_some_and(|width| width >= NARROWEST) {
             table.set_content_arrangement(ContentArrangement::Dynamic);
         }
         table
@@ -179,6 +185,18 @@ impl Screen {
         }
         let lines: Vec<_> = table.lines().collect();
         lines.iter().try_for_each(|line| self.line(line.trim_end()))
+    }
+}
+
+/// Only texts are wrapped on a narrow terminal: half an amount is another amount.
+fn keep_whole(table: &mut Table, columns: &[Column]) {
+    for (column, shown) in table.column_iter_mut().zip(columns) {
+        match shown.2 {
+            Show::Text => {}
+            Show::Number | Show::Time | Show::Status | Show::Warning | Show::Truth => {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
     }
 }
 
@@ -363,5 +381,21 @@ pub(super) mod tests {
             "{}",
             shown.text()
         );
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_texts_and_no_amounts() {
+        let (columns, amount) = (&COLUMNS[..2], "0.200000000000000000");
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(40);
+        let row =
+            row(json!({ "id": "an order with a long name, much too long", "amount": amount }));
+        table.add_row(columns.iter().map(|column| cell(column, &row)));
+        let whole = |table: &Table| table.lines().any(|line| line.contains(amount));
+        assert!(!whole(&table));
+        keep_whole(&mut table, columns);
+        assert!(whole(&table));
     }
 }

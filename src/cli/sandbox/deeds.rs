@@ -87,6 +87,10 @@ pub struct Stall {
     #[arg(long)]
     #[serde(default)]
     pub(super) chain: Option<Chain>,
+    /// Let it go on.
+    #[arg(long)]
+    #[serde(default)]
+    pub(super) off: bool,
 }
 
 /// No node can be reached.
@@ -121,7 +125,7 @@ pub enum Deed {
     Reorg(Blocks),
     /// Replace the unconfirmed Bitcoin transaction of a payment (RBF) by one that pays elsewhere.
     Replace(Replace),
-    /// Stop making blocks; again to go on.
+    /// Stop making blocks by themselves, until `stall --off`.
     Stall(Stall),
     /// Let no node be reached for so much simulated time.
     Outage(Outage),

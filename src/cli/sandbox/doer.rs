@@ -107,19 +107,15 @@ impl Doer {
                 Ok(self.state())
             }
             Deed::Replace(replace) => self.replace(replace),
-            Deed::Stall(Stall { chain }) => Ok(self.stall(*chain)),
+            Deed::Stall(Stall { chain, off }) => {
+                let chains = Chain::kinds(*chain);
+                self.live
+                    .with(|world| chains.iter().for_each(|chain| world.stall(*chain, !off)));
+                Ok(self.state())
+            }
             Deed::Outage(Outage { duration }) => self.outage(duration),
             Deed::Force(force) => self.force(force),
         }
-    }
-
-    fn stall(&self, chain: Option<Chain>) -> Value {
-        let stalled = |kind: &ChainKind| {
-            let stalled = self.live.with(|world| world.stall(*kind));
-            (kind.as_str().to_owned(), stalled.into())
-        };
-        let all: Row = Chain::kinds(chain).iter().map(stalled).collect();
-        json!({ "stalled": all })
     }
 
     fn outage(&self, duration: &str) -> Result<Value, Undone> {
@@ -179,18 +175,20 @@ impl Doer {
 
     /// Where everything stands.
     pub(super) fn state(&self) -> Value {
-        let (bitcoin, ethereum, away_until) = self.live.with(|world| {
+        self.live.with(|world| {
             let height = |kind| world.tip(kind).id.height;
-            (
-                height(ChainKind::Bitcoin),
-                height(ChainKind::Ethereum),
-                world.away_until(),
-            )
-        });
-        json!({
-            "now": self.live.clock().now().wall.0,
-            "height": { "bitcoin": bitcoin, "ethereum": ethereum },
-            "away_until": away_until.map(|until| until.0),
+            json!({
+                "now": self.live.clock().now().wall.0,
+                "height": {
+                    "bitcoin": height(ChainKind::Bitcoin),
+                    "ethereum": height(ChainKind::Ethereum),
+                },
+                "stalled": {
+                    "bitcoin": world.is_stalled(ChainKind::Bitcoin),
+                    "ethereum": world.is_stalled(ChainKind::Ethereum),
+                },
+                "away_until": world.away_until().map(|until| until.0),
+            })
         })
     }
 

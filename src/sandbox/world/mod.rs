@@ -215,11 +215,20 @@ impl World {
         }
     }
 
-    /// A chain stops making blocks, or goes on; says whether it stands still now.
-    pub const fn stall(&mut self, chain: ChainKind) -> bool {
+    /// A chain stops making blocks, or goes on.
+    pub const fn stall(&mut self, chain: ChainKind, stalled: bool) {
         match chain {
-            ChainKind::Bitcoin => self.bitcoin.pace.stall(),
-            ChainKind::Ethereum => self.ethereum.pace.stall(),
+            ChainKind::Bitcoin => self.bitcoin.pace.stall(stalled),
+            ChainKind::Ethereum => self.ethereum.pace.stall(stalled),
+        }
+    }
+
+    /// Whether a chain makes no blocks by itself.
+    #[must_use]
+    pub const fn is_stalled(&self, chain: ChainKind) -> bool {
+        match chain {
+            ChainKind::Bitcoin => self.bitcoin.pace.is_stalled(),
+            ChainKind::Ethereum => self.ethereum.pace.is_stalled(),
         }
     }
 

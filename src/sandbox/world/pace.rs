@@ -36,9 +36,13 @@ impl Pace {
         if self.stalled { Vec::new() } else { times }
     }
 
-    /// Stops, or goes on; says which.
-    pub(super) const fn stall(&mut self) -> bool {
-        self.stalled = !self.stalled;
+    /// Stops, or goes on.
+    pub(super) const fn stall(&mut self, stalled: bool) {
+        self.stalled = stalled;
+    }
+
+    /// Whether no block comes by itself.
+    pub(super) const fn is_stalled(&self) -> bool {
         self.stalled
     }
 }

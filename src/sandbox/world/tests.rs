@@ -78,10 +78,11 @@ fn blocks_come_by_themselves_at_each_chains_pace_and_not_while_it_stalls() {
             "{seconds}"
         );
     }
-    assert!(world.stall(ChainKind::Bitcoin));
+    world.stall(ChainKind::Bitcoin, true);
+    assert!(world.is_stalled(ChainKind::Bitcoin) && !world.is_stalled(ChainKind::Ethereum));
     world.advance(after(1_800));
     assert_eq!(heights(&world), [bitcoin + 1, ethereum + 150]);
-    assert!(!world.stall(ChainKind::Bitcoin));
+    world.stall(ChainKind::Bitcoin, false);
     world.advance(after(2_400));
     assert_eq!(heights(&world), [bitcoin + 2, ethereum + 200]);
     assert_eq!(world.tip(ChainKind::Bitcoin).time, after(2_400));

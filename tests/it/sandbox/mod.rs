@@ -58,6 +58,16 @@ fn the_tour_ends_by_itself_with_every_payment_as_it_says() {
     };
     assert_eq!(outcome("order-btc "), Some("paid exact".to_owned()));
     assert_eq!(outcome("late "), Some("invalid late".to_owned()));
+    let table = |text: &str| {
+        let lines = text
+            .lines()
+            .skip_while(|line| !line.starts_with("payment  "));
+        let lines = lines.take_while(|line| !line.is_empty());
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let readme = include_str!("../../../README.md");
+    assert_eq!(table(&said), table(readme), "README.md shows the tour");
+    assert_eq!(table(&said).len(), 13);
     assert!(!said.contains('\u{1b}'), "no colours in a pipe");
     assert_eq!(ground.left_behind(), Vec::<PathBuf>::new());
 }
@@ -106,6 +116,10 @@ fn a_gateway_drives_a_sandbox_over_http_block_by_block() {
     }
     let (status, state) = sandbox.request("GET /", "");
     assert_eq!((status, &state["speed"]), (200, &json!(300)));
+    assert_eq!(
+        state["stalled"],
+        json!({ "bitcoin": true, "ethereum": false })
+    );
 }
 
 #[test]

@@ -48,6 +48,8 @@ fn a_long_life_needs_no_more_memory_than_a_short_one() {
     let (short, long) = runtime.block_on(live(days));
     println!("held after a day: {short:?}");
     println!("held after {days} days: {long:?}");
+    let addresses = i64::try_from(addresses()).unwrap();
+    assert!(short.rows["payment"] > addresses, "all of them are watched");
     let (held, before) = (long.heap, short.heap);
     assert!(
         held <= before + before / 20,
@@ -62,6 +64,10 @@ fn a_long_life_needs_no_more_memory_than_a_short_one() {
             "{table}: {before} rows, then {rows}"
         );
     }
+}
+
+fn addresses() -> u64 {
+    from_environment("CONFIRMD_ADDRESSES", ADDRESSES)
 }
 
 /// What a daemon holds.
@@ -84,10 +90,11 @@ async fn live(days: u64) -> (Held, Held) {
         let body = format!(
             "{}, \"expires_at\": {}}}",
             body.trim_end_matches('}'),
-            now.0 + i64::try_from(360 * DAY_MS).unwrap()
+            now.0 + i64::try_from(364 * DAY_MS).unwrap()
         );
         let row = customers::row(n, "register", &order.id, body, now);
         simulation.stage.inbox.push(row);
+        simulation.stage.orders.insert(order.id.clone(), order);
     }
     simulation.until(DAY_MS).await.unwrap();
     let registered = began.elapsed();
@@ -119,7 +126,7 @@ fn plan(days: u64) -> Plan {
 /// Orders that nobody pays and whose deadlines are a year away.
 fn standing_orders() -> impl Iterator<Item = Order> {
     let mut random = Random::new(7);
-    (0..from_environment("CONFIRMD_ADDRESSES", ADDRESSES)).map(move |n| {
+    (0..addresses()).map(move |n| {
         let (which, asset) = match n % 2 {
             0 => (Which::Bitcoin, "BTC"),
             _ => (Which::Ethereum, "USDT"),
@@ -174,7 +181,7 @@ fn report(simulation: &Simulation, days: u64, (first, all): (Duration, Duration)
     });
     println!(
         "{} standing orders and a day in {:.0?}, {days} more days in {:.0?}; blocks {blocks:?}",
-        from_environment("CONFIRMD_ADDRESSES", ADDRESSES),
+        addresses(),
         first,
         all.saturating_sub(first)
     );

@@ -3,7 +3,7 @@
 //! must be.
 //!
 //! A failing seed prints its story and the command that replays it. More seeds:
-//! `CONFIRMD_SEEDS=5000 scripts/test simulation::many_seeds`.
+//! `NEXTEST_PROFILE=night CONFIRMD_SEEDS=5000 scripts/test simulation::many_seeds`.
 
 mod agenda;
 pub mod bitcoin_side;

@@ -144,9 +144,9 @@ fn late(stage: &mut Stage<'_>) -> Result<(), Ending> {
 fn replaced(stage: &mut Stage<'_>) -> Result<(), Ending> {
     stage.order(Order::new("replaced", "BTC", "0.015"))?;
     // No block comes in between.
-    stage.world(|world| world.stall(ChainKind::Bitcoin));
+    stage.world(|world| world.stall(ChainKind::Bitcoin, true));
     let done = pay_and_replace(stage);
-    stage.world(|world| world.stall(ChainKind::Bitcoin));
+    stage.world(|world| world.stall(ChainKind::Bitcoin, false));
     done?;
     stage.ends("replaced", "invalid", "double_spent")
 }
@@ -163,9 +163,9 @@ fn reorganised(stage: &mut Stage<'_>) -> Result<(), Ending> {
     stage.pay("reorged")?;
     stage.becomes("reorged", "paid", "exact")?;
     // No block comes in between.
-    stage.world(|world| world.stall(ChainKind::Bitcoin));
+    stage.world(|world| world.stall(ChainKind::Bitcoin, true));
     let done = reorganise(stage);
-    stage.world(|world| world.stall(ChainKind::Bitcoin));
+    stage.world(|world| world.stall(ChainKind::Bitcoin, false));
     done?;
     stage.ends("reorged", "paid", "exact")
 }
