@@ -5,6 +5,11 @@
 use rusqlite::ErrorCode;
 use std::path::PathBuf;
 
+/// What is wrong with a disk, and what to do.
+pub(super) const DISK_IS_FULL: &str = "the disk is full; make room on it";
+pub(super) const DISK_IS_READ_ONLY: &str =
+    "the disk is read-only; mount it so that it can be written";
+
 /// Why the databases could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {

@@ -4,7 +4,7 @@
 //! SQLite's locks (POSIX). Owners and modes are read by path, and set through a descriptor of
 //! what was just made: a path may lead elsewhere a moment later.
 
-use super::error::OpenError;
+use super::error::{DISK_IS_FULL, DISK_IS_READ_ONLY, OpenError};
 use nix::{
     fcntl::OFlag,
     unistd::{Gid, Group, Uid, User},
@@ -329,9 +329,16 @@ fn group_name(gid: Gid) -> String {
 }
 
 pub(super) fn io(path: &Path, error: &std::io::Error) -> OpenError {
+    let problem = if error.kind() == ErrorKind::StorageFull {
+        DISK_IS_FULL.to_owned()
+    } else if error.kind() == ErrorKind::ReadOnlyFilesystem {
+        DISK_IS_READ_ONLY.to_owned()
+    } else {
+        error.to_string()
+    };
     OpenError::Io {
         path: path.to_owned(),
-        problem: error.to_string(),
+        problem,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::{
     connection::number,
-    error::{Fault, OpenError},
+    error::{DISK_IS_FULL, Fault, OpenError},
 };
 use crate::crash;
 use rusqlite::{Connection, TransactionBehavior};
@@ -101,7 +101,7 @@ fn foreign(path: &Path, problem: &str) -> OpenError {
 
 /// An error of the first look at a file, by what the operator does.
 pub(super) fn unreadable(path: &Path, fault: &Fault) -> OpenError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
     let path = path.to_owned();
     let problem = fault.text();
     let code = match fault {
@@ -111,6 +111,10 @@ pub(super) fn unreadable(path: &Path, fault: &Fault) -> OpenError {
     match code {
         Some(DatabaseCorrupt) => OpenError::Corrupt { path, problem },
         Some(NotADatabase) => OpenError::Foreign { path, problem },
+        Some(DiskFull) => OpenError::Io {
+            path,
+            problem: DISK_IS_FULL.to_owned(),
+        },
         _ => OpenError::Io { path, problem },
     }
 }

@@ -71,7 +71,7 @@ impl Simulated {
     /// The hash of the last block, as the views print it.
     pub fn tip(&self, chain: ChainKind) -> String {
         let hash = self.with(|world| world.tip(chain).id.hash);
-        hex(chain, &hash.to_string())
+        format!("{}{hash}", chain.hash_prefix())
     }
 
     /// Makes blocks with everything that waits.
@@ -98,7 +98,7 @@ impl Simulated {
             amount: Amount::from_u64(units),
         };
         let txid = self.with(|world| world.pay(&pay)).expect("a transaction");
-        hex(chain, &txid.to_string())
+        format!("{}{txid}", chain.hash_prefix())
     }
 }
 
@@ -125,13 +125,6 @@ pub fn destination(chain: ChainKind, address: &str) -> Destination {
                 .0
         }
         ChainKind::Ethereum => eth::parse_address(address).expect("an account").0,
-    }
-}
-
-fn hex(chain: ChainKind, digits: &str) -> String {
-    match chain {
-        ChainKind::Bitcoin => digits.to_owned(),
-        ChainKind::Ethereum => format!("0x{digits}"),
     }
 }
 

@@ -290,11 +290,13 @@ fn says_no_secret(confirmd: &Confirmd) {
     assert!(!said.contains('\u{1b}'), "a node colours nothing");
 }
 
+// shows: P5
 #[test]
 fn a_stranger_in_place_of_an_ethereum_node_stops_only_its_own_chain() {
     only_their_own_chain_suffers(ChainKind::Ethereum);
 }
 
+// shows: P5
 #[test]
 fn a_stranger_in_place_of_a_bitcoin_node_stops_only_its_own_chain() {
     only_their_own_chain_suffers(ChainKind::Bitcoin);

@@ -123,6 +123,7 @@ fn a_hundred_deaths_leave_the_rows_of_a_daemon_that_never_died() {
     report.assert_complete(100);
 }
 
+// shows: S1
 #[test]
 fn deaths_while_real_nodes_go_on_leave_the_rows_of_a_daemon_that_never_died() {
     let mut world = World::new(Real::start(), seed());

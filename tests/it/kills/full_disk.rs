@@ -1,13 +1,8 @@
 //! S2: the disk under the database is full. The daemon stops where it is, says so, and goes on from there.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use serde_json::{Value, json};
 
-use crate::confirmd::ledger::reading_user;
+use super::small_disk::{READERS, SmallDisk};
 use crate::confirmd::{Confirmd, LIMIT, audit};
 use crate::nodes::bitcoind::Bitcoind;
 use crate::nodes::wait_for;
@@ -19,56 +14,6 @@ const WENT_ON: &str = "the database can be written again";
 /// `EX_IOERR`: the daemon cannot start on a full disk.
 const EXIT_IO: i32 = 74;
 
-/// A file system of 8 MiB, in memory. Unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Mounts it where the daemon's directory will be, with that directory's owner and mode.
-    fn mount(at: &Path) -> Self {
-        fs::create_dir(at).expect("a mount point");
-        let options = format!("size=8m,mode=2750,gid={}", reading_user().gid);
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(at)
-            .output()
-            .expect("the command mount");
-        assert!(
-            mount.status.success(),
-            "this test needs a disk that can be full: run it as root, where a tmpfs may be mounted ({})",
-            String::from_utf8_lossy(&mount.stderr).trim()
-        );
-        Self(at.to_owned())
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.0.join("filler")
-    }
-
-    /// Takes all room that is left.
-    fn fill(&self) {
-        let mut filler = File::create(self.filler()).expect("a file");
-        let zeros = [0; 4096];
-        loop {
-            match filler.write(&zeros) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::StorageFull => return,
-                Err(error) => panic!("cannot fill the disk: {error}"),
-            }
-        }
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.filler()).expect("the filler");
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the daemon and its reader may still be there when a test fails.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 struct World {
     disk: SmallDisk,
     node: Bitcoind,
@@ -79,7 +24,7 @@ struct World {
 fn world() -> (World, String) {
     let node = Bitcoind::start();
     let mut confirmd = Confirmd::with(&node).configured();
-    let disk = SmallDisk::mount(&confirmd.folder().join("db"));
+    let disk = SmallDisk::mount(&confirmd.folder().join("db"), READERS);
     confirmd.start();
     let address = node.new_address("bech32");
     let request = confirmd.register("order-1").address(&address).submit();
