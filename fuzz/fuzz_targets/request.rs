@@ -1,4 +1,6 @@
 //! `cargo +nightly fuzz run request`
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| confirmd_fuzz::request(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    confirmd_fuzz::request(data);
+});

@@ -21,9 +21,10 @@ const TOKENS: [[u8; 20]; 2] = [[0xa1; 20], [0xa2; 20]];
 
 /// A raw block. One that is believed at the place that its own header names is believed with nothing else in
 /// it, and says of each credit in which of its transactions it is.
-pub fn bitcoin_block(data: &[u8]) {
+pub fn bitcoin_block(data: &[u8]) -> bool {
     let Some(Ok(header)) = data.get(..80).map(deserialize::<Header>) else {
-        return assert!(scan_block(data, &anywhere(), Network::Regtest).is_err());
+        assert!(scan_block(data, &anywhere(), Network::Regtest).is_err());
+        return false;
     };
     let asked = BlockRef {
         id: BlockId {
@@ -34,26 +35,30 @@ pub fn bitcoin_block(data: &[u8]) {
         time: UnixMs(0),
     };
     let read = |data: &[u8]| scan_block(data, &asked, Network::Regtest).ok();
-    check(data, read, |byte| byte ^ 1);
+    check(data, read, |byte| byte ^ 1)
 }
 
 /// A block and its receipts as JSON, a line each; as with Bitcoin's.
-pub fn ethereum_block(data: &[u8]) {
+pub fn ethereum_block(data: &[u8]) -> bool {
     let Some((block, _)) = super::lines(data) else {
-        return;
+        return false;
     };
     let asked = any_header_ref(block).unwrap_or_else(|_| anywhere());
     let read = |data: &[u8]| {
         let (block, receipts) = super::lines(data)?;
         verify_and_scan(block, receipts, &asked, &TOKENS).ok()
     };
-    check(data, read, other_digit);
+    check(data, read, other_digit)
 }
 
 /// Whoever believes the data believes no change of it that would change a fact.
-fn check(data: &[u8], read: impl Fn(&[u8]) -> Option<BlockFacts>, change: impl Fn(u8) -> u8) {
+fn check(
+    data: &[u8],
+    read: impl Fn(&[u8]) -> Option<BlockFacts>,
+    change: impl Fn(u8) -> u8,
+) -> bool {
     let Some(facts) = read(data) else {
-        return;
+        return false;
     };
     let transactions = u32::try_from(facts.transactions.len()).unwrap();
     assert!(
@@ -74,6 +79,7 @@ fn check(data: &[u8], read: impl Fn(&[u8]) -> Option<BlockFacts>, change: impl F
         }
         changed[place] = data[place];
     }
+    true
 }
 
 /// Another digit of a number in hex, so that JSON stays what it is.

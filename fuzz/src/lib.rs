@@ -18,8 +18,9 @@ pub use blocks::{bitcoin_block, ethereum_block};
 pub use rpc::{rpc_answer, rpc_batch};
 pub use texts::{address, amount, config, deed, request, time};
 
-/// A target and its name, which is also that of its corpus.
-pub type Target = (&'static str, fn(&[u8]));
+/// A target and its name, which is also that of its corpus. It says whether it took the data for what it
+/// should be, so that a target that takes nothing any more is noticed.
+pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
 pub const TARGETS: [Target; 10] = [

@@ -18,13 +18,14 @@ use confirmd::{
 use serde_json::{Value, json};
 
 /// A request's kind, and its body. What is understood and written anew is understood the same.
-pub fn request(data: &[u8]) {
+pub fn request(data: &[u8]) -> bool {
     let Some((kind, body)) = super::lines(data) else {
-        return;
+        return false;
     };
     match parse_request(kind, body) {
         Err(refusal) => {
             assert!(!refusal.code.is_empty() && refusal.message.contains(' '));
+            false
         }
         Ok(command) => {
             assert!(body.len() <= MAX_BODY);
@@ -32,6 +33,7 @@ pub fn request(data: &[u8]) {
             if written.len() <= MAX_BODY {
                 assert_eq!(parse_request(kind, &written), Ok(command), "{body}");
             }
+            true
         }
     }
 }
@@ -93,12 +95,14 @@ fn written_register(register: &Register) -> String {
 
 /// A configuration. It is read or refused the same each time, each problem names a line that is there, and
 /// what is in a URL stays there.
-pub fn config(data: &[u8]) {
+pub fn config(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else {
-        return;
+        return false;
     };
     let lines = text.lines().count() + 1;
-    let shown = match Config::parse(text) {
+    let parsed = Config::parse(text);
+    let understood = parsed.is_ok();
+    let shown = match parsed {
         Ok(config) => format!("{config:?}"),
         Err(errors) => {
             assert!(!errors.problems.is_empty());
@@ -112,6 +116,7 @@ pub fn config(data: &[u8]) {
     if !has_long_texts && !text.lines().any(shows_canary) {
         assert!(!shown.contains("canary"), "{shown}");
     }
+    understood
 }
 
 /// Whether the canary stands where it may be shown: anywhere but in a URL's password, path or query.
@@ -131,16 +136,16 @@ fn hides_canary(line: &str) -> Option<bool> {
 
 /// A number of decimals, and an amount. What is accepted has no more than those, keeps its digits, and is
 /// printed as what it is.
-pub fn amount(data: &[u8]) {
+pub fn amount(data: &[u8]) -> bool {
     let Some((&decimals, Ok(text))) = data
         .split_first()
         .map(|(first, rest)| (first, std::str::from_utf8(rest)))
     else {
-        return;
+        return false;
     };
     let decimals = decimals % 40;
     let Ok(amount) = Amount::parse(text, decimals) else {
-        return;
+        return false;
     };
     let shown = amount.display(decimals).to_string();
     assert_eq!(Amount::parse(&shown, decimals), Ok(amount), "{text}");
@@ -153,12 +158,13 @@ pub fn amount(data: &[u8]) {
         amount.base().to_string(),
         if plain.is_empty() { "0" } else { plain }
     );
+    true
 }
 
 /// An address. What is accepted has one canonical form, is of one kind of network, and of one chain.
-pub fn address(data: &[u8]) {
+pub fn address(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else {
-        return;
+        return false;
     };
     let networks = [Network::Bitcoin, Network::Testnet4, Network::Regtest];
     let found: Vec<_> = networks
@@ -171,7 +177,9 @@ pub fn address(data: &[u8]) {
         assert!(canonical.eq_ignore_ascii_case(text));
         assert!(*network != Network::Bitcoin || found.len() == 1, "{text}");
     }
-    if let Ok((destination, canonical)) = ethereum::parse_address(text) {
+    let account = ethereum::parse_address(text);
+    let understood = !found.is_empty() || account.is_ok();
+    if let Ok((destination, canonical)) = account {
         assert!(found.is_empty(), "{text}");
         let again = ethereum::parse_address(&canonical);
         assert_eq!(again, Ok((destination, canonical.clone())));
@@ -183,37 +191,43 @@ pub fn address(data: &[u8]) {
             "its checksum is wrong: {text}"
         );
     }
+    understood
 }
 
 /// The name of a sandbox's deed, and its arguments. What is read and written is read the same.
-pub fn deed(data: &[u8]) {
+pub fn deed(data: &[u8]) -> bool {
     let Some((name, body)) = super::lines(data) else {
-        return;
+        return false;
     };
-    if let Some(Ok(deed)) = Deed::read(name, body.as_bytes()) {
-        assert_eq!(deed.name(), name);
-        let again = Deed::read(name, &deed.body().unwrap()).unwrap();
-        assert_eq!(again.unwrap(), deed, "{body}");
-    }
+    let Some(Ok(deed)) = Deed::read(name, body.as_bytes()) else {
+        return false;
+    };
+    assert_eq!(deed.name(), name);
+    let again = Deed::read(name, &deed.body().unwrap()).unwrap();
+    assert_eq!(again.unwrap(), deed, "{body}");
+    true
 }
 
 /// A time, a place in a chain's past, a duration. A place reaches the inbox as what it is.
-pub fn time(data: &[u8]) {
+pub fn time(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else {
-        return;
+        return false;
     };
-    if let Ok(from) = parse_scan_from(text) {
+    let (from, at, span) = (parse_scan_from(text), parse_time(text), config::span(text));
+    let understood = from.is_ok() || at.is_ok() || span.is_ok();
+    if let Ok(from) = from {
         let body = json!({"scan_from": scan_from_number(from)}).to_string();
         let read = parse_request("rescan", &body);
         assert_eq!(read, Ok(Command::Rescan { scan_from: from }), "{text}");
     }
-    if let Ok(at) = parse_time(text) {
+    if let Ok(at) = at {
         let body: Value = json!({"expires_at": at.0});
         let read = parse_request("extend", &body.to_string());
         assert_eq!(read, Ok(Command::Extend { expires_at: at }), "{text}");
     }
-    if let Ok(span) = config::span(text) {
+    if let Ok(span) = span {
         assert!(span.0 >= 0);
         assert_eq!(config::span(&format!("{}ms", span.0)), Ok(span), "{text}");
     }
+    understood
 }
