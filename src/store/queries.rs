@@ -5,7 +5,7 @@ use super::{
     commit::{last_seq, recent},
     connection::{self, Checkpoint},
     error::{Fault, StoreError},
-    rows::{self, chain::StoredChain, field::Fields},
+    rows::{self, chain::StoredChain},
 };
 use crate::domain::{
     asset::{AssetCode, ChainKind, ChainName},
@@ -63,11 +63,9 @@ const WAKE: &str = "UPDATE payment SET due_at = ?2
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0
     AND due_at > ?2 AND updated_at > ?2";
 
-/// The same of unconfirmed money.
-const SEEN_IN_FUTURE: &str = "SELECT DISTINCT p.destination
-   FROM transfer AS t JOIN payment AS p ON p.key = t.payment_key
-  WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1) AND t.state = 'mempool'
-    AND t.block_height IS NULL AND t.first_seen_at > ?2";
+const LAST_WRITTEN: &str = "SELECT max(at) FROM (
+    SELECT max(updated_at) AS at FROM chain UNION ALL
+    SELECT occurred_at FROM (SELECT occurred_at FROM event ORDER BY seq DESC LIMIT 1))";
 
 const ANCHORED_ABOVE: &str = "SELECT payment_key FROM transfer
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND block_height > ?2";
@@ -136,22 +134,17 @@ impl Store {
         noted.map(drop)
     }
 
-    /// Addresses with money in the mempool that was first seen later than now, by a wall clock
-    /// that was ahead.
+    /// The latest time at which anything was written, by the clock of then.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn seen_in_future(
-        &self,
-        chain: &ChainName,
-        now: UnixMs,
-    ) -> Result<Vec<Destination>, StoreError> {
-        let mut found = Vec::new();
-        self.each(SEEN_IN_FUTURE, params![chain.as_str(), now.0], |row| {
-            found.push(Fields::new(row).destination()?);
+    pub fn last_written(&self) -> Result<Option<UnixMs>, StoreError> {
+        let mut last = None;
+        self.each(LAST_WRITTEN, [], |row| {
+            last = row.get::<_, Option<i64>>(0)?.map(UnixMs);
             Ok(())
         })?;
-        Ok(found)
+        Ok(last)
     }
 
     /// Payments with money, or with a conflict that confirmed, in a block above this height;

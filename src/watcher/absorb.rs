@@ -132,7 +132,11 @@ impl Watcher {
             self.next_key = self.next_key.max(payment.key.0.saturating_add(1));
         }
         if let Some(place) = self.place(&payment.chain) {
-            self.chain_mut(place).unconfirmed.absorb(payment);
+            let chain = self.chain_mut(place);
+            if chain.suspended_at.is_some() && chain.unconfirmed.is_news(payment) {
+                chain.dated_in_doubt.insert(payment.destination);
+            }
+            chain.unconfirmed.absorb(payment);
         }
         for entry in &step.entries {
             match entry.kind {

@@ -23,13 +23,20 @@ pub struct ClockGuard {
 }
 
 impl ClockGuard {
-    /// Trusts the clock as it is now.
+    /// Trusts the clock as it is now, unless it was later before.
     #[must_use]
-    pub const fn new(now: Now) -> Self {
+    pub fn new(now: Now, written: Option<UnixMs>) -> Self {
+        let later = written.filter(|written| written.since(now.wall).0 > CLOCK_STEP_MAX.0);
         Self {
             last: now,
-            before: None,
+            before: later.map(|wall| Now { wall, ..now }),
         }
+    }
+
+    /// Whether the wall clock shows another time than it would, had nobody set it.
+    #[must_use]
+    pub const fn is_in_doubt(&self) -> bool {
+        self.before.is_some()
     }
 
     /// Looks at both clocks; true when the wall clock was just found to have jumped.
@@ -53,16 +60,29 @@ impl ClockGuard {
         self.before = None;
     }
 
+    /// Whether a head's time is nearer to the clock as it would be, had nobody set it: then it was
+    /// set wrong, though a chain that allows two hours may agree with it.
+    #[must_use]
+    pub fn was_right(&self, now: Now, head: UnixMs) -> bool {
+        let away = |time: UnixMs| time.since(head).0.saturating_abs();
+        self.without_jump(now).is_some_and(|unset| {
+            let apart = unset.since(now.wall).0.saturating_abs();
+            apart > CLOCK_STEP_MAX.0 && away(unset) < away(now.wall)
+        })
+    }
+
+    /// What the wall clock would show, had nobody set it.
+    fn without_jump(&self, now: Now) -> Option<UnixMs> {
+        let before = self.before?;
+        Some(before.wall.plus(now.since(before.monotonic_ms)))
+    }
+
     /// The latest that it may be now. What is seen while the clock is in doubt was seen at the
     /// latest of two times: a clock that was set back must not make late money look early.
     #[must_use]
     pub fn latest(&self, now: Now) -> UnixMs {
-        let Some(before) = self.before else {
-            return now.wall;
-        };
-        let elapsed = now.monotonic_ms.saturating_sub(before.monotonic_ms);
-        let elapsed = SpanMs(i64::try_from(elapsed).unwrap_or(i64::MAX));
-        now.wall.max(before.wall.plus(elapsed))
+        self.without_jump(now)
+            .map_or(now.wall, |unset| unset.max(now.wall))
     }
 }
 
@@ -111,14 +131,14 @@ mod tests {
 
     #[test]
     fn a_clock_that_drifts_by_less_than_a_minute_is_trusted() {
-        let mut guard = ClockGuard::new(START);
+        let mut guard = ClockGuard::new(START, None);
         assert!(!guard.look(at(70, 11)));
     }
 
     #[test]
     fn a_jump_either_way_is_noticed_once() {
         for jump in [86_400, -86_400] {
-            let mut guard = ClockGuard::new(START);
+            let mut guard = ClockGuard::new(START, None);
             assert!(guard.look(at(jump, 1)));
             assert!(!guard.look(at(jump + 1, 2)));
         }
@@ -127,13 +147,43 @@ mod tests {
     #[test]
     fn while_the_clock_is_in_doubt_it_is_as_late_as_either_clock_says() {
         for (jump, latest) in [(86_400, 86_400), (-86_400, 0)] {
-            let mut guard = ClockGuard::new(START);
+            let mut guard = ClockGuard::new(START, None);
             guard.look(at(jump + 1, 1));
             guard.look(at(2 * jump + 2, 2));
             guard.look(at(jump + 9, 9));
             assert_eq!(guard.latest(at(jump + 9, 9)), at(latest + 9, 0).wall);
             guard.trust();
             assert_eq!(guard.latest(at(jump + 9, 9)), at(jump + 9, 0).wall);
+        }
+    }
+
+    #[test]
+    fn a_head_tells_which_of_two_times_is_right() {
+        for (jump_min, head_min, was_right) in [
+            (-60, -2, true),
+            (60, -2, true),
+            (-60, -59, false),
+            (60, 59, false),
+        ] {
+            let mut guard = ClockGuard::new(START, None);
+            let now = at(jump_min * 60, 0);
+            guard.look(now);
+            let head = START.wall.plus(SpanMs::from_secs(head_min * 60));
+            assert_eq!(
+                guard.was_right(now, head),
+                was_right,
+                "{jump_min} {head_min}"
+            );
+            guard.look(START);
+            assert!(!guard.was_right(START, head), "it was set back");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_later_before_is_in_doubt() {
+        for (written_s, in_doubt) in [(-9, false), (60, false), (61, true)] {
+            let written = Some(START.wall.plus(SpanMs::from_secs(written_s)));
+            assert_eq!(ClockGuard::new(START, written).is_in_doubt(), in_doubt);
         }
     }
 

@@ -15,13 +15,20 @@ use crate::{
 };
 
 /// Why a chain gives no verdicts meanwhile.
-pub(super) const WORDS: &str =
-    "no block agrees with the wall clock since it was last in doubt: check the machine's time";
+pub(super) const WORDS: &str = "no block agrees with the wall clock since it was last in doubt: check the machine's time, and the head of every chain's node";
 
 impl Watcher {
     /// A wall clock that somebody set is in doubt on every chain.
     pub(super) fn look_at_clock(&mut self, now: Now) {
-        if !self.clock_guard.look(now) {
+        let jumped = self.clock_guard.look(now);
+        for chain in &mut self.chains {
+            // A clock that steps back must not make a poll later than what came after it.
+            let polled_at = &mut chain.view.polled_at;
+            if polled_at.is_some_and(|at| at > now.wall) {
+                *polled_at = Some(now.wall.minus(SpanMs(1)));
+            }
+        }
+        if !jumped {
             return;
         }
         for chain in &mut self.chains {
@@ -57,7 +64,11 @@ impl Watcher {
             .iter()
             .enumerate()
             .filter(|(place, _)| *place != at);
-        if others.any(|(_, chain)| chain.head().is_some_and(|head| is_behind(chain, head, now))) {
+        let behind = |chain: &ChainState| {
+            let head = chain.head(now.monotonic_ms);
+            head.is_some_and(|head| is_behind(chain, head, now))
+        };
+        if others.any(|(_, chain)| behind(chain)) || self.is_disproved(at, head, now) {
             return;
         }
         let chain = self.chain_mut(at);
@@ -71,18 +82,27 @@ impl Watcher {
         }
     }
 
-    /// Looks again at payments that wait for a time which a clock that was ahead has told, and
-    /// asks again when their unconfirmed money was seen.
+    /// Whether a head shows that the clock was right before it was set. Block times of a local
+    /// chain, set by hand, show nothing.
+    fn is_disproved(&self, at: usize, head: BlockRef, now: Now) -> bool {
+        !self.chain(at).spec.is_local && self.clock_guard.was_right(now, head.time)
+    }
+
+    /// Once the clock is trusted: looks again at payments that wait for a time which a clock that
+    /// was ahead has told, and asks again when money was seen that was dated in doubt.
     pub(super) fn wake_from_future(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
         let chain = self.chain(at);
-        if chain.waits_for_future && !chain.doubts_clock() {
+        if chain.waits_for_future && chain.suspended_at.is_none() {
             let name = chain.spec.name.clone();
-            let addresses = self.store.seen_in_future(&name, now.wall)?;
             self.store.wake_from_future(&name, now.wall)?;
-            if !addresses.is_empty() {
-                self.asks.push(&name, Ask::Unconfirmed(addresses), now.wall);
+            let chain = self.chain_mut(at);
+            chain.waits_for_future = false;
+            let dated: Vec<_> = std::mem::take(&mut chain.dated_in_doubt)
+                .into_iter()
+                .collect();
+            if !dated.is_empty() {
+                self.asks.push(&name, Ask::Unconfirmed(dated), now.wall);
             }
-            self.chain_mut(at).waits_for_future = false;
         }
         Ok(())
     }
@@ -106,7 +126,10 @@ impl Watcher {
 
     /// The latest that it may be now, while the clock is in doubt: behind a head, the head's time.
     fn latest(&self, now: Now) -> UnixMs {
-        let ahead = |chain: &ChainState| chain.head().filter(|head| is_behind(chain, *head, now));
+        let ahead = |chain: &ChainState| {
+            let head = chain.head(now.monotonic_ms);
+            head.filter(|head| is_behind(chain, *head, now))
+        };
         let heads = self.chains.iter().filter_map(ahead);
         let latest = self.clock_guard.latest(now);
         heads.fold(latest, |latest, head| latest.max(head.time))

@@ -118,6 +118,10 @@ impl Watcher {
 
     fn handle_chain(&mut self, at: usize, input: &ChainInput, now: Now) -> Result<(), StoreError> {
         self.observe(at, input, now);
+        if matches!(input, ChainInput::Polled { .. }) {
+            // Before anything is judged by a clock that was in doubt until now.
+            self.wake_from_future(at, now)?;
+        }
         let began = Instant::now();
         let plan = self.plan(at, input, now)?;
         self.commit(plan)?;
@@ -215,7 +219,6 @@ impl Watcher {
     /// Time passed: health, due payments, ended watch windows, requests that waited.
     fn handle_tick(&mut self, now: Now) -> Result<(), StoreError> {
         for at in 0..self.chains.len() {
-            self.wake_from_future(at, now)?;
             let mut view = self.chain(at).view.clone();
             Self::settle_view(self.chain(at), &mut view, now);
             let plan = self.plan_due(at, view, now)?;

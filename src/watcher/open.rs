@@ -17,7 +17,10 @@ use crate::{
     metrics::Metrics,
     store::{Store, StoreError},
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 /// What a watcher is told at start.
 #[derive(Debug)]
@@ -46,13 +49,22 @@ impl Watcher {
         store.watched(|watched| {
             index.insert(&watched.chain, &watched.destination, watched.payment);
         })?;
-        let chains = settings
+        let mut chains: Vec<ChainState> = settings
             .chains
             .into_iter()
             .map(|spec| restore(&store, spec))
             .collect::<Result<_, _>>()?;
         let next_key = store.next_payment_key()?.0;
         let now = clock.now();
+        let clock_guard = ClockGuard::new(now, store.last_written()?);
+        if clock_guard.is_in_doubt() {
+            for chain in &mut chains {
+                chain.suspended_at = Some(None);
+            }
+            tracing::warn!(
+                "the wall clock was later before; no verdicts until a chain's head agrees with it"
+            );
+        }
         let watcher = Self {
             store,
             clock,
@@ -64,7 +76,7 @@ impl Watcher {
             index,
             waiting: WaitingRequests::default(),
             asks: Asks::default(),
-            clock_guard: ClockGuard::new(now),
+            clock_guard,
             next_key,
             batches: 0,
         };
@@ -107,6 +119,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         // Nothing tells whether the clock is right at start but a head that agrees with it.
         suspended_at: spec.has_regular_blocks().then_some(None),
         waits_for_future: true,
+        dated_in_doubt: BTreeSet::new(),
         more_due: false,
         scans: Scans::default(),
         past: Past::default(),

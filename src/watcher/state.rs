@@ -15,7 +15,7 @@ use crate::{
         view::ChainView,
     },
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// How many recent blocks are remembered: deeper than any reorganisation that is followed, and
 /// as many as the store keeps.
@@ -160,6 +160,8 @@ pub struct ChainState {
     pub suspended_at: Option<Option<BlockRef>>,
     /// Whether payments may wait for a time that a clock which was ahead has told.
     pub waits_for_future: bool,
+    /// Addresses whose money in the mempool was dated by a clock in doubt.
+    pub dated_in_doubt: BTreeSet<Destination>,
     /// Whether more payments are due than one portion held.
     pub more_due: bool,
     /// Scans of the past.
@@ -177,10 +179,12 @@ pub struct ChainState {
 }
 
 impl ChainState {
-    /// The node's best block, as it was last told.
+    /// The node's best block, while the node is not silent.
     #[must_use]
-    pub fn head(&self) -> Option<BlockRef> {
-        self.answer.as_ref().map(|(_, status)| status.tip)
+    pub fn head(&self, monotonic_ms: u64) -> Option<BlockRef> {
+        let (answered_ms, status) = self.answer.as_ref()?;
+        let silent_ms = monotonic_ms.saturating_sub(*answered_ms);
+        (silent_ms <= self.silence_max_ms()).then_some(status.tip)
     }
 
     /// The block of our chain at a height, if it is recent.

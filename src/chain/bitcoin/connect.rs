@@ -71,7 +71,7 @@ impl<T: Transport> Bitcoind<T> {
         Ok(Capabilities {
             network: network_name(self.network),
             version,
-            subversion,
+            subversion: self.client.showable(&subversion),
             tip: BlockId { height, hash },
             headers: Height(info.headers),
             initial_block_download: info.initialblockdownload,
@@ -90,7 +90,7 @@ impl<T: Transport> Bitcoind<T> {
         Err(SourceError::Permanent(format!(
             "{} is on {}, but {} is configured",
             self.client,
-            found.map_or_else(|| format!("{chain:?}"), |found| network_name(found).into()),
+            found.map_or("an unknown network", network_name),
             network_name(self.network)
         )))
     }

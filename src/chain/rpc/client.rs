@@ -250,11 +250,14 @@ impl<T: Transport> Client<T> {
 
     /// Every error passes here before anybody sees it.
     fn clean<R>(&self, result: Result<R, RpcError>) -> Result<R, RpcError> {
-        result.map_err(|error| {
-            let mut secrets = self.shared.credentials.secrets();
-            secrets.extend_from_slice(self.shared.transport.secrets());
-            error.map_text(|text| scrub(text, &secrets))
-        })
+        result.map_err(|error| error.map_text(|text| self.showable(text)))
+    }
+
+    /// What a node said of itself, as it may be shown.
+    pub fn showable(&self, text: &str) -> String {
+        let mut secrets = self.shared.credentials.secrets();
+        secrets.extend_from_slice(self.shared.transport.secrets());
+        scrub(text, &secrets)
     }
 
     async fn post(&self, body: Vec<u8>, limits: Limits) -> Result<HttpResponse, RpcError> {

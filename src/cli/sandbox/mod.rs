@@ -12,7 +12,7 @@ mod place;
 mod running;
 mod tour;
 
-use super::{Context, failure::Failure, screen::Screen};
+use super::{Context, Exit, failure::Failure, screen::Screen};
 use crate::logging;
 pub use deeds::Deed;
 use running::{Sandbox, Wish};
@@ -26,7 +26,6 @@ const STAY_SPEED: u32 = 10;
 const MAX_SPEED: i64 = 1000;
 
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
     /// Keep running for integration work, without the tour, until Ctrl-C.
     #[arg(long)]
@@ -54,6 +53,11 @@ const USUAL_LOG: &str = "error";
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
     let dir = arguments.dir.as_deref();
     if let Some(deed) = &arguments.deed {
+        if arguments.stay || arguments.tour || arguments.speed.is_some() {
+            let message =
+                "--stay, --tour and --speed start a sandbox; a command goes to one that runs";
+            return Err(Failure::new(Exit::Usage, message));
+        }
         return ask::ask(deed, dir, context);
     }
     let wanted = std::env::var("RUST_LOG").ok();

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     chain::{Ask, ChainInput},
-    domain::{asset::ChainKind, status::Status, time::SpanMs},
+    domain::{
+        asset::{ChainKind, ChainName},
+        status::Status,
+        time::SpanMs,
+    },
 };
 
 const DAY: SpanMs = SpanMs::from_secs(86_400);
@@ -240,7 +244,7 @@ fn one_chains_head_shows_every_chain_that_the_clock_is_behind() {
     world.watcher.chains[1].spec.is_local = false;
     let (mut status, began_ms) = (world.status(), world.monotonic_ms());
     status.tip.time = world.now().plus(SpanMs(MINUTE.0 * 50));
-    let ethereum = crate::domain::asset::ChainName::new(ChainKind::Ethereum.as_str());
+    let ethereum = ChainName::new(ChainKind::Ethereum.as_str());
     for input in [
         ChainInput::Status(status.clone()),
         ChainInput::Polled { began_ms, status },
@@ -316,4 +320,87 @@ fn a_small_step_back_lets_no_poll_from_before_a_registration_count() {
     world.poll();
     world.tick();
     assert_eq!(world.status_of("a"), Status::Expired);
+}
+
+#[test]
+fn a_clock_set_back_by_an_hour_is_not_trusted_though_bitcoin_allows_two() {
+    let hour = SpanMs(MINUTE.0 * 60);
+    let mut world = World::public(ChainKind::Bitcoin);
+    world.register("a", 0);
+    world.wait(SpanMs(MINUTE.0 * 40));
+    world.mine(&[]);
+    world.poll();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::Expired);
+    let late_ms = world.monotonic_ms();
+    world.arrive(&Tx::paying(1));
+    let late = world.payment("a").transfers[0].first_seen_at;
+    world.set_clock_forward(SpanMs(-hour.0));
+    world.wait(MINUTE);
+    world.tick();
+    world.mine_ahead(hour);
+    world.poll();
+    world.tick();
+    assert!(world.watcher.chains[0].suspended_at.is_some());
+    world.remember(&Tx::paying(1), late_ms);
+    assert_eq!(world.payment("a").transfers[0].first_seen_at, late);
+    world.set_clock_forward(hour);
+    world.wait(MINUTE);
+    world.mine(&[]);
+    world.poll();
+    assert_eq!(world.watcher.chains[0].suspended_at, None);
+    let asked = world.asks_unanswered();
+    assert_eq!(asked, [], "it was dated by a clock that was right");
+}
+
+#[test]
+fn a_clock_that_was_later_before_the_start_is_in_doubt_until_a_head_is_nearer_to_it() {
+    let half_an_hour = SpanMs(MINUTE.0 * 30);
+    let mut world = World::public(ChainKind::Bitcoin);
+    world.set_clock_forward(SpanMs(-half_an_hour.0));
+    let mut world = world.restart();
+    world.mine_ahead(half_an_hour);
+    world.poll();
+    assert!(world.watcher.chains[0].suspended_at.is_some());
+    world.mine(&[]);
+    world.poll();
+    assert_eq!(world.watcher.chains[0].suspended_at, None);
+}
+
+#[test]
+fn the_head_of_a_silent_node_casts_no_doubt_on_the_clock() {
+    let mut world = World::of_both();
+    world.watcher.chains[1].spec.is_local = false;
+    let (mut status, ethereum) = (world.status(), ChainName::new(ChainKind::Ethereum.as_str()));
+    status.tip.time = world.now().plus(SpanMs(MINUTE.0 * 50));
+    let input = crate::watcher::Input::Chain(ethereum, ChainInput::Status(status));
+    world.watcher.handle(&input).unwrap();
+    world.mine(&[]);
+    world.poll();
+    assert!(world.watcher.chains[0].suspended_at.is_some());
+    world.wait(SpanMs(MINUTE.0 * 5));
+    world.mine(&[]);
+    world.poll();
+    assert_eq!(world.watcher.chains[0].suspended_at, None);
+}
+
+#[test]
+fn nobody_who_paid_in_doubt_is_expired_before_it_is_asked_when_they_paid() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.asks();
+    world.set_clock_forward(DAY);
+    let seen_ms = world.monotonic_ms();
+    world.arrive(&Tx::paying(1));
+    world.set_clock_forward(DAY_BACK);
+    world.wait(SpanMs(MINUTE.0 * 30));
+    world.mine(&[]);
+    world.poll_alone();
+    world.tick();
+    assert_ne!(world.status_of("a"), Status::Expired);
+    world.remember(&Tx::paying(1), seen_ms);
+    world.wait(MINUTE);
+    world.poll_alone();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::Pending);
 }

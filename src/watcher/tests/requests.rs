@@ -122,9 +122,11 @@ fn an_address_that_is_watched_no_more_is_not_extended() {
 fn no_status_is_forced_but_in_a_sandbox() {
     let mut world = World::new();
     world.register("a", 0);
-    let row = world.row("force", "a", r#"{"status": "paid"}"#);
-    let id = row.request_id.clone();
-    world.give_rows(vec![row]);
-    assert_eq!(world.status_of("a"), Status::New);
-    assert_eq!(world.code_of(&id), "unknown_kind");
+    for body in [r#"{"status": "paid"}"#, "{}"] {
+        let row = world.row("force", "a", body);
+        let id = row.request_id.clone();
+        world.give_rows(vec![row]);
+        assert_eq!(world.status_of("a"), Status::New);
+        assert_eq!(world.code_of(&id), "unknown_kind");
+    }
 }

@@ -56,7 +56,7 @@ async fn a_node_of_another_network_is_refused_by_name() {
     assert_eq!(words(fake.source().connect().await), on_mainnet);
     assert_eq!(words(fake.source().status().await), on_mainnet);
     fake.state().chain = "liquidv1";
-    let unknown = "permanent: btc (memory) is on \"liquidv1\", but regtest is configured";
+    let unknown = "permanent: btc (memory) is on an unknown network, but regtest is configured";
     assert_eq!(words(fake.source().connect().await), unknown);
 }
 
