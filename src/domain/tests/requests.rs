@@ -275,6 +275,16 @@ fn extend_moves_the_deadline_and_reopens() {
 }
 
 #[test]
+fn closed_at_is_when_it_expired_or_was_canceled_and_an_extension_takes_it_back() {
+    let at = |lines: &str| check("BTC 0.4", lines).payment.judged.closed_at;
+    let after = |text: &str| Some(super::setup::START.plus(super::setup::span(text)));
+    assert_eq!(at("wait 5m"), None);
+    assert_eq!(at("wait 5m\ncancel\nwait 5m"), after("5m"));
+    assert_eq!(at("wait 23m\nwait 5m"), after("23m"));
+    assert_eq!(at("wait 23m\nextend 60m"), None);
+}
+
+#[test]
 fn refunded_is_said_by_the_gateway_and_ends_everything() {
     check("BTC 0.4", "refunded => refused=not_refundable");
     check(
