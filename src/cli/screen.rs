@@ -389,7 +389,7 @@ pub(super) mod tests {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(40);
+        table.set_width(26);
         let row =
             row(json!({ "id": "an order with a long name, much too long", "amount": amount }));
         table.add_row(columns.iter().map(|column| cell(column, &row)));

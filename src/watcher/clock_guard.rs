@@ -14,6 +14,10 @@ const BITCOIN_HEAD_WITHIN: SpanMs = SpanMs::from_secs(2 * 3600);
 /// The same on Ethereum, where a block comes every 12 seconds.
 const ETHEREUM_HEAD_WITHIN: SpanMs = SpanMs::from_secs(60);
 
+/// How far two clocks must be apart for a Bitcoin head to tell which of them is right: its time is
+/// some minutes old, and so is the head.
+const HEAD_TELLS: SpanMs = SpanMs::from_secs(15 * 60);
+
 /// Compares the two clocks at every look.
 #[derive(Debug)]
 pub struct ClockGuard {
@@ -67,7 +71,7 @@ impl ClockGuard {
         let away = |time: UnixMs| time.since(head).0.saturating_abs();
         self.without_jump(now).is_some_and(|unset| {
             let apart = unset.since(now.wall).0.saturating_abs();
-            apart > CLOCK_STEP_MAX.0 && away(unset) < away(now.wall)
+            apart > HEAD_TELLS.0 && away(unset) < away(now.wall)
         })
     }
 

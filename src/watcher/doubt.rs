@@ -88,6 +88,14 @@ impl Watcher {
         !self.chain(at).spec.is_local && self.clock_guard.was_right(now, head.time)
     }
 
+    /// Whether money that was dated in doubt waits for its true date: until then no poll counts,
+    /// or somebody who paid in time would be told that they did not.
+    pub(super) fn is_dating_anew(&self, chain: &ChainState) -> bool {
+        let unanswered = self.asks.unanswered_since(&chain.spec.name);
+        let asked = unanswered.zip(chain.dates_asked_at);
+        asked.is_some_and(|(oldest, ours)| oldest <= ours)
+    }
+
     /// Once the clock is trusted: looks again at payments that wait for a time which a clock that
     /// was ahead has told, and asks again when money was seen that was dated in doubt.
     pub(super) fn wake_from_future(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
@@ -101,6 +109,7 @@ impl Watcher {
                 .into_iter()
                 .collect();
             if !dated.is_empty() {
+                chain.dates_asked_at = Some(now.wall);
                 self.asks.push(&name, Ask::Unconfirmed(dated), now.wall);
             }
         }

@@ -120,6 +120,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         suspended_at: spec.has_regular_blocks().then_some(None),
         waits_for_future: true,
         dated_in_doubt: BTreeSet::new(),
+        dates_asked_at: None,
         more_due: false,
         scans: Scans::default(),
         past: Past::default(),

@@ -11,7 +11,7 @@ use crate::{
         block::{BlockRef, Height},
         facts::{CreditAsset, Destination},
         payment::{PaymentKey, ScanFrom},
-        time::SpanMs,
+        time::{SpanMs, UnixMs},
         view::ChainView,
     },
 };
@@ -162,6 +162,8 @@ pub struct ChainState {
     pub waits_for_future: bool,
     /// Addresses whose money in the mempool was dated by a clock in doubt.
     pub dated_in_doubt: BTreeSet<Destination>,
+    /// When it was asked since when that money is there.
+    pub dates_asked_at: Option<UnixMs>,
     /// Whether more payments are due than one portion held.
     pub more_due: bool,
     /// Scans of the past.
