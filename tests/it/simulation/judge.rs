@@ -8,6 +8,7 @@ use super::{
     naive::{At, Books, Truth as Verdict, Tx},
     plan::Plan,
     rows::{Shown, Transfer, transfers},
+    truth::Paying,
     world::{Side, Which, World},
 };
 use confirmd::{
@@ -17,8 +18,6 @@ use confirmd::{
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A watch window ends with a poll after its time, and money may take that long to be seen.
-const WATCH_SLACK_MS: i64 = 2 * 3_600_000;
 /// Block times are whole seconds, rounded down.
 const BLOCK_TIME_MS: i64 = 1_000;
 
@@ -40,10 +39,21 @@ struct Settled<'a> {
     finalized: u32,
 }
 
+/// How many payments were looked at, by what could be said of them.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// They are where the truth puts them.
+    pub compared: u64,
+    /// People decided, and the chain alone does not say where they are.
+    pub decided: u64,
+    /// They are not, but their money moved when nobody had to watch any more.
+    pub excused: u64,
+}
+
 /// Compares every payment with where the truth puts it, when faults have stopped and everything
-/// is scanned. Returns how many were compared.
-pub fn settle(case: &Case<'_>) -> Result<u64, String> {
-    let mut compared = 0;
+/// is scanned.
+pub fn settle(case: &Case<'_>) -> Result<Judged, String> {
+    let mut judged = Judged::default();
     for which in Which::BOTH {
         let side = case.world.side(which);
         let head = side.head().id.hash;
@@ -66,48 +76,57 @@ pub fn settle(case: &Case<'_>) -> Result<u64, String> {
             branch: side.branch_to(head).unwrap(),
             finalized: finalized.unwrap_or(0),
         };
-        compared += settled.compare_all(which)?;
+        settled.compare_all(which, &mut judged)?;
     }
-    Ok(compared)
+    Ok(judged)
 }
 
 impl Settled<'_> {
-    fn compare_all(&self, which: Which) -> Result<u64, String> {
+    fn compare_all(&self, which: Which, judged: &mut Judged) -> Result<(), String> {
         let sql = "SELECT * FROM v1_payment WHERE chain = ?";
         let mut statement = self.case.db.prepare(sql).unwrap();
         let rows = statement.query_map([which.name()], Shown::read).unwrap();
-        let mut compared = 0;
         for shown in rows.map(Result::unwrap) {
             let order = &self.case.orders[&shown.id];
-            if self.came_after_watch(order, &shown) {
-                continue;
+            match self.look_at(order, &shown) {
+                Ok(true) => judged.compared += 1,
+                Ok(false) => judged.decided += 1,
+                Err(_) if self.moved_after_watch(order, &shown) => judged.excused += 1,
+                Err(why) => return Err(format!("{}: {why}", shown.id)),
             }
-            let transfers = transfers(self.case.db, &shown.id);
-            let facts = self
-                .nothing_invented(order, &transfers)
-                .and_then(|()| self.nothing_lost(order, &shown, &transfers))
-                .and_then(|()| self.is_promised(order, &shown));
-            facts.map_err(|why| format!("{}: {why}", shown.id))?;
-            compared += u64::from(self.compare(order, &shown, &transfers)?);
         }
-        Ok(compared)
+        Ok(())
     }
 
-    /// Whether money moved when the address was no longer watched, or nearly so: nobody says then
-    /// what must be recorded of it.
-    fn came_after_watch(&self, order: &Order, shown: &Shown) -> bool {
-        let Some(until) = shown.watch_until else {
-            return false;
-        };
-        self.side.truth().to(&order.to).iter().any(|txid| {
-            let mined = self.side.truth().place(*txid, &self.branch);
-            let seen = self
-                .side
-                .truth()
-                .get(*txid)
-                .map_or(0, |paying| paying.visible_at.0);
-            let last = mined.map_or(seen, |mined| mined.block.time.0.max(seen));
-            last > until - WATCH_SLACK_MS
+    /// Whether a payment is where the truth puts it; false when people decided.
+    fn look_at(&self, order: &Order, shown: &Shown) -> Result<bool, String> {
+        let transfers = transfers(self.case.db, &shown.id);
+        self.is_promised(order, shown)?;
+        self.nothing_invented(order, &transfers)?;
+        self.nothing_lost(order, shown, &transfers)?;
+        self.compare(order, shown, &transfers)
+    }
+
+    /// Whether its money truly moved when the address had not to be watched any more: nobody says
+    /// then what must be recorded of it. New money before that end puts the end off.
+    fn moved_after_watch(&self, order: &Order, shown: &Shown) -> bool {
+        let truth = self.side.truth();
+        let paying = truth
+            .to(&order.to)
+            .iter()
+            .filter_map(|txid| truth.get(*txid));
+        let mut paying: Vec<&Paying> = paying.collect();
+        paying.sort_by_key(|paying| paying.visible_at);
+        let watched = i64::try_from(self.case.plan.watch_after_close_ms).unwrap();
+        let mut end = shown.expires_at + watched;
+        for paying in &paying {
+            if paying.visible_at.0 <= end {
+                end = end.max(paying.visible_at.0 + watched);
+            }
+        }
+        paying.into_iter().any(|paying| {
+            let mut mined = paying.mined.iter();
+            paying.visible_at.0 > end || mined.any(|mined| mined.block.time.0 > end)
         })
     }
 
@@ -235,10 +254,7 @@ impl Settled<'_> {
         if judged.contains(&found) {
             return Ok(true);
         }
-        Err(format!(
-            "{} is {found:?}, but the judge says {:?}",
-            shown.id, judged[0]
-        ))
+        Err(format!("is {found:?}, but the judge says {:?}", judged[0]))
     }
 
     fn books(&self, order: &Order, shown: &Shown, transfers: &[Transfer], earliest: bool) -> Books {

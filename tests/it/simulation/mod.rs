@@ -47,6 +47,8 @@ use std::{
 /// Seeds of an ordinary run, and the hours that each lives through.
 const SEEDS: u64 = 100;
 const HOURS: u64 = 24;
+/// How many payments of those that nobody decided the judge must have an opinion of.
+const COMPARED_PERCENT: u64 = 95;
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     let text = std::env::var(name).ok();
@@ -154,6 +156,13 @@ fn many_seeds() {
         failures.len(),
         first_lines.join("\n")
     );
+    assert!(
+        report.compared * 100 >= (report.orders - report.decided) * COMPARED_PERCENT,
+        "the judge compared only {} of {} payments, and people decided {}",
+        report.compared,
+        report.orders,
+        report.decided
+    );
     if seeds >= SEEDS && hours >= HOURS {
         let missing = coverage::missing(&report.coverage);
         assert!(missing.is_empty(), "seen too seldom: {missing:?}");
@@ -168,6 +177,8 @@ impl Report {
         }
         self.orders += other.orders;
         self.compared += other.compared;
+        self.decided += other.decided;
+        self.excused += other.excused;
         self.blocks += other.blocks;
         self.exchanges += other.exchanges;
     }

@@ -35,7 +35,12 @@ const QUIET_MS: u64 = 800_000;
 pub struct Report {
     pub coverage: BTreeMap<String, u64>,
     pub orders: u64,
+    /// Payments that are where the judge puts them.
     pub compared: u64,
+    /// Those that people decided.
+    pub decided: u64,
+    /// Those whose money moved after their watch.
+    pub excused: u64,
     pub blocks: u64,
     pub exchanges: u64,
 }
@@ -148,7 +153,10 @@ impl Simulation {
             now: self.stage.clock.truth(),
             plan: &self.plan,
         };
-        self.report.compared = judge::settle(&case)?;
+        let judged = judge::settle(&case)?;
+        self.report.compared = judged.compared;
+        self.report.decided = judged.decided;
+        self.report.excused = judged.excused;
         for which in Which::BOTH {
             self.report.blocks += u64::from(world.side(which).head().id.height.0);
             self.report.exchanges += self.stage.shared.wire(which).exchanges;
