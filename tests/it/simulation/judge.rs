@@ -4,7 +4,7 @@
 use super::{
     checks::{Told, cursor},
     customers::{Order, decimals},
-    moments::past_ms,
+    moments::{best, past_ms},
     naive::{At, Books, Truth as Verdict, Tx},
     plan::Plan,
     rows::{Shown, Transfer, transfers},
@@ -102,6 +102,7 @@ impl Settled<'_> {
     fn look_at(&self, order: &Order, shown: &Shown) -> Result<bool, String> {
         let transfers = transfers(self.case.db, &shown.id);
         self.is_promised(order, shown)?;
+        self.adds_up(order, shown, &transfers)?;
         self.nothing_invented(order, &transfers)?;
         self.nothing_lost(order, shown, &transfers)?;
         self.compare(order, shown, &transfers)
@@ -128,6 +129,37 @@ impl Settled<'_> {
             let mut mined = paying.mined.iter();
             paying.visible_at.0 > end || mined.any(|mined| mined.block.time.0 > end)
         })
+    }
+
+    /// What lives of a payment's transfers is what it received, and what decides is what counts.
+    fn adds_up(&self, order: &Order, shown: &Shown, transfers: &[Transfer]) -> Result<(), String> {
+        let mut of_txs: BTreeMap<TxId, u64> = BTreeMap::new();
+        let mut received = 0;
+        for transfer in transfers {
+            let is_live = ["mempool", "confirmed"].contains(&transfer.state.as_str());
+            let disposition = transfer.disposition.as_str();
+            if !is_live || transfer.asset != order.asset || disposition == "dust" {
+                continue;
+            }
+            received += transfer.amount;
+            if ["counted", "short"].contains(&disposition) {
+                *of_txs.entry(transfer.txid).or_default() += transfer.amount;
+            }
+        }
+        let sums: Vec<u64> = of_txs.into_values().collect();
+        let counted = best(&sums, &shown.policy).min(order.amount);
+        let told = self.case.told.get(&shown.id);
+        if received != shown.received {
+            let shown = shown.received;
+            return Err(format!(
+                "received {shown}, but its transfers are {received}"
+            ));
+        }
+        if counted != shown.counted && !told.is_some_and(|told| told.decided) {
+            let shown = shown.counted;
+            return Err(format!("{shown} count, but of its transfers {counted} do"));
+        }
+        Ok(())
     }
 
     /// Every transfer is a true credit, and stands where it truly stands.

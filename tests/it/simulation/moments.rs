@@ -31,11 +31,7 @@ pub fn is_borne_out(
         (u64::from(confirmations) >= required).then_some(sum)
     };
     let deep: Vec<u64> = side.truth().to(&order.to).iter().filter_map(deep).collect();
-    let best = if data["policy"] == "sum" {
-        deep.iter().sum()
-    } else {
-        deep.iter().copied().max().unwrap_or(0)
-    };
+    let best = best(&deep, data["policy"].as_str().unwrap());
     if best + allowed >= order.amount {
         Ok(())
     } else {
@@ -43,6 +39,15 @@ pub fn is_borne_out(
             "only {best} of {} are deep enough: {data}",
             order.amount
         ))
+    }
+}
+
+/// What may count of the sums of transactions.
+pub fn best(sums: &[u64], policy: &str) -> u64 {
+    if policy == "sum" {
+        sums.iter().sum()
+    } else {
+        sums.iter().copied().max().unwrap_or(0)
     }
 }
 

@@ -153,6 +153,7 @@ impl Simulation {
             now: self.stage.clock.truth(),
             plan: &self.plan,
         };
+        self.stage.reader.reread(&self.stage.db)?;
         let judged = judge::settle(&case)?;
         self.report.compared = judged.compared;
         self.report.decided = judged.decided;
