@@ -206,6 +206,10 @@ impl Side for BitcoinSide {
             .0
     }
 
+    fn final_height(&self) -> Height {
+        self.highest.minus(self.final_depth)
+    }
+
     fn return_to(&mut self, head: BlockRef) {
         self.adopt(head);
     }

@@ -86,8 +86,6 @@ pub struct Told {
     pub decided: bool,
     /// A person looked, and what was to be reviewed is put away.
     pub looked_at: bool,
-    /// What it was when it became final.
-    pub final_as: Option<String>,
 }
 
 /// One row of `v1_event`.
@@ -139,6 +137,11 @@ impl Reader {
             if event.to.as_deref() == Some("expired") && event.from.as_deref() == Some("new") {
                 moments::came_to_nothing(world, &orders[&payment], &event.data)
                     .map_err(|why| format!("{payment} is expired, but {why}"))?;
+            }
+            if event.kind == "finalized" {
+                let order = &orders[&payment];
+                moments::is_final_truly(world.side(order.which), order, &event.data)
+                    .map_err(|why| format!("{payment} is final, but {why}"))?;
             }
             let turned_paid = is_paid(&event) && event.from.as_deref() != Some("paid");
             if turned_paid && event.reason.as_deref() != Some("operator") {
@@ -199,10 +202,6 @@ impl Reader {
             let kind = event.data["command"]["kind"].as_str().unwrap_or_default();
             told.decided |= ["accept", "reject", "refunded"].contains(&kind);
             told.looked_at |= kind == "ack";
-        }
-        if event.kind == "finalized" {
-            let word = |name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
-            told.final_as = Some(format!("{}/{}", word("status"), word("reason")));
         }
         let Some(to) = &event.to else {
             return Ok(());

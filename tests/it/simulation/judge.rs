@@ -12,12 +12,18 @@ use super::{
     world::{Side, Which, World},
 };
 use confirmd::{
-    domain::{block::TxId, time::UnixMs},
+    domain::{block::TxId, request::Request, time::UnixMs},
     sandbox::tree::Branch,
 };
 use rusqlite::Connection;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::RangeInclusive,
+};
 
+/// What a payment has when nobody says otherwise.
+const EXPIRES_IN_MS: i64 = 20 * 60_000;
 /// Block times are whole seconds, rounded down.
 const BLOCK_TIME_MS: i64 = 1_000;
 
@@ -26,6 +32,7 @@ pub struct Case<'a> {
     pub db: &'a Connection,
     pub world: &'a World,
     pub orders: &'a HashMap<String, Order>,
+    pub inbox: &'a [Request],
     pub told: &'a BTreeMap<String, Told>,
     pub now: UnixMs,
     pub plan: &'a Plan,
@@ -70,11 +77,18 @@ pub fn settle(case: &Case<'_>) -> Result<Judged, String> {
                 |row| row.get(0),
             )
             .unwrap();
+        let finalized = finalized.unwrap_or(0);
+        let justified = final_heights(case.plan, side, which);
+        if !justified.contains(&finalized) {
+            return Err(format!(
+                "{which:?}: {finalized} is final, not {justified:?}"
+            ));
+        }
         let settled = Settled {
             case,
             side,
             branch: side.branch_to(head).unwrap(),
-            finalized: finalized.unwrap_or(0),
+            finalized,
         };
         settled.compare_all(which, &mut judged)?;
     }
@@ -243,12 +257,50 @@ impl Settled<'_> {
         if found != wanted {
             return Err(format!("shortfall and grace are {found:?}, not {wanted:?}"));
         }
+        let policy = if plan.sum { "sum" } else { "single" };
+        let wanted = (policy, plan.confirmations, plan.late_accept_ms);
+        let late_accept = u64::try_from(shown.late_accept).unwrap();
+        let found = (shown.policy.as_str(), shown.required.into(), late_accept);
+        if found != wanted {
+            return Err(format!(
+                "policy, depth, late money: {found:?}, not {wanted:?}"
+            ));
+        }
+        let wanted = self.times(&shown.id);
+        let found = (shown.created_at, shown.expires_at);
+        if found != wanted {
+            return Err(format!("beginning and end are {found:?}, not {wanted:?}"));
+        }
         let told = self.case.told.get(&shown.id);
         let looked_at = told.is_some_and(|told| told.looked_at || told.decided);
         if shown.surplus > 0 && !shown.needs_review && !looked_at {
             return Err("nobody is told of its surplus".to_owned());
         }
         Ok(())
+    }
+
+    /// From when to when money may come, by what the gateway asked for.
+    fn times(&self, id: &str) -> (i64, i64) {
+        let sql = "SELECT 1 FROM v1_request WHERE request_id = ? AND outcome = 'applied'";
+        let mut applied = self.case.db.prepare_cached(sql).unwrap();
+        let mut times = (0, 0);
+        for asked in self
+            .case
+            .inbox
+            .iter()
+            .filter(|asked| asked.payment_id == id)
+        {
+            let began = asked.created_at.0;
+            match asked.kind.as_str() {
+                "register" => times = (began, began + EXPIRES_IN_MS),
+                "extend" if applied.exists([&asked.request_id]).unwrap() => {
+                    let body: Value = serde_json::from_str(&asked.body).unwrap();
+                    times.1 = body["expires_at"].as_i64().unwrap();
+                }
+                _ => {}
+            }
+        }
+        times
     }
 
     /// Whether the payment is where the naive judge puts it; false when the chain alone cannot
@@ -269,10 +321,6 @@ impl Settled<'_> {
             let mut books = self.books(order, shown, transfers, earliest);
             (books.ever_paid, books.expired, books.canceled) =
                 (told.ever_paid, told.expired, told.canceled);
-            if let Some(state) = &told.final_as {
-                (books.is_final, books.fixed) = (true, Some(state.clone()));
-                books.final_counted = counted_now(transfers);
-            }
             judged.push(books.judge());
         }
         let found = Verdict {
@@ -370,13 +418,15 @@ impl Settled<'_> {
     }
 }
 
-/// The transactions whose money is shown as counted; what is final rests on them.
-fn counted_now(transfers: &[Transfer]) -> Vec<String> {
-    let counted = transfers
-        .iter()
-        .filter(|transfer| transfer.disposition == "counted");
-    let txids: BTreeSet<String> = counted.map(|transfer| transfer.txid.to_string()).collect();
-    txids.into_iter().collect()
+/// What may be final: as deep below the head as it was promised, or below the highest block that
+/// there ever was, since what was final stays so.
+fn final_heights(plan: &Plan, side: &dyn Side, which: Which) -> RangeInclusive<u32> {
+    let by_depth = u32::try_from(plan.final_depth).unwrap();
+    let depth = match which {
+        Which::Bitcoin => by_depth,
+        Which::Ethereum => plan.tags.unwrap_or(by_depth),
+    };
+    side.head().id.height.minus(depth).0..=side.final_height().0
 }
 
 fn hash_text(which: Which, hash: confirmd::domain::block::BlockHash) -> String {

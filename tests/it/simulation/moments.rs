@@ -51,6 +51,36 @@ pub fn best(sums: &[u64], policy: &str) -> u64 {
     }
 }
 
+/// Checks that a payment that has just become final has money that it may rest on in blocks that
+/// are final; an operator may have accepted any.
+pub fn is_final_truly(side: &dyn Side, order: &Order, data: &Value) -> Result<(), String> {
+    let branch = side.branch_to(side.head().id.hash).unwrap();
+    let last = side.final_height();
+    let is_accepted = data["reason"] == "operator";
+    let rests = |txid: &TxId| {
+        let mined = side.truth().place(*txid, &branch)?;
+        let ours = mined.credits.iter().filter(|credit| credit.to == order.to);
+        let ours = ours.filter(|credit| is_accepted || credit.asset == order.asset);
+        let sum: u64 = ours.map(|credit| credit.amount).sum();
+        (mined.block.id.height <= last && sum > 0).then_some(sum)
+    };
+    let sums: Vec<u64> = side
+        .truth()
+        .to(&order.to)
+        .iter()
+        .filter_map(rests)
+        .collect();
+    let best = best(&sums, data["policy"].as_str().unwrap());
+    let allowed = units(data["allowed_shortfall"].as_str().unwrap());
+    if best > 0 && (is_accepted || best + allowed >= order.amount) {
+        return Ok(());
+    }
+    Err(format!(
+        "only {best} of {} lie below {last:?}",
+        order.amount
+    ))
+}
+
 /// Checks that nothing that came before the deadline stands in the node's chain, so that a payment
 /// may expire. When that chain changed after the deadline, nobody says what was there before.
 pub fn came_to_nothing(world: &World, order: &Order, data: &Value) -> Result<(), String> {

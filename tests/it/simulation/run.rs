@@ -149,6 +149,7 @@ impl Simulation {
             db: &self.stage.db,
             world: &world,
             orders: &self.stage.orders,
+            inbox: &self.stage.inbox,
             told: &self.stage.reader.told,
             now: self.stage.clock.truth(),
             plan: &self.plan,

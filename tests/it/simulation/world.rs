@@ -4,7 +4,7 @@ use super::{bitcoin_side::BitcoinSide, ethereum_side::EthereumSide, truth::Truth
 use confirmd::{
     chain::rpc::{HttpRequest, HttpResponse},
     domain::{
-        block::{BlockHash, BlockRef, TxId},
+        block::{BlockHash, BlockRef, Height, TxId},
         facts::Destination,
         time::UnixMs,
     },
@@ -62,6 +62,9 @@ pub trait Side {
 
     /// How many blocks may leave without touching a final one.
     fn loose_blocks(&self) -> u32;
+
+    /// No higher block is final.
+    fn final_height(&self) -> Height;
 
     /// A block that was the best one before is it again.
     fn return_to(&mut self, head: BlockRef);
