@@ -88,6 +88,8 @@ impl Player {
             bitcoin,
             ethereum,
             odd_at,
+            // A scenario says itself what must be seen.
+            sights: Default::default(),
         };
         let mut wire = || Wire {
             weather: Weather::Fair,

@@ -158,6 +158,14 @@ impl Side for BitcoinSide {
         Some(Branch::to(self.chain.tree(), head))
     }
 
+    fn is_away(&self) -> bool {
+        self.lagging || !self.view.mempool_loaded
+    }
+
+    fn unconfirmed(&self) -> Vec<TxId> {
+        self.view.unconfirmed().map(|tx| tx.txid).collect()
+    }
+
     fn has_unconfirmed(&self, txid: TxId) -> bool {
         self.view.has_unconfirmed(txid)
     }

@@ -116,6 +116,7 @@ impl Reader {
         db: &Connection,
         world: &World,
         orders: &HashMap<String, Order>,
+        now: UnixMs,
     ) -> Result<(), String> {
         let events = events_after(db, self.last_seq);
         let is_paid = |event: &Event| event.to.as_deref() == Some("paid");
@@ -149,6 +150,10 @@ impl Reader {
                 let side = world.side(order.which);
                 let branch = cursor(db, order.which).and_then(|hash| side.branch_to(hash));
                 let branch = branch.ok_or("paid before anything was scanned")?;
+                if world.is_calm(order.which, now) {
+                    moments::is_the_nodes(side, &branch)
+                        .map_err(|why| format!("{payment} is paid, but {why}"))?;
+                }
                 moments::is_borne_out(side, &branch, order, &event.data)
                     .map_err(|why| format!("{payment} is paid, but {why}"))?;
             }

@@ -227,6 +227,14 @@ impl Side for EthereumSide {
         Some(Branch::to(self.chain.tree(), head))
     }
 
+    fn is_away(&self) -> bool {
+        self.lagging
+    }
+
+    fn unconfirmed(&self) -> Vec<TxId> {
+        Vec::new()
+    }
+
     fn has_unconfirmed(&self, _: TxId) -> bool {
         false
     }

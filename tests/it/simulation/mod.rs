@@ -25,6 +25,7 @@ pub mod plan;
 mod rows;
 mod run;
 mod shrink;
+pub mod sight;
 pub mod stage;
 mod story;
 pub mod system;

@@ -13,7 +13,24 @@ use serde_json::Value;
 /// of each chain.
 const PAST_MS: [(Which, i64); 2] = [(Which::Bitcoin, 2 * 3_600_000), (Which::Ethereum, 120_000)];
 
-/// Checks that a payment that has just become `paid` has its money at depth on this branch.
+/// Block times are whole seconds, rounded down.
+const BLOCK_TIME_MS: i64 = 1_000;
+
+/// Checks that a branch is one that the node is on.
+pub fn is_the_nodes(side: &dyn Side, branch: &Branch) -> Result<(), String> {
+    let head = side.head();
+    let hash = branch.head();
+    let known = side.branch_to(head.id.hash).unwrap();
+    if known.at(branch.height()) == hash {
+        return Ok(());
+    }
+    Err(format!(
+        "it is judged on {hash:?}, which the node has long left"
+    ))
+}
+
+/// Checks that a payment that has just become `paid` has its money at depth on this branch,
+/// and that it was there to be seen before its deadline.
 pub fn is_borne_out(
     side: &dyn Side,
     branch: &Branch,
@@ -21,6 +38,9 @@ pub fn is_borne_out(
     data: &Value,
 ) -> Result<(), String> {
     let required = data["confirmations_required"].as_u64().unwrap();
+    let ms = |name: &str| data[name].as_i64().unwrap();
+    let last = ms("expires_at") + ms("grace_ms") + ms("late_accept_ms") + BLOCK_TIME_MS;
+    let is_late = |txid: &TxId| side.truth().first_visible(*txid).0 > last;
     let allowed = units(data["allowed_shortfall"].as_str().unwrap());
     let deep = |txid: &TxId| {
         let mined = side.truth().place(*txid, branch)?;
@@ -30,13 +50,15 @@ pub fn is_borne_out(
         let sum: u64 = ours.map(|credit| credit.amount).sum();
         (u64::from(confirmations) >= required).then_some(sum)
     };
-    let deep: Vec<u64> = side.truth().to(&order.to).iter().filter_map(deep).collect();
+    let paying = side.truth().to(&order.to).iter();
+    let paying = paying.filter(|txid| !is_late(txid));
+    let deep: Vec<u64> = paying.filter_map(deep).collect();
     let best = best(&deep, data["policy"].as_str().unwrap());
     if best + allowed >= order.amount {
         Ok(())
     } else {
         Err(format!(
-            "only {best} of {} are deep enough: {data}",
+            "only {best} of {} came in time and are deep enough: {data}",
             order.amount
         ))
     }

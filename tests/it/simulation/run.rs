@@ -9,6 +9,7 @@ use super::{
     ethereum_side::EthereumSide,
     judge,
     plan::Plan,
+    sight::Sight,
     stage::Stage,
     system::{Handled, System},
     wire::{Shared, Weather, Wire},
@@ -233,7 +234,24 @@ impl Simulation {
         Ok(())
     }
 
+    /// Takes note of what stands between the daemon and its nodes.
+    fn look(&self) {
+        let is_hard =
+            self.stage.system.is_none() || crash::disk_is_full() || !self.stage.clock.is_right();
+        for which in Which::BOTH {
+            let wire = self.stage.shared.wire(which);
+            let is_bad = wire.weather != Weather::Fair || wire.lie.is_some();
+            drop(wire);
+            let now = self.stage.clock.truth();
+            self.stage
+                .shared
+                .world()
+                .look(which, is_hard || is_bad, now);
+        }
+    }
+
     async fn act(&mut self, action: Action) -> Result<(), String> {
+        self.look();
         match action {
             Action::Tick => {
                 self.plan_in(TICK_MS, Action::Tick);
@@ -331,6 +349,7 @@ fn shared(plan: &Plan, random: &mut Random, clock: &SimClock) -> Shared {
         bitcoin: BitcoinSide::new(random.fork(), at, depth),
         ethereum: EthereumSide::new(random.fork(), at, plan.tags, depth),
         odd_at: [at; 2],
+        sights: [plan.bitcoin_poll_ms, plan.ethereum_poll_ms].map(Sight::new),
     };
     let mut wire = || Wire {
         weather: Weather::Fair,
