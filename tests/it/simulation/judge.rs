@@ -3,6 +3,7 @@
 
 use super::{
     checks::{Told, cursor},
+    clock,
     customers::{Order, decimals},
     moments::{best, past_ms},
     naive::{At, Books, Truth as Verdict, Tx},
@@ -119,6 +120,7 @@ impl Settled<'_> {
         self.adds_up(order, shown, &transfers)?;
         self.nothing_invented(order, &transfers)?;
         self.nothing_lost(order, shown, &transfers)?;
+        self.nothing_overlooked(order, shown, &transfers)?;
         self.compare(order, shown, &transfers)
     }
 
@@ -243,6 +245,33 @@ impl Settled<'_> {
                     "{txid} in block {} was lost",
                     mined.block.id.height
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What could not be overlooked in the node's mempool was seen there, and in time.
+    fn nothing_overlooked(
+        &self,
+        order: &Order,
+        shown: &Shown,
+        transfers: &[Transfer],
+    ) -> Result<(), String> {
+        let truth = self.side.truth();
+        for txid in truth.to(&order.to) {
+            let seen = transfers.iter().find(|transfer| transfer.txid == *txid);
+            if seen.is_none() && self.side.has_unconfirmed(*txid) {
+                return Err(format!("{txid} waits in the mempool, unseen"));
+            }
+            let was_registered = truth.first_visible(*txid).0 >= shown.created_at;
+            let plain_at = self.case.world.sight(order.which).plain_at(*txid);
+            let Some(plain_at) = plain_at.filter(|_| was_registered) else {
+                continue;
+            };
+            let seen = seen.ok_or_else(|| format!("{txid} was never seen in the mempool"))?;
+            if seen.first_seen_at > plain_at.0 {
+                let at = clock::shown(plain_at);
+                return Err(format!("{txid} must have been seen at {at}"));
             }
         }
         Ok(())

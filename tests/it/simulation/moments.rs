@@ -6,7 +6,10 @@ use super::{
     rows::units,
     world::{Side, Which, World},
 };
-use confirmd::{domain::block::TxId, sandbox::tree::Branch};
+use confirmd::{
+    domain::{block::TxId, time::UnixMs},
+    sandbox::tree::Branch,
+};
 use serde_json::Value;
 
 /// What lies this long before a registration need not be looked for: the slack of the block times
@@ -113,6 +116,20 @@ pub fn came_to_nothing(world: &World, order: &Order, data: &Value) -> Result<(),
     }
     let side = world.side(order.which);
     let branch = side.branch_to(side.head().id.hash).unwrap();
+    for txid in side.truth().to(&order.to) {
+        let waits = world
+            .sight(order.which)
+            .was_held_at(*txid, UnixMs(deadline));
+        let credits = side
+            .truth()
+            .get(*txid)
+            .into_iter()
+            .flat_map(|paying| &paying.credits);
+        let ours = credits.filter(|credit| credit.to == order.to);
+        if waits && ours.map(|credit| credit.amount).sum::<u64>() >= order.dust() {
+            return Err(format!("{txid} has long been waiting in the mempool"));
+        }
+    }
     let begin = ms("created_at") - past_ms(order.which);
     for txid in side.truth().to(&order.to) {
         let Some(mined) = side.truth().place(*txid, &branch) else {
