@@ -70,6 +70,8 @@ pub struct Reader {
     last: BTreeMap<String, Value>,
     /// All events read, put together.
     digest: u64,
+    /// The same without their ids, which no two runs share.
+    pub journal: u64,
     /// Of each payment, its history as announced.
     pub told: BTreeMap<String, Told>,
     /// How often each edge, reason, flag and kind of event was seen.
@@ -92,7 +94,8 @@ pub struct Told {
 #[derive(Debug)]
 struct Event {
     seq: i64,
-    /// All of the row as text.
+    id: String,
+    /// All of the row but its id, as text.
     whole: String,
     payment: Option<String>,
     version: Option<i64>,
@@ -101,6 +104,13 @@ struct Event {
     to: Option<String>,
     reason: Option<String>,
     data: Value,
+}
+
+impl Event {
+    /// What stands for everything up to this event.
+    fn after(&self, digest: u64) -> u64 {
+        chained(chained(digest, &self.id), &self.whole)
+    }
 }
 
 /// Opens the database as a gateway does.
@@ -128,7 +138,8 @@ impl Reader {
                 ));
             }
             self.last_seq = event.seq;
-            self.digest = chained(self.digest, &event.whole);
+            self.digest = event.after(self.digest);
+            self.journal = chained(self.journal, &event.whole);
             self.count(&format!("event {}", event.kind));
             let Some(payment) = event.payment.clone() else {
                 continue;
@@ -164,7 +175,7 @@ impl Reader {
     /// Reads everything again: no event has changed, and every row is what its last event says.
     pub fn reread(&self, db: &Connection) -> Result<(), String> {
         let events = events_after(db, 0).into_iter();
-        let digest = events.fold(0, |digest, event| chained(digest, &event.whole));
+        let digest = events.fold(0, |digest, event| event.after(digest));
         if digest != self.digest {
             return Err("an event is not what it was when it was read".to_owned());
         }
@@ -276,7 +287,7 @@ fn events_after(db: &Connection, seq: i64) -> Vec<Event> {
     let mut statement = db
         .prepare_cached(
             "SELECT seq, payment_id, version, kind, from_status, to_status, reason, data,
-                    event_id, occurred_at, recorded_at
+                    occurred_at, recorded_at, event_id
                FROM v1_event WHERE seq > ? ORDER BY seq",
         )
         .unwrap();
@@ -284,6 +295,7 @@ fn events_after(db: &Connection, seq: i64) -> Vec<Event> {
         let data: String = row.get(7)?;
         Ok(Event {
             seq: row.get(0)?,
+            id: row.get("event_id")?,
             whole: whole(row)?,
             payment: row.get(1)?,
             version: row.get(2)?,
@@ -298,7 +310,8 @@ fn events_after(db: &Connection, seq: i64) -> Vec<Event> {
 }
 
 fn whole(row: &Row<'_>) -> rusqlite::Result<String> {
-    let cells = (0..row.as_ref().column_count()).map(|n| row.get::<_, Cell>(n));
+    let but_id = row.as_ref().column_count() - 1;
+    let cells = (0..but_id).map(|n| row.get::<_, Cell>(n));
     let cells: Vec<Cell> = cells.collect::<Result<_, _>>()?;
     Ok(format!("{cells:?}"))
 }

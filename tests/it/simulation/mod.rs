@@ -48,6 +48,8 @@ use std::{
 /// Seeds of an ordinary run, and the hours that each lives through.
 const SEEDS: u64 = 100;
 const HOURS: u64 = 24;
+/// A seed with faults of many kinds.
+const REPLAYED: u64 = 5;
 /// How many payments of those that nobody decided the judge must have an opinion of.
 const COMPARED_PERCENT: u64 = 95;
 
@@ -108,6 +110,18 @@ fn one_seed() {
     let report = simulate(plan(seed)).unwrap_or_else(|story| panic!("{story}"));
     println!("{report:#?}");
     assert!(report.compared > 0);
+}
+
+#[test]
+fn a_seed_lived_twice_is_the_same_life() {
+    let life = || {
+        let report = simulate(Plan::draw(REPLAYED, 4)).unwrap();
+        let faults = report.coverage.keys();
+        let faults = faults.filter(|what| what.starts_with("fault ")).count();
+        assert!(faults > 3, "its faults are {faults}");
+        (report.journal, report.exchanges, report.coverage)
+    };
+    assert_eq!(life(), life());
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub struct Report {
     pub decided: u64,
     /// Those whose money moved after their watch.
     pub excused: u64,
+    /// Stands for the whole journal, but for the ids of its events.
+    pub journal: u64,
     pub blocks: u64,
     pub exchanges: u64,
 }
@@ -158,6 +160,7 @@ impl Simulation {
         self.stage.reader.reread(&self.stage.db)?;
         let judged = judge::settle(&case)?;
         self.report.compared = judged.compared;
+        self.report.journal = self.stage.reader.journal;
         self.report.decided = judged.decided;
         self.report.excused = judged.excused;
         for which in Which::BOTH {
