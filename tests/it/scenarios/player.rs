@@ -64,7 +64,10 @@ impl Player {
     /// Plays it to its end; what went wrong, in words.
     pub async fn play(script: &Script, dir: PathBuf) -> Result<(), Trouble> {
         let mut player = Self::new(script, dir);
-        let outcome = player.play_steps(script).await;
+        let outcome = player.play_steps(script).await.and_then(|()| {
+            let stage = &player.stage;
+            stage.reader.reread(&stage.db)
+        });
         crash::disarm();
         crash::fill_disk(false);
         outcome
@@ -85,6 +88,8 @@ impl Player {
             bitcoin,
             ethereum,
             odd_at,
+            // A scenario says itself what must be seen.
+            sights: Default::default(),
         };
         let mut wire = || Wire {
             weather: Weather::Fair,

@@ -158,6 +158,14 @@ impl Side for BitcoinSide {
         Some(Branch::to(self.chain.tree(), head))
     }
 
+    fn is_away(&self) -> bool {
+        self.lagging || !self.view.mempool_loaded
+    }
+
+    fn unconfirmed(&self) -> Vec<TxId> {
+        self.view.unconfirmed().map(|tx| tx.txid).collect()
+    }
+
     fn has_unconfirmed(&self, txid: TxId) -> bool {
         self.view.has_unconfirmed(txid)
     }
@@ -204,6 +212,10 @@ impl Side for BitcoinSide {
             .height
             .minus(lowest.max(Height(1)).0)
             .0
+    }
+
+    fn final_height(&self) -> Height {
+        self.highest.minus(self.final_depth)
     }
 
     fn return_to(&mut self, head: BlockRef) {

@@ -1,5 +1,6 @@
-//! What must hold after every step, read as a gateway reads it: the journal dense and immutable,
-//! every payment's events a path of the table, no `paid` that the chain does not bear out.
+//! What must hold after every step, read as a gateway reads it: the journal dense, every payment's
+//! events a path of the table, no `paid` that the chain does not bear out; and in the end: nothing
+//! that was read from the journal has changed, and every payment is as its last event says.
 
 use super::{
     clock,
@@ -11,10 +12,11 @@ use confirmd::domain::{
     block::{BlockHash, TxId},
     time::UnixMs,
 };
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Row, types::Value as Cell};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::Path,
 };
 
@@ -64,6 +66,12 @@ pub struct Reader {
     last_seq: i64,
     /// Of each payment: its status and version by the events.
     folded: HashMap<String, (String, i64)>,
+    /// Of each payment: its row by its last event.
+    last: BTreeMap<String, Value>,
+    /// All events read, put together.
+    digest: u64,
+    /// The same without their ids, which no two runs share.
+    pub journal: u64,
     /// Of each payment, its history as announced.
     pub told: BTreeMap<String, Told>,
     /// How often each edge, reason, flag and kind of event was seen.
@@ -80,14 +88,15 @@ pub struct Told {
     pub decided: bool,
     /// A person looked, and what was to be reviewed is put away.
     pub looked_at: bool,
-    /// What it was when it became final.
-    pub final_as: Option<String>,
 }
 
 /// One row of `v1_event`.
 #[derive(Debug)]
 struct Event {
     seq: i64,
+    id: String,
+    /// All of the row but its id, as text.
+    whole: String,
     payment: Option<String>,
     version: Option<i64>,
     kind: String,
@@ -95,6 +104,13 @@ struct Event {
     to: Option<String>,
     reason: Option<String>,
     data: Value,
+}
+
+impl Event {
+    /// What stands for everything up to this event.
+    fn after(&self, digest: u64) -> u64 {
+        chained(chained(digest, &self.id), &self.whole)
+    }
 }
 
 /// Opens the database as a gateway does.
@@ -110,6 +126,7 @@ impl Reader {
         db: &Connection,
         world: &World,
         orders: &HashMap<String, Order>,
+        now: UnixMs,
     ) -> Result<(), String> {
         let events = events_after(db, self.last_seq);
         let is_paid = |event: &Event| event.to.as_deref() == Some("paid");
@@ -121,14 +138,22 @@ impl Reader {
                 ));
             }
             self.last_seq = event.seq;
+            self.digest = event.after(self.digest);
+            self.journal = chained(self.journal, &event.whole);
             self.count(&format!("event {}", event.kind));
             let Some(payment) = event.payment.clone() else {
                 continue;
             };
             self.follow(&payment, &event)?;
+            self.last.insert(payment.clone(), event.data.clone());
             if event.to.as_deref() == Some("expired") && event.from.as_deref() == Some("new") {
                 moments::came_to_nothing(world, &orders[&payment], &event.data)
                     .map_err(|why| format!("{payment} is expired, but {why}"))?;
+            }
+            if event.kind == "finalized" {
+                let order = &orders[&payment];
+                moments::is_final_truly(world.side(order.which), order, &event.data)
+                    .map_err(|why| format!("{payment} is final, but {why}"))?;
             }
             let turned_paid = is_paid(&event) && event.from.as_deref() != Some("paid");
             if turned_paid && event.reason.as_deref() != Some("operator") {
@@ -136,9 +161,41 @@ impl Reader {
                 let side = world.side(order.which);
                 let branch = cursor(db, order.which).and_then(|hash| side.branch_to(hash));
                 let branch = branch.ok_or("paid before anything was scanned")?;
+                if world.is_calm(order.which, now) {
+                    moments::is_the_nodes(side, &branch)
+                        .map_err(|why| format!("{payment} is paid, but {why}"))?;
+                }
                 moments::is_borne_out(side, &branch, order, &event.data)
                     .map_err(|why| format!("{payment} is paid, but {why}"))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Reads everything again: no event has changed, and every row is what its last event says.
+    pub fn reread(&self, db: &Connection) -> Result<(), String> {
+        let events = events_after(db, 0).into_iter();
+        let digest = events.fold(0, |digest, event| event.after(digest));
+        if digest != self.digest {
+            return Err("an event is not what it was when it was read".to_owned());
+        }
+        let mut statement = db.prepare("SELECT * FROM v1_payment").unwrap();
+        let mut rows = statement.query([]).unwrap();
+        let mut payments = 0;
+        while let Some(row) = rows.next().unwrap() {
+            payments += 1;
+            let id: String = row.get("payment_id").unwrap();
+            let last = self
+                .last
+                .get(&id)
+                .ok_or_else(|| format!("{id} has no event"))?;
+            is_as_told(row, last).map_err(|why| format!("{id}: {why}"))?;
+        }
+        if payments != self.last.len() {
+            return Err(format!(
+                "{payments} payments, but {} have events",
+                self.last.len()
+            ));
         }
         Ok(())
     }
@@ -161,10 +218,6 @@ impl Reader {
             let kind = event.data["command"]["kind"].as_str().unwrap_or_default();
             told.decided |= ["accept", "reject", "refunded"].contains(&kind);
             told.looked_at |= kind == "ack";
-        }
-        if event.kind == "finalized" {
-            let word = |name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
-            told.final_as = Some(format!("{}/{}", word("status"), word("reason")));
         }
         let Some(to) = &event.to else {
             return Ok(());
@@ -205,10 +258,36 @@ impl Reader {
     }
 }
 
+/// Whether a row is what the payment's last event says. Confirmations grow without events.
+fn is_as_told(row: &Row<'_>, last: &Value) -> Result<(), String> {
+    for name in row.as_ref().column_names() {
+        let Some(told) = last.get(name).filter(|_| name != "confirmations") else {
+            continue;
+        };
+        let shown = match row.get(name).unwrap() {
+            Cell::Integer(number) => Value::from(number),
+            Cell::Text(text) => Value::from(text),
+            Cell::Null | Cell::Real(_) | Cell::Blob(_) => Value::Null,
+        };
+        if *told != shown {
+            return Err(format!("{name} is {shown}, but its last event says {told}"));
+        }
+    }
+    Ok(())
+}
+
+/// What stands for everything up to this text.
+fn chained(digest: u64, text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (digest, text).hash(&mut hasher);
+    hasher.finish()
+}
+
 fn events_after(db: &Connection, seq: i64) -> Vec<Event> {
     let mut statement = db
         .prepare_cached(
-            "SELECT seq, payment_id, version, kind, from_status, to_status, reason, data
+            "SELECT seq, payment_id, version, kind, from_status, to_status, reason, data,
+                    occurred_at, recorded_at, event_id
                FROM v1_event WHERE seq > ? ORDER BY seq",
         )
         .unwrap();
@@ -216,6 +295,8 @@ fn events_after(db: &Connection, seq: i64) -> Vec<Event> {
         let data: String = row.get(7)?;
         Ok(Event {
             seq: row.get(0)?,
+            id: row.get("event_id")?,
+            whole: whole(row)?,
             payment: row.get(1)?,
             version: row.get(2)?,
             kind: row.get(3)?,
@@ -226,6 +307,13 @@ fn events_after(db: &Connection, seq: i64) -> Vec<Event> {
         })
     });
     rows.unwrap().map(Result::unwrap).collect()
+}
+
+fn whole(row: &Row<'_>) -> rusqlite::Result<String> {
+    let but_id = row.as_ref().column_count() - 1;
+    let cells = (0..but_id).map(|n| row.get::<_, Cell>(n));
+    let cells: Vec<Cell> = cells.collect::<Result<_, _>>()?;
+    Ok(format!("{cells:?}"))
 }
 
 /// All rows about a payment, for a report.
@@ -254,14 +342,12 @@ fn table(db: &Connection, sql: &str, id: &str) -> String {
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let rows = statement.query_map([id], |row| {
         let cell = |(n, name): (usize, &String)| {
-            let shown = match row.get::<_, rusqlite::types::Value>(n).unwrap() {
-                rusqlite::types::Value::Null => return None,
-                rusqlite::types::Value::Integer(at) if name.ends_with("_at") => {
-                    clock::shown(UnixMs(at))
-                }
-                rusqlite::types::Value::Integer(n) => n.to_string(),
-                rusqlite::types::Value::Text(text) => text,
-                other @ (rusqlite::types::Value::Real(_) | rusqlite::types::Value::Blob(_)) => {
+            let shown = match row.get::<_, Cell>(n).unwrap() {
+                Cell::Null => return None,
+                Cell::Integer(at) if name.ends_with("_at") => clock::shown(UnixMs(at)),
+                Cell::Integer(n) => n.to_string(),
+                Cell::Text(text) => text,
+                other @ (Cell::Real(_) | Cell::Blob(_)) => {
                     format!("{other:?}")
                 }
             };

@@ -44,6 +44,11 @@ impl SimClock {
         self.began + Duration::from_millis(at_ms)
     }
 
+    /// Whether the machine's wall clock is right.
+    pub fn is_right(&self) -> bool {
+        self.skew_ms.load(Ordering::Relaxed) == 0
+    }
+
     /// Sets the machine's wall clock wrong by this much.
     pub fn skew(&self, by_ms: i64) {
         self.skew_ms.store(by_ms, Ordering::Relaxed);

@@ -54,6 +54,8 @@ pub struct EthereumSide {
     pub waits_again: u64,
     tags: Option<u32>,
     final_depth: u32,
+    /// The highest block that nodes ever called final.
+    tagged: Option<Height>,
     highest: Height,
     fee_switched: bool,
 }
@@ -96,6 +98,7 @@ impl EthereumSide {
             waits_again: 350,
             tags,
             final_depth,
+            tagged: None,
             highest: Height(0),
             fee_switched: false,
         };
@@ -122,7 +125,7 @@ impl EthereumSide {
         self.view.set_head(&self.chain, head.id.hash);
         if let Some(depth) = self.tags {
             let tagged = self.highest.minus(depth).min(head.id.height);
-            self.view.finalize_to(Some(tagged));
+            self.finalize(Some(tagged));
         }
     }
 
@@ -182,7 +185,12 @@ impl EthereumSide {
     pub fn tag(&mut self, depth: Option<u32>) {
         self.tags = depth;
         let head = self.proposers_head().id.height;
-        self.view.finalize_to(depth.map(|depth| head.minus(depth)));
+        self.finalize(depth.map(|depth| head.minus(depth)));
+    }
+
+    fn finalize(&mut self, height: Option<Height>) {
+        self.tagged = self.tagged.max(height);
+        self.view.finalize_to(height);
     }
 
     /// Switches USDT's fee on or off.
@@ -217,6 +225,14 @@ impl Side for EthereumSide {
     fn branch_to(&self, head: BlockHash) -> Option<Branch> {
         self.chain.block(head)?;
         Some(Branch::to(self.chain.tree(), head))
+    }
+
+    fn is_away(&self) -> bool {
+        self.lagging
+    }
+
+    fn unconfirmed(&self) -> Vec<TxId> {
+        Vec::new()
     }
 
     fn has_unconfirmed(&self, _: TxId) -> bool {
@@ -284,6 +300,11 @@ impl Side for EthereumSide {
         let depth = self.tags.unwrap_or(self.final_depth.saturating_sub(1));
         let lowest = self.highest.minus(depth).max(Height(1));
         self.proposers_head().id.height.minus(lowest.0).0
+    }
+
+    fn final_height(&self) -> Height {
+        let by_depth = self.highest.minus(self.final_depth);
+        self.tagged.unwrap_or(by_depth)
     }
 
     fn return_to(&mut self, head: BlockRef) {

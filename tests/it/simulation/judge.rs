@@ -3,22 +3,28 @@
 
 use super::{
     checks::{Told, cursor},
+    clock,
     customers::{Order, decimals},
-    moments::past_ms,
+    moments::{best, past_ms},
     naive::{At, Books, Truth as Verdict, Tx},
     plan::Plan,
     rows::{Shown, Transfer, transfers},
+    truth::Paying,
     world::{Side, Which, World},
 };
 use confirmd::{
-    domain::{block::TxId, time::UnixMs},
+    domain::{block::TxId, request::Request, time::UnixMs},
     sandbox::tree::Branch,
 };
 use rusqlite::Connection;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::RangeInclusive,
+};
 
-/// A watch window ends with a poll after its time, and money may take that long to be seen.
-const WATCH_SLACK_MS: i64 = 2 * 3_600_000;
+/// What a payment has when nobody says otherwise.
+const EXPIRES_IN_MS: i64 = 20 * 60_000;
 /// Block times are whole seconds, rounded down.
 const BLOCK_TIME_MS: i64 = 1_000;
 
@@ -27,6 +33,7 @@ pub struct Case<'a> {
     pub db: &'a Connection,
     pub world: &'a World,
     pub orders: &'a HashMap<String, Order>,
+    pub inbox: &'a [Request],
     pub told: &'a BTreeMap<String, Told>,
     pub now: UnixMs,
     pub plan: &'a Plan,
@@ -40,10 +47,21 @@ struct Settled<'a> {
     finalized: u32,
 }
 
+/// How many payments were looked at, by what could be said of them.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// They are where the truth puts them.
+    pub compared: u64,
+    /// People decided, and the chain alone does not say where they are.
+    pub decided: u64,
+    /// They are not, but their money moved when nobody had to watch any more.
+    pub excused: u64,
+}
+
 /// Compares every payment with where the truth puts it, when faults have stopped and everything
-/// is scanned. Returns how many were compared.
-pub fn settle(case: &Case<'_>) -> Result<u64, String> {
-    let mut compared = 0;
+/// is scanned.
+pub fn settle(case: &Case<'_>) -> Result<Judged, String> {
+    let mut judged = Judged::default();
     for which in Which::BOTH {
         let side = case.world.side(which);
         let head = side.head().id.hash;
@@ -60,55 +78,104 @@ pub fn settle(case: &Case<'_>) -> Result<u64, String> {
                 |row| row.get(0),
             )
             .unwrap();
+        let finalized = finalized.unwrap_or(0);
+        let justified = final_heights(case.plan, side, which);
+        if !justified.contains(&finalized) {
+            return Err(format!(
+                "{which:?}: {finalized} is final, not {justified:?}"
+            ));
+        }
         let settled = Settled {
             case,
             side,
             branch: side.branch_to(head).unwrap(),
-            finalized: finalized.unwrap_or(0),
+            finalized,
         };
-        compared += settled.compare_all(which)?;
+        settled.compare_all(which, &mut judged)?;
     }
-    Ok(compared)
+    Ok(judged)
 }
 
 impl Settled<'_> {
-    fn compare_all(&self, which: Which) -> Result<u64, String> {
+    fn compare_all(&self, which: Which, judged: &mut Judged) -> Result<(), String> {
         let sql = "SELECT * FROM v1_payment WHERE chain = ?";
         let mut statement = self.case.db.prepare(sql).unwrap();
         let rows = statement.query_map([which.name()], Shown::read).unwrap();
-        let mut compared = 0;
         for shown in rows.map(Result::unwrap) {
             let order = &self.case.orders[&shown.id];
-            if self.came_after_watch(order, &shown) {
-                continue;
+            match self.look_at(order, &shown) {
+                Ok(true) => judged.compared += 1,
+                Ok(false) => judged.decided += 1,
+                Err(_) if self.moved_after_watch(order, &shown) => judged.excused += 1,
+                Err(why) => return Err(format!("{}: {why}", shown.id)),
             }
-            let transfers = transfers(self.case.db, &shown.id);
-            let facts = self
-                .nothing_invented(order, &transfers)
-                .and_then(|()| self.nothing_lost(order, &shown, &transfers))
-                .and_then(|()| self.is_promised(order, &shown));
-            facts.map_err(|why| format!("{}: {why}", shown.id))?;
-            compared += u64::from(self.compare(order, &shown, &transfers)?);
         }
-        Ok(compared)
+        Ok(())
     }
 
-    /// Whether money moved when the address was no longer watched, or nearly so: nobody says then
-    /// what must be recorded of it.
-    fn came_after_watch(&self, order: &Order, shown: &Shown) -> bool {
-        let Some(until) = shown.watch_until else {
-            return false;
-        };
-        self.side.truth().to(&order.to).iter().any(|txid| {
-            let mined = self.side.truth().place(*txid, &self.branch);
-            let seen = self
-                .side
-                .truth()
-                .get(*txid)
-                .map_or(0, |paying| paying.visible_at.0);
-            let last = mined.map_or(seen, |mined| mined.block.time.0.max(seen));
-            last > until - WATCH_SLACK_MS
+    /// Whether a payment is where the truth puts it; false when people decided.
+    fn look_at(&self, order: &Order, shown: &Shown) -> Result<bool, String> {
+        let transfers = transfers(self.case.db, &shown.id);
+        self.is_promised(order, shown)?;
+        self.adds_up(order, shown, &transfers)?;
+        self.nothing_invented(order, &transfers)?;
+        self.nothing_lost(order, shown, &transfers)?;
+        self.nothing_overlooked(order, shown, &transfers)?;
+        self.compare(order, shown, &transfers)
+    }
+
+    /// Whether its money truly moved when the address had not to be watched any more: nobody says
+    /// then what must be recorded of it. New money before that end puts the end off.
+    fn moved_after_watch(&self, order: &Order, shown: &Shown) -> bool {
+        let truth = self.side.truth();
+        let paying = truth
+            .to(&order.to)
+            .iter()
+            .filter_map(|txid| truth.get(*txid));
+        let mut paying: Vec<&Paying> = paying.collect();
+        paying.sort_by_key(|paying| paying.visible_at);
+        let watched = i64::try_from(self.case.plan.watch_after_close_ms).unwrap();
+        let mut end = shown.expires_at + watched;
+        for paying in &paying {
+            if paying.visible_at.0 <= end {
+                end = end.max(paying.visible_at.0 + watched);
+            }
+        }
+        paying.into_iter().any(|paying| {
+            let mut mined = paying.mined.iter();
+            paying.visible_at.0 > end || mined.any(|mined| mined.block.time.0 > end)
         })
+    }
+
+    /// What lives of a payment's transfers is what it received, and what decides is what counts.
+    fn adds_up(&self, order: &Order, shown: &Shown, transfers: &[Transfer]) -> Result<(), String> {
+        let mut of_txs: BTreeMap<TxId, u64> = BTreeMap::new();
+        let mut received = 0;
+        for transfer in transfers {
+            let is_live = ["mempool", "confirmed"].contains(&transfer.state.as_str());
+            let disposition = transfer.disposition.as_str();
+            if !is_live || transfer.asset != order.asset || disposition == "dust" {
+                continue;
+            }
+            received += transfer.amount;
+            if ["counted", "short"].contains(&disposition) {
+                *of_txs.entry(transfer.txid).or_default() += transfer.amount;
+            }
+        }
+        let sums: Vec<u64> = of_txs.into_values().collect();
+        let counted = best(&sums, &shown.policy).min(order.amount);
+        let told = self.case.told.get(&shown.id);
+        if received != shown.received {
+            let shown = shown.received;
+            return Err(format!(
+                "received {shown}, but its transfers are {received}"
+            ));
+        }
+        if counted != shown.counted && !told.is_some_and(|told| told.decided) {
+            let shown = shown.counted;
+            return Err(format!("{shown} count, but of its transfers {counted} do"));
+        }
+        Ok(())
     }
 
     /// Every transfer is a true credit, and stands where it truly stands.
@@ -183,6 +250,33 @@ impl Settled<'_> {
         Ok(())
     }
 
+    /// What could not be overlooked in the node's mempool was seen there, and in time.
+    fn nothing_overlooked(
+        &self,
+        order: &Order,
+        shown: &Shown,
+        transfers: &[Transfer],
+    ) -> Result<(), String> {
+        let truth = self.side.truth();
+        for txid in truth.to(&order.to) {
+            let seen = transfers.iter().find(|transfer| transfer.txid == *txid);
+            if seen.is_none() && self.side.has_unconfirmed(*txid) {
+                return Err(format!("{txid} waits in the mempool, unseen"));
+            }
+            let was_registered = truth.first_visible(*txid).0 >= shown.created_at;
+            let plain_at = self.case.world.sight(order.which).plain_at(*txid);
+            let Some(plain_at) = plain_at.filter(|_| was_registered) else {
+                continue;
+            };
+            let seen = seen.ok_or_else(|| format!("{txid} was never seen in the mempool"))?;
+            if seen.first_seen_at > plain_at.0 {
+                let at = clock::shown(plain_at);
+                return Err(format!("{txid} must have been seen at {at}"));
+            }
+        }
+        Ok(())
+    }
+
     /// The terms are those of the configuration, and surplus calls for a person.
     fn is_promised(&self, order: &Order, shown: &Shown) -> Result<(), String> {
         let plan = self.case.plan;
@@ -192,12 +286,50 @@ impl Settled<'_> {
         if found != wanted {
             return Err(format!("shortfall and grace are {found:?}, not {wanted:?}"));
         }
+        let policy = if plan.sum { "sum" } else { "single" };
+        let wanted = (policy, plan.confirmations, plan.late_accept_ms);
+        let late_accept = u64::try_from(shown.late_accept).unwrap();
+        let found = (shown.policy.as_str(), shown.required.into(), late_accept);
+        if found != wanted {
+            return Err(format!(
+                "policy, depth, late money: {found:?}, not {wanted:?}"
+            ));
+        }
+        let wanted = self.times(&shown.id);
+        let found = (shown.created_at, shown.expires_at);
+        if found != wanted {
+            return Err(format!("beginning and end are {found:?}, not {wanted:?}"));
+        }
         let told = self.case.told.get(&shown.id);
         let looked_at = told.is_some_and(|told| told.looked_at || told.decided);
         if shown.surplus > 0 && !shown.needs_review && !looked_at {
             return Err("nobody is told of its surplus".to_owned());
         }
         Ok(())
+    }
+
+    /// From when to when money may come, by what the gateway asked for.
+    fn times(&self, id: &str) -> (i64, i64) {
+        let sql = "SELECT 1 FROM v1_request WHERE request_id = ? AND outcome = 'applied'";
+        let mut applied = self.case.db.prepare_cached(sql).unwrap();
+        let mut times = (0, 0);
+        for asked in self
+            .case
+            .inbox
+            .iter()
+            .filter(|asked| asked.payment_id == id)
+        {
+            let began = asked.created_at.0;
+            match asked.kind.as_str() {
+                "register" => times = (began, began + EXPIRES_IN_MS),
+                "extend" if applied.exists([&asked.request_id]).unwrap() => {
+                    let body: Value = serde_json::from_str(&asked.body).unwrap();
+                    times.1 = body["expires_at"].as_i64().unwrap();
+                }
+                _ => {}
+            }
+        }
+        times
     }
 
     /// Whether the payment is where the naive judge puts it; false when the chain alone cannot
@@ -218,10 +350,6 @@ impl Settled<'_> {
             let mut books = self.books(order, shown, transfers, earliest);
             (books.ever_paid, books.expired, books.canceled) =
                 (told.ever_paid, told.expired, told.canceled);
-            if let Some(state) = &told.final_as {
-                (books.is_final, books.fixed) = (true, Some(state.clone()));
-                books.final_counted = counted_now(transfers);
-            }
             judged.push(books.judge());
         }
         let found = Verdict {
@@ -235,10 +363,7 @@ impl Settled<'_> {
         if judged.contains(&found) {
             return Ok(true);
         }
-        Err(format!(
-            "{} is {found:?}, but the judge says {:?}",
-            shown.id, judged[0]
-        ))
+        Err(format!("is {found:?}, but the judge says {:?}", judged[0]))
     }
 
     fn books(&self, order: &Order, shown: &Shown, transfers: &[Transfer], earliest: bool) -> Books {
@@ -322,13 +447,15 @@ impl Settled<'_> {
     }
 }
 
-/// The transactions whose money is shown as counted; what is final rests on them.
-fn counted_now(transfers: &[Transfer]) -> Vec<String> {
-    let counted = transfers
-        .iter()
-        .filter(|transfer| transfer.disposition == "counted");
-    let txids: BTreeSet<String> = counted.map(|transfer| transfer.txid.to_string()).collect();
-    txids.into_iter().collect()
+/// What may be final: as deep below the head as it was promised, or below the highest block that
+/// there ever was, since what was final stays so.
+fn final_heights(plan: &Plan, side: &dyn Side, which: Which) -> RangeInclusive<u32> {
+    let by_depth = u32::try_from(plan.final_depth).unwrap();
+    let depth = match which {
+        Which::Bitcoin => by_depth,
+        Which::Ethereum => plan.tags.unwrap_or(by_depth),
+    };
+    side.head().id.height.minus(depth).0..=side.final_height().0
 }
 
 fn hash_text(which: Which, hash: confirmd::domain::block::BlockHash) -> String {

@@ -25,6 +25,7 @@ pub mod plan;
 mod rows;
 mod run;
 mod shrink;
+pub mod sight;
 pub mod stage;
 mod story;
 pub mod system;
@@ -47,6 +48,10 @@ use std::{
 /// Seeds of an ordinary run, and the hours that each lives through.
 const SEEDS: u64 = 100;
 const HOURS: u64 = 24;
+/// A seed with faults of many kinds.
+const REPLAYED: u64 = 5;
+/// How many payments of those that nobody decided the judge must have an opinion of.
+const COMPARED_PERCENT: u64 = 95;
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     let text = std::env::var(name).ok();
@@ -108,6 +113,18 @@ fn one_seed() {
 }
 
 #[test]
+fn a_seed_lived_twice_is_the_same_life() {
+    let life = || {
+        let report = simulate(Plan::draw(REPLAYED, 4)).unwrap();
+        let faults = report.coverage.keys();
+        let faults = faults.filter(|what| what.starts_with("fault ")).count();
+        assert!(faults > 3, "its faults are {faults}");
+        (report.journal, report.exchanges, report.coverage)
+    };
+    assert_eq!(life(), life());
+}
+
+#[test]
 fn many_seeds() {
     let (first, seeds) = (
         from_environment("CONFIRMD_SEED", 1),
@@ -154,6 +171,13 @@ fn many_seeds() {
         failures.len(),
         first_lines.join("\n")
     );
+    assert!(
+        report.compared * 100 >= (report.orders - report.decided) * COMPARED_PERCENT,
+        "the judge compared only {} of {} payments, and people decided {}",
+        report.compared,
+        report.orders,
+        report.decided
+    );
     if seeds >= SEEDS && hours >= HOURS {
         let missing = coverage::missing(&report.coverage);
         assert!(missing.is_empty(), "seen too seldom: {missing:?}");
@@ -168,6 +192,8 @@ impl Report {
         }
         self.orders += other.orders;
         self.compared += other.compared;
+        self.decided += other.decided;
+        self.excused += other.excused;
         self.blocks += other.blocks;
         self.exchanges += other.exchanges;
     }

@@ -6,14 +6,34 @@ use super::{
     rows::units,
     world::{Side, Which, World},
 };
-use confirmd::{domain::block::TxId, sandbox::tree::Branch};
+use confirmd::{
+    domain::{block::TxId, time::UnixMs},
+    sandbox::tree::Branch,
+};
 use serde_json::Value;
 
 /// What lies this long before a registration need not be looked for: the slack of the block times
 /// of each chain.
 const PAST_MS: [(Which, i64); 2] = [(Which::Bitcoin, 2 * 3_600_000), (Which::Ethereum, 120_000)];
 
-/// Checks that a payment that has just become `paid` has its money at depth on this branch.
+/// Block times are whole seconds, rounded down.
+const BLOCK_TIME_MS: i64 = 1_000;
+
+/// Checks that a branch is one that the node is on.
+pub fn is_the_nodes(side: &dyn Side, branch: &Branch) -> Result<(), String> {
+    let head = side.head();
+    let hash = branch.head();
+    let known = side.branch_to(head.id.hash).unwrap();
+    if known.at(branch.height()) == hash {
+        return Ok(());
+    }
+    Err(format!(
+        "it is judged on {hash:?}, which the node has long left"
+    ))
+}
+
+/// Checks that a payment that has just become `paid` has its money at depth on this branch,
+/// and that it was there to be seen before its deadline.
 pub fn is_borne_out(
     side: &dyn Side,
     branch: &Branch,
@@ -21,6 +41,9 @@ pub fn is_borne_out(
     data: &Value,
 ) -> Result<(), String> {
     let required = data["confirmations_required"].as_u64().unwrap();
+    let ms = |name: &str| data[name].as_i64().unwrap();
+    let last = ms("expires_at") + ms("grace_ms") + ms("late_accept_ms") + BLOCK_TIME_MS;
+    let is_late = |txid: &TxId| side.truth().first_visible(*txid).0 > last;
     let allowed = units(data["allowed_shortfall"].as_str().unwrap());
     let deep = |txid: &TxId| {
         let mined = side.truth().place(*txid, branch)?;
@@ -30,20 +53,57 @@ pub fn is_borne_out(
         let sum: u64 = ours.map(|credit| credit.amount).sum();
         (u64::from(confirmations) >= required).then_some(sum)
     };
-    let deep: Vec<u64> = side.truth().to(&order.to).iter().filter_map(deep).collect();
-    let best = if data["policy"] == "sum" {
-        deep.iter().sum()
-    } else {
-        deep.iter().copied().max().unwrap_or(0)
-    };
+    let paying = side.truth().to(&order.to).iter();
+    let paying = paying.filter(|txid| !is_late(txid));
+    let deep: Vec<u64> = paying.filter_map(deep).collect();
+    let best = best(&deep, data["policy"].as_str().unwrap());
     if best + allowed >= order.amount {
         Ok(())
     } else {
         Err(format!(
-            "only {best} of {} are deep enough: {data}",
+            "only {best} of {} came in time and are deep enough: {data}",
             order.amount
         ))
     }
+}
+
+/// What may count of the sums of transactions.
+pub fn best(sums: &[u64], policy: &str) -> u64 {
+    if policy == "sum" {
+        sums.iter().sum()
+    } else {
+        sums.iter().copied().max().unwrap_or(0)
+    }
+}
+
+/// Checks that a payment that has just become final has money that it may rest on in blocks that
+/// are final; an operator may have accepted any.
+pub fn is_final_truly(side: &dyn Side, order: &Order, data: &Value) -> Result<(), String> {
+    let branch = side.branch_to(side.head().id.hash).unwrap();
+    let last = side.final_height();
+    let is_accepted = data["reason"] == "operator";
+    let rests = |txid: &TxId| {
+        let mined = side.truth().place(*txid, &branch)?;
+        let ours = mined.credits.iter().filter(|credit| credit.to == order.to);
+        let ours = ours.filter(|credit| is_accepted || credit.asset == order.asset);
+        let sum: u64 = ours.map(|credit| credit.amount).sum();
+        (mined.block.id.height <= last && sum > 0).then_some(sum)
+    };
+    let sums: Vec<u64> = side
+        .truth()
+        .to(&order.to)
+        .iter()
+        .filter_map(rests)
+        .collect();
+    let best = best(&sums, data["policy"].as_str().unwrap());
+    let allowed = units(data["allowed_shortfall"].as_str().unwrap());
+    if best > 0 && (is_accepted || best + allowed >= order.amount) {
+        return Ok(());
+    }
+    Err(format!(
+        "only {best} of {} lie below {last:?}",
+        order.amount
+    ))
 }
 
 /// Checks that nothing that came before the deadline stands in the node's chain, so that a payment
@@ -56,6 +116,20 @@ pub fn came_to_nothing(world: &World, order: &Order, data: &Value) -> Result<(),
     }
     let side = world.side(order.which);
     let branch = side.branch_to(side.head().id.hash).unwrap();
+    for txid in side.truth().to(&order.to) {
+        let waits = world
+            .sight(order.which)
+            .was_held_at(*txid, UnixMs(deadline));
+        let credits = side
+            .truth()
+            .get(*txid)
+            .into_iter()
+            .flat_map(|paying| &paying.credits);
+        let ours = credits.filter(|credit| credit.to == order.to);
+        if waits && ours.map(|credit| credit.amount).sum::<u64>() >= order.dust() {
+            return Err(format!("{txid} has long been waiting in the mempool"));
+        }
+    }
     let begin = ms("created_at") - past_ms(order.which);
     for txid in side.truth().to(&order.to) {
         let Some(mined) = side.truth().place(*txid, &branch) else {

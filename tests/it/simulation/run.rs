@@ -9,6 +9,7 @@ use super::{
     ethereum_side::EthereumSide,
     judge,
     plan::Plan,
+    sight::Sight,
     stage::Stage,
     system::{Handled, System},
     wire::{Shared, Weather, Wire},
@@ -35,7 +36,14 @@ const QUIET_MS: u64 = 800_000;
 pub struct Report {
     pub coverage: BTreeMap<String, u64>,
     pub orders: u64,
+    /// Payments that are where the judge puts them.
     pub compared: u64,
+    /// Those that people decided.
+    pub decided: u64,
+    /// Those whose money moved after their watch.
+    pub excused: u64,
+    /// Stands for the whole journal, but for the ids of its events.
+    pub journal: u64,
     pub blocks: u64,
     pub exchanges: u64,
 }
@@ -144,11 +152,17 @@ impl Simulation {
             db: &self.stage.db,
             world: &world,
             orders: &self.stage.orders,
+            inbox: &self.stage.inbox,
             told: &self.stage.reader.told,
             now: self.stage.clock.truth(),
             plan: &self.plan,
         };
-        self.report.compared = judge::settle(&case)?;
+        self.stage.reader.reread(&self.stage.db)?;
+        let judged = judge::settle(&case)?;
+        self.report.compared = judged.compared;
+        self.report.journal = self.stage.reader.journal;
+        self.report.decided = judged.decided;
+        self.report.excused = judged.excused;
         for which in Which::BOTH {
             self.report.blocks += u64::from(world.side(which).head().id.height.0);
             self.report.exchanges += self.stage.shared.wire(which).exchanges;
@@ -223,7 +237,24 @@ impl Simulation {
         Ok(())
     }
 
+    /// Takes note of what stands between the daemon and its nodes.
+    fn look(&self) {
+        let is_hard =
+            self.stage.system.is_none() || crash::disk_is_full() || !self.stage.clock.is_right();
+        for which in Which::BOTH {
+            let wire = self.stage.shared.wire(which);
+            let is_bad = wire.weather != Weather::Fair || wire.lie.is_some();
+            drop(wire);
+            let now = self.stage.clock.truth();
+            self.stage
+                .shared
+                .world()
+                .look(which, is_hard || is_bad, now);
+        }
+    }
+
     async fn act(&mut self, action: Action) -> Result<(), String> {
+        self.look();
         match action {
             Action::Tick => {
                 self.plan_in(TICK_MS, Action::Tick);
@@ -321,6 +352,7 @@ fn shared(plan: &Plan, random: &mut Random, clock: &SimClock) -> Shared {
         bitcoin: BitcoinSide::new(random.fork(), at, depth),
         ethereum: EthereumSide::new(random.fork(), at, plan.tags, depth),
         odd_at: [at; 2],
+        sights: [plan.bitcoin_poll_ms, plan.ethereum_poll_ms].map(Sight::new),
     };
     let mut wire = || Wire {
         weather: Weather::Fair,

@@ -99,6 +99,7 @@ impl Stage {
 
     fn check(&mut self) -> Result<(), String> {
         let world = self.shared.world();
-        self.reader.read(&self.db, &world, &self.orders)
+        let now = self.clock.truth();
+        self.reader.read(&self.db, &world, &self.orders, now)
     }
 }

@@ -1,10 +1,10 @@
 //! The true world: two chains with all their branches, and what one node of each believes.
 
-use super::{bitcoin_side::BitcoinSide, ethereum_side::EthereumSide, truth::Truth};
+use super::{bitcoin_side::BitcoinSide, ethereum_side::EthereumSide, sight::Sight, truth::Truth};
 use confirmd::{
     chain::rpc::{HttpRequest, HttpResponse},
     domain::{
-        block::{BlockHash, BlockRef, TxId},
+        block::{BlockHash, BlockRef, Height, TxId},
         facts::Destination,
         time::UnixMs,
     },
@@ -50,6 +50,12 @@ pub trait Side {
     /// The branch that ends in a block; `None` when no such block was ever mined.
     fn branch_to(&self, head: BlockHash) -> Option<Branch>;
 
+    /// Whether the node does not hear of everything, or does not show everything.
+    fn is_away(&self) -> bool;
+
+    /// What pays somebody and is held unconfirmed by the node.
+    fn unconfirmed(&self) -> Vec<TxId>;
+
     /// Whether the node holds it unconfirmed.
     fn has_unconfirmed(&self, txid: TxId) -> bool;
 
@@ -62,6 +68,9 @@ pub trait Side {
 
     /// How many blocks may leave without touching a final one.
     fn loose_blocks(&self) -> u32;
+
+    /// No higher block is final.
+    fn final_height(&self) -> Height;
 
     /// A block that was the best one before is it again.
     fn return_to(&mut self, head: BlockRef);
@@ -141,6 +150,8 @@ pub struct World {
     pub ethereum: EthereumSide,
     /// When each node's chain last did something else than grow at once with the true one.
     pub odd_at: [UnixMs; 2],
+    /// What must have been seen of each.
+    pub sights: [Sight; 2],
 }
 
 impl World {
@@ -168,6 +179,30 @@ impl World {
             Which::Bitcoin => bitcoin,
             Which::Ethereum => ethereum,
         }
+    }
+
+    pub fn sight(&self, which: Which) -> &Sight {
+        let [bitcoin, ethereum] = &self.sights;
+        match which {
+            Which::Bitcoin => bitcoin,
+            Which::Ethereum => ethereum,
+        }
+    }
+
+    /// Looks at what a daemon can see of a chain now.
+    pub fn look(&mut self, which: Which, is_hard: bool, now: UnixMs) {
+        let side = self.side(which);
+        let (is_hard, held) = (is_hard || side.is_away(), side.unconfirmed());
+        let [bitcoin, ethereum] = &mut self.sights;
+        match which {
+            Which::Bitcoin => bitcoin.look(is_hard, &held, now),
+            Which::Ethereum => ethereum.look(is_hard, &held, now),
+        }
+    }
+
+    /// Whether for some time a daemon could follow a node that followed the true chain.
+    pub fn is_calm(&self, which: Which, now: UnixMs) -> bool {
+        self.sight(which).is_calm(self.was_odd_at(which), now)
     }
 
     pub fn side_mut(&mut self, which: Which) -> &mut dyn Side {

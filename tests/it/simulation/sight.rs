@@ -1,0 +1,65 @@
+//! What a daemon in step must have seen: when nothing stood between it and its node, and what the
+//! node's mempool held meanwhile. Kept by the world, never by confirmd.
+
+use confirmd::domain::{block::TxId, time::UnixMs};
+use std::collections::BTreeMap;
+
+/// How long a daemon may need to be in step again after something stood in its way.
+const RECOVERY_MS: i64 = 800_000;
+
+/// Of one chain. By default nobody looks, and nothing must have been seen.
+#[derive(Debug, Default)]
+pub struct Sight {
+    /// In this time a daemon in step sees what its node holds.
+    patience_ms: i64,
+    /// Since when nothing stands in its way.
+    fair_since: Option<UnixMs>,
+    /// What the node holds unconfirmed, and since when a daemon may see it there.
+    held: BTreeMap<TxId, UnixMs>,
+    /// When each transaction that could not be overlooked must have been seen.
+    plain: BTreeMap<TxId, UnixMs>,
+}
+
+impl Sight {
+    pub fn new(poll_ms: u64) -> Self {
+        Self {
+            patience_ms: i64::try_from(poll_ms).unwrap() * 5 + 60_000,
+            ..Self::default()
+        }
+    }
+
+    /// Looks at what stands in the way, and at what the node holds.
+    pub fn look(&mut self, is_hard: bool, held: &[TxId], now: UnixMs) {
+        let fair_since = match self.fair_since {
+            _ if is_hard => UnixMs(now.0 + RECOVERY_MS),
+            None => now,
+            Some(since) => since,
+        };
+        self.fair_since = Some(fair_since);
+        self.held.retain(|txid, _| held.contains(txid));
+        for txid in held {
+            let since = self.held.entry(*txid).or_insert(now);
+            *since = fair_since.max(*since);
+            if since.0 + self.patience_ms <= now.0 {
+                self.plain.entry(*txid).or_insert(now);
+            }
+        }
+    }
+
+    /// Since when nothing has stood in the way for long enough.
+    pub fn is_calm(&self, odd_at: UnixMs, now: UnixMs) -> bool {
+        let fair_since = self.fair_since.unwrap_or(now).max(odd_at);
+        fair_since.0 + self.patience_ms < now.0
+    }
+
+    /// When a transaction in the mempool must have been seen; `None` when nobody can say.
+    pub fn plain_at(&self, txid: TxId) -> Option<UnixMs> {
+        self.plain.get(&txid).copied()
+    }
+
+    /// Whether a transaction has been there to be seen without a break from long before this.
+    pub fn was_held_at(&self, txid: TxId, at: UnixMs) -> bool {
+        let since = self.held.get(&txid);
+        since.is_some_and(|since| since.0 + self.patience_ms <= at.0)
+    }
+}
