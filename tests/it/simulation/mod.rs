@@ -22,6 +22,7 @@ mod moments;
 #[path = "../../../src/domain/tests/naive.rs"]
 mod naive;
 pub mod plan;
+mod promises;
 mod rows;
 mod run;
 mod shrink;
