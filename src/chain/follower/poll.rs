@@ -9,7 +9,7 @@ use super::{
 use crate::{
     bugs::{Bug, planted},
     chain::{ChainInput, ChainSource, NodeStatus, SourceError},
-    domain::block::{BlockRef, Height},
+    domain::block::{BlockId, BlockRef, Height},
 };
 use std::cmp::Ordering;
 
@@ -63,11 +63,17 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     }
 
     /// The status with only those tags that name blocks of our chain: a lagging or lying node's
-    /// tag makes nothing final. What was final stays named when the node's tag goes back.
+    /// tag makes nothing final. What was final stays named when the node's tag goes back. A tag
+    /// below all that we hold makes nothing of ours final, but says that the node names tags.
     fn vouched(&self, status: &NodeStatus) -> NodeStatus {
         let safe = status.safe.filter(|safe| self.window.contains(*safe));
+        let is_below = |tag: &BlockId| {
+            let all_above = self.window.tip().is_none() || tag.height < self.window.bottom();
+            all_above && tag.height > Height(0)
+        };
+        let below = status.finalized.filter(is_below);
         NodeStatus {
-            finalized: self.finality.tag(),
+            finalized: self.finality.tag().or(below),
             safe,
             ..status.clone()
         }

@@ -254,6 +254,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// What a node said of itself, as it may be shown.
+    #[must_use]
     pub fn showable(&self, text: &str) -> String {
         let mut secrets = self.shared.credentials.secrets();
         secrets.extend_from_slice(self.shared.transport.secrets());

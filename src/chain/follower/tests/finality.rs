@@ -278,3 +278,14 @@ async fn a_frozen_chain_is_looked_at_with_few_requests() {
     assert_eq!(bench.poll().await, Ok(Standing::Frozen));
     assert!(bench.node.count(Call::Headers) - before <= 4);
 }
+
+#[tokio::test]
+async fn a_tag_below_all_that_we_hold_says_that_the_node_names_tags() {
+    let bench = tagged(20).await;
+    let tag = Some(bench.node.at(20).id);
+    let inputs = bench.watcher.inputs();
+    let Some(ChainInput::Status(first)) = inputs.first() else {
+        panic!("{inputs:?}");
+    };
+    assert_eq!((first.finalized, last_tags(&bench).0), (tag, tag));
+}
