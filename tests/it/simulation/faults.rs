@@ -129,7 +129,7 @@ impl Simulation {
         self.count("fault lie");
         self.note(format_args!("fault: lie, {lie:?}"));
         self.stage.shared.wire(which).lie = Some(lie);
-        let span = self.liar.between(1_000, 40 * MINUTE);
+        let span = self.liar.between(1_000, 8 * MINUTE);
         self.plan_in(span, Action::Truth(which));
     }
 

@@ -46,8 +46,9 @@ use std::{
     },
 };
 
-/// Seeds of an ordinary run, and the hours that each lives through.
-const SEEDS: u64 = 100;
+/// Seeds of an ordinary run, as many as bring every step of the table often enough, and the hours
+/// that each lives through.
+const SEEDS: u64 = 117;
 const HOURS: u64 = 24;
 /// A seed with faults of many kinds.
 const REPLAYED: u64 = 5;
