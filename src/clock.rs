@@ -19,6 +19,12 @@ impl Now {
         let ago = self.monotonic_ms.saturating_sub(monotonic_ms);
         SpanMs(i64::try_from(ago).unwrap_or(i64::MAX))
     }
+
+    /// What the wall clock shows at a later moment, when nobody sets it until then.
+    #[must_use]
+    pub fn without_step(&self, later: Self) -> UnixMs {
+        self.wall.plus(later.since(self.monotonic_ms))
+    }
 }
 
 /// Where time comes from.

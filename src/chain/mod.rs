@@ -47,6 +47,13 @@ pub enum SourceError {
     Permanent(String),
 }
 
+/// Whether two errors in words differ in their numbers alone: one that counts seconds is no new one.
+#[must_use]
+pub fn says_the_same(one: &str, other: &str) -> bool {
+    let words = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    words(one) == words(other)
+}
+
 /// What a follower needs of a node. Everything returned is verified as far as the chain's
 /// format binds it; a source never returns a block other than the one asked for.
 pub trait ChainSource: Send + 'static {

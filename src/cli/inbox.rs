@@ -6,7 +6,7 @@ use super::{
     Context, Exit,
     failure::Failure,
     open::{open_reader, require_reach},
-    rows::{Row, only},
+    rows::{Row, only_within},
     screen::{Screen, harmless},
 };
 use crate::{
@@ -51,8 +51,13 @@ pub(super) struct Author {
 impl Author {
     /// The user who calls, at this moment. Only a claim, like every actor in the inbox.
     pub(super) fn current() -> Self {
+        Self::called(&format!("operator:{}", user_name()))
+    }
+
+    /// Who is no user, at this moment.
+    pub(super) fn called(name: &str) -> Self {
         Self {
-            actor: format!("operator:{}", user_name()),
+            actor: name.to_owned(),
             now: SystemClock::new().now().wall,
         }
     }
@@ -161,15 +166,9 @@ fn await_outcome(
     let Some(reader) = reader else {
         return Ok(None);
     };
-    let clock = SystemClock::new();
     let wait_ms = u64::try_from(wait.0).unwrap_or(0);
-    loop {
-        let outcome = only(&reader.request(request_id)?);
-        if outcome.is_some() || clock.now().monotonic_ms >= wait_ms {
-            return Ok(outcome);
-        }
-        std::thread::sleep(LOOK_INTERVAL);
-    }
+    let look = || reader.request(request_id);
+    Ok(only_within(wait_ms, LOOK_INTERVAL, look)?)
 }
 
 fn show(

@@ -1,7 +1,14 @@
 //! Rows of the public views as JSON objects, the one form that listings show and print.
 
-use crate::store::reader::{Cell, Table};
+use crate::{
+    clock::{Clock, SystemClock},
+    store::{
+        StoreError,
+        reader::{Cell, Table},
+    },
+};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// A row by column names.
 pub(super) type Row = Map<String, Value>;
@@ -23,6 +30,22 @@ pub(super) fn rows(table: &Table) -> Vec<Row> {
 /// The only row, if there is one.
 pub(super) fn only(table: &Table) -> Option<Row> {
     rows(table).pop()
+}
+
+/// The only row, which may be written any moment: looks again `every` so often, for as long.
+pub(super) fn only_within(
+    wait_ms: u64,
+    every: Duration,
+    look: impl Fn() -> Result<Table, StoreError>,
+) -> Result<Option<Row>, StoreError> {
+    let clock = SystemClock::new();
+    loop {
+        let found = only(&look()?);
+        if found.is_some() || clock.now().monotonic_ms >= wait_ms {
+            return Ok(found);
+        }
+        std::thread::sleep(every);
+    }
 }
 
 fn value(column: &str, cell: &Cell) -> Value {

@@ -238,14 +238,13 @@ impl Case<'_> {
             from.may_become(to) && (!self.payment.history.is_final || to == Status::Refunded)
         };
         if !may_become(status) {
-            let all = Status::ALL.iter().filter(|to| may_become(**to));
-            let names: Vec<&str> = all.map(|to| to.as_str()).collect();
-            let names = if names.is_empty() {
-                "nothing else".to_owned()
+            let next = Status::names(Status::ALL.iter().filter(|to| may_become(**to)), " or ");
+            let next = if next.is_empty() {
+                "nothing else"
             } else {
-                names.join(" or ")
+                &next
             };
-            let message = format!("this payment is {from} and may become {names}, not {status}");
+            let message = format!("this payment is {from} and may become {next}, not {status}");
             return Err(Refusal::new("not_reachable", message));
         }
         let mut after = self.payment.clone();
@@ -265,10 +264,9 @@ impl Case<'_> {
         if allowed.contains(&status) {
             return Ok(());
         }
-        let names: Vec<&str> = allowed.iter().map(|status| status.as_str()).collect();
         let message = format!(
             "{verb} needs a payment that is {}; this one is {status}",
-            names.join(" or ")
+            Status::names(allowed, " or ")
         );
         Err(Refusal::new(code, message))
     }

@@ -97,6 +97,12 @@ named_enum! {
 }
 
 impl Status {
+    /// The names of some, with words between them.
+    pub(super) fn names<'a>(all: impl IntoIterator<Item = &'a Self>, between: &str) -> String {
+        let names: Vec<&str> = all.into_iter().map(|status| status.as_str()).collect();
+        names.join(between)
+    }
+
     /// Whether the transition table has this step.
     #[must_use]
     pub const fn may_become(self, to: Self) -> bool {

@@ -3,7 +3,7 @@
 use super::{Watcher, plan::Plan, state::ChainState, touched::Touched};
 use crate::{
     bugs::{Bug, planted},
-    chain::NodeStatus,
+    chain::{NodeStatus, says_the_same},
     clock::Now,
     domain::{
         event::{Entry, EventKind},
@@ -117,14 +117,10 @@ impl Watcher {
 /// Whether two errors differ in more than their numbers: a row that counts seconds of silence
 /// would be written at every look.
 fn said_otherwise(before: Option<&str>, after: Option<&str>) -> bool {
-    let words = |text: Option<&str>| {
-        text.map(|text| {
-            text.chars()
-                .filter(|c| !c.is_ascii_digit())
-                .collect::<String>()
-        })
-    };
-    words(before) != words(after)
+    match before.zip(after) {
+        Some((before, after)) => !says_the_same(before, after),
+        None => before != after,
+    }
 }
 
 /// Takes over the final and the safe block that the node names; neither ever goes back, and

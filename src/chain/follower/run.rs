@@ -4,7 +4,7 @@
 //! the other chains go on.
 
 use super::{Follower, Gone, Halt, Sink, Standing, backoff::Backoff};
-use crate::chain::{Ask, ChainInput, ChainSource, SourceError};
+use crate::chain::{Ask, ChainInput, ChainSource, SourceError, says_the_same};
 use std::{future::ready, sync::Arc, time::Duration};
 use tokio::{
     select,
@@ -135,7 +135,8 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
     /// come in between; logs it when it changes, and now and then while it lasts.
     async fn complain(&mut self, error: SourceError) -> Result<(), Gone> {
         let known = self.complaint.as_ref();
-        let is_known = |known: &Complaint| words(&known.error) == words(&error);
+        let said = error.to_string();
+        let is_known = |known: &Complaint| says_the_same(&known.error.to_string(), &said);
         if !known.is_some_and(|known| is_known(known) && known.at.elapsed() < REPEAT) {
             warn!(chain = %self.follower.options.chain, %error, "the source fails");
             self.complaint = Some(Complaint {
@@ -187,11 +188,4 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
             }
         }
     }
-}
-
-/// What an error says apart from its numbers: one that counts seconds down is no other one.
-fn words(error: &SourceError) -> String {
-    let mut text = error.to_string();
-    text.retain(|c| !c.is_ascii_digit());
-    text
 }

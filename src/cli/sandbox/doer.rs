@@ -6,10 +6,9 @@ use super::deeds::{Blocks, Chain, Deed, Force, Outage, Pay, Replace, Stall};
 use crate::{
     chain::{bitcoin, ethereum},
     cli::{
-        inbox,
-        rows::{Row, only},
+        inbox::Author,
+        rows::{Row, only_within},
     },
-    clock::{Clock, SystemClock},
     config::{self, Config},
     domain::{
         amount::Amount,
@@ -24,7 +23,7 @@ use crate::{
     },
     store::{
         StoreError,
-        inbox::{InboxWriter, NewRequest},
+        inbox::InboxWriter,
         reader::{Reader, Table},
     },
 };
@@ -196,18 +195,12 @@ impl Doer {
     fn force(&self, force: &Force) -> Result<Value, Undone> {
         let Force { payment_id, status } = force;
         self.bill(payment_id)?;
-        let request_id = inbox::random_id().map_err(|failure| unreadable(&failure.message))?;
-        let request = NewRequest {
-            request_id: request_id.clone(),
-            kind: "force".to_owned(),
-            payment_id: payment_id.clone(),
-            body: json!({ "status": status }).to_string(),
-            actor: Some("sandbox".to_owned()),
-            created_at: SystemClock::new().now().wall,
-        };
+        let body = json!({ "status": status });
+        let request = Author::called("sandbox").request(None, "force", payment_id, &body);
+        let request = request.map_err(|failure| unreadable(&failure.message))?;
         let mut inbox = InboxWriter::open(&self.inbox).map_err(|error| unreadable(&error))?;
         inbox.insert(&request).map_err(|error| unreadable(&error))?;
-        let outcome = self.soon(|reader| reader.request(&request_id))?;
+        let outcome = self.soon(|reader| reader.request(&request.request_id))?;
         let outcome = outcome.ok_or_else(|| {
             Undone::Impossible("the daemon has not decided it yet; look again".to_owned())
         })?;
@@ -233,14 +226,7 @@ impl Doer {
         look: impl Fn(&Reader) -> Result<Table, StoreError>,
     ) -> Result<Option<Row>, Undone> {
         let reader = Reader::open(&self.database).map_err(|error| unreadable(&error))?;
-        let clock = SystemClock::new();
-        loop {
-            let found = only(&look(&reader).map_err(|error| unreadable(&error))?);
-            if found.is_some() || clock.now().monotonic_ms >= ANSWERED_WITHIN_MS {
-                return Ok(found);
-            }
-            std::thread::sleep(LOOK);
-        }
+        only_within(ANSWERED_WITHIN_MS, LOOK, || look(&reader)).map_err(|error| unreadable(&error))
     }
 
     fn bill_of(&self, row: &Row) -> Option<Bill> {

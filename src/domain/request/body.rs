@@ -155,13 +155,7 @@ impl Body {
         let Some(text) = self.text("status")? else {
             return Ok(None);
         };
-        let names = || {
-            Status::ALL
-                .iter()
-                .map(|status| status.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let names = || Status::names(Status::ALL, ", ");
         let unknown = || malformed(format!("{text:?} is no status; there are {}", names()));
         Status::parse(&text).map(Some).ok_or_else(unknown)
     }

@@ -32,11 +32,7 @@ fn read(name: &str) -> (PathBuf, Result<Script, String>) {
 /// Plays a script on a stage of its own; what went wrong, in words.
 fn run(script: &Script) -> Result<(), String> {
     let dir = simulation::directory();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
+    let runtime = simulation::virtual_time();
     runtime.block_on(Player::play(script, dir.path().to_owned()))
 }
 

@@ -14,7 +14,7 @@ use crate::simulation::{
     ethereum_side::EthereumSide,
     stage::Stage,
     system::{Handled, System},
-    wire::{Shared, Weather, Wire},
+    wire::{Shared, Wire},
     world::{Which, World},
 };
 use confirmd::{
@@ -91,13 +91,7 @@ impl Player {
             // A scenario says itself what must be seen.
             sights: Default::default(),
         };
-        let mut wire = || Wire {
-            weather: Weather::Fair,
-            latency_ms: plan.latency_ms,
-            random: random.fork(),
-            lie: None,
-            exchanges: 0,
-        };
+        let mut wire = || Wire::fair(plan.latency_ms, random.fork());
         let shared = Shared::new(world, [wire(), wire()]);
         let config = plan.config(&dir) + &script.more;
         Self {

@@ -8,7 +8,7 @@ use super::{
     expect::{self, Expectation},
     words::{Asset, Trouble, Words},
 };
-use crate::simulation::world::Which;
+use crate::simulation::{stage::COMMIT_POINTS, world::Which};
 use deed::DEEDS;
 
 /// One thing that happens or is looked at.
@@ -213,13 +213,6 @@ fn rescan(words: &mut Words<'_>) -> Result<Ask, Trouble> {
 }
 
 fn daemon(words: &mut Words<'_>) -> Result<Step, Trouble> {
-    const POINTS: [&str; 5] = [
-        "after_begin",
-        "mid_step",
-        "mid_rollback",
-        "mid_backfill",
-        "after_commit",
-    ];
     const NAMES: [(&str, Parse<Step>); 3] = [
         ("stops", |_| Ok(Step::Stop)),
         ("starts", |_| Ok(Step::Start)),
@@ -227,7 +220,7 @@ fn daemon(words: &mut Words<'_>) -> Result<Step, Trouble> {
             if !w.take_if("at") {
                 return Ok(Step::Deed(Deed::Kill));
             }
-            let point = w.one_of("point", &POINTS.map(|point| (point, point)))?;
+            let point = w.one_of("point", &COMMIT_POINTS.map(|point| (point, point)))?;
             Ok(Step::Deed(Deed::CrashAt(point)))
         }),
     ];

@@ -5,19 +5,11 @@ use super::{
     lie::Lie,
     plan::Faults,
     run::{FAULT_MS, Simulation},
+    stage::COMMIT_POINTS,
     wire::Weather,
     world::{Forgetting, Which},
 };
 use confirmd::crash;
-
-/// Where a commit may be cut off.
-const POINTS: [&str; 5] = [
-    "after_begin",
-    "mid_step",
-    "mid_rollback",
-    "mid_backfill",
-    "after_commit",
-];
 
 const MINUTE: u64 = 60_000;
 
@@ -153,7 +145,7 @@ impl Simulation {
             self.crash();
         }
         if self.happens(faults.crash_in_commit, "trap") {
-            crash::unwind_at(self.random.pick(&POINTS).unwrap());
+            crash::unwind_at(self.random.pick(&COMMIT_POINTS).unwrap());
         }
         if self.happens(faults.clock_jump, "clock_jump") {
             // Bitcoin's block times say nothing of less than two hours.

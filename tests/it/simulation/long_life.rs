@@ -8,6 +8,7 @@ use super::{
     directory, from_environment,
     plan::{Faults, Plan},
     run::Simulation,
+    virtual_time,
     world::Which,
 };
 use confirmd::random::Random;
@@ -39,11 +40,7 @@ fn a_long_life_needs_no_more_memory_than_a_short_one() {
         assert!(alone.status.success(), "{said}");
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
+    let runtime = virtual_time();
     let days = from_environment("CONFIRMD_DAYS", DAYS);
     let (short, long) = runtime.block_on(live(days));
     println!("held after a day: {short:?}");

@@ -74,6 +74,15 @@ pub fn directory() -> tempfile::TempDir {
     }
 }
 
+/// A runtime whose time passes when everybody waits.
+pub fn virtual_time() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+}
+
 /// What a seed draws, within what the environment asks for.
 fn plan(seed: u64) -> Plan {
     let mut plan = Plan::draw(seed, hours());
@@ -87,11 +96,7 @@ fn plan(seed: u64) -> Plan {
 pub fn simulate(plan: Plan) -> Result<Report, String> {
     let seed = plan.seed;
     let dir = directory();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
+    let runtime = virtual_time();
     let run = std::panic::AssertUnwindSafe(|| {
         runtime.block_on(Simulation::run(plan, dir.path().to_owned()))
     });

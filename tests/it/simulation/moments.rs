@@ -4,6 +4,7 @@
 use super::{
     customers::Order,
     rows::units,
+    truth::Credit,
     world::{Side, Which, World},
 };
 use confirmd::{
@@ -48,9 +49,7 @@ pub fn is_borne_out(
     let deep = |txid: &TxId| {
         let mined = side.truth().place(*txid, branch)?;
         let confirmations = branch.height().0.checked_sub(mined.block.id.height.0)? + 1;
-        let ours = mined.credits.iter();
-        let ours = ours.filter(|credit| credit.to == order.to && credit.asset == order.asset);
-        let sum: u64 = ours.map(|credit| credit.amount).sum();
+        let sum = brought(&mined.credits, order, Some(order.asset));
         (u64::from(confirmations) >= required).then_some(sum)
     };
     let paying = side.truth().to(&order.to).iter();
@@ -65,6 +64,14 @@ pub fn is_borne_out(
             order.amount
         ))
     }
+}
+
+/// What credits bring to an order's address, in one asset or in any.
+fn brought(credits: &[Credit], order: &Order, asset: Option<&str>) -> u64 {
+    let is_ours =
+        |credit: &&Credit| credit.to == order.to && asset.is_none_or(|asset| credit.asset == asset);
+    let ours = credits.iter().filter(is_ours);
+    ours.map(|credit| credit.amount).sum()
 }
 
 /// What may count of the sums of transactions.
@@ -82,11 +89,10 @@ pub fn is_final_truly(side: &dyn Side, order: &Order, data: &Value) -> Result<()
     let branch = side.branch_to(side.head().id.hash).unwrap();
     let last = side.final_height();
     let is_accepted = data["reason"] == "operator";
+    let asset = Some(order.asset).filter(|_| !is_accepted);
     let rests = |txid: &TxId| {
         let mined = side.truth().place(*txid, &branch)?;
-        let ours = mined.credits.iter().filter(|credit| credit.to == order.to);
-        let ours = ours.filter(|credit| is_accepted || credit.asset == order.asset);
-        let sum: u64 = ours.map(|credit| credit.amount).sum();
+        let sum = brought(&mined.credits, order, asset);
         (mined.block.id.height <= last && sum > 0).then_some(sum)
     };
     let sums: Vec<u64> = side
@@ -120,13 +126,9 @@ pub fn came_to_nothing(world: &World, order: &Order, data: &Value) -> Result<(),
         let waits = world
             .sight(order.which)
             .was_held_at(*txid, UnixMs(deadline));
-        let credits = side
-            .truth()
-            .get(*txid)
-            .into_iter()
-            .flat_map(|paying| &paying.credits);
-        let ours = credits.filter(|credit| credit.to == order.to);
-        if waits && ours.map(|credit| credit.amount).sum::<u64>() >= order.dust() {
+        let paying = side.truth().get(*txid);
+        let sum = paying.map_or(0, |paying| brought(&paying.credits, order, None));
+        if waits && sum >= order.dust() {
             return Err(format!("{txid} has long been waiting in the mempool"));
         }
     }
@@ -135,9 +137,7 @@ pub fn came_to_nothing(world: &World, order: &Order, data: &Value) -> Result<(),
         let Some(mined) = side.truth().place(*txid, &branch) else {
             continue;
         };
-        let ours = mined.credits.iter();
-        let ours = ours.filter(|credit| credit.to == order.to && credit.asset == order.asset);
-        let sum: u64 = ours.map(|credit| credit.amount).sum();
+        let sum = brought(&mined.credits, order, Some(order.asset));
         if sum >= order.dust() && (begin..=deadline).contains(&mined.block.time.0) {
             let height = mined.block.id.height;
             return Err(format!("{txid} in block {height} came in time"));

@@ -354,13 +354,7 @@ fn shared(plan: &Plan, random: &mut Random, clock: &SimClock) -> Shared {
         odd_at: [at; 2],
         sights: [plan.bitcoin_poll_ms, plan.ethereum_poll_ms].map(Sight::new),
     };
-    let mut wire = || Wire {
-        weather: Weather::Fair,
-        latency_ms: plan.latency_ms,
-        random: random.fork(),
-        lie: None,
-        exchanges: 0,
-    };
+    let mut wire = || Wire::fair(plan.latency_ms, random.fork());
     let wires = [wire(), wire()];
     Shared::new(world, wires)
 }

@@ -18,6 +18,15 @@ use rusqlite::Connection;
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use tokio::time::sleep_until;
 
+/// Where a commit may be cut off.
+pub const COMMIT_POINTS: [&str; 5] = [
+    "after_begin",
+    "mid_step",
+    "mid_rollback",
+    "mid_backfill",
+    "after_commit",
+];
+
 pub struct Stage {
     pub config: Config,
     pub dir: PathBuf,

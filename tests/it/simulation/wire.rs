@@ -38,6 +38,19 @@ pub struct Wire {
     pub exchanges: u64,
 }
 
+impl Wire {
+    /// A good line to an honest node.
+    pub fn fair(latency_ms: u64, random: Random) -> Self {
+        Self {
+            weather: Weather::Fair,
+            latency_ms,
+            random,
+            lie: None,
+            exchanges: 0,
+        }
+    }
+}
+
 /// What the simulation and the adapters share.
 #[derive(Clone)]
 pub struct Shared {
