@@ -237,8 +237,9 @@ pub enum Fact {
     Seen {
         /// What was credited.
         credit: Credit,
-        /// When this daemon first observed it.
-        seen_at: UnixMs,
+        /// When this daemon first observed it; nothing when no clock tells: then only what is known
+        /// already is changed.
+        seen_at: Option<UnixMs>,
         /// Whether `seen_at` is remembered from before it was asked about: of a known credit, only
         /// such an observation may be the earlier one. Every other one comes later, whatever the
         /// wall clock says by now.

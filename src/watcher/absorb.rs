@@ -87,6 +87,9 @@ impl Watcher {
             tracing::warn!(data = entry.data, "attention");
         }
         self.count_outcomes(&plan.step);
+        if let Some((at, destinations)) = plan.seen_in_doubt {
+            self.chain_mut(at).seen_in_doubt.extend(destinations);
+        }
         if let Some((chain, destinations)) = plan.answered {
             self.asks.answered(&chain, destinations);
         }
@@ -132,11 +135,7 @@ impl Watcher {
             self.next_key = self.next_key.max(payment.key.0.saturating_add(1));
         }
         if let Some(place) = self.place(&payment.chain) {
-            let chain = self.chain_mut(place);
-            if chain.suspended_at.is_some() && chain.unconfirmed.is_news(payment) {
-                chain.dated_in_doubt.insert(payment.destination);
-            }
-            chain.unconfirmed.absorb(payment);
+            self.chain_mut(place).unconfirmed.absorb(payment);
         }
         for entry in &step.entries {
             match entry.kind {

@@ -20,7 +20,8 @@ pub(super) const WORDS: &str = "no block agrees with the wall clock since it was
 impl Watcher {
     /// A wall clock that somebody set is in doubt on every chain.
     pub(super) fn look_at_clock(&mut self, now: Now) {
-        let jumped = self.clock_guard.look(now);
+        let was_trusted = self.chains.iter().all(|chain| chain.suspended_at.is_none());
+        let jumped = self.clock_guard.look(now, was_trusted);
         for chain in &mut self.chains {
             // A clock that steps back must not make a poll later than what came after it.
             let polled_at = &mut chain.view.polled_at;
@@ -44,7 +45,7 @@ impl Watcher {
     /// A head from the future shows that the wall clock is behind, without any jump: it was wrong
     /// from the start, or drifted. There is one clock, so every chain doubts it.
     pub(super) fn doubt_behind_head(&mut self, at: usize, head: BlockRef, now: Now) {
-        if !is_behind(self.chain(at), head, now) {
+        if !is_behind(self.chain(at), head, now.wall) {
             return;
         }
         if self.chain(at).suspended_at.is_none() {
@@ -64,11 +65,8 @@ impl Watcher {
             .iter()
             .enumerate()
             .filter(|(place, _)| *place != at);
-        let behind = |chain: &ChainState| {
-            let head = chain.head(now.monotonic_ms);
-            head.is_some_and(|head| is_behind(chain, head, now))
-        };
-        if others.any(|(_, chain)| behind(chain)) || self.is_disproved(at, head, now) {
+        let is_ahead = others.any(|(_, chain)| is_behind_head_of(chain, now.wall, now));
+        if is_ahead || self.is_disproved(at, head, now) {
             return;
         }
         let chain = self.chain_mut(at);
@@ -88,7 +86,7 @@ impl Watcher {
         !self.chain(at).spec.is_local && self.clock_guard.was_right(now, head.time)
     }
 
-    /// Whether money that was dated in doubt waits for its true date: until then no poll counts,
+    /// Whether money that was seen in doubt waits for its true date: until then no poll counts,
     /// or somebody who paid in time would be told that they did not.
     pub(super) fn is_dating_anew(&self, chain: &ChainState) -> bool {
         let unanswered = self.asks.unanswered_since(&chain.spec.name);
@@ -97,7 +95,7 @@ impl Watcher {
     }
 
     /// Once the clock is trusted: looks again at payments that wait for a time which a clock that
-    /// was ahead has told, and asks again when money was seen that was dated in doubt.
+    /// was ahead has told, and asks since when money is there that was seen in doubt.
     pub(super) fn wake_from_future(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
         let chain = self.chain(at);
         if chain.waits_for_future && chain.suspended_at.is_none() {
@@ -105,47 +103,51 @@ impl Watcher {
             self.store.wake_from_future(&name, now.wall)?;
             let chain = self.chain_mut(at);
             chain.waits_for_future = false;
-            let dated: Vec<_> = std::mem::take(&mut chain.dated_in_doubt)
+            let seen: Vec<_> = std::mem::take(&mut chain.seen_in_doubt)
                 .into_iter()
                 .collect();
-            if !dated.is_empty() {
+            if !seen.is_empty() {
                 chain.dates_asked_at = Some(now.wall);
-                self.asks.push(&name, Ask::Unconfirmed(dated), now.wall);
+                self.asks.push(&name, Ask::Unconfirmed(seen), now.wall);
             }
         }
         Ok(())
     }
 
-    /// When something was seen that long ago, by a clock that may be in doubt.
-    pub(super) fn seen_at(&self, chain: &ChainState, ago: SpanMs, now: Now) -> UnixMs {
-        let is_in_doubt = chain.suspended_at.is_some();
-        let now = if is_in_doubt {
-            self.latest(now)
-        } else {
-            now.wall
+    /// When something was seen that long ago; nothing when the clock is in doubt and nobody knows
+    /// how late it may be: only the latest time that it can be may be taken for the true one.
+    pub(super) fn seen_at(&self, chain: &ChainState, ago: SpanMs, now: Now) -> Option<UnixMs> {
+        let latest = match chain.suspended_at {
+            None => now.wall,
+            Some(_) => self.latest(now)?,
         };
-        now.minus(ago)
+        Some(latest.minus(ago))
     }
 
-    /// When a block was seen that is told just now, by a clock that may be in doubt or behind.
+    /// When a block was seen that is told just now. When no clock tells, it is as old as its miner
+    /// says.
     pub(super) fn block_seen_at(&self, chain: &ChainState, block: BlockRef, now: Now) -> UnixMs {
         let earliest = clock_guard::earliest(chain.spec.kind, block.time);
-        self.seen_at(chain, SpanMs::default(), now).max(earliest)
+        let seen_at = self.seen_at(chain, SpanMs::default(), now);
+        seen_at.map_or(block.time, |at| at.max(earliest))
     }
 
-    /// The latest that it may be now, while the clock is in doubt: behind a head, the head's time.
-    fn latest(&self, now: Now) -> UnixMs {
-        let ahead = |chain: &ChainState| {
-            let head = chain.head(now.monotonic_ms);
-            head.filter(|head| is_behind(chain, *head, now))
-        };
-        let heads = self.chains.iter().filter_map(ahead);
-        let latest = self.clock_guard.latest(now);
-        heads.fold(latest, |latest, head| latest.max(head.time))
+    /// The latest that it may be now, while the clock is in doubt; unknown behind a head.
+    fn latest(&self, now: Now) -> Option<UnixMs> {
+        let latest = self.clock_guard.latest(now)?;
+        let mut chains = self.chains.iter();
+        let is_behind = chains.any(|chain| is_behind_head_of(chain, latest, now));
+        (!is_behind).then_some(latest)
     }
 }
 
-/// Whether a head shows that the wall clock is behind.
-fn is_behind(chain: &ChainState, head: BlockRef, now: Now) -> bool {
-    !chain.spec.is_local && clock_guard::is_behind(chain.spec.kind, now.wall, head.time)
+/// Whether a chain's head shows that a wall clock is behind, while its node is not silent.
+fn is_behind_head_of(chain: &ChainState, wall: UnixMs, now: Now) -> bool {
+    let head = chain.head(now.monotonic_ms);
+    head.is_some_and(|head| is_behind(chain, head, wall))
+}
+
+/// Whether a head shows that a wall clock is behind.
+fn is_behind(chain: &ChainState, head: BlockRef, wall: UnixMs) -> bool {
+    !chain.spec.is_local && clock_guard::is_behind(chain.spec.kind, wall, head.time)
 }

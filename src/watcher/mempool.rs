@@ -9,13 +9,13 @@ use crate::{
     clock::Now,
     domain::{
         block::TxId,
-        facts::{Candidate, Credit, Fact, MempoolSnapshot, OutPoint, TxFacts},
+        facts::{Candidate, Credit, Destination, Fact, MempoolSnapshot, OutPoint, TxFacts},
         payment::PaymentKey,
         time::UnixMs,
     },
     store::StoreError,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Vanished transactions are looked up in portions of this size; the rest comes with the next
 /// snapshot.
@@ -32,11 +32,16 @@ impl Watcher {
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
         let mut touched = Touched::default();
+        let mut seen_in_doubt = Vec::new();
         for arrived in &news.arrived {
             let seen_at = self.seen_at(chain, now.since(arrived.first_seen_ms), now);
             let remembered = news.answered > 0 && chain.suspended_at.is_none();
             self.touch_arrived(chain, arrived, (seen_at, remembered), &mut touched)?;
+            if chain.suspended_at.is_some() {
+                seen_in_doubt.extend(self.news_about(chain, arrived));
+            }
         }
+        plan.seen_in_doubt = Some((at, seen_in_doubt));
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
@@ -55,7 +60,7 @@ impl Watcher {
         &self,
         chain: &ChainState,
         arrived: &TxFacts,
-        (seen_at, remembered): (UnixMs, bool),
+        (seen_at, remembered): (Option<UnixMs>, bool),
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
         for input in &arrived.inputs {
@@ -85,6 +90,20 @@ impl Watcher {
         };
         let hits = hits.filter_map(|candidate| self.seen(chain, arrived, candidate, fact));
         self.touch_credits(chain, hits.collect(), touched)
+    }
+
+    /// The addresses whose payments do not know a transaction yet.
+    fn news_about<'a>(
+        &'a self,
+        chain: &'a ChainState,
+        arrived: &'a TxFacts,
+    ) -> impl Iterator<Item = Destination> + 'a {
+        let known: BTreeSet<_> = chain.unconfirmed.payments(arrived.txid).collect();
+        let destinations = arrived.credits.iter().map(|credit| credit.destination);
+        destinations.filter(move |destination| {
+            let mut owners = self.index.owners(&chain.spec.name, destination);
+            owners.any(|key| !known.contains(&key))
+        })
     }
 
     /// A credit in the mempool whose address is watched.

@@ -119,7 +119,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         // Nothing tells whether the clock is right at start but a head that agrees with it.
         suspended_at: spec.has_regular_blocks().then_some(None),
         waits_for_future: true,
-        dated_in_doubt: BTreeSet::new(),
+        seen_in_doubt: BTreeSet::new(),
         dates_asked_at: None,
         more_due: false,
         scans: Scans::default(),

@@ -6,7 +6,7 @@ use crate::{
     chain::Ask,
     domain::{
         asset::ChainName,
-        facts::IgnoredReason,
+        facts::{Destination, IgnoredReason},
         step::{ChainStep, ScanStep, Step},
         time::UnixMs,
         view::ChainView,
@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub asks: Vec<(ChainName, Ask)>,
     /// How many destinations' unconfirmed money the input tells of: chain and number.
     pub answered: Option<(ChainName, usize)>,
+    /// Addresses of a chain whose money in the mempool is news, seen while the clock is in doubt.
+    pub seen_in_doubt: Option<(usize, Vec<Destination>)>,
     /// Requests that still wait for their chain.
     pub waiting: Option<WaitingRequests>,
     /// A chain's scans of the past afterwards.
@@ -45,6 +47,7 @@ impl Plan {
             view: None,
             asks: Vec::new(),
             answered: None,
+            seen_in_doubt: None,
             waiting: None,
             scans: None,
             outgrown: BTreeSet::new(),

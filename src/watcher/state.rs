@@ -160,8 +160,8 @@ pub struct ChainState {
     pub suspended_at: Option<Option<BlockRef>>,
     /// Whether payments may wait for a time that a clock which was ahead has told.
     pub waits_for_future: bool,
-    /// Addresses whose money in the mempool was dated by a clock in doubt.
-    pub dated_in_doubt: BTreeSet<Destination>,
+    /// Addresses whose money in the mempool was first seen while the clock was in doubt.
+    pub seen_in_doubt: BTreeSet<Destination>,
     /// When it was asked since when that money is there.
     pub dates_asked_at: Option<UnixMs>,
     /// Whether more payments are due than one portion held.

@@ -40,13 +40,6 @@ impl Unconfirmed {
         }
     }
 
-    /// Whether a payment has money in the mempool that was not known.
-    pub fn is_news(&self, payment: &Payment) -> bool {
-        let in_mempool = |transfer: &&Transfer| matches!(transfer.place, Place::Mempool);
-        let mut waiting = payment.transfers.iter().filter(in_mempool);
-        waiting.any(|transfer| !self.transactions.contains_key(&transfer.txid))
-    }
-
     /// Adds a transaction, or a payment to a known one.
     pub fn insert(
         &mut self,

@@ -49,8 +49,11 @@ fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
             remembered,
             inputs,
         } => {
-            if *remembered && let Some(transfer) = ledger.find(credit) {
-                transfer.first_seen_at = transfer.first_seen_at.min(*seen_at);
+            let remembered = seen_at.filter(|_| *remembered);
+            if let Some(remembered) = remembered
+                && let Some(transfer) = ledger.find(credit)
+            {
+                transfer.first_seen_at = transfer.first_seen_at.min(remembered);
             }
             seen(ledger, credit, *seen_at, inputs);
         }
@@ -178,10 +181,14 @@ fn restate(transfer: &mut Transfer, credit: &Credit) {
 
 /// A transaction in the mempool has taken the place of every other unconfirmed one that spends
 /// the same output. It never overrules a block: news of the mempool may be older than the block.
-fn seen(ledger: &mut Ledger<'_>, credit: &Credit, seen_at: UnixMs, inputs: &[OutPoint]) {
+/// What nobody can date is no row yet.
+fn seen(ledger: &mut Ledger<'_>, credit: &Credit, seen_at: Option<UnixMs>, inputs: &[OutPoint]) {
     if let Some(transfer) = ledger.find(credit) {
         revive(transfer);
-    } else if ledger.payment().is_watched_at(seen_at) && !ledger.is_further_dust(credit) {
+    } else if let Some(seen_at) = seen_at
+        && ledger.payment().is_watched_at(seen_at)
+        && !ledger.is_further_dust(credit)
+    {
         ledger.add(new_row(credit, seen_at, Place::Mempool));
     }
     for rival in ledger.spends(credit.txid, inputs) {

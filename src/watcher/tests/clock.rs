@@ -16,6 +16,18 @@ use crate::{
 const DAY: SpanMs = SpanMs::from_secs(86_400);
 const DAY_BACK: SpanMs = SpanMs::from_secs(-86_400);
 
+/// Money came while the clock was a day ahead, which it is no more: when it came, monotonic.
+fn paid_a_day_ahead() -> (World, u64) {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.asks();
+    world.set_clock_forward(DAY);
+    let seen_ms = world.monotonic_ms();
+    world.arrive(&Tx::paying(1));
+    world.set_clock_forward(DAY_BACK);
+    (world, seen_ms)
+}
+
 /// A poll that begins under one clock and ends under another.
 fn poll_over(world: &mut World, moved: SpanMs) {
     let (status, began_ms) = (world.status(), world.monotonic_ms());
@@ -210,13 +222,46 @@ fn a_head_of_a_local_chain_may_be_set_into_the_future() {
 }
 
 #[test]
-fn money_that_comes_while_the_clock_is_behind_the_head_is_seen_at_the_heads_time() {
+fn money_that_comes_while_the_clock_is_behind_the_head_is_dated_once_the_clock_is_right() {
+    let behind = SpanMs::from_secs(3 * 3600);
     let mut world = World::public(ChainKind::Bitcoin);
     world.register("a", 0);
-    world.mine_ahead(SpanMs::from_secs(3 * 3600));
+    world.mine_ahead(behind);
+    let seen_ms = world.monotonic_ms();
     world.arrive(&Tx::paying(1));
-    let seen_at = world.payment("a").transfers[0].first_seen_at;
-    assert_eq!(seen_at, world.tip().time);
+    assert_eq!(world.payment("a").transfers, []);
+    world.set_clock_forward(behind);
+    is_asked_and_answered(&mut world, seen_ms);
+}
+
+// shows: A10
+#[test]
+fn late_money_is_not_on_time_because_the_daemon_starts_with_a_clock_that_was_set_back() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.set_clock_forward(DAY_BACK);
+    // The machine was off for an hour: nobody can know.
+    world.wait(SpanMs(MINUTE.0 * 60));
+    let mut world = world.restart();
+    let seen_ms = world.monotonic_ms();
+    world.arrive(&Tx::paying(1));
+    assert_eq!(world.payment("a").transfers, []);
+    world.set_clock_forward(SpanMs::from_secs(86_400));
+    is_asked_and_answered(&mut world, seen_ms);
+}
+
+/// When the clock is right again, the source is asked since when money is there, and is believed.
+fn is_asked_and_answered(world: &mut World, seen_ms: u64) {
+    let seen_at = world.now();
+    world.asks();
+    world.wait(MINUTE);
+    world.mine(&[]);
+    world.poll();
+    world.tick();
+    let asked = world.asks_unanswered();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    world.remember(&Tx::paying(1), seen_ms);
+    assert_eq!(world.payment("a").transfers[0].first_seen_at, seen_at);
 }
 
 #[test]
@@ -268,13 +313,7 @@ fn one_chains_head_shows_every_chain_that_the_clock_is_behind() {
 
 #[test]
 fn money_seen_by_a_clock_that_was_ahead_is_seen_when_the_source_says_once_the_clock_is_right() {
-    let mut world = World::new();
-    world.register("a", 0);
-    world.asks();
-    world.set_clock_forward(DAY);
-    let seen_ms = world.monotonic_ms();
-    world.arrive(&Tx::paying(1));
-    world.set_clock_forward(DAY_BACK);
+    let (mut world, seen_ms) = paid_a_day_ahead();
     let seen_at = world.now();
     assert!(world.payment("a").transfers[0].first_seen_at > seen_at);
     world.wait(MINUTE);
@@ -386,13 +425,7 @@ fn the_head_of_a_silent_node_casts_no_doubt_on_the_clock() {
 
 #[test]
 fn nobody_who_paid_in_doubt_is_expired_before_it_is_asked_when_they_paid() {
-    let mut world = World::new();
-    world.register("a", 0);
-    world.asks();
-    world.set_clock_forward(DAY);
-    let seen_ms = world.monotonic_ms();
-    world.arrive(&Tx::paying(1));
-    world.set_clock_forward(DAY_BACK);
+    let (mut world, seen_ms) = paid_a_day_ahead();
     world.wait(SpanMs(MINUTE.0 * 30));
     world.mine(&[]);
     world.poll_alone();
