@@ -120,6 +120,14 @@ pub struct MempoolNews {
 pub enum ChainInput {
     /// The node answered.
     Status(NodeStatus),
+    /// Following begins at this block.
+    Began {
+        /// Those below it, ascending, without their contents: a later reorg of the first blocks
+        /// followed has a known fork point, also after a restart.
+        history: Vec<BlockRef>,
+        /// The first whose contents are known.
+        first: BlockFacts,
+    },
     /// The best chain changed: blocks above `disconnect_to` left it, `connected` joined it.
     Advance {
         /// The fork point, when blocks left: the highest block that stayed.

@@ -109,6 +109,8 @@ impl<N: Node> Bench<N> {
         for input in self.watcher.inputs() {
             if let ChainInput::Advance { connected, .. } = input {
                 all.extend(connected);
+            } else if let ChainInput::Began { first, .. } = input {
+                all.push(first);
             }
         }
         all

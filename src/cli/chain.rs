@@ -79,6 +79,7 @@ fn step(view: ChainView, note: &str, author: &Author) -> Step {
             view: released,
             error: Some("released by an operator; the daemon has not gone on yet".to_owned()),
             disconnected_to: None,
+            history: Vec::new(),
             connected: Vec::new(),
             scan: None,
         }),

@@ -62,6 +62,8 @@ pub struct ChainStep {
     pub error: Option<String>,
     /// Blocks above this height left the best chain.
     pub disconnected_to: Option<Height>,
+    /// When following begins: the blocks below the first one, in order, whose contents nobody read.
+    pub history: Vec<BlockRef>,
     /// Blocks that joined it, in order.
     pub connected: Vec<BlockRef>,
     /// Past blocks that were scanned for late registrations.

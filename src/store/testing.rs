@@ -253,6 +253,7 @@ pub(super) fn advance(disconnected_to: Option<u32>, connected: &[BlockRef]) -> S
             view: view(cursor),
             error: None,
             disconnected_to: disconnected_to.map(Height),
+            history: Vec::new(),
             connected: connected.to_vec(),
             scan: None,
         }),

@@ -118,6 +118,7 @@ impl Watcher {
             self.metrics.reorg(&step.view.name, depth);
         }
         let chain = self.chain_mut(at);
+        chain.recent.extend(&step.history);
         chain.advance(step.disconnected_to, &step.connected);
         chain.error.clone_from(&step.error);
         chain.stored = (step.view.clone(), step.error.clone());

@@ -28,6 +28,21 @@ pub(super) struct Disconnected {
 }
 
 impl Watcher {
+    /// Following begins at `first`; the blocks below are known by their headers.
+    pub(super) fn plan_start(
+        &self,
+        at: usize,
+        history: &[BlockRef],
+        first: &BlockFacts,
+        now: Now,
+    ) -> Result<Plan, StoreError> {
+        let mut plan = self.plan_advance(at, None, std::slice::from_ref(first), now)?;
+        if let Some(step) = &mut plan.step.chain {
+            step.history = history.to_vec();
+        }
+        Ok(plan)
+    }
+
     /// Blocks above `fork` left the best chain and `blocks` joined it.
     pub(super) fn plan_advance(
         &self,

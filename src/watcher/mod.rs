@@ -176,7 +176,8 @@ impl Watcher {
                     chain.stopped = Some(why.clone());
                 }
             }
-            ChainInput::Advance { .. }
+            ChainInput::Began { .. }
+            | ChainInput::Advance { .. }
             | ChainInput::Mempool(_)
             | ChainInput::Backfill { .. }
             | ChainInput::BackfillRefused { .. }
@@ -187,7 +188,7 @@ impl Watcher {
         // An answer alone mends nothing: the node told its tip, but a block may not be readable.
         if matches!(
             input,
-            ChainInput::Advance { .. } | ChainInput::Polled { .. }
+            ChainInput::Began { .. } | ChainInput::Advance { .. } | ChainInput::Polled { .. }
         ) {
             chain.stopped = None;
         }
@@ -196,6 +197,7 @@ impl Watcher {
     fn plan(&self, at: usize, input: &ChainInput, now: Now) -> Result<Plan, StoreError> {
         match input {
             ChainInput::Status(_) | ChainInput::Failed { .. } => Ok(self.plan_health(at, now)),
+            ChainInput::Began { history, first } => self.plan_start(at, history, first, now),
             ChainInput::Advance {
                 disconnect_to,
                 connected,

@@ -47,6 +47,7 @@ impl Past {
     /// Takes over what an input that is committed says of blocks.
     pub fn learn(&mut self, input: &ChainInput) {
         match input {
+            ChainInput::Began { first, .. } => self.remember(first),
             ChainInput::Advance {
                 disconnect_to,
                 connected,

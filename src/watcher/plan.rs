@@ -62,6 +62,7 @@ impl Plan {
             view,
             error,
             disconnected_to: None,
+            history: Vec::new(),
             connected: Vec::new(),
             scan: None::<ScanStep>,
         })

@@ -3,16 +3,16 @@
 use super::{
     Follower, Halt, Sink, Standing,
     fork::{self, Path},
-    window::Window,
+    window::{WINDOW_BLOCKS, Window},
 };
 use crate::{
     chain::{ChainInput, ChainSource, NodeStatus, SourceError},
     domain::{block::BlockRef, facts::BlockFacts},
 };
 
-/// How many headers below the first block are fetched, so that a reorg of the first blocks
-/// followed has a known fork point: deeper than the default final depth.
-pub(super) const FIRST_HEADERS: u32 = 128;
+/// How many headers up to the first block are fetched at least, so that a reorg of the first blocks
+/// followed has a known fork point. As many as finality is deep, where the window holds them.
+const FIRST_HEADERS: u32 = 128;
 
 impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// Begins at the node's tip: what came before is nobody's payment unless a backfill asks.
@@ -22,20 +22,32 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             return Err(SourceError::Transient(message.into()).into());
         }
         let tip = status.tip;
-        let from = tip.id.height.minus(FIRST_HEADERS.saturating_sub(1));
-        let count = tip.id.height.minus(from.0).0.saturating_add(1);
-        let headers = fork::linked_headers(&mut self.source, from, count).await?;
-        if headers.last() != Some(&tip) {
-            return Err(fork::moved(tip.id.height).into());
-        }
-        let connected = self.bodies(&[tip]).await?;
-        self.tell(ChainInput::Advance {
-            disconnect_to: None,
-            connected,
+        let history = self.history_below(tip).await?;
+        let mut bodies = self.bodies(&[tip]).await?;
+        let first = bodies.pop().ok_or_else(|| fork::moved(tip.id.height))?;
+        self.tell(ChainInput::Began {
+            history: history.clone(),
+            first,
         })
         .await?;
-        self.window = Window::new(headers);
+        self.window = Window::new(history);
+        self.believe([tip])?;
         Ok(Standing::InStep)
+    }
+
+    async fn history_below(&mut self, tip: BlockRef) -> Result<Vec<BlockRef>, SourceError> {
+        let most = u32::try_from(WINDOW_BLOCKS).unwrap_or(u32::MAX);
+        let count = self.options.final_depth.clamp(FIRST_HEADERS, most);
+        let path = Path {
+            head: tip.id,
+            blocks: Vec::new(),
+        };
+        let to = tip.id.height.minus(count);
+        let mut headers = fork::descend(&mut self.source, path, to, None)
+            .await?
+            .blocks;
+        headers.pop();
+        Ok(headers)
     }
 
     /// Takes a path that stands on a block of ours: a continuation, or a reorg.

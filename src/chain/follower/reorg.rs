@@ -15,10 +15,6 @@ use crate::{
 };
 use tracing::info;
 
-/// How far below a short history following may begin again: only just after the very first
-/// start, when the store holds fewer blocks than finality is deep.
-const RESTART_BLOCKS: u32 = 128;
-
 impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// Goes over to the node's branch. Transactions that both branches hold stay in a block
     /// throughout, because the first batch reaches our old height where the limit lets it.
@@ -40,18 +36,11 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         self.reorganise(path).await
     }
 
-    /// Down to where following may begin again when the walk found no block of ours: to what is
-    /// final when our history is short because it has just begun, and to the end of our history
-    /// when an operator released the chain.
+    /// Down to where following may begin again when the walk found no block of ours: nowhere,
+    /// unless an operator released the chain.
     pub(super) fn reach_below(&self, path: &Path) -> Option<Height> {
-        let (bottom, last_final) = (self.window.bottom(), self.finality.height());
-        let is_short = (1..=RESTART_BLOCKS).contains(&bottom.minus(last_final.0).0);
-        let to = if is_short {
-            last_final
-        } else {
-            self.released.then_some(bottom)?
-        };
-        (path.head.height >= to).then_some(to)
+        let bottom = self.window.bottom();
+        (self.released && path.head.height >= bottom).then_some(bottom)
     }
 
     async fn leave(&mut self, fork: BlockRef, connected: Vec<BlockFacts>) -> Result<(), Halt> {

@@ -18,7 +18,7 @@ pub(super) fn write(conn: &Connection, step: &ChainStep, at: UnixMs) -> Result<(
     if let Some(fork) = step.disconnected_to {
         disconnect(conn, chain, fork)?;
     }
-    for block in &step.connected {
+    for block in step.history.iter().chain(&step.connected) {
         connect(conn, chain, block)?;
     }
     if let Some(cursor) = &step.view.scanned {

@@ -64,9 +64,9 @@ impl World {
         let (began_ms, name) = (world.monotonic_ms(), ChainName::new(kind.as_str()));
         for input in [
             ChainInput::Status(status.clone()),
-            ChainInput::Advance {
-                disconnect_to: None,
-                connected: vec![block],
+            ChainInput::Began {
+                history: Vec::new(),
+                first: block,
             },
             ChainInput::Polled { began_ms, status },
         ] {
@@ -95,7 +95,7 @@ impl World {
             branch: 0,
             rows: Vec::new(),
         };
-        world.mine(&[]);
+        world.begin();
         world.poll();
         world
     }
@@ -187,6 +187,19 @@ impl World {
         block
     }
 
+    /// Following begins above two blocks that are known by their headers.
+    fn begin(&mut self) {
+        let mut history = Vec::new();
+        for _ in 0..2 {
+            history.push(self.next_block(&[]).block);
+            self.blocks.extend(history.last());
+        }
+        let first = self.next_block(&[]);
+        self.blocks.push(first.block);
+        self.give(ChainInput::Status(self.status()));
+        self.give(ChainInput::Began { history, first });
+    }
+
     /// The last `depth` blocks leave the chain and one with these transactions joins it.
     pub fn reorg(&mut self, depth: usize, transactions: &[Tx]) {
         let fork = self.leave(depth);
@@ -227,7 +240,7 @@ impl World {
     }
 
     pub fn next_block(&self, transactions: &[Tx]) -> BlockFacts {
-        let height = self.blocks.last().map_or(100, |last| last.id.height.0 + 1);
+        let height = self.blocks.last().map_or(98, |last| last.id.height.0 + 1);
         let mut hash = [self.branch; 32];
         hash[..4].copy_from_slice(&height.to_be_bytes());
         let block = BlockRef {

@@ -24,7 +24,7 @@ struct Model {
     /// The cursor's chain, as far as it was told.
     chain: Vec<BlockRef>,
     scanned: HashSet<BlockHash>,
-    /// Cursors that were given without their contents: the fork block below the first one.
+    /// Blocks that were given without their contents: those below the first one.
     given: HashSet<BlockHash>,
     frozen: bool,
     inputs: Vec<ChainInput>,
@@ -62,6 +62,7 @@ impl Model {
         if let Some(left) = self.chain.last() {
             assert_eq!(*left, fork, "the fork is not on our chain");
         } else {
+            // A released chain that goes over to a branch which leaves all that is known.
             self.given.insert(fork.id.hash);
             self.chain.push(fork);
         }
@@ -69,6 +70,12 @@ impl Model {
 
     fn take(&mut self, input: &ChainInput) {
         match input {
+            ChainInput::Began { history, first } => {
+                assert_eq!(self.chain, [], "began before");
+                self.given.extend(history.iter().map(|block| block.id.hash));
+                self.chain.extend(history);
+                self.advance(None, std::slice::from_ref(first));
+            }
             ChainInput::Advance {
                 disconnect_to,
                 connected,
@@ -175,6 +182,7 @@ impl Recorder {
 fn in_words(input: &ChainInput) -> Option<String> {
     Some(match input {
         ChainInput::Status(_) => return None,
+        ChainInput::Began { first, .. } => format!("begin {}", first.block.id.height),
         ChainInput::Advance {
             disconnect_to,
             connected,

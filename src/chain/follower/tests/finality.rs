@@ -92,6 +92,41 @@ async fn a_freeze_survives_a_restart_and_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_chain_that_froze_soon_after_it_began_stays_frozen_after_a_restart() {
+    let mut bench = Bench::following(200).await;
+    bench.node.mine(10);
+    bench.catch_up().await.unwrap();
+    let tip = bench.node.tip();
+    bench.node.fork(31, 40);
+    assert_eq!(bench.poll().await, Ok(Standing::Frozen));
+    bench.restart();
+    assert_eq!(bench.poll().await, Ok(Standing::Frozen));
+    bench.watcher.forget();
+    bench.node.switch_to(tip);
+    assert_eq!(bench.poll().await, Ok(Standing::InStep));
+    assert_eq!(bench.watcher.told(), ["thawed", "polled 210"]);
+}
+
+#[tokio::test]
+async fn history_reaches_from_the_start_as_far_down_as_finality_is_deep() {
+    for (depth, replaced, standing) in [
+        (300, 300, Standing::InStep),
+        (300, 301, Standing::Frozen),
+        (5, 6, Standing::Frozen),
+    ] {
+        let options = Options {
+            final_depth: depth,
+            ..options()
+        };
+        let mut bench = Bench::with(FakeNode::with_height(500), options, Start::default());
+        bench.poll().await.unwrap();
+        bench.node.fork(replaced, 310);
+        bench.restart();
+        assert_eq!(bench.catch_up().await, Ok(standing), "{depth} {replaced}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_final_by_depth_stays_so_after_a_rollback() {
     let mut bench = following().await;
     bench.node.roll_back(20);

@@ -23,7 +23,7 @@ async fn following() -> Bench {
 #[tokio::test]
 async fn the_mempool_is_told_after_the_blocks_and_before_the_full_poll() {
     let bench = following().await;
-    let told = ["connect 50", "mempool +1, snapshot", "polled 50"];
+    let told = ["begin 50", "mempool +1, snapshot", "polled 50"];
     assert_eq!(bench.watcher.told(), told);
 }
 

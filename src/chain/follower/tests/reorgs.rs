@@ -213,7 +213,7 @@ async fn the_first_block_ever_may_be_replaced_while_we_were_away() {
         let mut bench = Bench::following(200).await;
         bench.node.fork(depth, 8);
         bench.restart();
-        assert_eq!(bench.watcher.chain().len(), 1);
+        assert_eq!(bench.watcher.chain().len(), 128);
         assert_eq!(bench.catch_up().await, Ok(Standing::InStep), "{depth}");
         assert!(!bench.watcher.is_frozen());
         bench.assert_in_step();

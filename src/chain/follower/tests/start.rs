@@ -13,7 +13,7 @@ use crate::chain::{
 async fn following_begins_at_the_nodes_tip() {
     let mut bench = Bench::new(FakeNode::with_height(200));
     assert_eq!(bench.poll().await, Ok(Standing::InStep));
-    assert_eq!(bench.watcher.told(), ["connect 200", "polled 200"]);
+    assert_eq!(bench.watcher.told(), ["begin 200", "polled 200"]);
 }
 
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn following_begins_at_genesis_where_there_is_nothing_else() {
     assert_eq!(bench.poll().await, Ok(Standing::InStep));
     bench.node.mine(1);
     assert_eq!(bench.poll().await, Ok(Standing::InStep));
-    let told = ["connect 0", "polled 0", "connect 1", "polled 1"];
+    let told = ["begin 0", "polled 0", "connect 1", "polled 1"];
     assert_eq!(bench.watcher.told(), told);
 }
 

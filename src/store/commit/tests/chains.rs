@@ -225,6 +225,17 @@ fn a_disconnect_below_a_goal_cuts_the_scan() {
 }
 
 #[test]
+fn history_below_the_first_block_is_kept_and_not_called_scanned() {
+    let (_dir, mut store) = store();
+    scanning(&mut store, &[(from(900), None, None)]);
+    let mut began = advance(None, &[block(1000)]);
+    began.chain.as_mut().unwrap().history = vec![block(998), block(999)];
+    store.commit(&began).unwrap();
+    assert_eq!(recent(&store), [block(998), block(999), block(1000)]);
+    assert_eq!(scans(&store), "|1000");
+}
+
+#[test]
 fn the_first_block_of_a_chain_settles_the_goals() {
     let (_dir, mut store) = store();
     scanning(
