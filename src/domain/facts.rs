@@ -237,15 +237,21 @@ pub enum Fact {
     Seen {
         /// What was credited.
         credit: Credit,
-        /// When this daemon first observed it; nothing when no clock tells: then only what is known
-        /// already is changed.
-        seen_at: Option<UnixMs>,
+        /// When this daemon first observed it.
+        seen_at: UnixMs,
         /// Whether `seen_at` is remembered from before it was asked about: of a known credit, only
         /// such an observation may be the earlier one. Every other one comes later, whatever the
         /// wall clock says by now.
         remembered: bool,
         /// What the transaction spends, to know a replacement by.
         inputs: Arc<[OutPoint]>,
+    },
+    /// A transaction that came while the clock was in doubt: since when it is there is known now.
+    Dated {
+        /// Which.
+        txid: TxId,
+        /// When this daemon first observed it.
+        seen_at: UnixMs,
     },
     /// An unconfirmed transaction is no longer in the mempool, without a known conflict.
     Evicted {

@@ -175,7 +175,8 @@ pub struct Transfer {
     pub place: Place,
     /// What it means for the payment.
     pub disposition: Disposition,
-    /// Our first observation, in mempool or block; inherited through a replacement.
+    /// Our first observation, in mempool or block; inherited through a replacement. At the latest
+    /// the block's time, where nobody could say then what time it was.
     pub first_seen_at: UnixMs,
     /// The time of the first block that ever held it.
     pub first_block_at: Option<UnixMs>,

@@ -87,11 +87,12 @@ impl Watcher {
             tracing::warn!(data = entry.data, "attention");
         }
         self.count_outcomes(&plan.step);
-        if let Some((at, destinations)) = plan.seen_in_doubt {
-            self.chain_mut(at).seen_in_doubt.extend(destinations);
+        if let Some((at, more)) = plan.undated {
+            self.chain_mut(at).undated.absorb(more);
         }
         if let Some((chain, destinations)) = plan.answered {
             self.asks.answered(&chain, destinations);
+            self.dates_may_be_known(&chain);
         }
         for (chain, ask) in plan.asks {
             self.asks.push(&chain, ask, plan.step.at);

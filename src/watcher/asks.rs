@@ -8,7 +8,8 @@ use crate::{
 use std::collections::{HashMap, VecDeque};
 
 /// Questions by chain. Each queue holds at most one of each kind beside scans of the past, of
-/// which only the latest counts: its size follows the registrations that wait.
+/// which only the latest counts: its size follows the registrations that wait, and the
+/// money that came while the clock was in doubt.
 #[derive(Debug, Default)]
 pub(super) struct Asks {
     queues: Vec<(ChainName, VecDeque<Ask>)>,

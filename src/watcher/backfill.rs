@@ -7,6 +7,7 @@
 use super::{
     Watcher,
     blocks::Disconnected,
+    doubt::block_seen_at,
     plan::Plan,
     state::{Batch, ChainState, Covers, Scans},
     touched::Touched,
@@ -50,7 +51,7 @@ impl Watcher {
                 chain,
                 facts,
                 &Disconnected::default(),
-                self.block_seen_at(chain, facts.block, now),
+                block_seen_at(chain, facts.block, now),
                 &mut touched,
             )?;
         }

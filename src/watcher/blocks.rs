@@ -1,6 +1,9 @@
 //! Blocks that join or leave the best chain: whom they touch, and the view after them.
 
-use super::{Watcher, ownership::Hit, plan::Plan, state::ChainState, touched::Touched};
+use super::{
+    Watcher, doubt::block_seen_at, ownership::Hit, plan::Plan, state::ChainState, touched::Touched,
+    undated::Undated,
+};
 use crate::{
     chain::ethereum,
     clock::Now,
@@ -77,12 +80,27 @@ impl Watcher {
         };
         self.touch_not_deep_any_more(chain, &view, &mut touched)?;
         for facts in blocks {
-            let seen_at = self.block_seen_at(chain, facts.block, now);
+            let seen_at = block_seen_at(chain, facts.block, now);
             self.touch_block(chain, facts, &gone, seen_at, &mut touched)?;
         }
         self.touch_due(&view, &mut touched, &mut plan)?;
         self.judge(&view, touched, &mut plan)?;
 
+        // A miner of Bitcoin may set a block's time later than anybody sees it.
+        if chain.suspended_at.is_some() && chain.spec.kind.has_mempool() {
+            let credits = blocks.iter().flat_map(|facts| {
+                let txid = |candidate: &Candidate| transaction(facts, candidate.tx_index);
+                facts
+                    .credits
+                    .iter()
+                    .filter_map(move |one| Some((one.destination, txid(one)?)))
+            });
+            let mut undated = Undated::default();
+            for (destination, txid) in credits.filter(|(to, _)| self.is_watched(chain, to)) {
+                undated.came(destination, txid, now.monotonic_ms);
+            }
+            plan.undated = Some((at, undated));
+        }
         plan.ignored = blocks
             .iter()
             .flat_map(|facts| facts.ignored.iter().copied())

@@ -23,16 +23,7 @@ const HEAD_TELLS: SpanMs = SpanMs::from_secs(15 * 60);
 pub struct ClockGuard {
     last: Now,
     /// The clocks as they would be without the jump, while the wall clock is in doubt.
-    before: Option<Before>,
-}
-
-/// The clocks as they would be, had nobody set them or the daemon never been away.
-#[derive(Debug, Clone, Copy)]
-struct Before {
-    clocks: Now,
-    /// Whether the wall clock was trusted then and watched since: if not, it is later now than
-    /// this by nobody knows how much.
-    is_certain: bool,
+    before: Option<Now>,
 }
 
 impl ClockGuard {
@@ -42,10 +33,7 @@ impl ClockGuard {
         let later = written.filter(|written| written.since(now.wall).0 > CLOCK_STEP_MAX.0);
         Self {
             last: now,
-            before: later.map(|wall| Before {
-                clocks: Now { wall, ..now },
-                is_certain: false,
-            }),
+            before: later.map(|wall| Now { wall, ..now }),
         }
     }
 
@@ -55,19 +43,15 @@ impl ClockGuard {
         self.before.is_some()
     }
 
-    /// Looks at both clocks; true when the wall clock, trusted until now or not, was just found to
-    /// have jumped.
-    pub fn look(&mut self, now: Now, was_trusted: bool) -> bool {
+    /// Looks at both clocks; true when the wall clock was just found to have jumped.
+    pub fn look(&mut self, now: Now) -> bool {
         let expected = self.last.without_step(now);
         self.last = now;
         let jumped = now.wall.since(expected).0.saturating_abs() > CLOCK_STEP_MAX.0;
         if jumped {
-            self.before.get_or_insert(Before {
-                clocks: Now {
-                    wall: expected,
-                    ..now
-                },
-                is_certain: was_trusted,
+            self.before.get_or_insert(Now {
+                wall: expected,
+                ..now
             });
         }
         jumped
@@ -91,21 +75,7 @@ impl ClockGuard {
 
     /// What the wall clock would show, had nobody set it.
     fn without_jump(&self, now: Now) -> Option<UnixMs> {
-        self.before.map(|before| before.clocks.without_step(now))
-    }
-
-    /// The latest that it may be now, if that is known. What is seen while the clock is in doubt
-    /// was seen at the latest of two times: a clock that was set back must not make late money look
-    /// early.
-    #[must_use]
-    pub fn latest(&self, now: Now) -> Option<UnixMs> {
-        match self.before {
-            None => Some(now.wall),
-            Some(before) if before.is_certain => {
-                Some(before.clocks.without_step(now).max(now.wall))
-            }
-            Some(_) => None,
-        }
+        self.before.map(|before| before.without_step(now))
     }
 }
 
@@ -155,39 +125,15 @@ mod tests {
     #[test]
     fn a_clock_that_drifts_by_less_than_a_minute_is_trusted() {
         let mut guard = ClockGuard::new(START, None);
-        assert!(!guard.look(at(70, 11), true));
+        assert!(!guard.look(at(70, 11)));
     }
 
     #[test]
     fn a_jump_either_way_is_noticed_once() {
         for jump in [86_400, -86_400] {
             let mut guard = ClockGuard::new(START, None);
-            assert!(guard.look(at(jump, 1), true));
-            assert!(!guard.look(at(jump + 1, 2), true));
-        }
-    }
-
-    #[test]
-    fn while_the_clock_is_in_doubt_it_is_as_late_as_either_clock_says() {
-        for (jump, latest) in [(86_400, 86_400), (-86_400, 0)] {
-            let mut guard = ClockGuard::new(START, None);
-            guard.look(at(jump + 1, 1), true);
-            guard.look(at(2 * jump + 2, 2), true);
-            guard.look(at(jump + 9, 9), true);
-            assert_eq!(guard.latest(at(jump + 9, 9)), Some(at(latest + 9, 0).wall));
-            guard.trust();
-            assert_eq!(guard.latest(at(jump + 9, 9)), Some(at(jump + 9, 0).wall));
-        }
-    }
-
-    #[test]
-    fn nobody_knows_how_late_it_is_when_no_trusted_clock_was_watched_until_now() {
-        let written = Some(at(7_200, 0).wall);
-        assert_eq!(ClockGuard::new(START, written).latest(START), None);
-        for was_trusted in [true, false] {
-            let mut guard = ClockGuard::new(START, None);
-            guard.look(at(-7_200, 1), was_trusted);
-            assert_eq!(guard.latest(at(-7_199, 2)).is_some(), was_trusted);
+            assert!(guard.look(at(jump, 1)));
+            assert!(!guard.look(at(jump + 1, 2)));
         }
     }
 
@@ -201,14 +147,14 @@ mod tests {
         ] {
             let mut guard = ClockGuard::new(START, None);
             let now = at(jump_min * 60, 0);
-            guard.look(now, true);
+            guard.look(now);
             let head = START.wall.plus(SpanMs::from_secs(head_min * 60));
             assert_eq!(
                 guard.was_right(now, head),
                 was_right,
                 "{jump_min} {head_min}"
             );
-            guard.look(START, true);
+            guard.look(START);
             assert!(!guard.was_right(START, head), "it was set back");
         }
     }

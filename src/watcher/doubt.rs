@@ -1,15 +1,20 @@
-//! While the machine's clock is in doubt: which chains give no verdicts, until when, and what time
-//! is taken meanwhile.
+//! While the machine's clock is in doubt: which chains give no verdicts, until when, and how old
+//! what comes meanwhile is. A block is as old as it says. The mempool stands still as it is
+//! recorded: whatever date its news got might be wrong, and stay. Once the clock is trusted, what
+//! came has the age that the monotonic clock tells.
 //!
-//! Knows the chains' heads and the [clock guard](super::clock_guard); knows no payment.
+//! Knows the chains' heads and the [clock guard](super::clock_guard); judges no payment.
 
-use super::{Watcher, clock_guard, state::ChainState};
+use super::{Watcher, clock_guard, plan::Plan, state::ChainState, touched::Touched};
 use crate::{
     chain::Ask,
     clock::Now,
     domain::{
+        asset::ChainName,
         block::BlockRef,
+        facts::Fact,
         time::{SpanMs, UnixMs},
+        view::ChainView,
     },
     store::StoreError,
 };
@@ -17,11 +22,17 @@ use crate::{
 /// Why a chain gives no verdicts meanwhile.
 pub(super) const WORDS: &str = "no block agrees with the wall clock since it was last in doubt: check the machine's time, and the head of every chain's node";
 
+/// Why it gives none after that, for a moment.
+pub(super) const DATES: &str =
+    "it is being asked since when money is there that came while the wall clock was in doubt";
+
+/// What came in doubt is dated in portions of this size.
+const DATED_MAX: usize = 500;
+
 impl Watcher {
     /// A wall clock that somebody set is in doubt on every chain.
     pub(super) fn look_at_clock(&mut self, now: Now) {
-        let was_trusted = self.chains.iter().all(|chain| chain.suspended_at.is_none());
-        let jumped = self.clock_guard.look(now, was_trusted);
+        let jumped = self.clock_guard.look(now);
         for chain in &mut self.chains {
             // A clock that steps back must not make a poll later than what came after it.
             let polled_at = &mut chain.view.polled_at;
@@ -36,6 +47,8 @@ impl Watcher {
             chain.suspended_at = Some(chain.view.tip);
             // When that poll began was told by a clock that was wrong then or is now.
             chain.view.polled_at = None;
+            // An answer that comes in doubt is no answer.
+            chain.dates_asked_at = None;
         }
         self.waiting.read_again(now.wall);
         self.asks.clock_is_set(now.wall);
@@ -45,7 +58,7 @@ impl Watcher {
     /// A head from the future shows that the wall clock is behind, without any jump: it was wrong
     /// from the start, or drifted. There is one clock, so every chain doubts it.
     pub(super) fn doubt_behind_head(&mut self, at: usize, head: BlockRef, now: Now) {
-        if !is_behind(self.chain(at), head, now.wall) {
+        if !is_behind(self.chain(at), head, now) {
             return;
         }
         if self.chain(at).suspended_at.is_none() {
@@ -65,7 +78,7 @@ impl Watcher {
             .iter()
             .enumerate()
             .filter(|(place, _)| *place != at);
-        let is_ahead = others.any(|(_, chain)| is_behind_head_of(chain, now.wall, now));
+        let is_ahead = others.any(|(_, chain)| is_behind_head_of(chain, now));
         if is_ahead || self.is_disproved(at, head, now) {
             return;
         }
@@ -86,68 +99,77 @@ impl Watcher {
         !self.chain(at).spec.is_local && self.clock_guard.was_right(now, head.time)
     }
 
-    /// Whether money that was seen in doubt waits for its true date: until then no poll counts,
-    /// or somebody who paid in time would be told that they did not.
-    pub(super) fn is_dating_anew(&self, chain: &ChainState) -> bool {
-        let unanswered = self.asks.unanswered_since(&chain.spec.name);
-        let asked = unanswered.zip(chain.dates_asked_at);
-        asked.is_some_and(|(oldest, ours)| oldest <= ours)
-    }
-
     /// Once the clock is trusted: looks again at payments that wait for a time which a clock that
-    /// was ahead has told, and asks since when money is there that was seen in doubt.
+    /// was ahead has told, dates what came in doubt, and asks for what of it is in the mempool.
     pub(super) fn wake_from_future(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
         let chain = self.chain(at);
-        if chain.waits_for_future && chain.suspended_at.is_none() {
-            let name = chain.spec.name.clone();
-            self.store.wake_from_future(&name, now.wall)?;
-            let chain = self.chain_mut(at);
-            chain.waits_for_future = false;
-            let seen: Vec<_> = std::mem::take(&mut chain.seen_in_doubt)
-                .into_iter()
-                .collect();
-            if !seen.is_empty() {
-                chain.dates_asked_at = Some(now.wall);
-                self.asks.push(&name, Ask::Unconfirmed(seen), now.wall);
-            }
+        if !chain.waits_for_future || chain.suspended_at.is_some() {
+            return Ok(());
+        }
+        let name = chain.spec.name.clone();
+        self.store.wake_from_future(&name, now.wall)?;
+        self.date(at, now)?;
+        let chain = self.chain_mut(at);
+        chain.waits_for_future = false;
+        let waiting = std::mem::take(&mut chain.undated).in_mempool();
+        if !waiting.is_empty() {
+            chain.dates_asked_at = Some(now.wall);
+            self.asks.push(&name, Ask::Unconfirmed(waiting), now.wall);
         }
         Ok(())
     }
 
-    /// When something was seen that long ago; nothing when the clock is in doubt and nobody knows
-    /// how late it may be: only the latest time that it can be may be taken for the true one.
-    pub(super) fn seen_at(&self, chain: &ChainState, ago: SpanMs, now: Now) -> Option<UnixMs> {
-        let latest = match chain.suspended_at {
-            None => now.wall,
-            Some(_) => self.latest(now)?,
-        };
-        Some(latest.minus(ago))
+    /// Dates what came in doubt and is known by now, because a block holds it. Judges nothing yet.
+    fn date(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
+        for portion in self.chain(at).undated.dates(now).chunks(DATED_MAX) {
+            let chain = self.chain(at);
+            let mut touched = Touched::default();
+            for (destination, txid, seen_at) in portion {
+                for key in self.index.owners(&chain.spec.name, destination) {
+                    let (txid, seen_at) = (*txid, *seen_at);
+                    touched.add_credit(key, *destination, Fact::Dated { txid, seen_at });
+                }
+            }
+            let unhealthy = ChainView {
+                healthy: false,
+                ..chain.view.clone()
+            };
+            let mut plan = Plan::new(now.wall);
+            self.judge(&unhealthy, touched, &mut plan)?;
+            self.commit(plan)?;
+        }
+        Ok(())
     }
 
-    /// When a block was seen that is told just now. When no clock tells, it is as old as its miner
-    /// says.
-    pub(super) fn block_seen_at(&self, chain: &ChainState, block: BlockRef, now: Now) -> UnixMs {
-        let earliest = clock_guard::earliest(chain.spec.kind, block.time);
-        let seen_at = self.seen_at(chain, SpanMs::default(), now);
-        seen_at.map_or(block.time, |at| at.max(earliest))
-    }
-
-    /// The latest that it may be now, while the clock is in doubt; unknown behind a head.
-    fn latest(&self, now: Now) -> Option<UnixMs> {
-        let latest = self.clock_guard.latest(now)?;
-        let mut chains = self.chains.iter();
-        let is_behind = chains.any(|chain| is_behind_head_of(chain, latest, now));
-        (!is_behind).then_some(latest)
+    /// Money that came to the mempool in doubt has its date when it is answered what is there:
+    /// until then the chain gives no verdicts and no poll counts, or somebody who paid in time
+    /// would be told that they did not.
+    pub(super) fn dates_may_be_known(&mut self, chain: &ChainName) {
+        let oldest = self.asks.unanswered_since(chain);
+        if let Some(at) = self.place(chain) {
+            let asked_at = &mut self.chain_mut(at).dates_asked_at;
+            *asked_at = asked_at.filter(|ours| oldest.is_some_and(|oldest| oldest <= *ours));
+        }
     }
 }
 
-/// Whether a chain's head shows that a wall clock is behind, while its node is not silent.
-fn is_behind_head_of(chain: &ChainState, wall: UnixMs, now: Now) -> bool {
+/// When a block was seen that is told just now; while the clock is in doubt, it is as old as its
+/// miner says.
+pub(super) fn block_seen_at(chain: &ChainState, block: BlockRef, now: Now) -> UnixMs {
+    let earliest = clock_guard::earliest(chain.spec.kind, block.time);
+    match chain.suspended_at {
+        None => now.wall.max(earliest),
+        Some(_) => block.time,
+    }
+}
+
+/// Whether a chain's head shows that the wall clock is behind, while its node is not silent.
+fn is_behind_head_of(chain: &ChainState, now: Now) -> bool {
     let head = chain.head(now.monotonic_ms);
-    head.is_some_and(|head| is_behind(chain, head, wall))
+    head.is_some_and(|head| is_behind(chain, head, now))
 }
 
-/// Whether a head shows that a wall clock is behind.
-fn is_behind(chain: &ChainState, head: BlockRef, wall: UnixMs) -> bool {
-    !chain.spec.is_local && clock_guard::is_behind(chain.spec.kind, wall, head.time)
+/// Whether a head shows that the wall clock is behind.
+fn is_behind(chain: &ChainState, head: BlockRef, now: Now) -> bool {
+    !chain.spec.is_local && clock_guard::is_behind(chain.spec.kind, now.wall, head.time)
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Watcher, blocks::credit, ownership::Hit, plan::Plan, state::ChainState, touched::Touched,
+    undated::Undated,
 };
 use crate::{
     bugs::{Bug, planted},
@@ -15,14 +16,15 @@ use crate::{
     },
     store::StoreError,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 /// Vanished transactions are looked up in portions of this size; the rest comes with the next
 /// snapshot.
 const VANISHED_MAX: usize = 100;
 
 impl Watcher {
-    /// Transactions that arrived, and a list of the whole mempool to compare with.
+    /// Transactions that arrived, and a list of the whole mempool to compare with. While the clock
+    /// is in doubt, nothing of it is recorded.
     pub(super) fn plan_mempool(
         &self,
         at: usize,
@@ -32,20 +34,21 @@ impl Watcher {
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
         let mut touched = Touched::default();
-        let mut seen_in_doubt = Vec::new();
-        for arrived in &news.arrived {
-            let seen_at = self.seen_at(chain, now.since(arrived.first_seen_ms), now);
-            let remembered = news.answered > 0 && chain.suspended_at.is_none();
-            self.touch_arrived(chain, arrived, (seen_at, remembered), &mut touched)?;
-            if chain.suspended_at.is_some() {
-                seen_in_doubt.extend(self.news_about(chain, arrived));
+        if chain.suspended_at.is_some() {
+            plan.undated = Some((at, self.undated(chain, &news.arrived)));
+        } else {
+            for arrived in &news.arrived {
+                let seen_at = now.wall.minus(now.since(arrived.first_seen_ms));
+                let remembered = news.answered > 0;
+                self.touch_arrived(chain, arrived, (seen_at, remembered), &mut touched)?;
             }
         }
-        plan.seen_in_doubt = Some((at, seen_in_doubt));
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
-        if let Some(snapshot) = &news.snapshot {
+        if let Some(snapshot) = &news.snapshot
+            && chain.suspended_at.is_none()
+        {
             plan.asks
                 .extend(vanished(chain, snapshot).map(|ask| (chain.spec.name.clone(), ask)));
         }
@@ -56,11 +59,28 @@ impl Watcher {
         Ok(plan)
     }
 
+    /// What of the arrived pays watched addresses.
+    fn undated(&self, chain: &ChainState, arrived: &[TxFacts]) -> Undated {
+        let mut undated = Undated::default();
+        for tx in arrived {
+            let to = tx.credits.iter().map(|credit| credit.destination);
+            for destination in to.filter(|to| self.is_watched(chain, to)) {
+                undated.waits(destination, tx.txid, tx.first_seen_ms);
+            }
+        }
+        undated
+    }
+
+    pub(super) fn is_watched(&self, chain: &ChainState, destination: &Destination) -> bool {
+        let mut owners = self.index.owners(&chain.spec.name, destination);
+        owners.next().is_some()
+    }
+
     fn touch_arrived(
         &self,
         chain: &ChainState,
         arrived: &TxFacts,
-        (seen_at, remembered): (Option<UnixMs>, bool),
+        (seen_at, remembered): (UnixMs, bool),
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
         for input in &arrived.inputs {
@@ -92,20 +112,6 @@ impl Watcher {
         self.touch_credits(chain, hits.collect(), touched)
     }
 
-    /// The addresses whose payments do not know a transaction yet.
-    fn news_about<'a>(
-        &'a self,
-        chain: &'a ChainState,
-        arrived: &'a TxFacts,
-    ) -> impl Iterator<Item = Destination> + 'a {
-        let known: BTreeSet<_> = chain.unconfirmed.payments(arrived.txid).collect();
-        let destinations = arrived.credits.iter().map(|credit| credit.destination);
-        destinations.filter(move |destination| {
-            let mut owners = self.index.owners(&chain.spec.name, destination);
-            owners.any(|key| !known.contains(&key))
-        })
-    }
-
     /// A credit in the mempool whose address is watched.
     fn seen(
         &self,
@@ -133,6 +139,12 @@ impl Watcher {
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
         let mut touched = Touched::default();
+        // In doubt it is not recorded what took their place: the next snapshot asks again.
+        let answers = if chain.suspended_at.is_some() {
+            &[]
+        } else {
+            answers
+        };
         for (txid, spender) in answers {
             let fact = match spender {
                 Some(by) if by == txid => continue,

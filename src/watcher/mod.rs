@@ -28,6 +28,7 @@ pub mod run;
 pub mod state;
 mod touched;
 mod unconfirmed;
+mod undated;
 mod waiting;
 
 pub use input::{Input, Requests};
@@ -235,8 +236,13 @@ impl Watcher {
 
     /// Why a chain gives no verdicts under a view, if so.
     fn trouble(chain: &ChainState, view: &ChainView, now: Now) -> Option<String> {
-        let clock = chain.suspended_at.map(|_| doubt::WORDS.to_owned());
-        chain.trouble(view, now.monotonic_ms).or(clock)
+        let doubt = match (chain.suspended_at, chain.dates_asked_at) {
+            (None, None) => None,
+            (Some(_), _) => Some(doubt::WORDS),
+            (None, Some(_)) => Some(doubt::DATES),
+        };
+        let trouble = chain.trouble(view, now.monotonic_ms);
+        trouble.or_else(|| doubt.map(str::to_owned))
     }
 
     fn place(&self, name: &ChainName) -> Option<usize> {

@@ -8,6 +8,7 @@ use super::{
     past::Past,
     state::{ChainSpec, ChainState, Scans},
     unconfirmed::Unconfirmed,
+    undated::Undated,
     waiting::WaitingRequests,
 };
 use crate::{
@@ -17,10 +18,7 @@ use crate::{
     metrics::Metrics,
     store::{Store, StoreError},
 };
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 /// What a watcher is told at start.
 #[derive(Debug)]
@@ -119,7 +117,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         // Nothing tells whether the clock is right at start but a head that agrees with it.
         suspended_at: spec.has_regular_blocks().then_some(None),
         waits_for_future: true,
-        seen_in_doubt: BTreeSet::new(),
+        undated: Undated::default(),
         dates_asked_at: None,
         more_due: false,
         scans: Scans::default(),

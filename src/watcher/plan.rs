@@ -1,12 +1,13 @@
 //! What an input leads to, before anything is believed: a step to commit and what follows it.
 
 use super::state::Scans;
+use super::undated::Undated;
 use super::waiting::WaitingRequests;
 use crate::{
     chain::Ask,
     domain::{
         asset::ChainName,
-        facts::{Destination, IgnoredReason},
+        facts::IgnoredReason,
         step::{ChainStep, ScanStep, Step},
         time::UnixMs,
         view::ChainView,
@@ -25,8 +26,8 @@ pub(super) struct Plan {
     pub asks: Vec<(ChainName, Ask)>,
     /// How many destinations' unconfirmed money the input tells of: chain and number.
     pub answered: Option<(ChainName, usize)>,
-    /// Addresses of a chain whose money in the mempool is news, seen while the clock is in doubt.
-    pub seen_in_doubt: Option<(usize, Vec<Destination>)>,
+    /// What came to a chain while the clock is in doubt.
+    pub undated: Option<(usize, Undated)>,
     /// Requests that still wait for their chain.
     pub waiting: Option<WaitingRequests>,
     /// A chain's scans of the past afterwards.
@@ -47,7 +48,7 @@ impl Plan {
             view: None,
             asks: Vec::new(),
             answered: None,
-            seen_in_doubt: None,
+            undated: None,
             waiting: None,
             scans: None,
             outgrown: BTreeSet::new(),

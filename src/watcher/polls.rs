@@ -29,7 +29,7 @@ impl Watcher {
             .scanned
             .is_some_and(|cursor| cursor.id == status.tip.id)
         {
-            if chain.suspended_at.is_none() && !self.is_dating_anew(chain) {
+            if chain.suspended_at.is_none() && chain.dates_asked_at.is_none() {
                 let end = Some(now.wall).filter(|_| planted(Bug::PollFromItsEnd));
                 let began_at = end.unwrap_or(now.wall.minus(now.since(began_ms)));
                 let unanswered = self.asks.unanswered_since(&chain.spec.name);

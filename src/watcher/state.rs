@@ -3,7 +3,7 @@
 //! Everything in here is a copy of committed rows or an observation that a restart makes again;
 //! nothing is true only in memory.
 
-use super::{past::Past, unconfirmed::Unconfirmed};
+use super::{past::Past, unconfirmed::Unconfirmed, undated::Undated};
 use crate::{
     chain::{NodeStatus, bitcoin, ethereum},
     domain::{
@@ -15,7 +15,7 @@ use crate::{
         view::ChainView,
     },
 };
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// How many recent blocks are remembered: deeper than any reorganisation that is followed, and
 /// as many as the store keeps.
@@ -160,9 +160,9 @@ pub struct ChainState {
     pub suspended_at: Option<Option<BlockRef>>,
     /// Whether payments may wait for a time that a clock which was ahead has told.
     pub waits_for_future: bool,
-    /// Addresses whose money in the mempool was first seen while the clock was in doubt.
-    pub seen_in_doubt: BTreeSet<Destination>,
-    /// When it was asked since when that money is there.
+    /// What came while the clock was in doubt.
+    pub undated: Undated,
+    /// When it was asked again for what came to the mempool then, until that is answered.
     pub dates_asked_at: Option<UnixMs>,
     /// Whether more payments are due than one portion held.
     pub more_due: bool,

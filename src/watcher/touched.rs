@@ -74,6 +74,7 @@ impl Touched {
                 }
                 Fact::Disconnected { .. }
                 | Fact::Seen { .. }
+                | Fact::Dated { .. }
                 | Fact::Evicted { .. }
                 | Fact::Replaced { .. }
                 | Fact::Conflicted { .. }

@@ -130,10 +130,8 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let floor = self.floor();
         match fork::walk(&mut self.source, &self.window, floor, path).await? {
             Walk::Found(path) => self.follow(path).await?,
-            Walk::Below(path) => match self.reach_below(&path) {
-                Some(to) => self.restart(path, to).await?,
-                None => return self.freeze(off_our_final_chain(floor, tip)).await,
-            },
+            Walk::Below(path) if self.may_leave_all(&path) => self.reorganise(path).await?,
+            Walk::Below(_) => return self.freeze(off_our_final_chain(floor, tip)).await,
         }
         Ok(self.standing_to(tip))
     }

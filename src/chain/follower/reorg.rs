@@ -30,17 +30,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         self.connect(rest).await
     }
 
-    /// Begins again above `to`, where no block of ours is known to be on the node's chain.
-    pub(super) async fn restart(&mut self, path: Path, to: Height) -> Result<(), Halt> {
-        let path = fork::descend(&mut self.source, path, to, None).await?;
-        self.reorganise(path).await
-    }
-
-    /// Down to where following may begin again when the walk found no block of ours: nowhere,
-    /// unless an operator released the chain.
-    pub(super) fn reach_below(&self, path: &Path) -> Option<Height> {
-        let bottom = self.window.bottom();
-        (self.released && path.head.height >= bottom).then_some(bottom)
+    /// Whether the node's branch may take the place of all that we know, because an operator
+    /// released the chain.
+    pub(super) fn may_leave_all(&self, path: &Path) -> bool {
+        self.released && path.head.height >= self.window.bottom()
     }
 
     async fn leave(&mut self, fork: BlockRef, connected: Vec<BlockFacts>) -> Result<(), Halt> {

@@ -4,7 +4,7 @@ use crate::domain::block::{BlockHash, BlockId, BlockRef, Height};
 use std::collections::VecDeque;
 
 /// How many recent blocks are kept: a week of Bitcoin, three hours and a half of Ethereum; more
-/// than the deepest final depth, and more than the blocks between Ethereum's head and its last
+/// than the usual final depths, and more than the blocks between Ethereum's head and its last
 /// final block in all but the worst stall so far. 80 KiB.
 pub const WINDOW_BLOCKS: usize = 1_024;
 

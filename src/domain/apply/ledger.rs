@@ -200,6 +200,7 @@ const fn credit_of(fact: &Fact) -> Option<&Credit> {
     match fact {
         Fact::Mined { credit, .. } | Fact::Seen { credit, .. } => Some(credit),
         Fact::Disconnected { .. }
+        | Fact::Dated { .. }
         | Fact::Evicted { .. }
         | Fact::Replaced { .. }
         | Fact::Conflicted { .. }

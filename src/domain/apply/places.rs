@@ -49,14 +49,14 @@ fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
             remembered,
             inputs,
         } => {
-            let remembered = seen_at.filter(|_| *remembered);
-            if let Some(remembered) = remembered
-                && let Some(transfer) = ledger.find(credit)
-            {
-                transfer.first_seen_at = transfer.first_seen_at.min(remembered);
+            if *remembered && let Some(transfer) = ledger.find(credit) {
+                transfer.first_seen_at = transfer.first_seen_at.min(*seen_at);
             }
             seen(ledger, credit, *seen_at, inputs);
         }
+        Fact::Dated { txid, seen_at } => ledger.each_of(*txid, |t| {
+            t.first_seen_at = t.first_seen_at.min(*seen_at);
+        }),
         Fact::Evicted { txid } => ledger.each_of(*txid, evict),
         Fact::Replaced { txid, by } => replace_all_of(ledger, *txid, *by),
         Fact::Conflicted { txid, by, block } => {
@@ -181,14 +181,10 @@ fn restate(transfer: &mut Transfer, credit: &Credit) {
 
 /// A transaction in the mempool has taken the place of every other unconfirmed one that spends
 /// the same output. It never overrules a block: news of the mempool may be older than the block.
-/// What nobody can date is no row yet.
-fn seen(ledger: &mut Ledger<'_>, credit: &Credit, seen_at: Option<UnixMs>, inputs: &[OutPoint]) {
+fn seen(ledger: &mut Ledger<'_>, credit: &Credit, seen_at: UnixMs, inputs: &[OutPoint]) {
     if let Some(transfer) = ledger.find(credit) {
         revive(transfer);
-    } else if let Some(seen_at) = seen_at
-        && ledger.payment().is_watched_at(seen_at)
-        && !ledger.is_further_dust(credit)
-    {
+    } else if ledger.payment().is_watched_at(seen_at) && !ledger.is_further_dust(credit) {
         ledger.add(new_row(credit, seen_at, Place::Mempool));
     }
     for rival in ledger.spends(credit.txid, inputs) {

@@ -343,7 +343,7 @@ impl Story {
     }
 
     pub fn seen(&mut self, word: &str) -> Vec<Fact> {
-        let (seen_at, told) = (Some(self.now), self.tell(word));
+        let (seen_at, told) = (self.now, self.tell(word));
         let seen = |credit| Fact::Seen {
             credit,
             seen_at,

@@ -6,7 +6,7 @@ use crate::{chain::ChainInput, domain::status::Status};
 // shows: F9
 #[test]
 fn the_first_block_followed_may_be_replaced_after_a_restart() {
-    let mut world = World::new();
+    let world = World::new();
     let recent = |world: &World| world.watcher.chains[0].recent.clone();
     assert_eq!(recent(&world).len(), 3);
     let mut world = world.restart();
