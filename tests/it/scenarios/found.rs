@@ -103,7 +103,7 @@ impl Player {
                 let txid = self.tx(id)?;
                 let world = self.stage.shared.world();
                 let sent = world.side(self.chain_of_order(id)).truth();
-                let sent = sent.first_visible(txid).0;
+                let sent = sent.first_visible(txid, &self.stage.orders[id].to).0;
                 let Value::Integer(seen) = row["first_seen_at"] else {
                     return Err("it was never seen".to_owned());
                 };

@@ -15,6 +15,7 @@ pub enum Action {
     Fair(Which),
     Truth(Which),
     CatchUp(Which),
+    Return(Which),
     Restart,
     ClockRight,
     DiskFree,

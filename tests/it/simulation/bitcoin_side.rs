@@ -27,7 +27,8 @@ pub struct BitcoinSide {
     chain: Chain,
     view: View,
     miners: View,
-    lagging: bool,
+    /// The best block that a node that lags ever had.
+    lagging: Option<BlockRef>,
     coins: Coins,
     random: Random,
     truth: Truth,
@@ -55,7 +56,7 @@ impl BitcoinSide {
             chain,
             miners: view.clone(),
             view,
-            lagging: false,
+            lagging: None,
             coins: Coins::default(),
             random,
             truth: Truth::default(),
@@ -89,7 +90,7 @@ impl BitcoinSide {
     /// The miners agree on this block, and the node hears of it.
     fn adopt(&mut self, block: BlockRef) {
         self.miners.adopt(&self.chain, block.id.hash);
-        if !self.lagging {
+        if self.lagging.is_none() {
             self.view.adopt(&self.chain, block.id.hash);
         }
         self.highest = self.highest.max(block.id.height);
@@ -153,13 +154,25 @@ impl Side for BitcoinSide {
         self.chain.tree().get(hash).unwrap().reference()
     }
 
+    fn best(&self) -> BlockRef {
+        self.miners_head()
+    }
+
+    fn fork_depth(&self, head: BlockRef) -> Option<u32> {
+        let ours = self.miners.branch();
+        let mut down = self.chain.tree().down_from(head.id.hash);
+        let fork = down.find(|block| ours.holds(block.reference()))?;
+        let fork = fork.reference().id.height.0;
+        Some(self.miners_head().id.height.minus(fork).0)
+    }
+
     fn branch_to(&self, head: BlockHash) -> Option<Branch> {
         self.chain.tree().get(head)?;
         Some(Branch::to(self.chain.tree(), head))
     }
 
     fn is_away(&self) -> bool {
-        self.lagging || !self.view.mempool_loaded
+        self.lagging.is_some() || !self.view.mempool_loaded
     }
 
     fn unconfirmed(&self) -> Vec<TxId> {
@@ -223,11 +236,38 @@ impl Side for BitcoinSide {
     }
 
     fn lag(&mut self) {
-        self.lagging = true;
+        self.lagging.get_or_insert(self.head());
+    }
+
+    fn fall_back(&mut self, by: u32) -> bool {
+        let stopped = self.lagging.and_then(|head| {
+            let mut down = self.chain.tree().down_from(head.id.hash);
+            Some(down.nth(usize::try_from(by).ok()?)?.reference())
+        });
+        let Some(lower) = stopped.filter(|lower| *lower != self.head()) else {
+            return false;
+        };
+        self.view.adopt(&self.chain, lower.id.hash);
+        true
+    }
+
+    fn stray(&mut self, at: UnixMs, fork: Height, share: u64) {
+        let parent = self.miners.branch().at(fork);
+        let mut parent = self.chain.tree().get(parent.unwrap()).unwrap().reference();
+        let height = self.miners_head().id.height;
+        while parent.id.height < height {
+            parent = self.mine_on(parent, at, Vec::new());
+        }
+        let mut picked = self.pick_from_mempool(share);
+        let is_old = |input: &bitcoin::OutPoint| !self.sent.contains_key(&tx_id(input.txid));
+        picked.retain(|tx| tx.inputs.iter().all(is_old));
+        let head = self.mine_on(parent, at, picked);
+        self.lagging = Some(head);
+        self.view.adopt(&self.chain, head.id.hash);
     }
 
     fn catch_up(&mut self) {
-        self.lagging = false;
+        self.lagging = None;
         self.view.adopt(&self.chain, self.miners.head(&self.chain));
     }
 
@@ -282,7 +322,8 @@ impl Side for BitcoinSide {
         }
     }
 
-    fn forget(&mut self, how: Forgetting, random: &mut Random) {
+    fn forget(&mut self, how: Forgetting, random: &mut Random) -> bool {
+        let held = self.view.unconfirmed().count();
         match how {
             Forgetting::One => {
                 let txids: Vec<TxId> = self.view.unconfirmed().map(|tx| tx.txid).collect();
@@ -296,6 +337,7 @@ impl Side for BitcoinSide {
             }
             Forgetting::NoMore => self.view.mempool_loaded = true,
         }
+        self.view.unconfirmed().count() < held
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Reader {
     folded: HashMap<String, (String, i64)>,
     /// Of each payment: its row by its last event.
     last: BTreeMap<String, Value>,
+    /// Up to where each chain was final.
+    finalized: BTreeMap<String, u32>,
     /// All events read, put together.
     digest: u64,
     /// The same without their ids, which no two runs share.
@@ -129,6 +131,11 @@ impl Reader {
         now: UnixMs,
     ) -> Result<(), String> {
         let events = events_after(db, self.last_seq);
+        let verdicts = if events.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.chains(db)?
+        };
         let is_paid = |event: &Event| event.to.as_deref() == Some("paid");
         for event in events {
             if event.seq != self.last_seq + 1 {
@@ -145,6 +152,13 @@ impl Reader {
                 continue;
             };
             self.follow(&payment, &event)?;
+            let chain = orders[&payment].which.name();
+            if self.is_verdict(&payment, &event) && !verdicts[chain] {
+                return Err(format!(
+                    "{payment}: {:?} became {:?} by an event {}, but its chain gives no verdicts",
+                    event.from, event.to, event.kind
+                ));
+            }
             self.last.insert(payment.clone(), event.data.clone());
             if event.to.as_deref() == Some("expired") && event.from.as_deref() == Some("new") {
                 moments::came_to_nothing(world, &orders[&payment], &event.data)
@@ -198,6 +212,40 @@ impl Reader {
             ));
         }
         Ok(())
+    }
+
+    /// Which chains may give verdicts. What was final on one stays so.
+    fn chains(&mut self, db: &Connection) -> Result<BTreeMap<String, bool>, String> {
+        let sql = "SELECT chain, healthy AND frozen IS NULL, coalesce(finalized_height, 0),
+                          coalesce(scanned_height, 0) FROM v1_chain";
+        let mut statement = db.prepare_cached(sql).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        let mut verdicts = BTreeMap::new();
+        while let Some(row) = rows.next().unwrap() {
+            let chain: String = row.get(0).unwrap();
+            let (finalized, scanned): (u32, u32) = (row.get(2).unwrap(), row.get(3).unwrap());
+            let before = self.finalized.insert(chain.clone(), finalized);
+            if before > Some(finalized) || scanned < finalized {
+                return Err(format!(
+                    "{chain}: {before:?} was final, now {finalized} is, of {scanned}"
+                ));
+            }
+            verdicts.insert(chain, row.get(1).unwrap());
+        }
+        Ok(verdicts)
+    }
+
+    /// What may be said only while a chain is healthy and not frozen. That the money of a paid
+    /// payment is gone is said at once, and one that had expired before is expired again.
+    fn is_verdict(&self, payment: &str, event: &Event) -> bool {
+        let (from, to) = (event.from.as_deref(), event.to.as_deref());
+        let turns = match to {
+            Some("paid") => true,
+            Some("expired") => from != Some("invalid"),
+            Some("invalid") => !self.told[payment].ever_paid,
+            _ => false,
+        };
+        event.kind == "finalized" || (from != to && turns)
     }
 
     fn count(&mut self, what: &str) {
@@ -365,6 +413,18 @@ pub fn cursor(db: &Connection, which: Which) -> Option<BlockHash> {
     let sql = "SELECT scanned_hash FROM v1_chain WHERE chain = ?";
     let hash: Option<String> = db.query_row(sql, [which.name()], |row| row.get(0)).unwrap();
     BlockHash::from_hex(&hash?)
+}
+
+/// The highest block of a chain that is final.
+pub fn finalized(db: &Connection, which: Which) -> Option<u32> {
+    let sql = "SELECT finalized_height FROM v1_chain WHERE chain = ?";
+    db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
+}
+
+/// Whether a chain is frozen.
+pub fn is_frozen(db: &Connection, which: Which) -> bool {
+    let sql = "SELECT frozen IS NOT NULL FROM v1_chain WHERE chain = ?";
+    db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
 }
 
 /// The id that a column shows.

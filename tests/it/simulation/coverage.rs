@@ -1,13 +1,15 @@
 //! What an ordinary run must have seen often enough to mean something: every step of the table,
 //! every reason, flag and fault.
 
-use super::{checks::STEPS, customers::HABITS};
+use super::{checks::STEPS, customers::HABITS, lie, oddities::ODDITIES, stage::COMMIT_POINTS};
 use std::collections::BTreeMap;
 
 /// How often at least.
 const TIMES: u64 = 20;
+/// How often at least each of those of which there are many kinds.
+const TIMES_OF_EACH: u64 = 5;
 
-const REASONS: [&str; 21] = [
+const REASONS: [&str; 22] = [
     "new/",
     "new/dropped",
     "new/reorged",
@@ -29,6 +31,7 @@ const REASONS: [&str; 21] = [
     "canceled/gateway",
     "canceled/operator",
     "refunded/gateway",
+    "refunded/operator",
 ];
 
 const FLAGS: [&str; 10] = [
@@ -44,8 +47,7 @@ const FLAGS: [&str; 10] = [
     "manual",
 ];
 
-const FAULTS: [&str; 15] = [
-    "lie",
+const FAULTS: [&str; 16] = [
     "reorg",
     "deep_reorg",
     "rollback",
@@ -53,10 +55,12 @@ const FAULTS: [&str; 15] = [
     "slow",
     "noise",
     "lag",
+    "fall_back",
+    "flip_flop",
+    "stray",
+    "long_outage",
     "crash",
-    "crash_in_commit",
     "eviction",
-    "mempool_loss",
     "clock_jump",
     "full_disk",
     "token_fee",
@@ -75,13 +79,17 @@ pub fn missing(seen: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
         .chain(named("reason", &REASONS))
         .chain(named("flag", &FLAGS))
         .chain(named("fault", &FAULTS))
-        .chain(named("habit", &HABITS));
-    let times = |what: String| {
+        .chain(named("habit", &HABITS))
+        .chain(named("oddity", &ODDITIES))
+        .map(|what| (what, TIMES));
+    let of_each = named("fault crash_in_commit", &COMMIT_POINTS)
+        .into_iter()
+        .chain(lie::names().map(|lie| format!("fault {lie}")))
+        .chain(["fault mempool_loss".to_owned()])
+        .map(|what| (what, TIMES_OF_EACH));
+    let seldom = |(what, wanted): (String, u64)| {
         let times = seen.get(&what).copied().unwrap_or(0);
-        (what, times)
+        (times < wanted).then_some((what, times))
     };
-    wanted
-        .map(times)
-        .filter(|(_, times)| *times < TIMES)
-        .collect()
+    wanted.chain(of_each).filter_map(seldom).collect()
 }

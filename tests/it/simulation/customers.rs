@@ -50,6 +50,11 @@ pub fn decimals(asset: &str) -> u32 {
 pub enum Deed {
     /// Pays so much in so many parts of one transaction.
     Pay { amount: u64, parts: u64 },
+    /// Pays so much, and somebody else in the same transaction.
+    PayBoth {
+        amount: u64,
+        beside: (Destination, u64),
+    },
     /// Pays with another asset of the chain.
     PayOther { asset: &'static str, amount: u64 },
     /// Pays so that something is special about it.
@@ -346,19 +351,29 @@ pub fn act(
     deed: &Deed,
     now: UnixMs,
 ) -> Option<TxId> {
+    let beside = match deed {
+        Deed::PayBoth { beside, .. } => vec![*beside],
+        Deed::Pay { .. }
+        | Deed::PayOther { .. }
+        | Deed::PayOddly { .. }
+        | Deed::Replace { .. }
+        | Deed::Meddle(_)
+        | Deed::Ask { .. } => Vec::new(),
+    };
     let mut pay = |asset, amount, parts, trick| {
         let payment = Payment {
             to: order.to,
             asset,
             amount,
             parts,
-            beside: Vec::new(),
+            beside: beside.clone(),
             trick,
         };
         side.pay(&payment, now)
     };
     match deed {
         Deed::Pay { amount, parts } => pay(order.asset, *amount, *parts, Trick::None),
+        Deed::PayBoth { amount, .. } => pay(order.asset, *amount, 1, Trick::None),
         Deed::PayOther { asset, amount } => pay(asset, *amount, 1, Trick::None),
         Deed::PayOddly { amount, trick } => pay(order.asset, *amount, 1, *trick),
         Deed::Replace { amount } => {

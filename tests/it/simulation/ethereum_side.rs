@@ -9,7 +9,7 @@ use alloy_primitives::U256;
 use confirmd::{
     chain::rpc::{HttpRequest, HttpResponse},
     domain::{
-        block::{BlockHash, BlockRef, Height, TxId},
+        block::{BlockHash, BlockId, BlockRef, Height, TxId},
         facts::Destination,
         time::UnixMs,
     },
@@ -20,7 +20,7 @@ use confirmd::{
             TokenKind, Tx, View,
         },
         json_rpc,
-        tree::{Branch, Linked as _},
+        tree::{Branch, Linked},
     },
 };
 use std::collections::BTreeMap;
@@ -40,7 +40,8 @@ pub struct EthereumSide {
     chain: Chain,
     view: View,
     branch: Branch,
-    lagging: bool,
+    /// The best block that a node that lags ever had.
+    lagging: Option<BlockRef>,
     sender: Sender,
     random: Random,
     truth: Truth,
@@ -87,7 +88,7 @@ impl EthereumSide {
             branch: view.branch().clone(),
             chain,
             view,
-            lagging: false,
+            lagging: None,
             sender: Sender::new(CHAIN_ID, 1),
             random,
             truth: Truth::default(),
@@ -114,7 +115,7 @@ impl EthereumSide {
     fn adopt(&mut self, block: BlockRef) {
         self.branch.switch(self.chain.tree(), block.id.hash);
         self.highest = self.highest.max(block.id.height);
-        if !self.lagging {
+        if self.lagging.is_none() {
             self.show(block);
         }
         self.chain.prune_below(self.highest.minus(KEPT));
@@ -124,9 +125,19 @@ impl EthereumSide {
     fn show(&mut self, head: BlockRef) {
         self.view.set_head(&self.chain, head.id.hash);
         if let Some(depth) = self.tags {
-            let tagged = self.highest.minus(depth).min(head.id.height);
+            // Nothing that the proposers left is called final by anybody.
+            let common = self.in_common(head).map_or(Height(0), |id| id.height);
+            let tagged = self.highest.minus(depth).min(common);
             self.finalize(Some(tagged));
         }
+    }
+
+    /// The last block of the proposers' branch that a head's branch has too.
+    fn in_common(&self, head: BlockRef) -> Option<BlockId> {
+        let down = self.chain.tree().down_from(head.id.hash);
+        let mut down = down.map(Linked::reference);
+        down.find(|block| self.branch.holds(*block))
+            .map(|block| block.id)
     }
 
     fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
@@ -222,13 +233,22 @@ impl Side for EthereumSide {
         self.view.head(&self.chain).unwrap().reference()
     }
 
+    fn best(&self) -> BlockRef {
+        self.proposers_head()
+    }
+
+    fn fork_depth(&self, head: BlockRef) -> Option<u32> {
+        let fork = self.in_common(head)?.height;
+        Some(self.proposers_head().id.height.minus(fork.0).0)
+    }
+
     fn branch_to(&self, head: BlockHash) -> Option<Branch> {
         self.chain.block(head)?;
         Some(Branch::to(self.chain.tree(), head))
     }
 
     fn is_away(&self) -> bool {
-        self.lagging
+        self.lagging.is_some()
     }
 
     fn unconfirmed(&self) -> Vec<TxId> {
@@ -314,11 +334,37 @@ impl Side for EthereumSide {
     }
 
     fn lag(&mut self) {
-        self.lagging = true;
+        self.lagging.get_or_insert(self.head());
+    }
+
+    fn fall_back(&mut self, by: u32) -> bool {
+        let stopped = self.lagging.and_then(|head| {
+            let mut down = self.chain.tree().down_from(head.id.hash);
+            Some(down.nth(usize::try_from(by).ok()?)?.reference())
+        });
+        let Some(lower) = stopped.filter(|lower| *lower != self.head()) else {
+            return false;
+        };
+        self.show(lower);
+        true
+    }
+
+    fn stray(&mut self, at: UnixMs, fork: Height, share: u64) {
+        let parent = self.branch.at(fork).unwrap();
+        let mut parent = self.chain.block(parent).unwrap().reference();
+        let height = self.proposers_head().id.height;
+        while parent.id.height < height {
+            parent = self.mine_on(parent, at, Vec::new());
+        }
+        let mut picked = self.waiting.clone();
+        picked.retain(|_| self.random.chance(share));
+        let head = self.mine_on(parent, at, picked);
+        self.lagging = Some(head);
+        self.show(head);
     }
 
     fn catch_up(&mut self) {
-        self.lagging = false;
+        self.lagging = None;
         self.show(self.proposers_head());
     }
 
@@ -361,5 +407,7 @@ impl Side for EthereumSide {
         Some(last)
     }
 
-    fn forget(&mut self, _: Forgetting, _: &mut Random) {}
+    fn forget(&mut self, _: Forgetting, _: &mut Random) -> bool {
+        false
+    }
 }

@@ -12,21 +12,28 @@ use super::{
 use confirmd::crash;
 
 const MINUTE: u64 = 60_000;
+/// A reorganisation is deep from here on.
+const DEEP: u32 = 7;
 
 impl Simulation {
     /// Ends a fault whose time is over.
     pub(super) fn heal(&mut self, action: &Action) {
         self.note(format_args!("healed: {action:?}"));
         match action {
-            Action::Fair(which) => self.stage.shared.wire(*which).weather = Weather::Fair,
-            Action::Truth(which) => self.stage.shared.wire(*which).lie = None,
-            Action::CatchUp(which) => {
-                let now = self.stage.clock.truth();
-                self.stage.shared.world().odd_side(*which, now).catch_up();
-            }
+            Action::Fair(which) => self.turn(*which, Weather::Fair),
+            Action::Truth(which) => self.end_lie(*which),
+            Action::CatchUp(which) => self.catch_up(*which),
+            Action::Return(which) => self.come_back(*which),
             Action::ClockRight => self.stage.clock.skew(0),
-            Action::DiskFree => crash::fill_disk(false),
-            Action::MempoolLoaded => self.forget(Forgetting::NoMore),
+            Action::DiskFree => {
+                crash::fill_disk(false);
+                if std::mem::take(&mut self.mischief.disk_refused) {
+                    self.count("fault full_disk");
+                }
+            }
+            Action::MempoolLoaded => {
+                self.forget(Forgetting::NoMore);
+            }
             Action::TokenFeeOff => self.stage.shared.world().ethereum.switch_fee(),
             Action::Tick
             | Action::ReadInbox
@@ -48,10 +55,13 @@ impl Simulation {
             self.chain_faults(&faults, which);
             self.wire_faults(&faults, which);
             self.lie(&faults, which);
+            self.mischief(&faults, which);
         }
         self.mempool_faults(&faults);
         self.process_faults(&faults);
+        self.odd_customers(faults.oddity);
         if self.happens(faults.token_fee, "token_fee") {
+            self.count("fault token_fee");
             self.stage.shared.world().ethereum.switch_fee();
             self.heals_within(6 * 60 * MINUTE, Action::TokenFeeOff);
         }
@@ -60,7 +70,6 @@ impl Simulation {
     fn happens(&mut self, per_mille: u64, name: &str) -> bool {
         let happens = self.random.chance(per_mille);
         if happens {
-            self.count(&format!("fault {name}"));
             self.note(format_args!("fault: {name}"));
         }
         happens
@@ -94,6 +103,11 @@ impl Simulation {
         let grow = if comes_more { depth + more } else { 0 };
         let share = *self.random.pick(&[0, 500, 900, 1000]).unwrap();
         self.note(format_args!("{which:?}: {depth} blocks leave, {grow} come"));
+        match (comes_more, depth < DEEP) {
+            (true, true) => self.count("fault reorg"),
+            (true, false) => self.count("fault deep_reorg"),
+            (false, _) => self.count("fault rollback"),
+        }
         let mut world = self.stage.shared.world();
         world.odd_side(which, now).reorg(now, depth, grow, share);
     }
@@ -106,7 +120,8 @@ impl Simulation {
         ] {
             if self.happens(per_mille, name) {
                 self.note(format_args!("it is {which:?}'s"));
-                self.stage.shared.wire(which).weather = weather;
+                self.count(&format!("fault {name}"));
+                self.turn(which, weather);
                 self.heals_within(40 * MINUTE, Action::Fair(which));
             }
         }
@@ -117,26 +132,38 @@ impl Simulation {
         if !self.liar.chance(faults.lie) {
             return;
         }
+        self.end_lie(which);
         let lie = Lie::draw(which, &mut self.liar);
-        self.count("fault lie");
         self.note(format_args!("fault: lie, {lie:?}"));
         self.stage.shared.wire(which).lie = Some(lie);
         let span = self.liar.between(1_000, 8 * MINUTE);
         self.plan_in(span, Action::Truth(which));
     }
 
+    fn end_lie(&mut self, which: Which) {
+        let lie = self.stage.shared.wire(which).lie.take();
+        if let Some(lie) = lie.filter(|lie| lie.told) {
+            self.count(&format!("fault {}", lie.name()));
+        }
+    }
+
     fn mempool_faults(&mut self, faults: &Faults) {
-        if self.happens(faults.eviction, "eviction") {
-            self.forget(Forgetting::One);
+        if self.happens(faults.eviction, "eviction") && self.forget(Forgetting::One) {
+            self.count("fault eviction");
         }
         if self.happens(faults.mempool_loss, "mempool_loss") {
-            self.forget(Forgetting::Everything);
+            if self.forget(Forgetting::Everything) {
+                self.count("fault mempool_loss");
+            }
             self.heals_within(10 * MINUTE, Action::MempoolLoaded);
         }
     }
 
     fn process_faults(&mut self, faults: &Faults) {
         if self.happens(faults.crash, "crash") {
+            if self.stage.system.is_some() {
+                self.count("fault crash");
+            }
             if self.random.chance(300)
                 && let Some(system) = self.stage.system.take()
             {
@@ -145,7 +172,8 @@ impl Simulation {
             self.crash();
         }
         if self.happens(faults.crash_in_commit, "trap") {
-            crash::unwind_at(self.random.pick(&COMMIT_POINTS).unwrap());
+            self.mischief.trap = self.random.pick(&COMMIT_POINTS).unwrap();
+            crash::unwind_at(self.mischief.trap);
         }
         if self.happens(faults.clock_jump, "clock_jump") {
             // Bitcoin's block times say nothing of less than two hours.
@@ -153,11 +181,17 @@ impl Simulation {
             let by = i64::try_from(by).unwrap();
             let by = if self.random.chance(500) { by } else { -by };
             self.stage.clock.skew(by);
+            self.count("fault clock_jump");
             self.heals_within(60 * MINUTE, Action::ClockRight);
         }
         if self.happens(faults.full_disk, "full_disk") {
             crash::fill_disk(true);
             self.heals_within(20 * MINUTE, Action::DiskFree);
         }
+    }
+
+    /// A commit was cut off.
+    pub(super) fn count_trap(&mut self) {
+        self.count(&format!("fault crash_in_commit {}", self.mischief.trap));
     }
 }

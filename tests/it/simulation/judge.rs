@@ -2,7 +2,7 @@
 //! payment must be, and compares.
 
 use super::{
-    checks::{Told, cursor},
+    checks::{Told, cursor, finalized},
     clock,
     customers::{Order, decimals},
     moments::past_ms,
@@ -10,14 +10,14 @@ use super::{
     plan::Plan,
     promises,
     rows::{Shown, Transfer, transfers},
-    truth::Paying,
+    truth::{Credit, Paying},
     world::{Side, Which, World},
 };
 use confirmd::{
     domain::{block::TxId, request::Request, time::UnixMs},
     sandbox::tree::Branch,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::RangeInclusive,
@@ -60,6 +60,7 @@ pub struct Judged {
 /// is scanned.
 pub fn settle(case: &Case<'_>) -> Result<Judged, String> {
     let mut judged = Judged::default();
+    nothing_twice(case.db)?;
     for which in Which::BOTH {
         let side = case.world.side(which);
         let head = side.head().id.hash;
@@ -68,15 +69,7 @@ pub fn settle(case: &Case<'_>) -> Result<Judged, String> {
                 "{which:?}: the cursor is not at the node's head {head}"
             ));
         }
-        let finalized: Option<u32> = case
-            .db
-            .query_row(
-                "SELECT finalized_height FROM v1_chain WHERE chain = ?",
-                [which.name()],
-                |row| row.get(0),
-            )
-            .unwrap();
-        let finalized = finalized.unwrap_or(0);
+        let finalized = finalized(case.db, which).unwrap_or(0);
         let justified = final_heights(case.plan, side, which);
         if !justified.contains(&finalized) {
             return Err(format!(
@@ -94,6 +87,25 @@ pub fn settle(case: &Case<'_>) -> Result<Judged, String> {
     Ok(judged)
 }
 
+/// Whether a transfer shows this credit.
+fn is_of(credit: &Credit, order: &Order, transfer: &Transfer) -> bool {
+    credit.to == order.to
+        && credit.position == transfer.position
+        && credit.asset == transfer.asset
+        && credit.amount == transfer.amount
+}
+
+/// No credit belongs to two payments.
+fn nothing_twice(db: &Connection) -> Result<(), String> {
+    let sql = "SELECT txid, group_concat(payment_id) FROM v1_transfer WHERE position <> 'dust'
+                GROUP BY chain, txid, position HAVING count(*) > 1 LIMIT 1";
+    let twice = db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let twice: Option<(String, String)> = twice.optional().unwrap();
+    twice.map_or(Ok(()), |(txid, ids)| {
+        Err(format!("{txid} is money of {ids}"))
+    })
+}
+
 impl Settled<'_> {
     fn compare_all(&self, which: Which, judged: &mut Judged) -> Result<(), String> {
         let sql = "SELECT * FROM v1_payment WHERE chain = ?";
@@ -101,11 +113,34 @@ impl Settled<'_> {
         let rows = statement.query_map([which.name()], Shown::read).unwrap();
         for shown in rows.map(Result::unwrap) {
             let order = &self.case.orders[&shown.id];
+            self.holds_together(order, &shown)
+                .map_err(|why| format!("{}: {why}", shown.id))?;
             match self.look_at(order, &shown) {
                 Ok(true) => judged.compared += 1,
                 Ok(false) => judged.decided += 1,
                 Err(_) if self.moved_after_watch(order, &shown) => judged.excused += 1,
+                Err(_) if self.was_blind_in_the_end(order, &shown) => judged.excused += 1,
                 Err(why) => return Err(format!("{}: {why}", shown.id)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a payment owes whatever happens: its terms, sums, and nothing that nobody ever paid.
+    fn holds_together(&self, order: &Order, shown: &Shown) -> Result<(), String> {
+        let transfers = transfers(self.case.db, &shown.id);
+        promises::is_promised(self.case, order, shown)?;
+        promises::adds_up(self.case, order, shown, &transfers)?;
+        for transfer in &transfers {
+            let paying = self.side.truth().get(transfer.txid);
+            let paying = paying.ok_or("an unknown transaction")?;
+            let mined = paying.mined.iter().flat_map(|mined| &mined.credits);
+            if !mined
+                .chain(&paying.credits)
+                .any(|credit| is_of(credit, order, transfer))
+            {
+                let (position, txid) = (&transfer.position, transfer.txid);
+                return Err(format!("{position} of {txid} was never credited"));
             }
         }
         Ok(())
@@ -114,8 +149,6 @@ impl Settled<'_> {
     /// Whether a payment is where the truth puts it; false when people decided.
     fn look_at(&self, order: &Order, shown: &Shown) -> Result<bool, String> {
         let transfers = transfers(self.case.db, &shown.id);
-        promises::is_promised(self.case, order, shown)?;
-        promises::adds_up(self.case, order, shown, &transfers)?;
         self.nothing_invented(order, &transfers)?;
         self.nothing_lost(order, shown, &transfers)?;
         self.nothing_overlooked(order, shown, &transfers)?;
@@ -145,6 +178,14 @@ impl Settled<'_> {
         })
     }
 
+    /// Whether nobody could see how its money stood when the address had not to be watched any
+    /// more.
+    fn was_blind_in_the_end(&self, order: &Order, shown: &Shown) -> bool {
+        let sight = self.case.world.sight(order.which);
+        let end = shown.watch_until.filter(|end| *end < self.case.now.0);
+        end.is_some_and(|end| sight.was_blind_at(UnixMs(end)))
+    }
+
     /// Every transfer is a true credit, and stands where it truly stands.
     fn nothing_invented(&self, order: &Order, transfers: &[Transfer]) -> Result<(), String> {
         let truth = self.side.truth();
@@ -159,13 +200,8 @@ impl Settled<'_> {
                 },
                 |mined| vec![&mined.credits],
             );
-            let is_it = |credit: &super::truth::Credit| {
-                credit.to == order.to
-                    && credit.position == transfer.position
-                    && credit.asset == transfer.asset
-                    && credit.amount == transfer.amount
-            };
-            let is_true = may_credit.into_iter().flatten().any(is_it);
+            let mut may_credit = may_credit.into_iter().flatten();
+            let is_true = may_credit.any(|credit| is_of(credit, order, transfer));
             let is_void = place.is_some() && transfer.state != "confirmed";
             if !is_true && !is_void {
                 return Err(format!("{} of {txid} is no true credit", transfer.position));
@@ -185,7 +221,7 @@ impl Settled<'_> {
             if !state_holds {
                 return Err(format!("{txid} is {}, wrongly", transfer.state));
             }
-            if transfer.first_seen_at < truth.first_visible(txid).0 - BLOCK_TIME_MS {
+            if transfer.first_seen_at < truth.first_visible(txid, &order.to).0 - BLOCK_TIME_MS {
                 return Err(format!("{txid} was seen before it existed"));
             }
         }
@@ -230,7 +266,7 @@ impl Settled<'_> {
             if seen.is_none() && self.side.has_unconfirmed(*txid) {
                 return Err(format!("{txid} waits in the mempool, unseen"));
             }
-            let was_registered = truth.first_visible(*txid).0 >= shown.created_at;
+            let was_registered = truth.first_visible(*txid, &order.to).0 >= shown.created_at;
             let plain_at = self.case.world.sight(order.which).plain_at(*txid);
             let Some(plain_at) = plain_at.filter(|_| was_registered) else {
                 continue;

@@ -44,7 +44,7 @@ pub fn is_borne_out(
     let required = data["confirmations_required"].as_u64().unwrap();
     let ms = |name: &str| data[name].as_i64().unwrap();
     let last = ms("expires_at") + ms("grace_ms") + ms("late_accept_ms") + BLOCK_TIME_MS;
-    let is_late = |txid: &TxId| side.truth().first_visible(*txid).0 > last;
+    let is_late = |txid: &TxId| side.truth().first_visible(*txid, &order.to).0 > last;
     let allowed = units(data["allowed_shortfall"].as_str().unwrap());
     let deep = |txid: &TxId| {
         let mined = side.truth().place(*txid, branch)?;

@@ -53,6 +53,11 @@ pub struct Faults {
     pub full_disk: u64,
     pub token_fee: u64,
     pub lie: u64,
+    pub flip_flop: u64,
+    pub stray: u64,
+    pub long_outage: u64,
+    /// No fault of a machine: customers who do what few do.
+    pub oddity: u64,
 }
 
 impl Plan {
@@ -61,6 +66,12 @@ impl Plan {
         let r = &mut random;
         let final_depth = r.between(3, 100);
         let confirmations = r.between(1, 6).min(final_depth);
+        let mut deeper = Random::new(seed ^ 0xdee9);
+        let final_depth = if deeper.chance(200) {
+            deeper.between(101, 160)
+        } else {
+            final_depth
+        };
         Self {
             seed,
             span_ms: hours * HOUR,
@@ -89,10 +100,7 @@ impl Plan {
             tolerance_percent: r.between(0, 2),
             sum: r.chance(300),
             order_every_ms: r.between(3, 12) * MINUTE,
-            faults: Faults {
-                lie: Faults::draw_lie(seed),
-                ..Faults::draw(r)
-            },
+            faults: Faults::draw(r).map_or_else(Faults::default, |faults| faults.with_later(seed)),
             latency_ms: [0, 0, 40, 800][usize::try_from(r.below(4)).unwrap()],
             fails_with: None,
         }
@@ -169,12 +177,12 @@ confirmations = {confirmations}
 
 impl Faults {
     /// Some seeds have none.
-    fn draw(r: &mut Random) -> Self {
+    fn draw(r: &mut Random) -> Option<Self> {
         if r.chance(150) {
-            return Self::default();
+            return None;
         }
         let mut some = |per_mille: u64| r.between(0, 1) * r.between(1, per_mille);
-        Self {
+        Some(Self {
             reorg: some(60),
             deep_reorg: some(4),
             rollback: some(10),
@@ -189,13 +197,24 @@ impl Faults {
             clock_jump: some(4),
             full_disk: some(10),
             token_fee: some(4),
-            lie: 0,
-        }
+            ..Self::default()
+        })
     }
 
-    /// From a source of its own: seeds that failed before it came stay what they were.
-    fn draw_lie(seed: u64) -> u64 {
-        let mut random = Random::new(seed ^ 0x11e);
-        random.between(0, 1) * random.between(1, 20)
+    /// Those that came later, each from a source of its own: seeds that failed before they came
+    /// stay what they were.
+    fn with_later(self, seed: u64) -> Self {
+        let some = |own: u64, per_mille: u64| {
+            let mut random = Random::new(seed ^ own);
+            random.between(0, 1) * random.between(1, per_mille)
+        };
+        Self {
+            lie: some(0x11e, 20),
+            flip_flop: some(0xf11b, 10),
+            stray: some(0x57a1, 4),
+            long_outage: some(0xdacc, 2),
+            oddity: some(0x0ddc, 60),
+            ..self
+        }
     }
 }

@@ -86,10 +86,14 @@ fn times(case: &Case<'_>, id: &str) -> (i64, i64) {
     let sql = "SELECT 1 FROM v1_request WHERE request_id = ? AND outcome = 'applied'";
     let mut applied = case.db.prepare_cached(sql).unwrap();
     let mut times = (0, 0);
+    let mut is_new = true;
     for asked in case.inbox.iter().filter(|asked| asked.payment_id == id) {
         let began = asked.created_at.0;
         match asked.kind.as_str() {
-            "register" => times = (began, began + EXPIRES_IN_MS),
+            "register" if applied.exists([&asked.request_id]).unwrap() => {
+                assert!(std::mem::take(&mut is_new), "{id} is registered twice");
+                times = (began, began + EXPIRES_IN_MS);
+            }
             "extend" if applied.exists([&asked.request_id]).unwrap() => {
                 let body: Value = serde_json::from_str(&asked.body).unwrap();
                 times.1 = body["expires_at"].as_i64().unwrap();

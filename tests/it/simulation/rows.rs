@@ -25,6 +25,7 @@ pub struct Shown {
     pub grace: i64,
     pub late_accept: i64,
     pub created_at: i64,
+    pub watch_until: Option<i64>,
 }
 
 impl Shown {
@@ -50,6 +51,7 @@ impl Shown {
             expires_at: row.get("expires_at")?,
             grace: row.get("grace_ms")?,
             late_accept: row.get("late_accept_ms")?,
+            watch_until: row.get("watch_until_at")?,
             created_at: row.get("created_at")?,
         })
     }

@@ -8,6 +8,7 @@ use super::{
     customers::Deed,
     ethereum_side::EthereumSide,
     judge,
+    mischief::Mischief,
     plan::Plan,
     sight::Sight,
     stage::Stage,
@@ -54,6 +55,7 @@ pub struct Simulation {
     pub(super) random: Random,
     /// What nodes that lie draw from.
     pub(super) liar: Random,
+    pub(super) mischief: Mischief,
     pub(super) agenda: Agenda,
     pub(super) deeds: Vec<(String, Deed)>,
     pub(super) last_paid: HashMap<String, TxId>,
@@ -67,10 +69,7 @@ impl Simulation {
     /// Lives through a seed's plan; what went wrong, with the story of it.
     pub async fn run(plan: Plan, dir: PathBuf) -> Result<Report, String> {
         let mut simulation = Self::new(plan, dir);
-        let outcome = simulation.live().await;
-        crash::disarm();
-        crash::fill_disk(false);
-        match outcome {
+        match simulation.live().await {
             Ok(()) => Ok(simulation.report),
             Err(why) => Err(simulation.tell(&why)),
         }
@@ -83,6 +82,7 @@ impl Simulation {
         Self {
             stage: Stage::open(&plan.config(&dir), dir, clock, shared),
             liar: Random::new(plan.seed ^ 0x11a5),
+            mischief: Mischief::new(plan.seed),
             plan,
             random,
             agenda: Agenda::default(),
@@ -207,10 +207,11 @@ impl Simulation {
                 Handled::Done => break,
                 Handled::Died => {
                     self.note("dies inside a commit");
-                    self.count("fault crash_in_commit");
+                    self.count_trap();
                     self.crash();
                 }
                 Handled::Again => {
+                    self.mischief.disk_refused = true;
                     // As long as nothing can be written, only the world goes on.
                     let next = self.stage.clock.elapsed_ms() + 500;
                     sleep_until(self.stage.clock.moment(next)).await;
@@ -239,8 +240,8 @@ impl Simulation {
 
     /// Takes note of what stands between the daemon and its nodes.
     fn look(&self) {
-        let is_hard =
-            self.stage.system.is_none() || crash::disk_is_full() || !self.stage.clock.is_right();
+        let is_hard = self.stage.system.is_none() || crash::disk_is_full();
+        let is_wrong = !self.stage.clock.is_right();
         for which in Which::BOTH {
             let wire = self.stage.shared.wire(which);
             let is_bad = wire.weather != Weather::Fair || wire.lie.is_some();
@@ -249,7 +250,7 @@ impl Simulation {
             self.stage
                 .shared
                 .world()
-                .look(which, is_hard || is_bad, now);
+                .look(which, is_hard || is_bad, is_wrong, now);
         }
     }
 
@@ -273,6 +274,7 @@ impl Simulation {
             Action::Fair(_)
             | Action::Truth(_)
             | Action::CatchUp(_)
+            | Action::Return(_)
             | Action::ClockRight
             | Action::DiskFree
             | Action::MempoolLoaded
@@ -323,12 +325,12 @@ impl Simulation {
         self.stage.shared.world().side_mut(which).mine(at, share);
     }
 
-    pub(super) fn forget(&mut self, how: Forgetting) {
+    pub(super) fn forget(&mut self, how: Forgetting) -> bool {
         self.stage
             .shared
             .world()
             .bitcoin
-            .forget(how, &mut self.random);
+            .forget(how, &mut self.random)
     }
 
     pub(super) fn crash(&mut self) {

@@ -16,6 +16,9 @@ pub struct Sight {
     fair_since: Option<UnixMs>,
     /// What the node holds unconfirmed, and since when a daemon may see it there.
     held: BTreeMap<TxId, UnixMs>,
+    /// From when to when it could not know that it did not see all.
+    blind: Vec<(UnixMs, UnixMs)>,
+    looked_at: Option<UnixMs>,
     /// When each transaction that could not be overlooked must have been seen.
     plain: BTreeMap<TxId, UnixMs>,
 }
@@ -29,13 +32,20 @@ impl Sight {
     }
 
     /// Looks at what stands in the way, and at what the node holds.
-    pub fn look(&mut self, is_hard: bool, held: &[TxId], now: UnixMs) {
+    pub fn look(&mut self, is_hard: bool, is_blind: bool, held: &[TxId], now: UnixMs) {
         let fair_since = match self.fair_since {
             _ if is_hard => UnixMs(now.0 + RECOVERY_MS),
             None => now,
             Some(since) => since,
         };
         self.fair_since = Some(fair_since);
+        if is_blind {
+            match self.blind.last_mut() {
+                Some((_, until)) if Some(*until) >= self.looked_at => *until = now,
+                _ => self.blind.push((now, now)),
+            }
+        }
+        self.looked_at = Some(now);
         self.held.retain(|txid, _| held.contains(txid));
         for txid in held {
             let since = self.held.entry(*txid).or_insert(now);
@@ -46,10 +56,16 @@ impl Sight {
         }
     }
 
-    /// Since when nothing has stood in the way for long enough.
+    /// Whether nothing has stood in the way for long enough.
     pub fn is_calm(&self, odd_at: UnixMs, now: UnixMs) -> bool {
         let fair_since = self.fair_since.unwrap_or(now).max(odd_at);
         fair_since.0 + self.patience_ms < now.0
+    }
+
+    /// Whether a daemon could not know then, or shortly before, that it did not see all.
+    pub fn was_blind_at(&self, at: UnixMs) -> bool {
+        let mut spans = self.blind.iter();
+        spans.any(|(from, until)| from.0 <= at.0 && at.0 <= until.0 + RECOVERY_MS)
     }
 
     /// When a transaction in the mempool must have been seen; `None` when nobody can say.

@@ -115,10 +115,13 @@ impl Truth {
         others.find_map(|other| Some(self.place(other, branch)?.block.id.height))
     }
 
-    /// When it, or a rival whose time it may inherit, was first there to be seen.
-    pub fn first_visible(&self, txid: TxId) -> UnixMs {
+    /// When it, or a rival that pays the same address and whose time it may inherit, was first
+    /// there to be seen.
+    pub fn first_visible(&self, txid: TxId, to: &Destination) -> UnixMs {
         let rivals = self.rivals(txid).into_iter();
+        let pays = |paying: &&Paying| paying.credits.iter().any(|credit| credit.to == *to);
         let seen = rivals.filter_map(|rival| self.paying.get(&rival));
+        let seen = seen.filter(pays).chain(self.paying.get(&txid));
         seen.map(|paying| paying.visible_at)
             .min()
             .unwrap_or(UnixMs(i64::MAX))

@@ -47,6 +47,12 @@ pub trait Side {
     /// The node's best block.
     fn head(&self) -> BlockRef;
 
+    /// The best block of all.
+    fn best(&self) -> BlockRef;
+
+    /// How many blocks would leave if this head were the best one.
+    fn fork_depth(&self, head: BlockRef) -> Option<u32>;
+
     /// The branch that ends in a block; `None` when no such block was ever mined.
     fn branch_to(&self, head: BlockHash) -> Option<Branch>;
 
@@ -78,6 +84,12 @@ pub trait Side {
     /// From now on the node hears of nothing new.
     fn lag(&mut self);
 
+    /// A node that lags falls back to so many blocks below where it stopped; whether it does.
+    fn fall_back(&mut self, by: u32) -> bool;
+
+    /// From now on the node holds a branch for the best that leaves the true one at this height.
+    fn stray(&mut self, at: UnixMs, fork: Height, share: u64);
+
     /// The node hears of everything that it missed.
     fn catch_up(&mut self);
 
@@ -87,8 +99,8 @@ pub trait Side {
     /// Something that customers or strangers do with what was paid last.
     fn meddle(&mut self, last: TxId, how: &Meddling, at: UnixMs) -> Option<TxId>;
 
-    /// A fault of the node's memory.
-    fn forget(&mut self, how: Forgetting, random: &mut Random);
+    /// A fault of the node's memory; whether there was something to forget.
+    fn forget(&mut self, how: Forgetting, random: &mut Random) -> bool;
 }
 
 /// A payment in one transaction.
@@ -190,13 +202,14 @@ impl World {
     }
 
     /// Looks at what a daemon can see of a chain now.
-    pub fn look(&mut self, which: Which, is_hard: bool, now: UnixMs) {
+    pub fn look(&mut self, which: Which, is_hard: bool, is_clock_wrong: bool, now: UnixMs) {
         let side = self.side(which);
-        let (is_hard, held) = (is_hard || side.is_away(), side.unconfirmed());
+        let is_blind = side.is_away() || is_clock_wrong;
+        let (is_hard, held) = (is_hard || is_blind, side.unconfirmed());
         let [bitcoin, ethereum] = &mut self.sights;
         match which {
-            Which::Bitcoin => bitcoin.look(is_hard, &held, now),
-            Which::Ethereum => ethereum.look(is_hard, &held, now),
+            Which::Bitcoin => bitcoin.look(is_hard, is_blind, &held, now),
+            Which::Ethereum => ethereum.look(is_hard, is_blind, &held, now),
         }
     }
 

@@ -5,7 +5,7 @@ use super::{Parse, Registration, amount, name, registration};
 use crate::{
     scenarios::words::{Asset, Trouble, Words},
     simulation::{
-        lie::Lie,
+        lie::{Lie, Says},
         wire::Weather,
         world::{Trick, Which},
     },
@@ -267,12 +267,12 @@ fn lie(words: &mut Words<'_>) -> Result<Deed, Trouble> {
     let part = words.peek().starts_with('/').then(|| name(words));
     let part = part.transpose()?.unwrap_or_default();
     let says = if words.take_if("changes") {
-        None
+        Says::OtherEnd
     } else {
         words.expect("says")?;
         let text = words.take_all();
         let value = serde_json::from_str(text).map_err(|error| format!("{text:?}: {error}"))?;
-        Some(value)
+        Says::Value(value)
     };
     let about = about.unwrap_or_default();
     let lie = Lie {
@@ -280,6 +280,7 @@ fn lie(words: &mut Words<'_>) -> Result<Deed, Trouble> {
         about,
         part,
         says,
+        told: false,
     };
     Ok(Deed::Lie(which, Some(lie)))
 }
