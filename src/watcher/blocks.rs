@@ -2,7 +2,6 @@
 
 use super::{
     Watcher, doubt::block_seen_at, ownership::Hit, plan::Plan, state::ChainState, touched::Touched,
-    undated::Undated,
 };
 use crate::{
     chain::ethereum,
@@ -86,20 +85,8 @@ impl Watcher {
         self.touch_due(&view, &mut touched, &mut plan)?;
         self.judge(&view, touched, &mut plan)?;
 
-        // A miner of Bitcoin may set a block's time later than anybody sees it.
-        if chain.suspended_at.is_some() && chain.spec.kind.has_mempool() {
-            let credits = blocks.iter().flat_map(|facts| {
-                let txid = |candidate: &Candidate| transaction(facts, candidate.tx_index);
-                facts
-                    .credits
-                    .iter()
-                    .filter_map(move |one| Some((one.destination, txid(one)?)))
-            });
-            let mut undated = Undated::default();
-            for (destination, txid) in credits.filter(|(to, _)| self.is_watched(chain, to)) {
-                undated.came(destination, txid, now.monotonic_ms);
-            }
-            plan.undated = Some((at, undated));
+        if chain.suspended_at.is_some() {
+            plan.undated = Some((at, self.undated_in(chain, blocks, now)));
         }
         plan.ignored = blocks
             .iter()
@@ -275,7 +262,7 @@ pub(super) fn credit(chain: &ChainState, txid: TxId, candidate: &Candidate) -> O
     })
 }
 
-fn transaction(facts: &BlockFacts, index: u32) -> Option<TxId> {
+pub(super) fn transaction(facts: &BlockFacts, index: u32) -> Option<TxId> {
     facts
         .transactions
         .get(usize::try_from(index).ok()?)

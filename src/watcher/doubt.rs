@@ -5,14 +5,17 @@
 //!
 //! Knows the chains' heads and the [clock guard](super::clock_guard); judges no payment.
 
-use super::{Watcher, clock_guard, plan::Plan, state::ChainState, touched::Touched};
+use super::{
+    Watcher, blocks::transaction, clock_guard, plan::Plan, state::ChainState, touched::Touched,
+    undated::Undated,
+};
 use crate::{
     chain::Ask,
     clock::Now,
     domain::{
-        asset::ChainName,
+        asset::{ChainKind, ChainName},
         block::BlockRef,
-        facts::Fact,
+        facts::{BlockFacts, Destination, Fact, TxFacts},
         time::{SpanMs, UnixMs},
         view::ChainView,
     },
@@ -97,6 +100,46 @@ impl Watcher {
     /// chain, set by hand, show nothing.
     fn is_disproved(&self, at: usize, head: BlockRef, now: Now) -> bool {
         !self.chain(at).spec.is_local && self.clock_guard.was_right(now, head.time)
+    }
+
+    /// What of the arrived pays watched addresses.
+    pub(super) fn undated_among(&self, chain: &ChainState, arrived: &[TxFacts]) -> Undated {
+        let mut undated = Undated::default();
+        for tx in arrived {
+            let to = tx.credits.iter().map(|credit| credit.destination);
+            for destination in to.filter(|to| self.is_watched(chain, to)) {
+                undated.waits(destination, tx.txid, tx.first_seen_ms);
+            }
+        }
+        undated
+    }
+
+    /// What in blocks pays watched addresses, where a block's time may be later than anybody saw
+    /// it: on Bitcoin its miner may set it ahead.
+    pub(super) fn undated_in(
+        &self,
+        chain: &ChainState,
+        blocks: &[BlockFacts],
+        now: Now,
+    ) -> Undated {
+        let mut undated = Undated::default();
+        let blocks = blocks
+            .iter()
+            .filter(|_| chain.spec.kind == ChainKind::Bitcoin);
+        for facts in blocks {
+            for credit in &facts.credits {
+                let txid = transaction(facts, credit.tx_index);
+                if let Some(txid) = txid.filter(|_| self.is_watched(chain, &credit.destination)) {
+                    undated.came(credit.destination, txid, now.monotonic_ms);
+                }
+            }
+        }
+        undated
+    }
+
+    fn is_watched(&self, chain: &ChainState, destination: &Destination) -> bool {
+        let mut owners = self.index.owners(&chain.spec.name, destination);
+        owners.next().is_some()
     }
 
     /// Once the clock is trusted: looks again at payments that wait for a time which a clock that

@@ -2,7 +2,6 @@
 
 use super::{
     Watcher, blocks::credit, ownership::Hit, plan::Plan, state::ChainState, touched::Touched,
-    undated::Undated,
 };
 use crate::{
     bugs::{Bug, planted},
@@ -10,7 +9,7 @@ use crate::{
     clock::Now,
     domain::{
         block::TxId,
-        facts::{Candidate, Credit, Destination, Fact, MempoolSnapshot, OutPoint, TxFacts},
+        facts::{Candidate, Credit, Fact, MempoolSnapshot, OutPoint, TxFacts},
         payment::PaymentKey,
         time::UnixMs,
     },
@@ -35,7 +34,7 @@ impl Watcher {
         let mut plan = Plan::new(now.wall);
         let mut touched = Touched::default();
         if chain.suspended_at.is_some() {
-            plan.undated = Some((at, self.undated(chain, &news.arrived)));
+            plan.undated = Some((at, self.undated_among(chain, &news.arrived)));
         } else {
             for arrived in &news.arrived {
                 let seen_at = now.wall.minus(now.since(arrived.first_seen_ms));
@@ -57,23 +56,6 @@ impl Watcher {
         }
         plan.view = Some((at, view));
         Ok(plan)
-    }
-
-    /// What of the arrived pays watched addresses.
-    fn undated(&self, chain: &ChainState, arrived: &[TxFacts]) -> Undated {
-        let mut undated = Undated::default();
-        for tx in arrived {
-            let to = tx.credits.iter().map(|credit| credit.destination);
-            for destination in to.filter(|to| self.is_watched(chain, to)) {
-                undated.waits(destination, tx.txid, tx.first_seen_ms);
-            }
-        }
-        undated
-    }
-
-    pub(super) fn is_watched(&self, chain: &ChainState, destination: &Destination) -> bool {
-        let mut owners = self.index.owners(&chain.spec.name, destination);
-        owners.next().is_some()
     }
 
     fn touch_arrived(

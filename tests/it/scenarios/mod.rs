@@ -90,6 +90,7 @@ scenarios! {
     full_disk
     full_disk_during_a_reorg
     head_that_flaps
+    in_time_under_a_clock_ahead
     killed_at_every_point_of_a_commit
     late_and_over
     late_money_that_a_merchant_accepts
@@ -129,6 +130,7 @@ scenarios! {
     seen_again_under_a_clock_set_back
     several_outputs_of_one_transaction
     six_hours_without_nodes
+    started_under_a_clock_set_back
     stated_refund
     three_days_of_downtime
     token_with_its_fee_switched_on
