@@ -181,6 +181,26 @@ pub enum ChainInput {
     Thawed,
 }
 
+impl ChainInput {
+    /// The blocks that join our chain by it.
+    #[must_use]
+    pub fn joined(&self) -> &[BlockFacts] {
+        match self {
+            Self::Began { first, .. } => std::slice::from_ref(first),
+            Self::Advance { connected, .. } => connected,
+            Self::Status(_)
+            | Self::Mempool(_)
+            | Self::Polled { .. }
+            | Self::Failed { .. }
+            | Self::Backfill { .. }
+            | Self::BackfillRefused { .. }
+            | Self::Spenders { .. }
+            | Self::Frozen { .. }
+            | Self::Thawed => &[],
+        }
+    }
+}
+
 /// What the watcher asks of a follower.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {

@@ -107,11 +107,7 @@ impl<N: Node> Bench<N> {
     fn connected(&self) -> Vec<BlockFacts> {
         let mut all = Vec::new();
         for input in self.watcher.inputs() {
-            if let ChainInput::Advance { connected, .. } = input {
-                all.extend(connected);
-            } else if let ChainInput::Began { first, .. } = input {
-                all.push(first);
-            }
+            all.extend_from_slice(input.joined());
         }
         all
     }

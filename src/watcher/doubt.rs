@@ -123,9 +123,9 @@ impl Watcher {
         now: Now,
     ) -> Undated {
         let mut undated = Undated::default();
-        let blocks = blocks
-            .iter()
-            .filter(|_| chain.spec.kind == ChainKind::Bitcoin);
+        if chain.spec.kind != ChainKind::Bitcoin {
+            return undated;
+        }
         for facts in blocks {
             for credit in &facts.credits {
                 let txid = transaction(facts, credit.tx_index);

@@ -41,16 +41,14 @@ impl Watcher {
                 let remembered = news.answered > 0;
                 self.touch_arrived(chain, arrived, (seen_at, remembered), &mut touched)?;
             }
+            let snapshot = news.snapshot.as_ref();
+            let gone = snapshot.and_then(|snapshot| vanished(chain, snapshot));
+            plan.asks
+                .extend(gone.map(|ask| (chain.spec.name.clone(), ask)));
         }
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
-        if let Some(snapshot) = &news.snapshot
-            && chain.suspended_at.is_none()
-        {
-            plan.asks
-                .extend(vanished(chain, snapshot).map(|ask| (chain.spec.name.clone(), ask)));
-        }
         if news.answered > 0 {
             plan.answered = Some((chain.spec.name.clone(), news.answered));
         }

@@ -127,8 +127,9 @@ impl Watcher {
         let plan = self.plan(at, input, now)?;
         self.commit(plan)?;
         self.chain_mut(at).past.learn(input);
-        if let ChainInput::Advance { connected, .. } = input {
-            let blocks = u32::try_from(connected.len()).unwrap_or(u32::MAX).max(1);
+        if matches!(input, ChainInput::Began { .. } | ChainInput::Advance { .. }) {
+            let blocks = u32::try_from(input.joined().len()).unwrap_or(u32::MAX);
+            let blocks = blocks.max(1);
             let chain = &self.chain(at).spec.name;
             self.metrics.block_applied(
                 chain,

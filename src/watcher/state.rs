@@ -1,7 +1,7 @@
 //! What the watcher keeps in memory of one chain.
 //!
 //! Everything in here is a copy of committed rows or an observation that a restart makes again;
-//! nothing is true only in memory.
+//! nothing is true only in memory, but for the ages of what came while the clock was in doubt.
 
 use super::{past::Past, unconfirmed::Unconfirmed, undated::Undated};
 use crate::{

@@ -15,9 +15,12 @@ mod rollback;
 mod scans;
 mod time;
 mod two_chains;
+mod undated;
 mod watched_again;
 mod world;
 
 use crate::domain::time::SpanMs;
 
 const MINUTE: SpanMs = SpanMs::from_secs(60);
+const DAY: SpanMs = SpanMs::from_secs(86_400);
+const DAY_BACK: SpanMs = SpanMs::from_secs(-86_400);

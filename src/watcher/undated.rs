@@ -39,12 +39,6 @@ impl Undated {
         }
     }
 
-    /// Whether there is nothing without a date.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.since_ms.is_empty()
-    }
-
     /// Since when each of them is there, by a clock that is trusted.
     #[must_use]
     pub fn dates(&self, now: Now) -> Vec<(Destination, TxId, UnixMs)> {

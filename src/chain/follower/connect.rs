@@ -43,9 +43,8 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             blocks: Vec::new(),
         };
         let to = tip.id.height.minus(count);
-        let mut headers = fork::descend(&mut self.source, path, to, None)
-            .await?
-            .blocks;
+        let path = fork::descend(&mut self.source, path, to, &self.window).await?;
+        let mut headers = path.blocks;
         headers.pop();
         Ok(headers)
     }

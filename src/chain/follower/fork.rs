@@ -56,7 +56,7 @@ pub(super) async fn walk<S: ChainSource>(
             return Ok(Walk::Below(path));
         }
         let to = floor.max(path.head.height.minus(step));
-        path = descend(source, path, to, Some(window)).await?;
+        path = descend(source, path, to, window).await?;
         step = step.saturating_mul(4).min(HEADER_BATCH);
     }
 }
@@ -66,7 +66,7 @@ pub(super) async fn descend<S: ChainSource>(
     source: &mut S,
     mut path: Path,
     to: Height,
-    ours: Option<&Window>,
+    ours: &Window,
 ) -> Result<Path, SourceError> {
     while path.head.height > to {
         let from = to.plus(1).max(path.head.height.minus(HEADER_BATCH - 1));
@@ -75,7 +75,7 @@ pub(super) async fn descend<S: ChainSource>(
         if below.last().map(|top| top.id) != Some(path.head) {
             return Err(moved(path.head.height));
         }
-        let foreign = |block: &BlockRef| ours.is_none_or(|ours| !ours.contains(block.id));
+        let foreign = |block: &BlockRef| !ours.contains(block.id);
         let common = below.partition_point(|block| !foreign(block));
         below.drain(..common);
         below.append(&mut path.blocks);

@@ -5,7 +5,7 @@ use super::{
     player::{LOOK_MS, Player},
     words::{ASSETS, Trouble},
 };
-use crate::simulation::{checks, world::Which};
+use crate::simulation::{rows, world::Which};
 use confirmd::domain::block::TxId;
 use rusqlite::{OptionalExtension as _, types::Value};
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ impl Player {
             Expectation::Payment { id, .. }
             | Expectation::Unknown(id)
             | Expectation::Transfers(id, _)
-            | Expectation::Events(id, _) => checks::everything_about(&self.stage.db, id),
+            | Expectation::Events(id, _) => rows::everything_about(&self.stage.db, id),
             Expectation::Request { .. } | Expectation::Chain(..) => String::new(),
         }
     }
@@ -203,7 +203,7 @@ impl Player {
         let row = self.rows(sql, which.name()).pop().ok_or("no such chain")?;
         let number = |wanted: bool| u8::from(wanted).to_string();
         let head = self.stage.shared.world().side(which).head();
-        let is_at_tip = checks::cursor(&self.stage.db, which) == Some(head.id.hash);
+        let is_at_tip = rows::cursor(&self.stage.db, which) == Some(head.id.hash);
         match clause {
             ChainClause::Healthy(is) => same("healthy", &number(*is), &text(&row, "healthy")),
             ChainClause::Frozen(is) => {

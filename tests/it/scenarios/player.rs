@@ -9,9 +9,9 @@ use super::{
 };
 use crate::simulation::{
     bitcoin_side::BitcoinSide,
-    checks,
     clock::{self, SimClock},
     ethereum_side::EthereumSide,
+    rows,
     stage::Stage,
     system::{Handled, System},
     wire::{Shared, Wire},
@@ -113,7 +113,7 @@ impl Player {
         for (line, step) in &script.steps {
             let at = clock::shown(self.stage.clock.truth());
             if let Err(why) = self.step(step).await {
-                let chains = checks::chains(&self.stage.db);
+                let chains = rows::chains(&self.stage.db);
                 let more = std::mem::take(&mut self.more);
                 let names: Vec<String> = self.names().collect();
                 let names = names.join("\n");

@@ -2,7 +2,7 @@
 
 use super::{
     truth::{Credit, Mined, Truth},
-    world::{Forgetting, Meddling, Payment, Side, Trick},
+    world::{Forgetting, Meddling, Payment, Side, Trick, in_common},
 };
 use confirmd::{
     chain::{
@@ -27,7 +27,7 @@ pub struct BitcoinSide {
     chain: Chain,
     view: View,
     miners: View,
-    /// The best block that a node that lags ever had.
+    /// Where a node that lags stopped, or strayed to.
     lagging: Option<BlockRef>,
     coins: Coins,
     random: Random,
@@ -91,7 +91,7 @@ impl BitcoinSide {
     fn adopt(&mut self, block: BlockRef) {
         self.miners.adopt(&self.chain, block.id.hash);
         if self.lagging.is_none() {
-            self.view.adopt(&self.chain, block.id.hash);
+            self.hear_of(block);
         }
         self.highest = self.highest.max(block.id.height);
     }
@@ -158,12 +158,8 @@ impl Side for BitcoinSide {
         self.miners_head()
     }
 
-    fn fork_depth(&self, head: BlockRef) -> Option<u32> {
-        let ours = self.miners.branch();
-        let mut down = self.chain.tree().down_from(head.id.hash);
-        let fork = down.find(|block| ours.holds(block.reference()))?;
-        let fork = fork.reference().id.height.0;
-        Some(self.miners_head().id.height.minus(fork).0)
+    fn in_common(&self, head: BlockRef) -> Option<BlockRef> {
+        in_common(self.chain.tree(), self.miners.branch(), head)
     }
 
     fn branch_to(&self, head: BlockHash) -> Option<Branch> {
@@ -239,16 +235,13 @@ impl Side for BitcoinSide {
         self.lagging.get_or_insert(self.head());
     }
 
-    fn fall_back(&mut self, by: u32) -> bool {
-        let stopped = self.lagging.and_then(|head| {
-            let mut down = self.chain.tree().down_from(head.id.hash);
-            Some(down.nth(usize::try_from(by).ok()?)?.reference())
-        });
-        let Some(lower) = stopped.filter(|lower| *lower != self.head()) else {
-            return false;
-        };
-        self.view.adopt(&self.chain, lower.id.hash);
-        true
+    fn stopped_below(&self, by: u32) -> Option<BlockRef> {
+        let mut down = self.chain.tree().down_from(self.lagging?.id.hash);
+        Some(down.nth(usize::try_from(by).ok()?)?.reference())
+    }
+
+    fn hear_of(&mut self, head: BlockRef) {
+        self.view.adopt(&self.chain, head.id.hash);
     }
 
     fn stray(&mut self, at: UnixMs, fork: Height, share: u64) {
@@ -263,12 +256,12 @@ impl Side for BitcoinSide {
         picked.retain(|tx| tx.inputs.iter().all(is_old));
         let head = self.mine_on(parent, at, picked);
         self.lagging = Some(head);
-        self.view.adopt(&self.chain, head.id.hash);
+        self.hear_of(head);
     }
 
     fn catch_up(&mut self) {
         self.lagging = None;
-        self.view.adopt(&self.chain, self.miners.head(&self.chain));
+        self.hear_of(self.miners_head());
     }
 
     fn pay(&mut self, how: &Payment, at: UnixMs) -> Option<TxId> {

@@ -2,16 +2,8 @@
 //! events a path of the table, no `paid` that the chain does not bear out; and in the end: nothing
 //! that was read from the journal has changed, and every payment is as its last event says.
 
-use super::{
-    clock,
-    customers::Order,
-    moments,
-    world::{Which, World},
-};
-use confirmd::domain::{
-    block::{BlockHash, TxId},
-    time::UnixMs,
-};
+use super::{customers::Order, moments, rows::cursor, world::World};
+use confirmd::domain::time::UnixMs;
 use rusqlite::{Connection, OpenFlags, Row, types::Value as Cell};
 use serde_json::Value;
 use std::{
@@ -134,7 +126,7 @@ impl Reader {
         let verdicts = if events.is_empty() {
             BTreeMap::new()
         } else {
-            self.chains(db)?
+            self.verdicts(db)?
         };
         let is_paid = |event: &Event| event.to.as_deref() == Some("paid");
         for event in events {
@@ -215,7 +207,7 @@ impl Reader {
     }
 
     /// Which chains may give verdicts. What was final on one stays so.
-    fn chains(&mut self, db: &Connection) -> Result<BTreeMap<String, bool>, String> {
+    fn verdicts(&mut self, db: &Connection) -> Result<BTreeMap<String, bool>, String> {
         let sql = "SELECT chain, healthy AND frozen IS NULL, coalesce(finalized_height, 0),
                           coalesce(scanned_height, 0) FROM v1_chain";
         let mut statement = db.prepare_cached(sql).unwrap();
@@ -362,72 +354,4 @@ fn whole(row: &Row<'_>) -> rusqlite::Result<String> {
     let cells = (0..but_id).map(|n| row.get::<_, Cell>(n));
     let cells: Vec<Cell> = cells.collect::<Result<_, _>>()?;
     Ok(format!("{cells:?}"))
-}
-
-/// All rows about a payment, for a report.
-pub fn everything_about(db: &Connection, id: &str) -> String {
-    let queries = [
-        "SELECT * FROM v1_payment WHERE payment_id = ?",
-        "SELECT * FROM v1_transfer WHERE payment_id = ?",
-        "SELECT seq, version, kind, from_status, to_status, reason, occurred_at, recorded_at,
-                json_extract(data, '$.flags') AS flags, json_extract(data, '$.txid') AS txid,
-                json_extract(data, '$.state') AS state, json_extract(data, '$.command.kind') AS request
-           FROM v1_event WHERE payment_id = ? ORDER BY seq",
-        "SELECT * FROM v1_request WHERE payment_id = ?",
-        "SELECT scan_from_height, scan_from_at, scanned_to, scan_goal, history, due_height,
-                due_final_height, due_at, held FROM payment WHERE payment_id = ?",
-    ];
-    queries.map(|sql| table(db, sql, id)).join("\n")
-}
-
-/// How the chains stand, for a report.
-pub fn chains(db: &Connection) -> String {
-    table(db, "SELECT * FROM v1_chain WHERE chain <> ?", "")
-}
-
-fn table(db: &Connection, sql: &str, id: &str) -> String {
-    let mut statement = db.prepare(sql).unwrap();
-    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let rows = statement.query_map([id], |row| {
-        let cell = |(n, name): (usize, &String)| {
-            let shown = match row.get::<_, Cell>(n).unwrap() {
-                Cell::Null => return None,
-                Cell::Integer(at) if name.ends_with("_at") => clock::shown(UnixMs(at)),
-                Cell::Integer(n) => n.to_string(),
-                Cell::Text(text) => text,
-                other @ (Cell::Real(_) | Cell::Blob(_)) => {
-                    format!("{other:?}")
-                }
-            };
-            Some(format!("{name}={shown}"))
-        };
-        let cells: Vec<String> = names.iter().enumerate().filter_map(cell).collect();
-        Ok(cells.join(" "))
-    });
-    let rows: Vec<String> = rows.unwrap().map(Result::unwrap).collect();
-    rows.join("\n")
-}
-
-/// The block up to which a chain is scanned.
-pub fn cursor(db: &Connection, which: Which) -> Option<BlockHash> {
-    let sql = "SELECT scanned_hash FROM v1_chain WHERE chain = ?";
-    let hash: Option<String> = db.query_row(sql, [which.name()], |row| row.get(0)).unwrap();
-    BlockHash::from_hex(&hash?)
-}
-
-/// The highest block of a chain that is final.
-pub fn finalized(db: &Connection, which: Which) -> Option<u32> {
-    let sql = "SELECT finalized_height FROM v1_chain WHERE chain = ?";
-    db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
-}
-
-/// Whether a chain is frozen.
-pub fn is_frozen(db: &Connection, which: Which) -> bool {
-    let sql = "SELECT frozen IS NOT NULL FROM v1_chain WHERE chain = ?";
-    db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
-}
-
-/// The id that a column shows.
-pub fn txid(text: &str) -> TxId {
-    TxId::from_hex(text).unwrap()
 }

@@ -351,38 +351,36 @@ pub fn act(
     deed: &Deed,
     now: UnixMs,
 ) -> Option<TxId> {
-    let beside = match deed {
-        Deed::PayBoth { beside, .. } => vec![*beside],
-        Deed::Pay { .. }
-        | Deed::PayOther { .. }
-        | Deed::PayOddly { .. }
-        | Deed::Replace { .. }
-        | Deed::Meddle(_)
-        | Deed::Ask { .. } => Vec::new(),
+    let plain = |asset, amount| Payment {
+        to: order.to,
+        asset,
+        amount,
+        parts: 1,
+        beside: Vec::new(),
+        trick: Trick::None,
     };
-    let mut pay = |asset, amount, parts, trick| {
-        let payment = Payment {
-            to: order.to,
-            asset,
-            amount,
-            parts,
-            beside: beside.clone(),
-            trick,
-        };
-        side.pay(&payment, now)
-    };
-    match deed {
-        Deed::Pay { amount, parts } => pay(order.asset, *amount, *parts, Trick::None),
-        Deed::PayBoth { amount, .. } => pay(order.asset, *amount, 1, Trick::None),
-        Deed::PayOther { asset, amount } => pay(asset, *amount, 1, Trick::None),
-        Deed::PayOddly { amount, trick } => pay(order.asset, *amount, 1, *trick),
+    let payment = match deed {
+        Deed::Pay { amount, parts } => Payment {
+            parts: *parts,
+            ..plain(order.asset, *amount)
+        },
+        Deed::PayBoth { amount, beside } => Payment {
+            beside: vec![*beside],
+            ..plain(order.asset, *amount)
+        },
+        Deed::PayOther { asset, amount } => plain(asset, *amount),
+        Deed::PayOddly { amount, trick } => Payment {
+            trick: *trick,
+            ..plain(order.asset, *amount)
+        },
         Deed::Replace { amount } => {
             let to = amount.map(|amount| (order.to, amount));
-            side.meddle(last?, &Meddling::Replace(to), now)
+            return side.meddle(last?, &Meddling::Replace(to), now);
         }
-        Deed::Meddle(how) => side.meddle(last?, how, now),
-        Deed::Ask { .. } => last,
-    }
+        Deed::Meddle(how) => return side.meddle(last?, how, now),
+        Deed::Ask { .. } => return last,
+    };
+    side.pay(&payment, now)
 }
 
 /// A row of the inbox.

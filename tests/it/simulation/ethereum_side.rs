@@ -3,13 +3,13 @@
 use super::{
     ethereum_intents::{account, asset_of, intent},
     truth::{Credit, Mined, Truth},
-    world::{Forgetting, Meddling, Payment, Side, Trick},
+    world::{Forgetting, Meddling, Payment, Side, Trick, in_common},
 };
 use alloy_primitives::U256;
 use confirmd::{
     chain::rpc::{HttpRequest, HttpResponse},
     domain::{
-        block::{BlockHash, BlockId, BlockRef, Height, TxId},
+        block::{BlockHash, BlockRef, Height, TxId},
         facts::Destination,
         time::UnixMs,
     },
@@ -20,7 +20,7 @@ use confirmd::{
             TokenKind, Tx, View,
         },
         json_rpc,
-        tree::{Branch, Linked},
+        tree::{Branch, Linked as _},
     },
 };
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ pub struct EthereumSide {
     chain: Chain,
     view: View,
     branch: Branch,
-    /// The best block that a node that lags ever had.
+    /// Where a node that lags stopped, or strayed to.
     lagging: Option<BlockRef>,
     sender: Sender,
     random: Random,
@@ -116,28 +116,9 @@ impl EthereumSide {
         self.branch.switch(self.chain.tree(), block.id.hash);
         self.highest = self.highest.max(block.id.height);
         if self.lagging.is_none() {
-            self.show(block);
+            self.hear_of(block);
         }
         self.chain.prune_below(self.highest.minus(KEPT));
-    }
-
-    /// The node hears of this head, and of what is final.
-    fn show(&mut self, head: BlockRef) {
-        self.view.set_head(&self.chain, head.id.hash);
-        if let Some(depth) = self.tags {
-            // Nothing that the proposers left is called final by anybody.
-            let common = self.in_common(head).map_or(Height(0), |id| id.height);
-            let tagged = self.highest.minus(depth).min(common);
-            self.finalize(Some(tagged));
-        }
-    }
-
-    /// The last block of the proposers' branch that a head's branch has too.
-    fn in_common(&self, head: BlockRef) -> Option<BlockId> {
-        let down = self.chain.tree().down_from(head.id.hash);
-        let mut down = down.map(Linked::reference);
-        down.find(|block| self.branch.holds(*block))
-            .map(|block| block.id)
     }
 
     fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
@@ -237,9 +218,8 @@ impl Side for EthereumSide {
         self.proposers_head()
     }
 
-    fn fork_depth(&self, head: BlockRef) -> Option<u32> {
-        let fork = self.in_common(head)?.height;
-        Some(self.proposers_head().id.height.minus(fork.0).0)
+    fn in_common(&self, head: BlockRef) -> Option<BlockRef> {
+        in_common(self.chain.tree(), &self.branch, head)
     }
 
     fn branch_to(&self, head: BlockHash) -> Option<Branch> {
@@ -337,16 +317,21 @@ impl Side for EthereumSide {
         self.lagging.get_or_insert(self.head());
     }
 
-    fn fall_back(&mut self, by: u32) -> bool {
-        let stopped = self.lagging.and_then(|head| {
-            let mut down = self.chain.tree().down_from(head.id.hash);
-            Some(down.nth(usize::try_from(by).ok()?)?.reference())
-        });
-        let Some(lower) = stopped.filter(|lower| *lower != self.head()) else {
-            return false;
-        };
-        self.show(lower);
-        true
+    fn stopped_below(&self, by: u32) -> Option<BlockRef> {
+        let mut down = self.chain.tree().down_from(self.lagging?.id.hash);
+        Some(down.nth(usize::try_from(by).ok()?)?.reference())
+    }
+
+    fn hear_of(&mut self, head: BlockRef) {
+        self.view.set_head(&self.chain, head.id.hash);
+        if let Some(depth) = self.tags {
+            // Nothing that the proposers left is called final by anybody.
+            let common = self
+                .in_common(head)
+                .map_or(Height(0), |block| block.id.height);
+            let tagged = self.highest.minus(depth).min(common);
+            self.finalize(Some(tagged));
+        }
     }
 
     fn stray(&mut self, at: UnixMs, fork: Height, share: u64) {
@@ -360,12 +345,12 @@ impl Side for EthereumSide {
         picked.retain(|_| self.random.chance(share));
         let head = self.mine_on(parent, at, picked);
         self.lagging = Some(head);
-        self.show(head);
+        self.hear_of(head);
     }
 
     fn catch_up(&mut self) {
         self.lagging = None;
-        self.show(self.proposers_head());
+        self.hear_of(self.proposers_head());
     }
 
     fn pay(&mut self, how: &Payment, _: UnixMs) -> Option<TxId> {

@@ -2,14 +2,14 @@
 //! payment must be, and compares.
 
 use super::{
-    checks::{Told, cursor, finalized},
+    checks::Told,
     clock,
     customers::{Order, decimals},
     moments::past_ms,
     naive::{At, Books, Truth as Verdict, Tx},
     plan::Plan,
     promises,
-    rows::{Shown, Transfer, transfers},
+    rows::{Shown, Transfer, cursor, finalized, transfers},
     truth::{Credit, Paying},
     world::{Side, Which, World},
 };
@@ -17,7 +17,7 @@ use confirmd::{
     domain::{block::TxId, request::Request, time::UnixMs},
     sandbox::tree::Branch,
 };
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::RangeInclusive,
@@ -60,7 +60,7 @@ pub struct Judged {
 /// is scanned.
 pub fn settle(case: &Case<'_>) -> Result<Judged, String> {
     let mut judged = Judged::default();
-    nothing_twice(case.db)?;
+    promises::nothing_twice(case.db)?;
     for which in Which::BOTH {
         let side = case.world.side(which);
         let head = side.head().id.hash;
@@ -95,17 +95,6 @@ fn is_of(credit: &Credit, order: &Order, transfer: &Transfer) -> bool {
         && credit.amount == transfer.amount
 }
 
-/// No credit belongs to two payments.
-fn nothing_twice(db: &Connection) -> Result<(), String> {
-    let sql = "SELECT txid, group_concat(payment_id) FROM v1_transfer WHERE position <> 'dust'
-                GROUP BY chain, txid, position HAVING count(*) > 1 LIMIT 1";
-    let twice = db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
-    let twice: Option<(String, String)> = twice.optional().unwrap();
-    twice.map_or(Ok(()), |(txid, ids)| {
-        Err(format!("{txid} is money of {ids}"))
-    })
-}
-
 impl Settled<'_> {
     fn compare_all(&self, which: Which, judged: &mut Judged) -> Result<(), String> {
         let sql = "SELECT * FROM v1_payment WHERE chain = ?";
@@ -113,32 +102,36 @@ impl Settled<'_> {
         let rows = statement.query_map([which.name()], Shown::read).unwrap();
         for shown in rows.map(Result::unwrap) {
             let order = &self.case.orders[&shown.id];
-            self.holds_together(order, &shown)
-                .map_err(|why| format!("{}: {why}", shown.id))?;
-            match self.look_at(order, &shown) {
+            let transfers = transfers(self.case.db, &shown.id);
+            let of_it = |why| format!("{}: {why}", shown.id);
+            self.holds_together(order, &shown, &transfers)
+                .map_err(of_it)?;
+            match self.look_at(order, &shown, &transfers) {
                 Ok(true) => judged.compared += 1,
                 Ok(false) => judged.decided += 1,
                 Err(_) if self.moved_after_watch(order, &shown) => judged.excused += 1,
                 Err(_) if self.was_blind_in_the_end(order, &shown) => judged.excused += 1,
-                Err(why) => return Err(format!("{}: {why}", shown.id)),
+                Err(why) => return Err(of_it(why)),
             }
         }
         Ok(())
     }
 
     /// What a payment owes whatever happens: its terms, sums, and nothing that nobody ever paid.
-    fn holds_together(&self, order: &Order, shown: &Shown) -> Result<(), String> {
-        let transfers = transfers(self.case.db, &shown.id);
+    fn holds_together(
+        &self,
+        order: &Order,
+        shown: &Shown,
+        transfers: &[Transfer],
+    ) -> Result<(), String> {
         promises::is_promised(self.case, order, shown)?;
-        promises::adds_up(self.case, order, shown, &transfers)?;
-        for transfer in &transfers {
+        promises::adds_up(self.case, order, shown, transfers)?;
+        for transfer in transfers {
             let paying = self.side.truth().get(transfer.txid);
             let paying = paying.ok_or("an unknown transaction")?;
             let mined = paying.mined.iter().flat_map(|mined| &mined.credits);
-            if !mined
-                .chain(&paying.credits)
-                .any(|credit| is_of(credit, order, transfer))
-            {
+            let mut ever = mined.chain(&paying.credits);
+            if !ever.any(|credit| is_of(credit, order, transfer)) {
                 let (position, txid) = (&transfer.position, transfer.txid);
                 return Err(format!("{position} of {txid} was never credited"));
             }
@@ -147,12 +140,16 @@ impl Settled<'_> {
     }
 
     /// Whether a payment is where the truth puts it; false when people decided.
-    fn look_at(&self, order: &Order, shown: &Shown) -> Result<bool, String> {
-        let transfers = transfers(self.case.db, &shown.id);
-        self.nothing_invented(order, &transfers)?;
-        self.nothing_lost(order, shown, &transfers)?;
-        self.nothing_overlooked(order, shown, &transfers)?;
-        self.compare(order, shown, &transfers)
+    fn look_at(
+        &self,
+        order: &Order,
+        shown: &Shown,
+        transfers: &[Transfer],
+    ) -> Result<bool, String> {
+        self.nothing_invented(order, transfers)?;
+        self.nothing_lost(order, shown, transfers)?;
+        self.nothing_overlooked(order, shown, transfers)?;
+        self.compare(order, shown, transfers)
     }
 
     /// Whether its money truly moved when the address had not to be watched any more: nobody says

@@ -141,18 +141,17 @@ impl Lie {
 
     /// Changes what the answers to these calls say.
     pub fn spoil(&mut self, request: &HttpRequest, response: &mut HttpResponse) {
-        let before = response.clone();
-        match &request.verb {
+        self.told |= match &request.verb {
             Verb::Post(body) => self.spoil_calls(body, response),
             Verb::Get if self.method == "getblock" && request.path.starts_with("/rest/block/") => {
-                self.spoil_body(response);
+                self.spoil_body(response)
             }
-            Verb::Get => {}
-        }
-        self.told |= *response != before;
+            Verb::Get => false,
+        };
     }
 
-    fn spoil_calls(&self, body: &[u8], response: &mut HttpResponse) {
+    /// Whether an answer is another one now.
+    fn spoil_calls(&self, body: &[u8], response: &mut HttpResponse) -> bool {
         let asked: Value = serde_json::from_slice(body).unwrap();
         let mut answer: Value = serde_json::from_slice(&response.body).unwrap();
         let calls = asked.as_array().cloned();
@@ -164,21 +163,26 @@ impl Lie {
                 self.spoil_one(&call.id, &mut answer);
             }
         }
-        if answer != before {
+        let spoilt = answer != before;
+        if spoilt {
             response.body = serde_json::to_vec(&answer).unwrap();
         }
+        spoilt
     }
 
-    /// A block of Bitcoin that comes as it is.
-    fn spoil_body(&self, response: &mut HttpResponse) {
-        if response.status != 200 {
-            return;
+    /// A block of Bitcoin that comes as it is; whether it is another one now.
+    fn spoil_body(&self, response: &mut HttpResponse) -> bool {
+        let is_there = response.status == 200;
+        if is_there {
+            match &self.says {
+                Says::Value(_) => *response = HttpResponse::with_status(404, "not found"),
+                Says::OtherEnd => *response.body.last_mut().unwrap() ^= 1,
+                Says::Twice => {
+                    response.body = serialize(&longer(deserialize(&response.body).unwrap()));
+                }
+            }
         }
-        match &self.says {
-            Says::Value(_) => *response = HttpResponse::with_status(404, "not found"),
-            Says::OtherEnd => *response.body.last_mut().unwrap() ^= 1,
-            Says::Twice => response.body = serialize(&longer(deserialize(&response.body).unwrap())),
-        }
+        is_there
     }
 
     fn spoil_one(&self, id: &Value, answer: &mut Value) {

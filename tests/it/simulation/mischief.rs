@@ -1,7 +1,14 @@
 //! Faults that draw from a source of their own, so that seeds that failed before they came stay
 //! what they were: branches that come back, nodes that stray, outages of hours.
 
-use super::{agenda::Action, checks, plan::Faults, run::Simulation, wire::Weather, world::Which};
+use super::{
+    agenda::Action,
+    plan::Faults,
+    rows,
+    run::Simulation,
+    wire::Weather,
+    world::{Side, Which},
+};
 use confirmd::{
     domain::block::{BlockRef, Height},
     random::Random,
@@ -79,10 +86,7 @@ impl Simulation {
         let by = u32::try_from(self.mischief.random.below(9)).unwrap();
         let now = self.stage.clock.truth();
         let mut world = self.stage.shared.world();
-        let falls = world.side_mut(which).fall_back(by);
-        if falls {
-            world.odd_side(which, now);
-        }
+        let falls = world.odd_if(which, now, |side| side.fall_back(by));
         drop(world);
         if falls {
             self.count("fault fall_back");
@@ -150,8 +154,8 @@ impl Simulation {
         let share = *self.mischief.random.pick(&[0, 500, 1000]).unwrap();
         let span = self.mischief.random.between(30_000, 3 * HOUR);
         let now = self.stage.clock.truth();
-        let scanned = checks::cursor(&self.stage.db, which);
-        let finalized = checks::finalized(&self.stage.db, which);
+        let scanned = rows::cursor(&self.stage.db, which);
+        let finalized = rows::finalized(&self.stage.db, which);
         {
             let mut world = self.stage.shared.world();
             let side = world.side(which);
@@ -169,18 +173,15 @@ impl Simulation {
     /// The node hears of all that it missed.
     pub(super) fn catch_up(&mut self, which: Which) {
         let now = self.stage.clock.truth();
-        let missed = {
-            let mut world = self.stage.shared.world();
-            let side = world.side_mut(which);
+        let catches_up = |side: &mut dyn Side| {
             let before = side.head();
             side.catch_up();
-            let missed = side.head() != before;
-            if missed {
-                world.odd_side(which, now);
-            }
-            missed
+            side.head() != before
         };
-        if missed && checks::is_frozen(&self.stage.db, which) {
+        let mut world = self.stage.shared.world();
+        let missed = world.odd_if(which, now, catches_up);
+        drop(world);
+        if missed && rows::is_frozen(&self.stage.db, which) {
             self.count("fault stray");
         } else if missed {
             self.count("fault lag");

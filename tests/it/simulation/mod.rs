@@ -25,7 +25,7 @@ mod naive;
 mod oddities;
 pub mod plan;
 mod promises;
-mod rows;
+pub mod rows;
 mod run;
 mod shrink;
 pub mod sight;

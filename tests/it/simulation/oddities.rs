@@ -67,7 +67,8 @@ impl Simulation {
             "dust_burst" => self.dust_burst(),
             "again" => self.ask_again(),
             "malformed" => self.ask_nonsense(),
-            _ => self.give_out_again(),
+            "reuse" => self.give_out_again(),
+            other => unreachable!("{other}"),
         };
         if done {
             self.count(&format!("oddity {oddity}"));
@@ -116,7 +117,7 @@ impl Simulation {
     fn ask_again(&mut self) -> bool {
         let first = self.mischief.customers.pick(&self.stage.inbox).cloned();
         let Some(first) = first else { return false };
-        self.ask_now(first.kind, first.payment_id, first.body);
+        self.ask_now(&first.kind, &first.payment_id, first.body);
         true
     }
 
@@ -129,7 +130,7 @@ impl Simulation {
         } else {
             id
         };
-        self.ask_now(kind.to_owned(), id, body.to_owned());
+        self.ask_now(kind, &id, body.to_owned());
         true
     }
 
@@ -172,7 +173,7 @@ impl Simulation {
         self.note(format_args!("{} is odd", order.id));
         let body = customers::registration(&order);
         self.stage.orders.insert(order.id.clone(), order.clone());
-        self.ask_now("register".to_owned(), order.id.clone(), body);
+        self.ask_now("register", &order.id, body);
         order
     }
 
@@ -182,17 +183,13 @@ impl Simulation {
         self.plan_in(span, Action::Deed(self.deeds.len() - 1));
     }
 
-    fn ask_now(&mut self, kind: String, payment_id: String, body: String) {
+    fn ask_now(&mut self, kind: &str, payment_id: &str, body: String) {
         let seq = i64::try_from(self.stage.inbox.len()).unwrap() + 1;
         self.note(format_args!("{payment_id}: the gateway asks {kind} {body}"));
+        let now = self.stage.clock.truth();
         self.stage.inbox.push(Request {
-            seq,
-            request_id: format!("request-{seq}"),
-            kind,
-            payment_id,
-            body,
             actor: Some("gateway".to_owned()),
-            created_at: self.stage.clock.truth(),
+            ..customers::row(seq, kind, payment_id, body, now)
         });
         let wait = self.mischief.customers.between(1, 2_000);
         self.plan_in(wait, Action::ReadInbox);

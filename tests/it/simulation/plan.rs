@@ -100,7 +100,9 @@ impl Plan {
             tolerance_percent: r.between(0, 2),
             sum: r.chance(300),
             order_every_ms: r.between(3, 12) * MINUTE,
-            faults: Faults::draw(r).map_or_else(Faults::default, |faults| faults.with_later(seed)),
+            faults: Faults::draw(r)
+                .map(|faults| faults.with_later(seed))
+                .unwrap_or_default(),
             latency_ms: [0, 0, 40, 800][usize::try_from(r.below(4)).unwrap()],
             fails_with: None,
         }

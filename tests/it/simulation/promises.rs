@@ -8,6 +8,7 @@ use super::{
     rows::{Shown, Transfer},
 };
 use confirmd::domain::block::TxId;
+use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -81,20 +82,33 @@ pub fn is_promised(case: &Case<'_>, order: &Order, shown: &Shown) -> Result<(), 
     Ok(())
 }
 
+/// No credit belongs to two payments.
+pub fn nothing_twice(db: &Connection) -> Result<(), String> {
+    let sql = "SELECT txid, group_concat(payment_id) FROM v1_transfer WHERE position <> 'dust'
+                GROUP BY chain, txid, position HAVING count(*) > 1 LIMIT 1";
+    let twice = db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let twice: Option<(String, String)> = twice.optional().unwrap();
+    twice.map_or(Ok(()), |(txid, ids)| {
+        Err(format!("{txid} is money of {ids}"))
+    })
+}
+
 /// From when to when money may come, by what the gateway asked for.
 fn times(case: &Case<'_>, id: &str) -> (i64, i64) {
     let sql = "SELECT 1 FROM v1_request WHERE request_id = ? AND outcome = 'applied'";
     let mut applied = case.db.prepare_cached(sql).unwrap();
     let mut times = (0, 0);
-    let mut is_new = true;
     for asked in case.inbox.iter().filter(|asked| asked.payment_id == id) {
-        let began = asked.created_at.0;
+        if !applied.exists([&asked.request_id]).unwrap() {
+            continue;
+        }
         match asked.kind.as_str() {
-            "register" if applied.exists([&asked.request_id]).unwrap() => {
-                assert!(std::mem::take(&mut is_new), "{id} is registered twice");
+            "register" => {
+                assert_eq!(times, (0, 0), "{id} is registered twice");
+                let began = asked.created_at.0;
                 times = (began, began + EXPIRES_IN_MS);
             }
-            "extend" if applied.exists([&asked.request_id]).unwrap() => {
+            "extend" => {
                 let body: Value = serde_json::from_str(&asked.body).unwrap();
                 times.1 = body["expires_at"].as_i64().unwrap();
             }

@@ -1,8 +1,11 @@
-//! What the judge reads of the views, as a gateway reads them.
+//! What the judge and reports read of the views, as a gateway reads them.
 
-use super::checks::txid;
-use confirmd::domain::block::TxId;
-use rusqlite::{Connection, Row};
+use super::{clock, world::Which};
+use confirmd::domain::{
+    block::{BlockHash, TxId},
+    time::UnixMs,
+};
+use rusqlite::{Connection, Row, types::Value as Cell};
 
 /// The base units of a decimal text with the asset's full scale.
 pub fn units(text: &str) -> u64 {
@@ -92,4 +95,72 @@ pub fn transfers(db: &Connection, id: &str) -> Vec<Transfer> {
         })
     });
     rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// All rows about a payment, for a report.
+pub fn everything_about(db: &Connection, id: &str) -> String {
+    let queries = [
+        "SELECT * FROM v1_payment WHERE payment_id = ?",
+        "SELECT * FROM v1_transfer WHERE payment_id = ?",
+        "SELECT seq, version, kind, from_status, to_status, reason, occurred_at, recorded_at,
+                json_extract(data, '$.flags') AS flags, json_extract(data, '$.txid') AS txid,
+                json_extract(data, '$.state') AS state, json_extract(data, '$.command.kind') AS request
+           FROM v1_event WHERE payment_id = ? ORDER BY seq",
+        "SELECT * FROM v1_request WHERE payment_id = ?",
+        "SELECT scan_from_height, scan_from_at, scanned_to, scan_goal, history, due_height,
+                due_final_height, due_at, held FROM payment WHERE payment_id = ?",
+    ];
+    queries.map(|sql| table(db, sql, id)).join("\n")
+}
+
+/// How the chains stand, for a report.
+pub fn chains(db: &Connection) -> String {
+    table(db, "SELECT * FROM v1_chain WHERE chain <> ?", "")
+}
+
+fn table(db: &Connection, sql: &str, id: &str) -> String {
+    let mut statement = db.prepare(sql).unwrap();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let rows = statement.query_map([id], |row| {
+        let cell = |(n, name): (usize, &String)| {
+            let shown = match row.get::<_, Cell>(n).unwrap() {
+                Cell::Null => return None,
+                Cell::Integer(at) if name.ends_with("_at") => clock::shown(UnixMs(at)),
+                Cell::Integer(n) => n.to_string(),
+                Cell::Text(text) => text,
+                other @ (Cell::Real(_) | Cell::Blob(_)) => {
+                    format!("{other:?}")
+                }
+            };
+            Some(format!("{name}={shown}"))
+        };
+        let cells: Vec<String> = names.iter().enumerate().filter_map(cell).collect();
+        Ok(cells.join(" "))
+    });
+    let rows: Vec<String> = rows.unwrap().map(Result::unwrap).collect();
+    rows.join("\n")
+}
+
+/// The block up to which a chain is scanned.
+pub fn cursor(db: &Connection, which: Which) -> Option<BlockHash> {
+    let sql = "SELECT scanned_hash FROM v1_chain WHERE chain = ?";
+    let hash: Option<String> = db.query_row(sql, [which.name()], |row| row.get(0)).unwrap();
+    BlockHash::from_hex(&hash?)
+}
+
+/// The highest block of a chain that is final.
+pub fn finalized(db: &Connection, which: Which) -> Option<u32> {
+    let sql = "SELECT finalized_height FROM v1_chain WHERE chain = ?";
+    db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
+}
+
+/// Whether a chain is frozen.
+pub fn is_frozen(db: &Connection, which: Which) -> bool {
+    let sql = "SELECT frozen IS NOT NULL FROM v1_chain WHERE chain = ?";
+    db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
+}
+
+/// The id that a column shows.
+pub fn txid(text: &str) -> TxId {
+    TxId::from_hex(text).unwrap()
 }

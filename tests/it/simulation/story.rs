@@ -1,6 +1,6 @@
 //! What happened, to be read when something is wrong.
 
-use super::{checks, clock, run::Simulation, shrink};
+use super::{clock, rows, run::Simulation, shrink};
 
 /// How much of it is shown.
 const LINES: usize = 150;
@@ -31,10 +31,8 @@ impl Simulation {
             .map(String::as_str)
             .collect();
         let story = &story[story.len().saturating_sub(LINES)..];
-        let rows = id.map_or_else(String::new, |id| {
-            checks::everything_about(&self.stage.db, id)
-        });
-        let chains = checks::chains(&self.stage.db);
+        let rows = id.map_or_else(String::new, |id| rows::everything_about(&self.stage.db, id));
+        let chains = rows::chains(&self.stage.db);
         let hours = self.plan.span_ms / 3_600_000;
         let faults = shrink::named(&self.plan.faults);
         format!(

@@ -9,7 +9,7 @@ use confirmd::{
         time::UnixMs,
     },
     random::Random,
-    sandbox::tree::Branch,
+    sandbox::tree::{Branch, Linked, Tree},
 };
 
 /// Which chain.
@@ -50,8 +50,14 @@ pub trait Side {
     /// The best block of all.
     fn best(&self) -> BlockRef;
 
+    /// The last block of the true branch that a head's branch has too.
+    fn in_common(&self, head: BlockRef) -> Option<BlockRef>;
+
     /// How many blocks would leave if this head were the best one.
-    fn fork_depth(&self, head: BlockRef) -> Option<u32>;
+    fn fork_depth(&self, head: BlockRef) -> Option<u32> {
+        let fork = self.in_common(head)?.id.height;
+        Some(self.best().id.height.minus(fork.0).0)
+    }
 
     /// The branch that ends in a block; `None` when no such block was ever mined.
     fn branch_to(&self, head: BlockHash) -> Option<Branch>;
@@ -85,7 +91,20 @@ pub trait Side {
     fn lag(&mut self);
 
     /// A node that lags falls back to so many blocks below where it stopped; whether it does.
-    fn fall_back(&mut self, by: u32) -> bool;
+    fn fall_back(&mut self, by: u32) -> bool {
+        let lower = self.stopped_below(by);
+        let Some(lower) = lower.filter(|lower| *lower != self.head()) else {
+            return false;
+        };
+        self.hear_of(lower);
+        true
+    }
+
+    /// So many blocks below where a node that lags stopped.
+    fn stopped_below(&self, by: u32) -> Option<BlockRef>;
+
+    /// The node holds this head for the best.
+    fn hear_of(&mut self, head: BlockRef);
 
     /// From now on the node holds a branch for the best that leaves the true one at this height.
     fn stray(&mut self, at: UnixMs, fork: Height, share: u64);
@@ -101,6 +120,12 @@ pub trait Side {
 
     /// A fault of the node's memory; whether there was something to forget.
     fn forget(&mut self, how: Forgetting, random: &mut Random) -> bool;
+}
+
+/// The last block of a branch that a head's branch has too.
+pub fn in_common<B: Linked>(tree: &Tree<B>, ours: &Branch, head: BlockRef) -> Option<BlockRef> {
+    let mut down = tree.down_from(head.id.hash).map(Linked::reference);
+    down.find(|block| ours.holds(*block))
 }
 
 /// A payment in one transaction.
@@ -182,6 +207,20 @@ impl World {
             Which::Ethereum => *ethereum = at,
         }
         self.side_mut(which)
+    }
+
+    /// The same, if it does.
+    pub fn odd_if(
+        &mut self,
+        which: Which,
+        at: UnixMs,
+        act: impl FnOnce(&mut dyn Side) -> bool,
+    ) -> bool {
+        let did = act(self.side_mut(which));
+        if did {
+            self.odd_side(which, at);
+        }
+        did
     }
 
     /// When it last did.
