@@ -39,9 +39,9 @@ const USUAL_CONFIG: &str = "/etc/confirmd/config.toml";
 #[derive(Debug, Parser)]
 #[command(name = "confirmd", version, max_term_width = 100)]
 struct Arguments {
-    /// The configuration.
-    #[arg(short, long, global = true, value_name = "FILE", default_value = USUAL_CONFIG)]
-    config: PathBuf,
+    /// The configuration [default: /etc/confirmd/config.toml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How log lines look.
     #[arg(long, global = true, value_enum, default_value_t)]
     log_format: LogFormat,
@@ -74,6 +74,8 @@ enum Command {
 /// What every command gets.
 struct Context {
     config: PathBuf,
+    /// Whether the command line says which configuration.
+    is_config_named: bool,
     log_format: LogFormat,
     screen: Screen,
 }
@@ -86,7 +88,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     let mut context = Context {
-        config: arguments.config,
+        is_config_named: arguments.config.is_some(),
+        config: arguments.config.unwrap_or_else(|| USUAL_CONFIG.into()),
         log_format: arguments.log_format,
         screen: Screen::standard(),
     };
@@ -141,14 +144,19 @@ mod tests {
     fn options_that_hold_everywhere_may_stand_behind_the_command() {
         let line = "confirmd payment list --config /x.toml --log-format json --json";
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
-        assert_eq!(arguments.config, PathBuf::from("/x.toml"));
+        assert_eq!(arguments.config, Some(PathBuf::from("/x.toml")));
         assert_eq!(arguments.log_format, LogFormat::Json);
     }
 
     #[test]
     fn the_usual_file_is_read_when_none_is_named() {
         let arguments = Arguments::try_parse_from(["confirmd", "run"]).unwrap();
-        assert_eq!(arguments.config, PathBuf::from("/etc/confirmd/config.toml"));
+        assert_eq!(arguments.config, None);
         assert_eq!(arguments.log_format, LogFormat::Text);
+        let help = Arguments::command().render_help().to_string();
+        assert!(
+            help.contains(&format!("[default: {USUAL_CONFIG}]")),
+            "{help}"
+        );
     }
 }

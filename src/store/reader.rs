@@ -171,6 +171,14 @@ impl Reader {
         )
     }
 
+    /// `v1_transfer` of one transaction, whomever it pays.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn transfers_of(&self, txid: &str) -> Result<Table, StoreError> {
+        self.table("SELECT * FROM v1_transfer WHERE txid = ?", &[text(txid)])
+    }
+
     /// `v1_event` after a number, ascending, at most `limit`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! name, and no other.
 
 use alloy_primitives::Address;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::confirmd::relay::Relay;
@@ -105,14 +106,14 @@ impl World {
 #[test]
 fn a_bitcoin_block_with_another_body_stops_its_chain_alone() {
     let (mut world, bech32, receiver) = World::new();
-    world.confirmd.signal("STOP"); // until the lie is prepared
+    world.confirmd.signal(Signal::SIGSTOP); // until the lie is prepared
     world.node.send(&bech32, "0.015");
     let before = world.node.height();
     let hash = world.node.mine(1).remove(0);
     let [truth, lie] = twisted(&world.node, &hash);
     world.relays[0].twist(&truth, &lie);
     world.node.mine(1);
-    world.confirmd.signal("CONT");
+    world.confirmd.signal(Signal::SIGCONT);
 
     let height = format!("{}", before + 1);
     let words = [hash.as_str(), &height, "other transactions"];
@@ -152,7 +153,7 @@ fn twisted(node: &Bitcoind, hash: &str) -> [String; 2] {
 #[test]
 fn an_ethereum_block_with_another_body_stops_its_chain_alone() {
     let (mut world, bech32, receiver) = World::new();
-    world.confirmd.signal("STOP");
+    world.confirmd.signal(Signal::SIGSTOP);
     let before = world.anvil().block_number();
     let usdt = world.ethereum.tokens.usdt;
     let txid = transfer(world.anvil(), usdt, receiver, 25_000_000);
@@ -162,7 +163,7 @@ fn an_ethereum_block_with_another_body_stops_its_chain_alone() {
     let sent = rpc.call("eth_getTransactionByHash", json!([txid]));
     let truth = format!("\"type\":{}", sent["type"]);
     world.relays[1].twist(&truth, "\"type\":\"0x7\"");
-    world.confirmd.signal("CONT");
+    world.confirmd.signal(Signal::SIGCONT);
 
     let height = format!("{}", before + 1);
     let words = [hash.as_str(), &height, "unknown type"];

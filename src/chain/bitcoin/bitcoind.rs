@@ -46,6 +46,14 @@ impl<T> Clone for Bitcoind<T> {
 
 type Outcome = Result<Box<RawValue>, RpcError>;
 
+/// What came of asking for transactions.
+#[derive(Debug, Default)]
+pub(super) struct Fetched {
+    pub(super) found: Vec<TxFacts>,
+    /// Why others, which the node did not say are gone, could not be read.
+    pub(super) unread: Option<SourceError>,
+}
+
 impl<T: Transport> Bitcoind<T> {
     pub(super) async fn call<R: DeserializeOwned>(
         &self,
@@ -186,29 +194,30 @@ impl<T: Transport> Bitcoind<T> {
         Ok(txids)
     }
 
-    /// The facts of unconfirmed transactions. Those that are gone by now are left out, and so
-    /// are those whose bytes are not what their id says: they may be asked for again.
+    /// The facts of unconfirmed transactions, without those that are gone by now.
     pub(super) async fn transactions(
         &self,
         txids: &[TxId],
         seen_ms: u64,
-    ) -> Result<Vec<TxFacts>, SourceError> {
+    ) -> Result<Fetched, SourceError> {
         let method = "getrawtransaction";
         let calls: Vec<Call> = txids
             .iter()
             .map(|txid| Call::new(method, json!([txid.to_string(), 0])))
             .collect();
-        let mut found = Vec::with_capacity(txids.len());
+        let mut fetched = Fetched::default();
         for (txid, outcome) in txids.iter().zip(self.batch(&calls).await?) {
-            match outcome.and_then(|raw| self.client.read(&raw)) {
-                Ok(HexBytes(raw)) => found.extend(parse_transaction(&raw, *txid, seen_ms)),
-                Err(error) if error.code() == Some(WARMING_UP) => {
-                    return Err(self.explain(method, &error));
-                }
-                Err(_) => {}
+            let raw = outcome.and_then(|raw| self.client.read(&raw));
+            match raw.and_then(|HexBytes(raw)| parse_transaction(&raw, *txid, seen_ms)) {
+                Ok(facts) => fetched.found.push(facts),
+                Err(error) => match error.code() {
+                    Some(NOT_FOUND) => {}
+                    Some(WARMING_UP) => return Err(self.explain(method, &error)),
+                    Some(_) | None => fetched.unread = Some(self.explain(method, &error)),
+                },
             }
         }
-        Ok(found)
+        Ok(fetched)
     }
 
     /// `gettxspendingprevout`: for each output the unconfirmed transaction that spends it.
@@ -303,10 +312,14 @@ fn header_call(id: BlockId) -> Call {
     Call::new("getblockheader", json!([id.hash.to_string(), false]))
 }
 
-fn parse_transaction(raw: &[u8], asked: TxId, seen_ms: u64) -> Option<TxFacts> {
-    let tx: Transaction = deserialize(raw).ok()?;
+fn parse_transaction(raw: &[u8], asked: TxId, seen_ms: u64) -> Result<TxFacts, RpcError> {
+    let unreadable = |why: String| RpcError::Malformed(format!("transaction {asked}: {why}"));
+    let tx: Transaction = deserialize(raw).map_err(|error| unreadable(error.to_string()))?;
     let txid = wire::tx_id(tx.compute_txid());
-    (txid == asked).then(|| scan::tx_facts(&tx, txid, seen_ms))
+    if txid != asked {
+        return Err(unreadable(format!("the bytes are those of {txid}")));
+    }
+    Ok(scan::tx_facts(&tx, txid, seen_ms))
 }
 
 fn unconfirmed_spender(answer: &SpentOutput) -> Option<TxId> {

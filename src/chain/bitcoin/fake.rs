@@ -48,6 +48,8 @@ pub struct State {
     pub rest: bool,
     /// Answers every call with this error.
     pub refuse: Option<(i64, &'static str)>,
+    /// Answers for this transaction that its database fails.
+    pub unreadable: Option<TxId>,
     /// Changes the bytes of blocks and transactions before they are sent.
     pub tamper: Option<fn(&mut Vec<u8>)>,
     /// Runs after each call of this method.
@@ -79,6 +81,7 @@ impl Fake {
             bodiless: None,
             rest: false,
             refuse: None,
+            unreadable: None,
             tamper: None,
             after: None,
             calls: Vec::new(),
@@ -259,6 +262,9 @@ impl State {
 
     fn raw_transaction(&self, params: &Value) -> Result<Value, (i64, &'static str)> {
         let txid = TxId::from_hex(params[0].as_str().unwrap()).unwrap();
+        if self.unreadable == Some(txid) {
+            return Err((-1, "Database error"));
+        }
         let tx = self.mempool.get(&txid);
         let tx = tx.ok_or((-5, "No such mempool transaction."))?;
         Ok(json!(self.sent(serialize(tx))))

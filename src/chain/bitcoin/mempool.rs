@@ -172,7 +172,10 @@ async fn fetch<T: Transport>(
     let mut failure = None;
     for batch in in_order(tasks, BATCHES_AT_ONCE).await {
         match batch {
-            Ok(transactions) => found.extend(transactions),
+            Ok(fetched) => {
+                found.extend(fetched.found);
+                failure = failure.or(fetched.unread);
+            }
             Err(error) => failure = Some(error),
         }
     }

@@ -8,7 +8,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::Response,
     routing::{get, post},
 };
@@ -26,6 +26,8 @@ pub(super) async fn serve(
     let pages = Router::new()
         .route("/", get(state))
         .route("/{name}", post(carry_out))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(nowhere)
         .with_state((doer, facts));
     axum::serve(listener, pages)
         .with_graceful_shutdown(stop)
@@ -41,13 +43,13 @@ async fn state(State((doer, facts)): State<(Doer, Value)>) -> Response {
 }
 
 async fn carry_out(
-    State((doer, _)): State<(Doer, Value)>,
+    State((doer, facts)): State<(Doer, Value)>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     // A page in somebody's browser may send anything but this without asking first.
-    if headers.get(header::CONTENT_TYPE) != Some(&HeaderValue::from_static("application/json")) {
+    if !is_json(&headers) {
         return refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "send the header Content-Type: application/json",
@@ -56,19 +58,39 @@ async fn carry_out(
     let deed = match Deed::read(&name, &body) {
         Some(Ok(deed)) => deed,
         Some(Err(error)) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
-        None => {
-            let names = Deed::NAMES.join(", ");
-            let message = format!("there is no {name:?}; there are: {names}");
-            return refuse(StatusCode::NOT_FOUND, &message);
-        }
+        None => return refuse(StatusCode::NOT_FOUND, &unknown(&format!("{name:?}"))),
     };
+    if deed == Deed::State {
+        return state(State((doer, facts))).await;
+    }
     let done = tokio::task::spawn_blocking(move || doer.carry_out(&deed)).await;
     match done {
         Ok(Ok(said)) => answer(StatusCode::OK, &said),
+        Ok(Err(undone @ Undone::Unclear(_))) => refuse(StatusCode::BAD_REQUEST, undone.message()),
         Ok(Err(undone @ Undone::Missing(_))) => refuse(StatusCode::NOT_FOUND, undone.message()),
         Ok(Err(undone @ Undone::Impossible(_))) => refuse(StatusCode::CONFLICT, undone.message()),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+/// The media type, whatever its parameters (RFC 9110, 8.3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let sent = headers.get(header::CONTENT_TYPE);
+    let sent = sent
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let media_type = sent.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/json")
+}
+
+async fn nowhere(method: Method, uri: Uri) -> Response {
+    let asked = format!("{method} {}", uri.path());
+    refuse(StatusCode::NOT_FOUND, &unknown(&asked))
+}
+
+fn unknown(asked: &str) -> String {
+    let names = Deed::NAMES.map(|name| format!("POST /{name}")).join(", ");
+    format!("there is no {asked}; there are GET / and {names}")
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {

@@ -70,10 +70,10 @@ pub struct Blocks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
-    /// The payment.
-    #[arg(value_name = "ID")]
-    pub(super) payment_id: String,
-    /// Pay the payment this much after all, in whole units.
+    /// The transaction's id; or the payment, when only one unconfirmed transaction pays it.
+    #[arg(value_name = "TX")]
+    pub(super) tx: String,
+    /// Pay this much after all, in whole units.
     #[arg(long)]
     #[serde(default)]
     pub(super) amount: Option<String>,
@@ -97,7 +97,7 @@ pub struct Stall {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
-    /// For how much simulated time: 25m. At most 12h.
+    /// For how much simulated time, from now on: 25m. At most 12h; 0s ends it.
     #[arg(value_name = "DURATION")]
     pub(super) duration: String,
 }
@@ -123,7 +123,7 @@ pub enum Deed {
     Mine(Blocks),
     /// Replace the last blocks by one more, empty ones; what was in them is mined again later.
     Reorg(Blocks),
-    /// Replace the unconfirmed Bitcoin transaction of a payment (RBF) by one that pays elsewhere.
+    /// Replace an unconfirmed Bitcoin transaction (RBF) by one that pays elsewhere.
     Replace(Replace),
     /// Stop making blocks by themselves, until `stall --off`.
     Stall(Stall),
@@ -131,12 +131,14 @@ pub enum Deed {
     Outage(Outage),
     /// Give a payment a status that it may have next, whatever happened; it stays there.
     Force(Force),
+    /// Show where its chains stand and where its files are.
+    State,
 }
 
 impl Deed {
     /// Every name that a deed has.
-    pub(super) const NAMES: [&'static str; 7] = [
-        "pay", "mine", "reorg", "replace", "stall", "outage", "force",
+    pub(super) const NAMES: [&'static str; 8] = [
+        "pay", "mine", "reorg", "replace", "stall", "outage", "force", "state",
     ];
 
     /// Its name, on the command line and as the path of its request.
@@ -150,6 +152,7 @@ impl Deed {
             Self::Stall(_) => "stall",
             Self::Outage(_) => "outage",
             Self::Force(_) => "force",
+            Self::State => "state",
         }
     }
 
@@ -165,6 +168,7 @@ impl Deed {
             Self::Stall(it) => serde_json::to_vec(it),
             Self::Outage(it) => serde_json::to_vec(it),
             Self::Force(it) => serde_json::to_vec(it),
+            Self::State => Ok(b"{}".to_vec()),
         }
     }
 
@@ -180,6 +184,7 @@ impl Deed {
             "stall" => serde_json::from_slice(body).map(Self::Stall),
             "outage" => serde_json::from_slice(body).map(Self::Outage),
             "force" => serde_json::from_slice(body).map(Self::Force),
+            "state" => Ok(Self::State),
             _ => return None,
         })
     }

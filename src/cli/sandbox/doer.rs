@@ -7,19 +7,21 @@ use crate::{
     chain::{bitcoin, ethereum},
     cli::{
         inbox::Author,
-        rows::{Row, only_within},
+        rows::{Row, only_within, rows},
     },
+    clock::{Clock as _, SystemClock},
     config::{self, Config},
     domain::{
         amount::Amount,
         asset::{Asset, AssetKind, ChainKind},
+        block::{BlockId, TxId},
         facts::{CreditAsset, Destination},
         snapshot::txid_text,
         time::{SpanMs, UnixMs},
     },
     sandbox::{
         live::Live,
-        world::{self, Refused},
+        world::{self, Refused, Replaced, Unconfirmed, World},
     },
     store::{
         StoreError,
@@ -30,6 +32,9 @@ use crate::{
 use serde_json::{Value, json};
 use std::{fmt::Display, path::PathBuf, time::Duration};
 
+/// How long the daemon may take to see what was done, and how often it is looked at. Nothing fails
+/// when it takes longer.
+const SEEN_WITHIN_MS: u64 = 5_000;
 /// How far behind its last moment a late transfer is sent.
 const LATE_BY: SpanMs = SpanMs::from_secs(60);
 /// How long the daemon may take over a request that was written a moment ago, and how often it is
@@ -42,6 +47,8 @@ const LONGEST_OUTAGE: SpanMs = SpanMs::from_secs(12 * 3600);
 /// Why it was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Undone {
+    /// It cannot be understood.
+    Unclear(String),
     /// There is no such thing.
     Missing(String),
     /// It cannot be done, or not now.
@@ -51,7 +58,7 @@ pub(super) enum Undone {
 impl Undone {
     pub(super) fn message(&self) -> &str {
         match self {
-            Self::Missing(message) | Self::Impossible(message) => message,
+            Self::Unclear(message) | Self::Missing(message) | Self::Impossible(message) => message,
         }
     }
 }
@@ -96,14 +103,10 @@ impl Doer {
         match deed {
             Deed::Pay(pay) => self.pay(pay),
             Deed::Mine(Blocks { blocks, chain }) => {
-                let chains = Chain::kinds(*chain);
-                self.live.with(|world| world.mine(&chains, *blocks))?;
-                Ok(self.state())
+                self.changes_blocks(*chain, |world, chains| world.mine(chains, *blocks))
             }
             Deed::Reorg(Blocks { blocks, chain }) => {
-                let chains = Chain::kinds(*chain);
-                self.live.with(|world| world.reorg(&chains, *blocks))?;
-                Ok(self.state())
+                self.changes_blocks(*chain, |world, chains| world.reorg(chains, *blocks))
             }
             Deed::Replace(replace) => self.replace(replace),
             Deed::Stall(Stall { chain, off }) => {
@@ -114,18 +117,59 @@ impl Doer {
             }
             Deed::Outage(Outage { duration }) => self.outage(duration),
             Deed::Force(force) => self.force(force),
+            Deed::State => Ok(self.state()),
+        }
+    }
+
+    /// Makes or unmakes blocks, and waits until the daemon has followed.
+    fn changes_blocks(
+        &self,
+        chain: Option<Chain>,
+        change: impl FnOnce(&mut World, &[ChainKind]) -> Result<(), Refused>,
+    ) -> Result<Value, Undone> {
+        let chains = Chain::kinds(chain);
+        let tips = self.live.with(|world| {
+            change(world, &chains)?;
+            let tips = chains.iter().map(|kind| world.tip(*kind).id);
+            Ok::<Vec<BlockId>, Refused>(tips.collect())
+        })?;
+        let followed = self.sees(|reader| is_followed(reader, &chains, &tips))?;
+        let mut state = self.state();
+        if let Some(state) = state.as_object_mut() {
+            state.insert("followed".to_owned(), followed.into());
+        }
+        Ok(state)
+    }
+
+    /// Waits until the daemon's database shows it; not while its nodes are away.
+    fn sees(&self, shows: impl Fn(&Reader) -> Result<bool, StoreError>) -> Result<bool, Undone> {
+        let reader = Reader::open(&self.database).map_err(|error| unreadable(&error))?;
+        let clock = SystemClock::new();
+        loop {
+            if shows(&reader).map_err(|error| unreadable(&error))? {
+                return Ok(true);
+            }
+            let is_away = self.live.with(|world| world.away_until().is_some());
+            if is_away || clock.now().monotonic_ms >= SEEN_WITHIN_MS {
+                return Ok(false);
+            }
+            std::thread::sleep(LOOK);
         }
     }
 
     fn outage(&self, duration: &str) -> Result<Value, Undone> {
         let span = config::span(duration)
-            .map_err(|message| Undone::Impossible(format!("{duration:?} {message}")))?;
+            .map_err(|message| Undone::Unclear(format!("{duration:?} {message}")))?;
         if span > LONGEST_OUTAGE {
             return Err(Undone::Impossible("the longest outage is 12h".to_owned()));
         }
         let until = self.live.clock().now().wall.plus(span);
-        self.live.with(|world| world.go_away(until));
-        Ok(json!({ "away_until": until.0 }))
+        let away_until = self.live.with(|world| {
+            world.go_away(until);
+            world.advance(self.live.clock().now().wall);
+            world.away_until()
+        });
+        Ok(json!({ "away_until": away_until.map(|until| until.0) }))
     }
 
     fn pay(&self, pay: &Pay) -> Result<Value, Undone> {
@@ -155,21 +199,35 @@ impl Doer {
             asset: credit_asset(&asset),
             amount,
         };
-        if pay.late {
-            let at = bill.last_moment.plus(LATE_BY);
-            self.live.with(|world| world.pay_at(at, transfer))?;
-            return Ok(json!({ "sent_at": at.0 }));
+        let late = bill.last_moment.plus(LATE_BY);
+        if pay.late && late > self.live.clock().now().wall {
+            self.live.with(|world| world.pay_at(late, transfer))?;
+            return Ok(json!({ "sent_at": late.0 }));
         }
         let txid = self.live.with(|world| world.pay(&transfer))?;
-        Ok(json!({ "txid": txid_text(bill.chain, txid) }))
+        let txid = txid_text(bill.chain, txid);
+        if !bill.chain.has_mempool() {
+            return Ok(json!({ "txid": txid }));
+        }
+        let seen = self.sees(|reader| Ok(!states_of(reader, &txid)?.is_empty()))?;
+        Ok(json!({ "txid": txid, "seen": seen }))
     }
 
-    fn replace(&self, replace: &Replace) -> Result<Value, Undone> {
-        let bill = self.bill(&replace.payment_id)?;
-        let amount = replace.amount.as_ref();
-        let amount = amount.map(|text| read(text, &bill.asset)).transpose()?;
-        let txid = self.live.with(|world| world.replace(bill.to, amount))?;
-        Ok(json!({ "txid": txid_text(bill.chain, txid) }))
+    fn replace(&self, Replace { tx, amount }: &Replace) -> Result<Value, Undone> {
+        let (which, asset) = if let Some(txid) = TxId::from_hex(tx) {
+            (Unconfirmed::Called(txid), self.bitcoin()?)
+        } else {
+            let bill = self.bill(tx)?;
+            (Unconfirmed::Paying(bill.to), bill.asset)
+        };
+        let amount = amount.as_ref().map(|text| read(text, &asset)).transpose()?;
+        let Replaced { gone, by } = self.live.with(|world| world.replace(which, amount))?;
+        let [gone, by] = [gone, by].map(|txid| txid_text(ChainKind::Bitcoin, txid));
+        let seen = self.sees(|reader| {
+            let states = states_of(reader, &gone)?;
+            Ok(!states.iter().any(|state| state == "mempool"))
+        })?;
+        Ok(json!({ "txid": by, "replaced": gone, "seen": seen }))
     }
 
     /// Where everything stands.
@@ -202,7 +260,9 @@ impl Doer {
         inbox.insert(&request).map_err(|error| unreadable(&error))?;
         let outcome = self.soon(|reader| reader.request(&request.request_id))?;
         let outcome = outcome.ok_or_else(|| {
-            Undone::Impossible("the daemon has not decided it yet; look again".to_owned())
+            let message =
+                "the daemon has not decided it yet; the request stays and may take effect";
+            Undone::Impossible(message.to_owned())
         })?;
         let of = |key: &str| outcome.get(key).and_then(Value::as_str);
         match of("outcome") {
@@ -252,6 +312,12 @@ impl Doer {
         })
     }
 
+    fn bitcoin(&self) -> Result<Asset, Undone> {
+        let native = |asset: &&Asset| asset.chain.as_str() == ChainKind::Bitcoin.as_str();
+        let found = self.assets.iter().find(native).cloned();
+        found.ok_or_else(|| Undone::Missing("there is no asset on Bitcoin".to_owned()))
+    }
+
     fn asset(&self, code: &str) -> Result<Asset, Undone> {
         let found = self.assets.iter().find(|asset| asset.code.as_str() == code);
         found
@@ -262,7 +328,32 @@ impl Doer {
 
 fn read(text: &str, asset: &Asset) -> Result<Amount, Undone> {
     Amount::parse(text, asset.decimals)
-        .map_err(|error| Undone::Impossible(format!("amount {text:?}: {error}")))
+        .map_err(|error| Undone::Unclear(format!("amount {text:?}: {error}")))
+}
+
+/// Whether the daemon has followed these chains to these blocks. A branch that takes another's
+/// place is longer, so that its height tells.
+fn is_followed(
+    reader: &Reader,
+    chains: &[ChainKind],
+    tips: &[BlockId],
+) -> Result<bool, StoreError> {
+    let followed = rows(&reader.chains()?);
+    let scanned = |kind: ChainKind| {
+        let chain = followed
+            .iter()
+            .find(|row| row.get("chain").and_then(Value::as_str) == Some(kind.as_str()))?;
+        chain.get("scanned_height")?.as_u64()
+    };
+    let mut wanted = chains.iter().zip(tips);
+    Ok(wanted.all(|(kind, tip)| scanned(*kind) >= Some(tip.height.0.into())))
+}
+
+/// The states of a transaction's transfers, as far as the daemon knows it.
+fn states_of(reader: &Reader, txid: &str) -> Result<Vec<String>, StoreError> {
+    let transfers = rows(&reader.transfers_of(txid)?);
+    let state = |row: &Row| Some(row.get("state")?.as_str()?.to_owned());
+    Ok(transfers.iter().filter_map(state).collect())
 }
 
 const fn credit_asset(asset: &Asset) -> CreditAsset {

@@ -4,6 +4,7 @@
 //! Must not judge a payment, nor know how a block is made.
 
 mod ask;
+mod board;
 mod control;
 mod deeds;
 mod doer;
@@ -11,12 +12,15 @@ mod house;
 mod place;
 mod running;
 mod tour;
+mod watch;
+mod words;
 
 use super::{Context, Exit, failure::Failure, screen::Screen};
-use crate::logging;
+use crate::{logging, store::reader::Reader};
 pub use deeds::Deed;
 use running::{Sandbox, Wish};
 use std::path::{Path, PathBuf};
+use watch::Watch;
 
 /// A tour of half a minute: a Bitcoin block every two seconds.
 const TOUR_SPEED: u32 = 300;
@@ -51,6 +55,10 @@ pub(super) struct Arguments {
 const USUAL_LOG: &str = "error";
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
+    if context.is_config_named {
+        let message = "a sandbox writes its own configuration and reads no other: leave -c away";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let dir = arguments.dir.as_deref();
     if let Some(deed) = &arguments.deed {
         if arguments.stay || arguments.tour || arguments.speed.is_some() {
@@ -82,12 +90,16 @@ fn show(
     sandbox: &mut Sandbox,
     context: &mut Context,
 ) -> Result<(), Failure> {
+    let mut shown = 0;
     if shows_tour {
         tour::guide(sandbox, &mut context.screen)?;
+        shown = Reader::open(&sandbox.facts.database)?.last_seq()?;
     }
     if stays {
         introduce(sandbox, &mut context.screen)?;
+        let watch = Watch::begin(sandbox, shown)?;
         sandbox.wait();
+        watch.end();
     }
     Ok(())
 }
@@ -116,7 +128,9 @@ fn introduce(sandbox: &Sandbox, screen: &mut Screen) -> Result<(), Failure> {
         ),
         "      --address 0x00000000000000000000000000000000000a11ce".to_owned(),
         "  confirmd sandbox pay order-1".to_owned(),
-        format!("  confirmd -c {} events", facts.config.display()),
+        "  confirmd sandbox --help".to_owned(),
+        String::new(),
+        "Its journal: entry, simulated time, payment, what happened.".to_owned(),
     ];
     lines.iter().try_for_each(|line| screen.line(line))
 }

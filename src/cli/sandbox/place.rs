@@ -1,19 +1,17 @@
 //! The small file by which other commands find a sandbox that stays.
 
+use super::ask;
 use crate::cli::{Exit, failure::Failure};
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, OpenOptions},
     io::{ErrorKind, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-/// How long a sandbox on the same machine may take to accept a connection.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// A few paths and addresses.
 const MAX_LEN: u64 = 64 * 1024;
 
@@ -68,7 +66,7 @@ impl Drop for Place {
 /// Refuses a place where a running sandbox is found.
 pub(super) fn require_free(path: &Path) -> Result<(), Failure> {
     if let Ok(other) = read(path)
-        && TcpStream::connect_timeout(&other.control, PATIENCE).is_ok()
+        && ask::runs(&other)
     {
         let message = format!(
             "a sandbox runs already ({}); end it, or give each one its own --dir",

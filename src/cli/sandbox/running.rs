@@ -44,7 +44,7 @@ pub(super) struct Sandbox {
     daemon: Running,
     nodes: Runtime,
     stop: watch::Sender<bool>,
-    pub(super) stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
     pub(super) live: Live,
     pub(super) config: Config,
     pub(super) facts: Facts,
@@ -147,6 +147,11 @@ impl Sandbox {
         });
     }
 
+    /// Whether somebody ends it.
+    pub(super) fn is_ending(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
     /// Ends everything and removes its files.
     pub(super) fn end(self) -> Result<(), Failure> {
         let stopped = self.daemon.stop();
@@ -190,17 +195,35 @@ fn served(socket: TcpListener) -> std::io::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::from_std(socket)
 }
 
+/// Whether this process was started with SIGHUP ignored: signal 1, the lowest bit of `SigIgn` in
+/// proc(5).
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
 fn end_at_signals(nodes: &Runtime, stop: &watch::Sender<bool>) -> std::io::Result<()> {
     let _in_runtime = nodes.enter();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    // Whoever ignores it, as nohup does, wants it to go on without its terminal.
+    let mut hangup = (!ignores_hangup())
+        .then(|| signal(SignalKind::hangup()))
+        .transpose()?;
     let stop = stop.clone();
     nodes.spawn(async move {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = hung_up => {}
         }
         stop.send_replace(true);
     });

@@ -1,6 +1,6 @@
 //! The Bitcoin side of the world: a block every ten minutes, a mempool, and payers with coins.
 
-use super::{Pay, Refused, pace::Pace};
+use super::{Pay, Refused, Replaced, Unconfirmed, pace::Pace};
 use crate::{
     domain::{
         amount::Amount,
@@ -129,15 +129,31 @@ impl BitcoinSide {
 
     pub(super) fn replace(
         &mut self,
-        to: Destination,
+        which: Unconfirmed,
         amount: Option<Amount>,
-    ) -> Result<TxId, Refused> {
-        let pays = |tx: &&Tx| tx.credits.iter().any(|credit| credit.to == to);
-        let first = self.view.unconfirmed().find(pays);
-        let inputs = first.ok_or(Refused::NothingToReplace)?.inputs.clone();
-        let paid = amount.map(sats).transpose()?.map(|sats| (to, sats));
+    ) -> Result<Replaced, Refused> {
+        let is_it = |tx: &&Tx| match which {
+            Unconfirmed::Paying(to) => tx.credits.iter().any(|credit| credit.to == to),
+            Unconfirmed::Called(txid) => tx.txid == txid,
+        };
+        let found: Vec<&Tx> = self.view.unconfirmed().filter(is_it).collect();
+        let gone = match found.as_slice() {
+            [] => return Err(Refused::NothingToReplace),
+            [only] => *only,
+            several => {
+                return Err(Refused::Several(several.iter().map(|tx| tx.txid).collect()));
+            }
+        };
+        let (txid, inputs) = (gone.txid, gone.inputs.clone());
+        let to = match which {
+            Unconfirmed::Paying(to) => Some(to),
+            // The first output is the payer's intention, another is change.
+            Unconfirmed::Called(_) => gone.credits.first().map(|credit| credit.to),
+        };
+        let paid = to.zip(amount.map(sats).transpose()?);
         let outputs: Vec<_> = paid.into_iter().chain(change(CHANGE_REPLACED)).collect();
-        self.send(Tx::new(&inputs, &outputs))
+        let by = self.send(Tx::new(&inputs, &outputs))?;
+        Ok(Replaced { gone: txid, by })
     }
 
     fn send(&mut self, tx: Tx) -> Result<TxId, Refused> {

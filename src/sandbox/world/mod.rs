@@ -43,8 +43,26 @@ pub struct Pay {
     pub amount: Amount,
 }
 
+/// Which transaction of Bitcoin's mempool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// The only one that pays this.
+    Paying(Destination),
+    /// The one of this id.
+    Called(TxId),
+}
+
+/// A transaction, and the one that took its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// The one that is gone.
+    pub gone: TxId,
+    /// The one that is there now.
+    pub by: TxId,
+}
+
 /// Why the world does not do what it was told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// A number of blocks outside what is possible.
     #[error("between 1 and {most} blocks, please")]
@@ -61,6 +79,9 @@ pub enum Refused {
     /// Replacing needs a transaction that waits in Bitcoin's mempool.
     #[error("no unconfirmed Bitcoin transaction pays this: it was never sent, or is in a block")]
     NothingToReplace,
+    /// Each of several might be meant.
+    #[error("several unconfirmed transactions pay this: name one of {}", listed(.0))]
+    Several(Vec<TxId>),
     /// Something conflicts with it.
     #[error("the node does not take the transaction: {0}")]
     Rejected(#[from] super::bitcoin::Rejected),
@@ -70,6 +91,11 @@ pub enum Refused {
     /// A block that was there a moment ago is gone: a defect of the simulation.
     #[error("the simulated chain lost a block")]
     LostBlock,
+}
+
+fn listed(txids: &[TxId]) -> String {
+    let txids: Vec<String> = txids.iter().map(TxId::to_string).collect();
+    txids.join(", ")
 }
 
 /// Both chains, the node of each, and what is to come.
@@ -158,13 +184,17 @@ impl World {
         Ok(())
     }
 
-    /// Replaces the unconfirmed transaction that pays `to` by one that spends the same coin and
-    /// pays this much, or nothing.
+    /// Replaces an unconfirmed Bitcoin transaction by one that spends the same coin and pays whom
+    /// that one paid this much, or nothing.
     ///
     /// # Errors
     /// See [`Refused`].
-    pub fn replace(&mut self, to: Destination, amount: Option<Amount>) -> Result<TxId, Refused> {
-        self.bitcoin.replace(to, amount)
+    pub fn replace(
+        &mut self,
+        which: Unconfirmed,
+        amount: Option<Amount>,
+    ) -> Result<Replaced, Refused> {
+        self.bitcoin.replace(which, amount)
     }
 
     /// Makes blocks on these chains at once.

@@ -136,15 +136,51 @@ fn a_reorganisation_of_younger_blocks_leaves_what_is_below() {
 fn an_unconfirmed_transaction_is_replaced_by_another_of_the_same_coin() {
     let mut world = World::new(BEGIN);
     let to = somebody(ChainKind::Bitcoin);
-    assert_eq!(world.replace(to, None), Err(Refused::NothingToReplace));
+    let paying = Unconfirmed::Paying(to);
+    let nothing = Err(Refused::NothingToReplace);
+    assert_eq!(world.replace(paying, None), nothing);
     let first = world.pay(&pay(ChainKind::Bitcoin)).unwrap();
-    let second = world.replace(to, Some(Amount::from_u64(7_000))).unwrap();
-    assert_ne!(first, second);
-    assert_eq!(mempool(&world), json!([second.to_string()]));
-    let third = world.replace(to, None).unwrap();
-    assert_eq!(mempool(&world), json!([third.to_string()]));
-    // It pays nobody any more.
-    assert_eq!(world.replace(to, None), Err(Refused::NothingToReplace));
+    assert_eq!(
+        world.replace(Unconfirmed::Called(TxId([7; 32])), None),
+        nothing
+    );
+    let second = world
+        .replace(paying, Some(Amount::from_u64(7_000)))
+        .unwrap();
+    assert_eq!(second.gone, first);
+    assert_eq!(mempool(&world), json!([second.by.to_string()]));
+    // Whoever it paid is paid this much more.
+    let called = Unconfirmed::Called(second.by);
+    let third = world
+        .replace(called, Some(Amount::from_u64(9_000)))
+        .unwrap();
+    assert_eq!(third.gone, second.by);
+    let fourth = world.replace(paying, None).unwrap();
+    assert_eq!(fourth.gone, third.by);
+    assert_eq!(mempool(&world), json!([fourth.by.to_string()]));
+    assert_eq!(
+        world.replace(paying, None),
+        nothing,
+        "it pays nobody any more"
+    );
+}
+
+#[test]
+fn of_several_transactions_that_pay_the_same_one_is_to_be_named() {
+    let mut world = World::new(BEGIN);
+    let paying = Unconfirmed::Paying(somebody(ChainKind::Bitcoin));
+    let mut sent: Vec<TxId> = (0..2)
+        .map(|_| world.pay(&pay(ChainKind::Bitcoin)).unwrap())
+        .collect();
+    sent.sort_unstable();
+    let refused = world.replace(paying, None).unwrap_err();
+    assert_eq!(refused, Refused::Several(sent.clone()));
+    assert!(
+        refused.to_string().contains(&sent[1].to_string()),
+        "{refused}"
+    );
+    let replaced = world.replace(Unconfirmed::Called(sent[1]), None).unwrap();
+    assert_eq!(replaced.gone, sent[1]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::unistd::{Group, Uid};
 use tempfile::TempDir;
 use toml::Value;
@@ -18,7 +19,7 @@ use super::gateway::{Gateway, Registration};
 use super::ledger::{Ledger, reading_user};
 use super::{LIMIT, audit};
 use crate::nodes::rpc::Rpc;
-use crate::nodes::{free_port, scratch_folder, wait_for};
+use crate::nodes::{free_port, scratch_folder, send_signal, wait_for};
 
 /// How long the daemon may take to end after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -200,7 +201,7 @@ impl Confirmd {
 
     /// Stops it by SIGTERM; it must end well and soon.
     pub fn stop(&mut self) {
-        self.signal("TERM");
+        self.signal(Signal::SIGTERM);
         let status = wait_for("confirmd to stop", STOP_LIMIT, || self.exited());
         assert!(status.success(), "{status}: {}", self.log_tail());
     }
@@ -219,16 +220,9 @@ impl Confirmd {
         self.start();
     }
 
-    /// Sends a signal such as `TERM`, `STOP` or `HUP`.
-    pub fn signal(&self, name: &str) {
+    pub fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("a running daemon");
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &process.id().to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "cannot send {name}"
-        );
+        send_signal(process.id(), signal);
     }
 
     pub fn is_running(&mut self) -> bool {

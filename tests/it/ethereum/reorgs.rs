@@ -1,6 +1,7 @@
 //! When blocks of Ethereum are replaced: there is no mempool to fall back to.
 
 use alloy_primitives::{Address, B256};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{RECEIVER, register, world};
@@ -85,13 +86,13 @@ fn a_token_payment_mined_again_in_the_new_branch_only_moves() {
     let (txid, raw) = paid(&ethereum, &confirmd);
     assert_eq!(log_index(anvil, txid), "0x0");
     let before = confirmd.ledger().transfers("order-1");
-    confirmd.signal("STOP"); // it sees the whole reorganisation at once
+    confirmd.signal(Signal::SIGSTOP); // it sees the whole reorganisation at once
     anvil.reorg_to(2, 1);
     pay_somebody_else(anvil, tokens);
     anvil.rpc().call("eth_sendRawTransaction", json!([raw]));
     anvil.mine(3);
     assert_eq!(log_index(anvil, txid), "0x1", "another log comes before it");
-    confirmd.signal("CONT");
+    confirmd.signal(Signal::SIGCONT);
     let height = anvil.block_number() - 2;
     let moved = json!({
         "status": "paid", "txid": txid.to_string(), "block_hash": anvil.hash_at(height).to_string(),

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::load::Load;
 use super::nodes::{Coin, Real, Simulated};
 use super::world::{SIGABRT, SIGKILL, World};
@@ -227,7 +229,7 @@ fn die_at(world: &mut World, point: &'static str, nth: u32, report: &mut Report)
         "checkpoint" => {
             world.go_on();
             world.await_scanned(&world.victim);
-            world.victim.signal("TERM");
+            world.victim.signal(Signal::SIGTERM);
             world.examine(SIGABRT, point, |_| {});
         }
         _ => {

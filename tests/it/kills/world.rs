@@ -2,19 +2,20 @@
 //! control never. Once both have caught up, they must say the same.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ::confirmd::domain::asset::ChainKind;
 use ::confirmd::random::Random;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::nodes::{Coin, Nodes};
 use super::reading::Reading;
 use super::same;
 use crate::confirmd::{Confirmd, LIMIT, audit, now_ms};
-use crate::nodes::POLL_EVERY;
+use crate::nodes::{POLL_EVERY, send_signal};
 
 pub const SIGKILL: i32 = 9;
 pub const SIGABRT: i32 = 6;
@@ -103,11 +104,10 @@ impl World {
 
     /// Kills the victim so much later, whatever it does then.
     pub fn kill_after(&self, delay: Duration) -> JoinHandle<()> {
-        let id = self.victim.id().to_string();
+        let process = self.victim.id();
         thread::spawn(move || {
             thread::sleep(delay); // the moment itself, no waiting for anything
-            let sent = Command::new("kill").args(["-KILL", &id]).status();
-            assert!(sent.is_ok_and(|status| status.success()), "cannot kill");
+            send_signal(process, Signal::SIGKILL);
         })
     }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::{Address, B256, U256, hex};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -87,12 +88,12 @@ impl Anvil {
 
     /// Halts the process: connections are accepted and nothing is answered.
     pub fn freeze(&self) {
-        self.process.signal("STOP");
+        self.process.signal(Signal::SIGSTOP);
     }
 
     /// Lets a halted process go on.
     pub fn thaw(&self) {
-        self.process.signal("CONT");
+        self.process.signal(Signal::SIGCONT);
     }
 
     pub fn url(&self) -> String {

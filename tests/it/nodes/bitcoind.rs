@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use bitcoin::hashes::Hash as _;
 use bitcoin::{Address, Network, ScriptBuf, WPubkeyHash};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -142,7 +143,7 @@ impl Bitcoind {
         self.process
             .as_ref()
             .expect("a running node")
-            .signal("STOP");
+            .signal(Signal::SIGSTOP);
     }
 
     /// Lets a halted process go on.
@@ -150,7 +151,7 @@ impl Bitcoind {
         self.process
             .as_ref()
             .expect("a running node")
-            .signal("CONT");
+            .signal(Signal::SIGCONT);
     }
 
     pub fn url(&self) -> String {

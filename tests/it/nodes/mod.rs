@@ -18,6 +18,8 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// How long a node may take to start, on a machine that is busy with other tests.
@@ -135,16 +137,15 @@ impl Process {
         }
     }
 
-    /// Sends a signal such as `STOP` or `CONT`.
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.0.id().to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "cannot send {name} to the node"
-        );
+    fn signal(&self, signal: Signal) {
+        send_signal(self.0.id(), signal);
     }
+}
+
+/// Sends a signal to a process that a test started.
+pub fn send_signal(process: u32, signal: Signal) {
+    let process = Pid::from_raw(process.try_into().expect("a process id"));
+    kill(process, signal).unwrap_or_else(|error| panic!("cannot send {signal}: {error}"));
 }
 
 impl Drop for Process {

@@ -1,5 +1,6 @@
 //! SIGHUP: what a running daemon takes over from a changed file, and what it says of the rest.
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::confirmd::Confirmd;
@@ -23,7 +24,7 @@ fn sighup_changes_new_payments_names_what_waits_and_survives_a_wrong_file() {
 
     confirmd.set("assets.BTC.confirmations", 5);
     confirmd.set("chains.bitcoin.final_depth", 77);
-    confirmd.signal("HUP");
+    confirmd.signal(Signal::SIGHUP);
     confirmd.await_log("in force only after a restart");
     let log = confirmd.log();
     let line = |text: &str| log.lines().find(|line| line.contains(text)).unwrap_or("");
@@ -40,7 +41,7 @@ fn sighup_changes_new_payments_names_what_waits_and_survives_a_wrong_file() {
     confirmd.await_payment("before", &json!({ "confirmations_required": 2 }));
 
     confirmd.set("assets.BTC.confirmations", 0);
-    confirmd.signal("HUP");
+    confirmd.signal(Signal::SIGHUP);
     confirmd.await_log("nothing is changed");
     confirmd.set("assets.BTC.confirmations", 5);
     add(&confirmd, &node, "later");

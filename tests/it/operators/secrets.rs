@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use nix::sys::signal::Signal;
 
 use crate::confirmd::{Confirmd, Ethereum};
 use crate::nodes::bitcoind::Bitcoind;
@@ -74,7 +75,7 @@ fn secrets_of_an_ethereum_endpoint_are_never_shown() {
         } else {
             confirmd.await_log("the source");
         }
-        confirmd.signal("HUP");
+        confirmd.signal(Signal::SIGHUP);
         confirmd.await_log("SIGHUP");
         let said = everything_said(&confirmd);
         assert!(

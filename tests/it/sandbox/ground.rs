@@ -1,14 +1,14 @@
 //! Where the tests of a sandbox stand: its temporary files, and one that stays with a gateway beside it.
 
-use crate::{confirmd::now_ms, nodes::wait_for};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
+use crate::{
+    confirmd::now_ms,
+    nodes::{send_signal, wait_for},
 };
+use nix::sys::signal::Signal;
 use rusqlite::{Connection, OpenFlags, params};
 use serde_json::Value;
 use std::{
-    fs,
+    fs::{self, File},
     io::{Read as _, Write as _},
     net::TcpStream,
     os::unix::fs::PermissionsExt as _,
@@ -17,6 +17,8 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+
+pub const CONFIRMD: &str = env!("CARGO_BIN_EXE_confirmd");
 
 /// Far longer than anything here takes on an idle machine.
 pub const LIMIT: Duration = Duration::from_mins(2);
@@ -42,9 +44,15 @@ impl Ground {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_confirmd"));
+        let mut command = self.program(CONFIRMD);
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Any program, which stands here as well.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command
             .env("TMPDIR", self.path("tmp"))
             .env("XDG_RUNTIME_DIR", self.path("run"))
             .env_remove("RUST_LOG")
@@ -59,9 +67,14 @@ impl Ground {
     /// A sandbox that stays, ready.
     pub fn stay(&self, arguments: &[&str]) -> Sandbox<'_> {
         let all = [&["sandbox", "--stay"], arguments].concat();
-        let mut process = self
-            .command(&all)
-            .stdout(Stdio::null())
+        self.started(self.command(&all))
+    }
+
+    /// The one that this command starts, ready.
+    pub fn started(&self, mut command: Command) -> Sandbox<'_> {
+        let said = File::create(self.path("said")).unwrap();
+        let mut process = command
+            .stdout(said)
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
@@ -141,12 +154,17 @@ impl Sandbox<'_> {
 
     /// A request to the endpoint: its HTTP status and answer.
     pub fn request(&self, head: &str, body: &str) -> (u16, Value) {
+        self.send(head, "Content-Type: application/json\r\n", body)
+    }
+
+    /// The same with this header, if any.
+    pub fn send(&self, head: &str, header: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(self.fact("control")).unwrap();
         let length = body.len();
         write!(
             stream,
             "{head} HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Length: {length}\r\n\
-             Content-Type: application/json\r\n\r\n{body}"
+             {header}\r\n{body}"
         )
         .unwrap();
         let mut answer = String::new();
@@ -170,13 +188,22 @@ impl Sandbox<'_> {
         output
     }
 
-    pub fn interrupt(mut self) -> i32 {
-        let pid = Pid::from_raw(self.process.id().try_into().unwrap());
-        kill(pid, Signal::SIGINT).unwrap();
+    /// What it wrote to its standard output.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.ground.path("said")).unwrap()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        send_signal(self.process.id(), signal);
+    }
+
+    /// Ends it by this signal; its exit code.
+    pub fn end(mut self, signal: Signal) -> Option<i32> {
+        self.signal(signal);
         let status = wait_for("the sandbox to end", LIMIT, || {
             self.process.try_wait().unwrap()
         });
-        status.code().unwrap_or(-1)
+        status.code()
     }
 }
 

@@ -3,21 +3,18 @@
 
 mod ground;
 
-use crate::nodes::wait_for;
+use crate::nodes::{send_signal, wait_for};
 use confirmd::{
     domain::time::UnixMs,
     store::{Kind, OpenError, Options, Store},
 };
-use ground::{Ground, LIMIT};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use ground::{CONFIRMD, Ground, LIMIT};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::{
     fs,
     io::Read as _,
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -78,48 +75,83 @@ fn a_gateway_drives_a_sandbox_over_http_block_by_block() {
     let sandbox = ground.stay(&["--speed", "300"]);
     sandbox.post("stall", &json!({ "chain": "bitcoin" }));
     sandbox.register("a", &order("BTC", "0.01"));
-    let txid = sandbox.post("pay", &json!({ "payment_id": "a" }))["txid"].clone();
-    sandbox.until("a", "pending", "");
-    sandbox.post("mine", &json!({ "blocks": 1, "chain": "bitcoin" }));
-    sandbox.until("a", "confirming", "");
-    sandbox.post("mine", &json!({ "blocks": 1, "chain": "bitcoin" }));
-    sandbox.until("a", "paid", "exact");
+    // Each answer waits until confirmd has seen what was done: nobody needs to wait here.
+    let state = |id: &str| sandbox.column::<String>(id, "status || ' ' || ifnull(reason, '')");
+    let paid = sandbox.post("pay", &json!({ "payment_id": "a" }));
+    let txid = paid["txid"].clone();
+    assert_eq!(
+        (&paid["seen"], state("a").as_deref()),
+        (&json!(true), Some("pending "))
+    );
+    let one = json!({ "blocks": 1, "chain": "bitcoin" });
+    assert_eq!(sandbox.post("mine", &one)["followed"], true);
+    assert_eq!(state("a").as_deref(), Some("confirming "));
+    sandbox.post("mine", &one);
+    assert_eq!(state("a").as_deref(), Some("paid exact"));
     assert_eq!(
         sandbox.column("a", "txid"),
         txid.as_str().map(str::to_owned)
     );
 
-    sandbox.post("reorg", &json!({ "blocks": 2, "chain": "bitcoin" }));
+    let two = json!({ "blocks": 2, "chain": "bitcoin" });
+    assert_eq!(sandbox.post("reorg", &two)["followed"], true);
     sandbox.until("a", "pending", "");
-    sandbox.post("mine", &json!({ "blocks": 2, "chain": "bitcoin" }));
-    sandbox.until("a", "paid", "exact");
+    sandbox.post("mine", &two);
+    assert_eq!(state("a").as_deref(), Some("paid exact"));
     let path = ["new", "pending", "confirming", "paid", "pending"];
     assert_eq!(sandbox.path_of("a")[..5], path);
 
-    for (deed, body, wanted) in [
-        ("pay", r#"{"payment_id": "nobody"}"#, 404),
-        ("pay", r#"{"payment_id": "a", "asset": "ETH"}"#, 409),
-        (
-            "pay",
-            r#"{"payment_id": "a", "amount": "0.123456789"}"#,
-            409,
-        ),
-        ("pay", r#"{"payment": "a"}"#, 400),
-        ("replace", r#"{"payment_id": "a"}"#, 409),
-        ("mine", r#"{"blocks": 0}"#, 409),
-        ("outage", r#"{"duration": "soon"}"#, 409),
-        ("fly", "{}", 404),
-    ] {
-        let (status, answer) = sandbox.request(&format!("POST /{deed}"), body);
-        assert_eq!(status, wanted, "{deed} {body}: {answer}");
-        assert!(answer["error"].is_string(), "{deed} {body}: {answer}");
-    }
     let (status, state) = sandbox.request("GET /", "");
     assert_eq!((status, &state["speed"]), (200, &json!(300)));
     assert_eq!(
         state["stalled"],
         json!({ "bitcoin": true, "ethereum": false })
     );
+}
+
+#[test]
+fn what_cannot_be_done_is_answered_in_words() {
+    let ground = Ground::new();
+    let sandbox = ground.stay(&["--speed", "300"]);
+    sandbox.register("a", &order("BTC", "0.01"));
+    for (deed, body, wanted) in [
+        ("pay", r#"{"payment_id": "nobody"}"#, 404),
+        ("pay", r#"{"payment_id": "a", "asset": "ETH"}"#, 409),
+        (
+            "pay",
+            r#"{"payment_id": "a", "amount": "0.123456789"}"#,
+            400,
+        ),
+        ("pay", r#"{"payment": "a"}"#, 400),
+        ("replace", r#"{"tx": "a"}"#, 409),
+        ("mine", r#"{"blocks": 0}"#, 409),
+        ("outage", r#"{"duration": "soon"}"#, 400),
+        ("fly", "{}", 404),
+        ("a/b", "{}", 404),
+    ] {
+        let (status, answer) = sandbox.request(&format!("POST /{deed}"), body);
+        assert_eq!(status, wanted, "{deed} {body}: {answer}");
+        assert!(answer["error"].is_string(), "{deed} {body}: {answer}");
+    }
+    for (head, header, wanted) in [
+        ("POST /mine", "", 415),
+        ("POST /mine", "Content-Type: text/plain\r\n", 415),
+        (
+            "POST /mine",
+            "Content-Type: application/JSON; charset=utf-8\r\n",
+            200,
+        ),
+        ("GET /mine", "", 404),
+        ("POST /", "Content-Type: application/json\r\n", 404),
+    ] {
+        let (status, answer) = sandbox.send(head, header, r#"{"blocks": 1}"#);
+        assert_eq!(status, wanted, "{head} {header}: {answer}");
+        assert_eq!(
+            answer["error"].is_string(),
+            wanted != 200,
+            "{head}: {answer}"
+        );
+    }
 }
 
 #[test]
@@ -166,6 +198,9 @@ fn a_second_terminal_pays_replaces_and_takes_nodes_away() {
     let add: Vec<&str> = add.split(' ').chain([address]).collect();
     assert_eq!(with_config(&add), "b: register is done\n");
     sandbox.sandbox(&["outage", "25m"]);
+    let mined = sandbox.sandbox(&["mine", "1"]);
+    let mined: Value = serde_json::from_slice(&mined.stdout).unwrap();
+    assert_eq!(mined["followed"], false, "nobody can follow now: {mined}");
     sandbox.sandbox(&["pay", "b"]);
     sandbox.until("b", "paid", "exact");
     assert!(!sandbox.path_of("b").contains(&"expired".to_owned()));
@@ -174,7 +209,10 @@ fn a_second_terminal_pays_replaces_and_takes_nodes_away() {
     sandbox.register("c", &order("BTC", "0.01"));
     sandbox.sandbox(&["pay", "c", "--amount", "0.02"]);
     sandbox.until("c", "pending", "");
-    sandbox.sandbox(&["replace", "c"]);
+    let replaced = sandbox.sandbox(&["replace", "c", "--amount", "0.03"]);
+    let replaced: Value = serde_json::from_slice(&replaced.stdout).unwrap();
+    assert_eq!(replaced["seen"], true, "{replaced}");
+    sandbox.sandbox(&["replace", replaced["txid"].as_str().unwrap()]);
     sandbox.until("c", "new", "dropped");
     sandbox.sandbox(&["pay", "c", "--late"]);
     sandbox.until("c", "expired", "deadline");
@@ -188,6 +226,20 @@ fn a_second_terminal_pays_replaces_and_takes_nodes_away() {
     assert!(with_config(&["status"]).contains("bitcoin"));
     assert!(with_config(&["events"]).contains("pending → new (dropped)"));
     assert!(with_config(&["payment", "list"]).contains("invalid"));
+    for (arguments, code, words) in [
+        (&["sandbox", "outage", "soon"][..], 2, "soon"),
+        (&["-c", &config, "sandbox", "mine", "1"], 2, "leave -c away"),
+    ] {
+        let refused = ground.run(arguments);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(code), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+    sandbox.sandbox(&["outage", "12h"]);
+    sandbox.sandbox(&["outage", "0s"]);
+    let state: Value = serde_json::from_slice(&sandbox.sandbox(&["state"]).stdout).unwrap();
+    assert_eq!(state["away_until"], Value::Null, "{state}");
+    assert_eq!(state["config"], config.as_str(), "{state}");
     let unknown = ground.run(&["sandbox", "pay", "nobody"]);
     assert_eq!(unknown.status.code(), Some(1));
     let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
@@ -203,12 +255,67 @@ fn ctrl_c_ends_a_sandbox_that_stays_and_leaves_nothing() {
     let control = sandbox.fact("control").to_owned();
     sandbox.register("a", &order("ETH", "1"));
     assert_eq!(ground.left_behind().len(), 2);
-    assert_eq!(sandbox.interrupt(), 0);
+    assert_eq!(sandbox.end(Signal::SIGINT), Some(0));
     assert_eq!(ground.left_behind(), Vec::<PathBuf>::new());
     TcpStream::connect(control).expect_err("nobody listens any more");
     let nobody = ground.run(&["sandbox", "mine", "1"]);
     assert_eq!(nobody.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("no sandbox is found"));
+}
+
+#[test]
+fn a_sandbox_that_stays_tells_its_journal() {
+    let ground = Ground::new();
+    let sandbox = ground.stay(&["--speed", "300"]);
+    sandbox.register("mine", &order("ETH", "1"));
+    sandbox.post("pay", &json!({ "payment_id": "mine" }));
+    wait_for("its lines", LIMIT, || {
+        let said = sandbox.said();
+        let lines: Vec<&str> = said
+            .lines()
+            .filter(|line| line.contains(" mine "))
+            .collect();
+        let ends = |words: &str| lines.iter().any(|line| line.ends_with(words));
+        (ends("confirming -> paid (exact)") && lines[0].contains("new: 1")).then_some(())
+    });
+    assert!(!sandbox.said().contains('\u{1b}'), "no colours in a file");
+}
+
+#[test]
+fn a_hangup_ends_a_sandbox_unless_it_was_ignored_from_the_start() {
+    let ground = Ground::new();
+    let mut nohup = ground.program("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$0\" sandbox --stay", CONFIRMD]);
+    let sandbox = ground.started(nohup);
+    sandbox.signal(Signal::SIGHUP);
+    sandbox.post("mine", &json!({ "blocks": 1 }));
+    assert_eq!(sandbox.end(Signal::SIGINT), Some(0));
+    assert_eq!(ground.stay(&[]).end(Signal::SIGHUP), Some(0));
+    assert_eq!(ground.left_behind(), Vec::<PathBuf>::new());
+}
+
+/// Somebody else may have its port since.
+#[test]
+fn the_file_that_a_killed_sandbox_left_stops_no_other() {
+    let ground = Ground::new();
+    drop(ground.stay(&[]));
+    let mut left = ground.left_behind().into_iter();
+    let file = left.find(|path| path.extension().is_some()).unwrap();
+    let read = || serde_json::from_slice::<Value>(&fs::read(&file).ok()?).ok();
+    let mut facts = read().unwrap();
+    let somebody = TcpListener::bind("127.0.0.1:0").unwrap();
+    facts["control"] = json!(somebody.local_addr().unwrap());
+    fs::write(&file, facts.to_string()).unwrap();
+
+    let mut next = ground.command(&["sandbox", "--stay"]);
+    let mut next = next.stdout(Stdio::null()).spawn().unwrap();
+    wait_for("the next sandbox", LIMIT, || {
+        assert_eq!(next.try_wait().unwrap(), None, "it ended");
+        (read()?["control"] != facts["control"]).then_some(())
+    });
+    assert!(ground.run(&["sandbox", "mine", "1"]).status.success());
+    send_signal(next.id(), Signal::SIGTERM);
+    assert_eq!(next.wait().unwrap().code(), Some(0));
 }
 
 #[test]
@@ -226,7 +333,7 @@ fn ctrl_c_in_the_tour_leaves_nothing_and_is_no_success() {
         .unwrap()
         .read_exact(&mut begun)
         .unwrap();
-    kill(Pid::from_raw(tour.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    send_signal(tour.id(), Signal::SIGINT);
     assert_eq!(tour.wait().unwrap().code(), Some(1));
     assert_eq!(ground.left_behind(), Vec::<PathBuf>::new());
 }
@@ -252,11 +359,7 @@ fn a_directory_of_ones_own_is_used_and_emptied_and_no_other() {
     let done = ground.run(&["sandbox", "mine", "1", "--dir", named]);
     assert!(done.status.success(), "{done:?}");
     assert!(dir.join("data/confirmd.db").exists());
-    kill(
-        Pid::from_raw(process.id().try_into().unwrap()),
-        Signal::SIGTERM,
-    )
-    .unwrap();
+    send_signal(process.id(), Signal::SIGTERM);
     assert_eq!(process.wait().unwrap().code(), Some(0));
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
 }

@@ -153,23 +153,48 @@ async fn what_vanishes_between_list_and_fetch_is_skipped() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_the_transaction_asked_for_are_no_evidence() {
+async fn a_transaction_that_cannot_be_read_is_no_evidence_and_leaves_no_whole_list() {
     let fake = Fake::new();
-    let txid = fake.add(payment(1));
+    let read = fake.add(payment(1));
     let mut source = fake.source();
-    let tampering: [fn(&mut Vec<u8>); 3] = [
-        |bytes| bytes[50] ^= 1,
-        |bytes| bytes.truncate(20),
-        |bytes| bytes.push(0),
+    source.mempool().await.unwrap();
+    let unread = fake.add(payment(2));
+    let broken: [Change; 4] = [
+        |state| state.tamper = Some(|bytes| bytes[50] ^= 1),
+        |state| state.tamper = Some(|bytes| bytes.truncate(20)),
+        |state| state.tamper = Some(|bytes| bytes.push(0)),
+        |state| state.refuse = Some((-1, "Database error")),
     ];
-    for tamper in tampering {
-        fake.state().tamper = Some(tamper);
-        let news = source.mempool().await.unwrap();
-        assert_eq!((ids(&news.arrived), listed(&news)), (vec![], Some(vec![])));
+    for (case, break_it) in broken.into_iter().enumerate() {
+        fake.state().after = Some(("getrawmempool", break_it));
+        let error = source.mempool().await.unwrap_err().to_string();
+        assert!(error.contains("getrawtransaction"), "case {case}: {error}");
+        fake.state().after = None;
+        let asked_again = source.unconfirmed(&[address(1)]).await;
+        let error = asked_again.unwrap_err().to_string();
+        assert!(error.contains("getrawtransaction"), "case {case}: {error}");
+        fake.state().tamper = None;
+        fake.state().refuse = None;
     }
-    fake.state().tamper = None;
     let news = source.mempool().await.unwrap();
-    assert_eq!(ids(&news.arrived), [txid], "and it is asked for again");
+    assert_eq!(ids(&news.arrived), [unread], "and it is asked for again");
+    assert_eq!(listed(&news), Some(sorted(vec![read, unread])));
+}
+
+/// One that cannot be read hides no other.
+#[tokio::test]
+async fn what_can_be_read_arrives_beside_what_cannot() {
+    let fake = Fake::new();
+    let good = fake.add(payment(1));
+    let bad = fake.add(payment(2));
+    let mut source = fake.source();
+    fake.state().unreadable = Some(bad);
+    let news = source.mempool().await.unwrap();
+    assert_eq!((ids(&news.arrived), listed(&news)), (vec![good], None));
+    fake.state().unreadable = None;
+    let news = source.mempool().await.unwrap();
+    assert_eq!(ids(&news.arrived), [bad]);
+    assert_eq!(listed(&news), Some(sorted(vec![good, bad])));
 }
 
 #[tokio::test]

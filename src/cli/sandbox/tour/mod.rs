@@ -2,11 +2,9 @@
 //! meanwhile, and what came of it.
 
 mod acts;
-mod board;
 mod stage;
-mod words;
 
-use super::running::Sandbox;
+use super::{board::Board, running::Sandbox};
 use crate::{
     cli::{
         failure::Failure,
@@ -15,7 +13,6 @@ use crate::{
     clock::{Clock, SystemClock},
 };
 use acts::ACTS;
-use board::Board;
 use stage::{Ending, Stage};
 
 const OUTCOMES: &[Column] = &[

@@ -2,16 +2,17 @@
 //!
 //! The gateway here does what any gateway does: it writes `inbox.db` and reads the public views.
 
-use super::{board::Board, words};
 use crate::{
     cli::{
         Exit,
         failure::Failure,
         rows::{Row, only, rows},
         sandbox::{
+            board::Board,
             deeds::{Deed, Pay, Replace},
             doer::{Doer, Undone},
             running::Sandbox,
+            words,
         },
     },
     clock::{Clock, SystemClock},
@@ -26,8 +27,10 @@ use crate::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long something may take in real time: far longer than it does on a busy machine.
+/// How long anything may take: in real time far longer than on a busy machine, and beside that the
+/// simulated time of any act, in which several blocks of Bitcoin come and a deadline passes.
 const PATIENCE_MS: u64 = 60_000;
+const PATIENCE_SIMULATED_MS: u64 = 3 * 3_600_000;
 /// How often the gateway looks.
 const LOOK: Duration = Duration::from_millis(15);
 /// Minutes until an ordinary deadline: seconds for whoever plays it, on a busy machine too.
@@ -83,6 +86,7 @@ pub(super) struct Stage<'a> {
     addresses: Random,
     /// The last entry of the journal that was shown.
     shown: i64,
+    patience_ms: u64,
     promises: Vec<(&'static str, &'static str, &'static str)>,
     wrong: Vec<String>,
 }
@@ -97,6 +101,7 @@ impl<'a> Stage<'a> {
             clock: SystemClock::new(),
             addresses: Random::new(7),
             shown: 0,
+            patience_ms: patience_ms(sandbox.facts.speed),
             promises: Vec::new(),
             wrong: Vec::new(),
             sandbox,
@@ -169,7 +174,7 @@ impl<'a> Stage<'a> {
     /// The payer takes an unconfirmed transaction back.
     pub(super) fn replace(&mut self, id: &str) -> Result<(), Ending> {
         self.carry_out(&Deed::Replace(Replace {
-            payment_id: id.to_owned(),
+            tx: id.to_owned(),
             amount: None,
         }))
     }
@@ -246,7 +251,7 @@ impl<'a> Stage<'a> {
                 return Ok(());
             }
             self.require_going()?;
-            if self.clock.now().monotonic_ms.saturating_sub(began_ms) > PATIENCE_MS {
+            if self.clock.now().monotonic_ms.saturating_sub(began_ms) > self.patience_ms {
                 return Err(Ending::Wrong(format!("waited in vain until {what}")));
             }
             std::thread::sleep(LOOK);
@@ -254,7 +259,7 @@ impl<'a> Stage<'a> {
     }
 
     fn require_going(&self) -> Result<(), Failure> {
-        if *self.sandbox.stopping.borrow() {
+        if self.sandbox.is_ending() {
             let message = "the tour was ended before its last act";
             return Err(Failure::new(Exit::Failed, message));
         }
@@ -278,12 +283,7 @@ impl<'a> Stage<'a> {
             .iter()
             .filter_map(|id| self.row(id).transpose())
             .collect::<Result<_, _>>()?;
-        let (bitcoin, ethereum) = self.world(|world| {
-            let height = |kind| world.tip(kind).id.height;
-            (height(ChainKind::Bitcoin), height(ChainKind::Ethereum))
-        });
-        let now = self.sandbox.live.clock().now().wall;
-        self.board.refresh(now, bitcoin, ethereum, &followed);
+        self.board.refresh(&self.sandbox.live, &followed);
         Ok(())
     }
 
@@ -317,4 +317,25 @@ fn without_simulated(mut row: Row) -> Row {
         *flags = others.collect::<Vec<_>>().join(",");
     }
     row
+}
+
+fn patience_ms(speed: u32) -> u64 {
+    PATIENCE_MS.saturating_add(PATIENCE_SIMULATED_MS / u64::from(speed).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_any_speed_there_is_time_for_blocks_and_deadlines() {
+        let hour_ms = 3_600_000;
+        for speed in [1, 2, 20, 300, 1000] {
+            assert!(
+                patience_ms(speed) * u64::from(speed) >= 3 * hour_ms,
+                "{speed}"
+            );
+            assert!(patience_ms(speed) >= 60_000, "{speed}");
+        }
+    }
 }

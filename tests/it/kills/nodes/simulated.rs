@@ -1,7 +1,7 @@
 //! The simulated nodes, whose blocks cost next to nothing.
 
 use confirmd::domain::asset::ChainKind;
-use confirmd::sandbox::world::World;
+use confirmd::sandbox::world::{Unconfirmed, World};
 
 use super::{Coin, Nodes};
 use crate::confirmd::Confirmd;
@@ -19,7 +19,9 @@ impl Simulated {
 /// Replaces the payment in the mempool that pays this address.
 fn replace(world: &mut World, address: &str) {
     let to = destination(ChainKind::Bitcoin, address);
-    world.replace(to, None).expect("a payment in the mempool");
+    world
+        .replace(Unconfirmed::Paying(to), None)
+        .expect("a payment in the mempool");
 }
 
 impl Nodes for Simulated {

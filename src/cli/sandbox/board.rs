@@ -1,4 +1,4 @@
-//! Where the tour is shown: lines, and below them on a terminal a table that lives.
+//! Where a sandbox is shown: lines, and below them on a terminal a table that lives.
 //!
 //! Knows how rows look; must not know what they mean.
 
@@ -9,7 +9,8 @@ use crate::{
         rows::Row,
         screen::{Paint, Screen},
     },
-    domain::{block::Height, time::UnixMs},
+    domain::asset::ChainKind,
+    sandbox::live::Live,
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
@@ -25,7 +26,7 @@ pub(super) struct Board<'a> {
     followed: Vec<String>,
 }
 
-/// The payments of this act.
+/// The payments that are shown.
 struct Table {
     all: MultiProgress,
     head: ProgressBar,
@@ -90,7 +91,7 @@ impl<'a> Board<'a> {
         self.painted(&words::event(event), paint)
     }
 
-    /// Shows this payment in the table until the act is over.
+    /// Shows this payment in the table until it is cleared.
     pub(super) fn follow(&mut self, id: &str) {
         self.followed.push(id.to_owned());
         if let Some(table) = &mut self.live {
@@ -106,9 +107,12 @@ impl<'a> Board<'a> {
     }
 
     /// Shows where chains and payments are.
-    pub(super) fn refresh(&self, now: UnixMs, bitcoin: Height, ethereum: Height, rows: &[Row]) {
+    pub(super) fn refresh(&self, live: &Live, rows: &[Row]) {
         let Some(table) = &self.live else { return };
-        let time = words::time(now.0);
+        let [bitcoin, ethereum] = live.with(|world| {
+            [ChainKind::Bitcoin, ChainKind::Ethereum].map(|chain| world.tip(chain).id.height)
+        });
+        let time = words::time(live.clock().now().wall.0);
         table
             .head
             .set_message(format!("{time}  bitcoin {bitcoin}  ethereum {ethereum}"));
@@ -122,7 +126,7 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// The act is over.
+    /// Nothing is shown in the table any more.
     pub(super) fn clear(&mut self) {
         self.followed.clear();
         if let Some(table) = &mut self.live {

@@ -1,0 +1,139 @@
+//! What is seen of a sandbox that stays: its journal as it grows and, on a terminal, its open payments.
+
+use super::{board::Board, running::Sandbox};
+use crate::{
+    cli::{
+        failure::Failure,
+        rows::{Row, only, rows},
+        screen::Screen,
+    },
+    sandbox::live::Live,
+    store::reader::Reader,
+};
+use serde_json::Value;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver},
+    },
+    time::Duration,
+};
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a last look may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+/// The most entries that are read at once.
+const BATCH: u32 = 200;
+/// The most payments under the lines, the latest ones.
+const SHOWN: usize = 10;
+
+/// Somebody who looks on and tells. Nothing waits for them: whoever started the sandbox may never
+/// read what it writes.
+pub(super) struct Watch {
+    over: Arc<AtomicBool>,
+    /// Hangs up when they are gone.
+    gone: Receiver<()>,
+}
+
+impl Watch {
+    /// Tells what comes after this entry of the journal.
+    pub(super) fn begin(sandbox: &Sandbox, after: i64) -> Result<Self, Failure> {
+        let over = Arc::new(AtomicBool::new(false));
+        let (here, gone) = mpsc::channel();
+        let (database, live) = (sandbox.facts.database.clone(), sandbox.live.clone());
+        let is_over = Arc::clone(&over);
+        std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || {
+                // It fails for a reader that has enough, and for a database that goes with its
+                // sandbox.
+                if let Err(failure) = watch(&database, &live, &is_over, after) {
+                    tracing::debug!(message = failure.message, "nobody watches any more");
+                }
+                drop(here);
+            })?;
+        Ok(Self { over, gone })
+    }
+
+    /// Lets them leave the terminal as it was.
+    pub(super) fn end(self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.gone.recv_timeout(LEAVE_WITHIN).ok();
+    }
+}
+
+fn watch(database: &Path, live: &Live, is_over: &AtomicBool, mut last: i64) -> Result<(), Failure> {
+    let mut screen = Screen::standard();
+    let mut board = Board::new(&mut screen);
+    let reader = Reader::open(database)?;
+    let mut open = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        for event in rows(&reader.events(last, BATCH)?) {
+            last = event.get("seq").and_then(Value::as_i64).unwrap_or(last);
+            board.event(&event)?;
+            follow(&mut open, &event);
+        }
+        show_open(&mut board, &reader, live, &open)?;
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// Whatever a payment's last entry says of it.
+fn follow(open: &mut Vec<String>, event: &Row) {
+    let text = |key: &str| event.get(key).and_then(Value::as_str);
+    let (Some(id), Some(to)) = (text("payment_id"), text("to_status")) else {
+        return;
+    };
+    open.retain(|known| known != id);
+    if ["new", "pending", "confirming"].contains(&to) {
+        open.push(id.to_owned());
+    }
+}
+
+fn show_open(
+    board: &mut Board<'_>,
+    reader: &Reader,
+    live: &Live,
+    open: &[String],
+) -> Result<(), Failure> {
+    let latest = open.get(open.len().saturating_sub(SHOWN)..).unwrap_or(open);
+    if board.followed() != latest {
+        board.clear();
+        for id in latest {
+            board.follow(id);
+        }
+    }
+    let payments: Vec<Row> = latest
+        .iter()
+        .filter_map(|id| reader.payment(id).map(|table| only(&table)).transpose())
+        .collect::<Result<_, _>>()?;
+    board.refresh(live, &payments);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_payment_is_open_until_an_entry_closes_it_and_again_when_one_opens_it() {
+        let mut open = Vec::new();
+        for (id, to, wanted) in [
+            (json!("a"), json!("new"), vec!["a"]),
+            (json!("b"), json!("pending"), vec!["a", "b"]),
+            (json!("a"), json!("confirming"), vec!["b", "a"]),
+            (json!("b"), json!("paid"), vec!["a"]),
+            (json!(null), json!(null), vec!["a"]),
+            (json!("b"), json!("confirming"), vec!["a", "b"]),
+        ] {
+            let event = json!({ "payment_id": id, "to_status": to });
+            follow(&mut open, event.as_object().unwrap());
+            assert_eq!(open, wanted, "{event}");
+        }
+    }
+}
