@@ -98,6 +98,8 @@ bugs! {
     ForgetChain = "forget_chain",
     /// A registration that comes after its money believes that nothing came.
     PastTrusted = "past_trusted",
+    /// An address stays its first payment's for ever: nobody can be given it again.
+    WatchNeverEnds = "watch_never_ends",
     /// Of two payments in one transaction only the first is judged.
     FirstPaymentOnly = "first_payment_only",
     /// What a list of the mempool lacks is gone, though the list is of another tip.

@@ -27,6 +27,24 @@ pub fn point(name: &str) {
 )]
 pub const fn point(_name: &str) {}
 
+/// After how many pages a commit copies the WAL to the main file: `CONFIRMD_CHECKPOINT_PAGES`, so
+/// that a small database is killed within a checkpoint as often as a large one.
+#[cfg(debug_assertions)]
+#[must_use]
+pub fn checkpoint_pages() -> Option<i64> {
+    std::env::var("CONFIRMD_CHECKPOINT_PAGES")
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// As many as ever.
+#[cfg(not(debug_assertions))]
+#[must_use]
+pub const fn checkpoint_pages() -> Option<i64> {
+    None
+}
+
 /// What a thread unwinds with at a trap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unwound;

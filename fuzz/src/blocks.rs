@@ -1,17 +1,18 @@
 //! Blocks of both chains as nodes send them.
 
-use ::bitcoin::{Network, block::Header, consensus::deserialize};
+use ::bitcoin::{Network, Transaction, block::Header, consensus::deserialize};
 use confirmd::{
     chain::{
-        bitcoin::{block_hash, scan_block},
+        bitcoin::{block_hash, scan_block, scan_transaction, tx_id},
         ethereum::{verify::any_header_ref, verify_and_scan},
     },
     domain::{
-        block::{BlockHash, BlockId, BlockRef, Height},
+        block::{BlockHash, BlockId, BlockRef, Height, TxId},
         facts::BlockFacts,
         time::UnixMs,
     },
 };
+use std::fmt::Debug;
 
 /// How many single changes are made to a block that was believed.
 const CHANGES: usize = 16;
@@ -36,6 +37,24 @@ pub fn bitcoin_block(data: &[u8]) -> bool {
     };
     let read = |data: &[u8]| scan_block(data, &asked, Network::Regtest).ok();
     check(data, read, |byte| byte ^ 1)
+}
+
+/// A raw transaction of the mempool, asked for by its own id: believed, it has as many inputs as the network
+/// would count, and no change of it is believed that changes a fact. A witness belongs to no id.
+pub fn bitcoin_transaction(data: &[u8]) -> bool {
+    let known = deserialize::<Transaction>(data).ok();
+    let asked = known
+        .as_ref()
+        .map_or(TxId([0; 32]), |tx| tx_id(tx.compute_txid()));
+    let read = |data: &[u8]| scan_transaction(data, asked, 7).ok();
+    let Some(facts) = read(data) else {
+        assert!(known.is_none(), "a transaction is not believed");
+        return false;
+    };
+    assert_eq!(facts.txid, asked);
+    assert!(facts.inputs.len() <= known.map_or(0, |tx| tx.input.len()));
+    changes_no_fact(data, &facts, read, |byte| byte ^ 1);
+    true
 }
 
 /// A block and its receipts as JSON, a line each; as with Bitcoin's.
@@ -68,6 +87,17 @@ fn check(
             .all(|credit| credit.tx_index < transactions)
     );
     assert!(facts.credits.iter().all(|credit| !credit.amount.is_zero()));
+    changes_no_fact(data, &facts, read, change);
+    true
+}
+
+/// No single change is believed that says something else.
+fn changes_no_fact<F: Debug>(
+    data: &[u8],
+    facts: &F,
+    read: impl Fn(&[u8]) -> Option<F>,
+    change: impl Fn(u8) -> u8,
+) {
     let facts = format!("{facts:?}");
     let mut changed = data.to_vec();
     let step = data.len() / CHANGES + 1;
@@ -79,7 +109,6 @@ fn check(
         }
         changed[place] = data[place];
     }
-    true
 }
 
 /// Another digit of a number in hex, so that JSON stays what it is.

@@ -14,7 +14,7 @@ mod blocks;
 mod rpc;
 mod texts;
 
-pub use blocks::{bitcoin_block, ethereum_block};
+pub use blocks::{bitcoin_block, bitcoin_transaction, ethereum_block};
 pub use rpc::{rpc_answer, rpc_batch};
 pub use texts::{address, amount, config, deed, request, time};
 
@@ -23,8 +23,9 @@ pub use texts::{address, amount, config, deed, request, time};
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("bitcoin_block", bitcoin_block),
+    ("bitcoin_transaction", bitcoin_transaction),
     ("ethereum_block", ethereum_block),
     ("rpc_answer", rpc_answer),
     ("rpc_batch", rpc_batch),

@@ -172,18 +172,21 @@ async fn ethereum(
     } else {
         None
     };
-    Ok((ethereum_row(node, status.as_ref()), problems))
+    let can_trace = source.can_trace().await?;
+    Ok((ethereum_row(node, status.as_ref(), can_trace), problems))
 }
 
 /// What is known of a node whose chain id, genesis and receipts were as they must be.
-fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>) -> Row {
+fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>, can_trace: bool) -> Row {
     let genesis = if node.genesis.is_some() {
         "ok"
     } else {
         "not configured"
     };
     let offers = [
+        // Without them it is refused before it comes to this.
         ("receipts", true),
+        ("tracing", can_trace),
         ("safe", status.is_some_and(|status| status.safe.is_some())),
         (
             "finalized",

@@ -4,6 +4,7 @@
 //! setting that a later defect depends on.
 
 use super::error::{Fault, OpenError};
+use crate::crash;
 use rusqlite::{Connection, OpenFlags, config::DbConfig, types::FromSql};
 use std::{path::Path, time::Duration};
 
@@ -117,7 +118,8 @@ pub(super) fn pin_wal_writer(conn: &Connection, durability: Durability) -> Resul
     set(conn, "synchronous", &synchronous)?;
     set(conn, "journal_size_limit", &WAL_SIZE_LIMIT)?;
     set(conn, "cache_size", &-WRITER_CACHE_KIB)?;
-    set(conn, "wal_autocheckpoint", &CHECKPOINT_PAGES)?;
+    let pages = crash::checkpoint_pages().unwrap_or(CHECKPOINT_PAGES);
+    set(conn, "wal_autocheckpoint", &pages)?;
     set(conn, "temp_store", &IN_MEMORY)?;
     let mut persist = 1;
     conn.file_control(

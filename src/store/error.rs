@@ -22,7 +22,7 @@ pub enum OpenError {
         found: &'static str,
     },
     /// Another daemon has this database.
-    #[error("another confirmd has this database open ({lock} is locked)", lock = .0.display())]
+    #[error("another confirmd has this database open ({lock} is locked); stop that one, or give this one a database of its own", lock = .0.display())]
     Locked(PathBuf),
     /// Owner, group or mode of a file or directory is wrong.
     #[error("{problem}; mend it with: {command}")]
@@ -33,7 +33,7 @@ pub enum OpenError {
         command: String,
     },
     /// The file is damaged: do not go on, restore a backup.
-    #[error("{path} is damaged: {problem}", path = .path.display())]
+    #[error("{path} is damaged: {problem}; keep it for an inquiry and restore a backup", path = .path.display())]
     Corrupt {
         /// Which file.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub enum OpenError {
         problem: String,
     },
     /// A later confirmd wrote it.
-    #[error("{path} has schema {found}; this confirmd knows schemas up to {known}", path = .path.display())]
+    #[error("{path} has schema {found}; this confirmd knows schemas up to {known}: install the one that wrote it, or a later one", path = .path.display())]
     Newer {
         /// Which file.
         path: PathBuf,

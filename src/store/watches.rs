@@ -5,11 +5,14 @@ use super::{
     error::{Fault, StoreError},
     rows::field::Fields,
 };
-use crate::domain::{
-    asset::ChainName,
-    facts::Destination,
-    payment::{Payment, PaymentId, PaymentKey},
-    time::UnixMs,
+use crate::{
+    bugs::{Bug, planted},
+    domain::{
+        asset::ChainName,
+        facts::Destination,
+        payment::{Payment, PaymentId, PaymentKey},
+        time::UnixMs,
+    },
 };
 use rusqlite::{Row, params};
 
@@ -77,8 +80,8 @@ impl Store {
             ended.push(read_watched(row)?);
             Ok(())
         })?;
-        if ended.is_empty() {
-            return Ok(ended);
+        if ended.is_empty() || planted(Bug::WatchNeverEnds) {
+            return Ok(Vec::new());
         }
         self.sound()?;
         match self.give_up(&ended) {

@@ -77,6 +77,10 @@ fn shown() -> BTreeMap<String, BTreeSet<String>> {
         let text = std::fs::read_to_string(&path).unwrap();
         let inside = path.strip_prefix(root()).unwrap().to_str().unwrap();
         for (ids, name) in marked(&text) {
+            assert!(
+                is_run(&text, name),
+                "{inside}: {name} is no test that is run"
+            );
             show(ids, &format!("[{name}](../{inside})"));
         }
     }
@@ -101,6 +105,24 @@ fn marked(text: &str) -> Vec<(&str, &str)> {
         found.push((ids, marked.unwrap_or("nothing")));
     }
     found
+}
+
+/// Functions of a text that the test runner never runs: those without an attribute that makes them tests,
+/// and those that are left out.
+fn is_run(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let here = lines.iter().position(|line| function(line) == Some(name));
+    let above = here
+        .map(|here| lines[..here].iter().rev())
+        .into_iter()
+        .flatten();
+    let attributes: Vec<&&str> = above.take_while(|line| line.starts_with("#[")).collect();
+    let is_test = |line: &&&str| {
+        ["#[test]", "#[tokio::test"]
+            .iter()
+            .any(|test| line.starts_with(test))
+    };
+    attributes.iter().any(is_test) && !attributes.iter().any(|line| line.starts_with("#[ignore"))
 }
 
 /// The name of the function that a line begins.
@@ -169,4 +191,10 @@ fn a_marker_belongs_to_the_test_below_or_around_it() {
         ("A1", "second"),
     ];
     assert_eq!(marked(&text), expected);
+    let run = ["first", "second", "third"].map(|name| is_run(&text, name));
+    assert_eq!(
+        run,
+        [false, true, false],
+        "the first is left out, the third not there"
+    );
 }

@@ -321,7 +321,7 @@ async fn a_wrong_configuration_is_refused_with_words() {
     };
     let said = permanent(source(&other_chain, vec![]).connect().await);
     assert!(
-        said.ends_with("chain id: expected 1, found 31337"),
+        said.contains("chain id: expected 1, found 31337; correct chain_id"),
         "{said}"
     );
     let other_genesis = EthereumNode {

@@ -4,7 +4,7 @@
 
 use super::{
     scan, verify,
-    wire::{self, ChainInfo, HeaderInfo, Hex32, MempoolInfo, SpentOutput},
+    wire::{ChainInfo, HeaderInfo, Hex32, MempoolInfo, SpentOutput},
 };
 use crate::{
     chain::{
@@ -16,7 +16,7 @@ use crate::{
         facts::{OutPoint, TxFacts},
     },
 };
-use bitcoin::{Network, Transaction, consensus::deserialize};
+use bitcoin::Network;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
 
@@ -208,7 +208,10 @@ impl<T: Transport> Bitcoind<T> {
         let mut fetched = Fetched::default();
         for (txid, outcome) in txids.iter().zip(self.batch(&calls).await?) {
             let raw = outcome.and_then(|raw| self.client.read(&raw));
-            match raw.and_then(|HexBytes(raw)| parse_transaction(&raw, *txid, seen_ms)) {
+            let facts = raw.and_then(|HexBytes(raw)| {
+                scan::scan_transaction(&raw, *txid, seen_ms).map_err(RpcError::Malformed)
+            });
+            match facts {
                 Ok(facts) => fetched.found.push(facts),
                 Err(error) => match error.code() {
                     Some(NOT_FOUND) => {}
@@ -310,16 +313,6 @@ fn plain(method: &'static str) -> Call {
 
 fn header_call(id: BlockId) -> Call {
     Call::new("getblockheader", json!([id.hash.to_string(), false]))
-}
-
-fn parse_transaction(raw: &[u8], asked: TxId, seen_ms: u64) -> Result<TxFacts, RpcError> {
-    let unreadable = |why: String| RpcError::Malformed(format!("transaction {asked}: {why}"));
-    let tx: Transaction = deserialize(raw).map_err(|error| unreadable(error.to_string()))?;
-    let txid = wire::tx_id(tx.compute_txid());
-    if txid != asked {
-        return Err(unreadable(format!("the bytes are those of {txid}")));
-    }
-    Ok(scan::tx_facts(&tx, txid, seen_ms))
 }
 
 fn unconfirmed_spender(answer: &SpentOutput) -> Option<TxId> {

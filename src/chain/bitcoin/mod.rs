@@ -18,7 +18,7 @@ pub(super) mod fake;
 
 pub use address::{AddressError, parse as parse_address};
 pub use connect::Capabilities;
-pub use scan::scan_block;
+pub use scan::{scan_block, scan_transaction};
 pub use source::BitcoinSource;
 pub use verify::VerifyError;
 pub use wire::{block_hash, tx_id};

@@ -66,8 +66,21 @@ fn block_facts(block: &Block, asked: &BlockRef, transactions: Vec<TxId>) -> Bloc
     facts
 }
 
-/// The facts of an unconfirmed transaction.
-pub(super) fn tx_facts(tx: &Transaction, txid: TxId, first_seen_ms: u64) -> TxFacts {
+/// The facts of an unconfirmed transaction as the network carries it, seen at this monotonic time.
+///
+/// # Errors
+/// What is wrong with the bytes: they are no transaction, or another one than was asked for.
+pub fn scan_transaction(raw: &[u8], asked: TxId, first_seen_ms: u64) -> Result<TxFacts, String> {
+    let unreadable = |why: String| format!("transaction {asked}: {why}");
+    let tx: Transaction = deserialize(raw).map_err(|error| unreadable(error.to_string()))?;
+    let txid = wire::tx_id(tx.compute_txid());
+    if txid != asked {
+        return Err(unreadable(format!("the bytes are those of {txid}")));
+    }
+    Ok(tx_facts(&tx, txid, first_seen_ms))
+}
+
+fn tx_facts(tx: &Transaction, txid: TxId, first_seen_ms: u64) -> TxFacts {
     let mut facts = TxFacts {
         txid,
         first_seen_ms,

@@ -31,6 +31,8 @@ const MAX_DOUBTS: u32 = 10;
 
 /// JSON-RPC: the method does not exist.
 const METHOD_NOT_FOUND: i64 = -32601;
+/// EIP-1474.
+const METHOD_NOT_SUPPORTED: i64 = -32004;
 /// JSON-RPC: the node does not take a block hash here.
 const INVALID_PARAMS: i64 = -32602;
 /// EIP-4444: the node no longer has bodies or receipts of that age.
@@ -115,7 +117,10 @@ impl<T: Transport> Endpoint<T> {
     fn check_network(&mut self, chain_id: u64, genesis: BlockHash) -> Result<(), SourceError> {
         let expected = self.network.chain_id;
         if chain_id != expected {
-            return Err(self.permanent(&format!("chain id: expected {expected}, found {chain_id}")));
+            let text = format!(
+                "chain id: expected {expected}, found {chain_id}; correct chain_id or the endpoint's url"
+            );
+            return Err(self.permanent(&text));
         }
         // Of an unknown chain, the first genesis seen must stay.
         let expected = *self.network.genesis.get_or_insert(genesis);
@@ -144,6 +149,27 @@ impl<T: Transport> Endpoint<T> {
                 .map(drop)
                 .map_err(|error| self.error("eth_getBlockReceipts", &error)),
         }
+    }
+
+    /// Whether it knows a method that tells of calls inside transactions. Asked of a block that
+    /// does not exist, so that nothing is traced.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn can_trace(&self) -> Result<bool, SourceError> {
+        let nowhere = format!("0x{}", "0".repeat(64));
+        let calls = [
+            Call::new(
+                "debug_traceBlockByHash",
+                json!([nowhere, {"tracer": "callTracer"}]),
+            ),
+            Call::new("trace_block", json!(["0x7fffffff"])),
+        ];
+        let answers: [Answer; 2] = self.batch(calls).await?;
+        Ok(answers.iter().any(|answer| {
+            let code = answer.as_ref().err().and_then(RpcError::code);
+            !matches!(code, Some(METHOD_NOT_FOUND | METHOD_NOT_SUPPORTED))
+        }))
     }
 
     /// Its best block, its tags and whether it is syncing.

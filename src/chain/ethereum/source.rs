@@ -72,6 +72,14 @@ impl<T: Transport> EthereumSource<T> {
         }
     }
 
+    /// Whether the node can tell of calls inside transactions.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn can_trace(&self) -> Result<bool, SourceError> {
+        self.endpoint.can_trace().await
+    }
+
     /// Each configured token that the node does not have as configured, with what is wrong.
     /// The source must be connected.
     ///

@@ -294,7 +294,7 @@ impl<T: Transport> Client<T> {
     fn judge(&self, response: HttpResponse) -> Result<HttpResponse, RpcError> {
         match response.status {
             status @ (401 | 403) => Err(RpcError::Unauthorized(format!(
-                "the node refuses our credentials (HTTP {status})"
+                "the node refuses our credentials (HTTP {status}); check how they are configured"
             ))),
             429 => Err(self.pause(response.retry_after_secs)),
             status @ 300..=399 => Err(RpcError::Malformed(format!(

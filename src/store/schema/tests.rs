@@ -77,7 +77,7 @@ fn a_file_is_refused_by_whose_it_is() {
             conn.pragma_update(None, "application_id", id).unwrap();
         }),
         (
-            "has schema 7; this confirmd knows schemas up to 1",
+            "has schema 7; this confirmd knows schemas up to 1: install the one that wrote it, or a later one",
             |conn| {
                 let id = Kind::Live.application_id();
                 conn.pragma_update(None, "application_id", id).unwrap();

@@ -18,10 +18,6 @@ const SEED_VARIABLE: &str = "CONFIRMD_TEST_SEED";
 /// A killed process lives at most so long.
 const LIFE_MS: u64 = 300;
 
-/// So many blocks after the start, the simulated Ethereum's last final block is one that was followed. Before,
-/// a daemon that was started again knows less of the blocks below its first one than one that was not.
-const TO_FOLLOWED_FINALITY: u64 = 65;
-
 /// Names in the report.
 const UNDER_LOAD: &str = "SIGKILL under load";
 const AT_FIRST_START: &str = "SIGKILL at the first start";
@@ -115,7 +111,6 @@ fn a_hundred_deaths_leave_the_rows_of_a_daemon_that_never_died() {
     let mut world = World::new(Simulated::start(), seed());
     let mut report = Report::default();
     die_at_first_start(&mut world, &mut report);
-    world.mine_eth(TO_FOLLOWED_FINALITY);
     world.victim.start();
     world.settle();
     die_often(&mut world, ON_SIMULATED_NODES, &mut report);

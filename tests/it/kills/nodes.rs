@@ -63,6 +63,9 @@ pub trait Nodes {
     /// Replaces the topmost blocks by empty ones.
     fn replace_blocks(&self, chain: ChainKind, depth: u64);
 
+    /// Whether somebody who asks in between sees blocks leave before others come.
+    fn may_roll_back(&self) -> bool;
+
     /// Whether a transaction was in a block and will never be in one again.
     fn has_forgotten(&self, coin: Coin, txid: &str) -> bool;
 

@@ -27,9 +27,11 @@ const COUNTED: &[&str] = &["version", "last_seq"];
 type Picture = BTreeMap<String, Row>;
 
 /// The rows of the one that the other does not have or has otherwise; empty when both say the same.
-pub fn differences(one: &Confirmd, other: &Confirmd) -> Vec<String> {
+pub fn differences(one: &Confirmd, other: &Confirmd, may_roll_back: bool) -> Vec<String> {
     let (mut one, mut other) = (picture(one), picture(other));
-    forget_reversals_on_the_way(&mut one, &mut other);
+    if may_roll_back {
+        forget_reversals_on_the_way(&mut one, &mut other);
+    }
     let names = one
         .keys()
         .chain(other.keys().filter(|name| !one.contains_key(*name)));
@@ -39,7 +41,7 @@ pub fn differences(one: &Confirmd, other: &Confirmd) -> Vec<String> {
         .collect()
 }
 
-/// A node rolls back before it goes on, so that a block that stays has fewer confirmations for a moment. Who
+/// A real node rolls back before it goes on, so that a block that stays has fewer confirmations for a moment. Who
 /// asks in that moment sees a `paid` reversed and paid again, who does not ask sees nothing.
 fn forget_reversals_on_the_way(one: &mut Picture, other: &mut Picture) {
     for (name, row) in one {

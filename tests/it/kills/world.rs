@@ -23,6 +23,9 @@ pub const SIGABRT: i32 = 6;
 /// The variable that names the point at which the daemon ends itself.
 const ABORT_AT: &str = "CONFIRMD_ABORT_AT";
 
+/// The variable that says after how many pages a commit copies its WAL to the main file.
+const CHECKPOINT_PAGES: &str = "CONFIRMD_CHECKPOINT_PAGES";
+
 /// How long the victim may live with what there is to do, before there is more.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -79,8 +82,11 @@ impl World {
             let setup = nodes.followed().set("payments.grace", "0s");
             setup.set("chains.bitcoin.final_depth", FINAL_DEPTH)
         };
+        let mut victim = setup().configured();
+        // In every commit is a checkpoint, where some of the deaths fall.
+        victim.set_env(CHECKPOINT_PAGES, Some("1"));
         Self {
-            victim: setup().configured(),
+            victim,
             control: setup().start(),
             nodes: Box::new(nodes),
             dice: Random::new(seed),
@@ -206,7 +212,8 @@ impl World {
         let mut found = Vec::new();
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
-            found = same::differences(&self.victim, &self.control);
+            let may_roll_back = self.nodes.may_roll_back();
+            found = same::differences(&self.victim, &self.control, may_roll_back);
             if found.is_empty() {
                 return;
             }

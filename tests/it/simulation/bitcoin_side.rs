@@ -2,7 +2,7 @@
 
 use super::{
     truth::{Credit, Mined, Truth},
-    world::{Forgetting, Meddling, Payment, Side, Trick, in_common},
+    world::{Forgetting, LastBranch, Meddling, Payment, Side, Trick, in_common},
 };
 use confirmd::{
     chain::{
@@ -21,12 +21,16 @@ use confirmd::{
         tree::{Branch, Linked as _},
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub struct BitcoinSide {
     chain: Chain,
     view: View,
     miners: View,
+    last_branch: LastBranch,
     /// Where a node that lags stopped, or strayed to.
     lagging: Option<BlockRef>,
     coins: Coins,
@@ -56,6 +60,7 @@ impl BitcoinSide {
             chain,
             miners: view.clone(),
             view,
+            last_branch: LastBranch::default(),
             lagging: None,
             coins: Coins::default(),
             random,
@@ -162,9 +167,8 @@ impl Side for BitcoinSide {
         in_common(self.chain.tree(), self.miners.branch(), head)
     }
 
-    fn branch_to(&self, head: BlockHash) -> Option<Branch> {
-        self.chain.tree().get(head)?;
-        Some(Branch::to(self.chain.tree(), head))
+    fn branch_to(&self, head: BlockHash) -> Option<Arc<Branch>> {
+        self.last_branch.to(self.chain.tree(), head)
     }
 
     fn is_away(&self) -> bool {

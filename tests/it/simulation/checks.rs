@@ -2,12 +2,17 @@
 //! events a path of the table, no `paid` that the chain does not bear out; and in the end: nothing
 //! that was read from the journal has changed, and every payment is as its last event says.
 
-use super::{customers::Order, moments, rows::cursor, world::World};
+use super::{
+    customers::Order,
+    moments,
+    rows::{cursor, units},
+    world::World,
+};
 use confirmd::domain::time::UnixMs;
 use rusqlite::{Connection, OpenFlags, Row, types::Value as Cell};
 use serde_json::Value;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     path::Path,
 };
@@ -82,6 +87,8 @@ pub struct Told {
     pub decided: bool,
     /// A person looked, and what was to be reviewed is put away.
     pub looked_at: bool,
+    /// Every reason and flag that it ever had.
+    pub marks: BTreeSet<String>,
 }
 
 /// One row of `v1_event`.
@@ -286,13 +293,22 @@ impl Reader {
         told.expired =
             to == "expired" || (told.expired && from != "expired") || (told.expired && to != "new");
         told.canceled |= to == "canceled";
-        let reason = event.reason.clone().unwrap_or_default();
+        let received = event.data["amount_received"].as_str().unwrap_or_default();
+        if to == "canceled" && from == "new" && units(received) > 0 {
+            return Err(format!("{payment}: canceled with {received} of live money"));
+        }
+        // A payment that has a reason or a flag has it in many of its events.
+        let flags = event.data["flags"].as_str().unwrap_or_default().split(',');
+        let flags = flags.filter(|flag| !flag.is_empty());
+        let reason = event.reason.as_deref().unwrap_or_default();
+        let marks: Vec<String> = flags
+            .map(|flag| format!("flag {flag}"))
+            .chain([format!("reason {to}/{reason}")])
+            .filter(|mark| told.marks.insert(mark.clone()))
+            .collect();
         self.count(&format!("edge {from} -> {to}"));
-        self.count(&format!("reason {to}/{reason}"));
-        for flag in event.data["flags"].as_str().unwrap_or_default().split(',') {
-            if !flag.is_empty() {
-                self.count(&format!("flag {flag}"));
-            }
+        for mark in &marks {
+            self.count(mark);
         }
         Ok(())
     }

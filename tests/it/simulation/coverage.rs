@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 
 /// How often at least.
 const TIMES: u64 = 20;
-/// How often at least each of those of which there are many kinds.
-const TIMES_OF_EACH: u64 = 5;
 
 const REASONS: [&str; 22] = [
     "new/",
@@ -47,7 +45,7 @@ const FLAGS: [&str; 10] = [
     "manual",
 ];
 
-const FAULTS: [&str; 16] = [
+const FAULTS: [&str; 17] = [
     "reorg",
     "deep_reorg",
     "rollback",
@@ -61,6 +59,7 @@ const FAULTS: [&str; 16] = [
     "long_outage",
     "crash",
     "eviction",
+    "mempool_loss",
     "clock_jump",
     "full_disk",
     "token_fee",
@@ -81,15 +80,11 @@ pub fn missing(seen: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
         .chain(named("fault", &FAULTS))
         .chain(named("habit", &HABITS))
         .chain(named("oddity", &ODDITIES))
-        .map(|what| (what, TIMES));
-    let of_each = named("fault crash_in_commit", &COMMIT_POINTS)
-        .into_iter()
-        .chain(lie::names().map(|lie| format!("fault {lie}")))
-        .chain(["fault mempool_loss".to_owned()])
-        .map(|what| (what, TIMES_OF_EACH));
-    let seldom = |(what, wanted): (String, u64)| {
+        .chain(named("fault crash_in_commit", &COMMIT_POINTS))
+        .chain(lie::names().map(|lie| format!("fault {lie}")));
+    let seldom = |what: String| {
         let times = seen.get(&what).copied().unwrap_or(0);
-        (times < wanted).then_some((what, times))
+        (times < TIMES).then_some((what, times))
     };
-    wanted.chain(of_each).filter_map(seldom).collect()
+    wanted.filter_map(seldom).collect()
 }

@@ -3,7 +3,7 @@
 use super::{
     ethereum_intents::{account, asset_of, intent},
     truth::{Credit, Mined, Truth},
-    world::{Forgetting, Meddling, Payment, Side, Trick, in_common},
+    world::{Forgetting, LastBranch, Meddling, Payment, Side, Trick, in_common},
 };
 use alloy_primitives::U256;
 use confirmd::{
@@ -23,7 +23,7 @@ use confirmd::{
         tree::{Branch, Linked as _},
     },
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Not one of those that developers use.
 pub const CHAIN_ID: u64 = 7_777;
@@ -35,11 +35,14 @@ pub const ROUTER: [u8; 20] = [0xcc; 20];
 const PREMINED: i64 = 120;
 /// Bodies below this depth are forgotten, for the sake of memory.
 const KEPT: u32 = 2_500;
+/// Looking for them costs as much as there are.
+const PRUNED_EVERY: u32 = 128;
 
 pub struct EthereumSide {
     chain: Chain,
     view: View,
     branch: Branch,
+    last_branch: LastBranch,
     /// Where a node that lags stopped, or strayed to.
     lagging: Option<BlockRef>,
     sender: Sender,
@@ -58,7 +61,7 @@ pub struct EthereumSide {
     /// The highest block that nodes ever called final.
     tagged: Option<Height>,
     highest: Height,
-    fee_switched: bool,
+    has_fee: bool,
 }
 
 impl EthereumSide {
@@ -88,6 +91,7 @@ impl EthereumSide {
             branch: view.branch().clone(),
             chain,
             view,
+            last_branch: LastBranch::default(),
             lagging: None,
             sender: Sender::new(CHAIN_ID, 1),
             random,
@@ -101,7 +105,7 @@ impl EthereumSide {
             final_depth,
             tagged: None,
             highest: Height(0),
-            fee_switched: false,
+            has_fee: false,
         };
         side.adopt(head);
         side
@@ -118,7 +122,9 @@ impl EthereumSide {
         if self.lagging.is_none() {
             self.hear_of(block);
         }
-        self.chain.prune_below(self.highest.minus(KEPT));
+        if block.id.height.0.is_multiple_of(PRUNED_EVERY) {
+            self.chain.prune_below(self.highest.minus(KEPT));
+        }
     }
 
     fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
@@ -185,11 +191,17 @@ impl EthereumSide {
         self.view.finalize_to(height);
     }
 
-    /// Switches USDT's fee on or off.
+    /// Switches USDT's fee on when it is off, and off when it is on.
     pub fn switch_fee(&mut self) {
-        self.fee_switched = !self.fee_switched;
+        self.set_fee(!self.has_fee);
+    }
+
+    /// Switches USDT's fee on or off.
+    pub fn set_fee(&mut self, is_on: bool) {
+        self.has_fee = is_on;
+        self.has_fee = is_on;
         let change = Change::Fee {
-            basis_points: if self.fee_switched { 200 } else { 0 },
+            basis_points: if is_on { 200 } else { 0 },
             maximum: U256::from(50_000_000_u64),
         };
         let tx = self.sender.sign(Intent::administer(USDT, change));
@@ -222,9 +234,8 @@ impl Side for EthereumSide {
         in_common(self.chain.tree(), &self.branch, head)
     }
 
-    fn branch_to(&self, head: BlockHash) -> Option<Branch> {
-        self.chain.block(head)?;
-        Some(Branch::to(self.chain.tree(), head))
+    fn branch_to(&self, head: BlockHash) -> Option<Arc<Branch>> {
+        self.last_branch.to(self.chain.tree(), head)
     }
 
     fn is_away(&self) -> bool {

@@ -20,8 +20,10 @@ impl Simulation {
     pub(super) fn heal(&mut self, action: &Action) {
         self.note(format_args!("healed: {action:?}"));
         match action {
-            Action::Fair(which) => self.turn(*which, Weather::Fair),
-            Action::Truth(which) => self.end_lie(*which),
+            Action::Fair(which) => {
+                self.turn(*which, Weather::Fair);
+            }
+            Action::Truth(which) => self.end_lie_that_was_told(*which),
             Action::CatchUp(which) => self.catch_up(*which),
             Action::Return(which) => self.come_back(*which),
             Action::ClockRight => self.stage.clock.skew(0),
@@ -34,7 +36,7 @@ impl Simulation {
             Action::MempoolLoaded => {
                 self.forget(Forgetting::NoMore);
             }
-            Action::TokenFeeOff => self.stage.shared.world().ethereum.switch_fee(),
+            Action::TokenFeeOff => self.stage.shared.world().ethereum.set_fee(false),
             Action::Tick
             | Action::ReadInbox
             | Action::Mine(_)
@@ -62,7 +64,7 @@ impl Simulation {
         self.odd_customers(faults.oddity);
         if self.happens(faults.token_fee, "token_fee") {
             self.count("fault token_fee");
-            self.stage.shared.world().ethereum.switch_fee();
+            self.stage.shared.world().ethereum.set_fee(true);
             self.heals_within(6 * 60 * MINUTE, Action::TokenFeeOff);
         }
     }
@@ -120,8 +122,9 @@ impl Simulation {
         ] {
             if self.happens(per_mille, name) {
                 self.note(format_args!("it is {which:?}'s"));
-                self.count(&format!("fault {name}"));
-                self.turn(which, weather);
+                if self.turn(which, weather) {
+                    self.count(&format!("fault {name}"));
+                }
                 self.heals_within(40 * MINUTE, Action::Fair(which));
             }
         }
@@ -138,6 +141,22 @@ impl Simulation {
         self.stage.shared.wire(which).lie = Some(lie);
         let span = self.liar.between(1_000, 8 * MINUTE);
         self.plan_in(span, Action::Truth(which));
+    }
+
+    /// Many lies are about something that comes seldom.
+    fn end_lie_that_was_told(&mut self, which: Which) {
+        let waits = self
+            .stage
+            .shared
+            .wire(which)
+            .lie
+            .as_ref()
+            .is_some_and(|lie| !lie.told);
+        if self.settling || !waits {
+            self.end_lie(which);
+        } else {
+            self.plan_in(8 * MINUTE, Action::Truth(which));
+        }
     }
 
     fn end_lie(&mut self, which: Which) {
@@ -181,7 +200,9 @@ impl Simulation {
             let by = i64::try_from(by).unwrap();
             let by = if self.random.chance(500) { by } else { -by };
             self.stage.clock.skew(by);
-            self.count("fault clock_jump");
+            if self.stage.system.is_some() {
+                self.count("fault clock_jump");
+            }
             self.heals_within(60 * MINUTE, Action::ClockRight);
         }
         if self.happens(faults.full_disk, "full_disk") {

@@ -2,6 +2,7 @@
 //! payment must be, and compares.
 
 use super::{
+    answers,
     checks::Told,
     clock,
     customers::{Order, decimals},
@@ -21,6 +22,7 @@ use rusqlite::Connection;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::RangeInclusive,
+    sync::Arc,
 };
 
 /// Block times are whole seconds, rounded down.
@@ -41,7 +43,7 @@ pub struct Case<'a> {
 struct Settled<'a> {
     case: &'a Case<'a>,
     side: &'a dyn Side,
-    branch: Branch,
+    branch: Arc<Branch>,
     finalized: u32,
 }
 
@@ -61,6 +63,7 @@ pub struct Judged {
 pub fn settle(case: &Case<'_>) -> Result<Judged, String> {
     let mut judged = Judged::default();
     promises::nothing_twice(case.db)?;
+    answers::are_right(case)?;
     for which in Which::BOTH {
         let side = case.world.side(which);
         let head = side.head().id.hash;

@@ -71,11 +71,13 @@ impl Simulation {
         }
     }
 
-    /// The weather changes, unless a long outage goes on.
-    pub(super) fn turn(&mut self, which: Which, weather: Weather) {
-        if self.stage.clock.elapsed_ms() >= self.mischief.dark_until[index(which)] {
+    /// The weather changes, unless a long outage goes on; whether it does.
+    pub(super) fn turn(&mut self, which: Which, weather: Weather) -> bool {
+        let is_possible = self.stage.clock.elapsed_ms() >= self.mischief.dark_until[index(which)];
+        if is_possible {
             self.stage.shared.wire(which).weather = weather;
         }
+        is_possible
     }
 
     /// Behind a balancer, a node that lags answers beside one that lags even more.

@@ -6,6 +6,7 @@
 //! `NEXTEST_PROFILE=night CONFIRMD_SEEDS=5000 scripts/test simulation::many_seeds`.
 
 mod agenda;
+mod answers;
 pub mod bitcoin_side;
 pub mod checks;
 pub mod clock;
@@ -40,7 +41,6 @@ use confirmd::crash;
 use plan::Plan;
 use run::{Report, Simulation};
 use std::{
-    any::Any,
     collections::BTreeMap,
     path::PathBuf,
     sync::{
@@ -97,7 +97,7 @@ fn plan(seed: u64) -> Plan {
 
 /// Lives through a plan; what went wrong, with the story of it.
 pub fn simulate(plan: Plan) -> Result<Report, String> {
-    let seed = plan.seed;
+    let replay = story::replay(&plan);
     let dir = directory();
     let runtime = virtual_time();
     let run = std::panic::AssertUnwindSafe(|| {
@@ -108,18 +108,9 @@ pub fn simulate(plan: Plan) -> Result<Report, String> {
     crash::disarm();
     crash::fill_disk(false);
     outcome.unwrap_or_else(|cause| {
-        let why = words(&*cause);
-        Err(format!(
-            "seed {seed} panicked: {why}\n\nreplay: CONFIRMD_SEED={seed} scripts/test simulation::one_seed"
-        ))
+        let why = story::words(&*cause);
+        Err(format!("nothing begins: {why}\n\n{replay}"))
     })
-}
-
-/// What a panic says.
-fn words(cause: &(dyn Any + Send)) -> &str {
-    let text = cause.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| cause.downcast_ref().copied())
-        .unwrap_or_default()
 }
 
 #[test]

@@ -8,7 +8,10 @@ use super::{
     world::{Side, Which, World},
 };
 use confirmd::{
-    domain::{block::TxId, time::UnixMs},
+    domain::{
+        block::{BlockRef, TxId},
+        time::UnixMs,
+    },
     sandbox::tree::Branch,
 };
 use serde_json::Value;
@@ -86,8 +89,12 @@ pub fn best(sums: &[u64], policy: &str) -> u64 {
 /// Checks that a payment that has just become final has money that it may rest on in blocks that
 /// are final; an operator may have accepted any.
 pub fn is_final_truly(side: &dyn Side, order: &Order, data: &Value) -> Result<(), String> {
-    let branch = side.branch_to(side.head().id.hash).unwrap();
     let last = side.final_height();
+    // A node that lags may be below what it called final before.
+    let reaches = |head: &BlockRef| head.id.height >= last;
+    let head = Some(side.head()).filter(reaches);
+    let branch = side.branch_to(head.unwrap_or_else(|| side.best()).id.hash);
+    let branch = branch.unwrap();
     let is_accepted = data["reason"] == "operator";
     let asset = Some(order.asset).filter(|_| !is_accepted);
     let rests = |txid: &TxId| {

@@ -12,6 +12,7 @@ use super::{
     plan::Plan,
     sight::Sight,
     stage::Stage,
+    story,
     system::{Handled, System},
     wire::{Shared, Weather, Wire},
     world::{Forgetting, Side as _, Which, World},
@@ -19,8 +20,11 @@ use super::{
 use confirmd::{crash, domain::block::TxId, random::Random, watcher::Input};
 use std::{
     collections::{BTreeMap, HashMap},
+    future::Future as _,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
+    task::Poll,
 };
 use tokio::time::sleep_until;
 
@@ -69,10 +73,22 @@ impl Simulation {
     /// Lives through a seed's plan; what went wrong, with the story of it.
     pub async fn run(plan: Plan, dir: PathBuf) -> Result<Report, String> {
         let mut simulation = Self::new(plan, dir);
-        match simulation.live().await {
+        match simulation.live_or_panic().await {
             Ok(()) => Ok(simulation.report),
             Err(why) => Err(simulation.tell(&why)),
         }
+    }
+
+    /// A panic is something that went wrong, too.
+    async fn live_or_panic(&mut self) -> Result<(), String> {
+        let mut life = Box::pin(self.live());
+        std::future::poll_fn(|context| {
+            let step = AssertUnwindSafe(|| life.as_mut().poll(context));
+            catch_unwind(step).unwrap_or_else(|cause| {
+                Poll::Ready(Err(format!("panicked: {}", story::words(&*cause))))
+            })
+        })
+        .await
     }
 
     pub(super) fn new(plan: Plan, dir: PathBuf) -> Self {

@@ -1,6 +1,7 @@
 //! What happened, to be read when something is wrong.
 
-use super::{clock, rows, run::Simulation, shrink};
+use super::{clock, plan::Plan, rows, run::Simulation, shrink};
+use std::any::Any;
 
 /// How much of it is shown.
 const LINES: usize = 150;
@@ -33,13 +34,28 @@ impl Simulation {
         let story = &story[story.len().saturating_sub(LINES)..];
         let rows = id.map_or_else(String::new, |id| rows::everything_about(&self.stage.db, id));
         let chains = rows::chains(&self.stage.db);
-        let hours = self.plan.span_ms / 3_600_000;
-        let faults = shrink::named(&self.plan.faults);
+        let replay = replay(&self.plan);
         format!(
-            "seed {seed}: {why}\n\n{:?}\n\n{}\n\n{rows}\n\n{chains}\n\nreplay: CONFIRMD_SEED={seed} \
-             CONFIRMD_HOURS={hours} CONFIRMD_FAULTS={faults} scripts/test simulation::one_seed\n",
+            "seed {seed}: {why}\n\n{:?}\n\n{}\n\n{rows}\n\n{chains}\n\n{replay}\n",
             self.plan,
             story.join("\n")
         )
     }
+}
+
+/// What to type to live through it again.
+pub fn replay(plan: &Plan) -> String {
+    let (seed, hours) = (plan.seed, plan.span_ms / 3_600_000);
+    let faults = shrink::named(&plan.faults);
+    format!(
+        "replay: CONFIRMD_SEED={seed} CONFIRMD_HOURS={hours} CONFIRMD_FAULTS={faults} \
+         scripts/test simulation::one_seed"
+    )
+}
+
+/// What a panic says.
+pub fn words(cause: &(dyn Any + Send)) -> &str {
+    let text = cause.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| cause.downcast_ref().copied())
+        .unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use confirmd::{
     random::Random,
     sandbox::tree::{Branch, Linked, Tree},
 };
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +61,7 @@ pub trait Side {
     }
 
     /// The branch that ends in a block; `None` when no such block was ever mined.
-    fn branch_to(&self, head: BlockHash) -> Option<Branch>;
+    fn branch_to(&self, head: BlockHash) -> Option<Arc<Branch>>;
 
     /// Whether the node does not hear of everything, or does not show everything.
     fn is_away(&self) -> bool;
@@ -120,6 +121,22 @@ pub trait Side {
 
     /// A fault of the node's memory; whether there was something to forget.
     fn forget(&mut self, how: Forgetting, random: &mut Random) -> bool;
+}
+
+/// The branch that was asked for last. The next one differs from it by a few blocks, of years of them.
+#[derive(Debug, Default)]
+pub struct LastBranch(Mutex<Arc<Branch>>);
+
+impl LastBranch {
+    /// The branch that ends in a block; `None` when the tree has no such block.
+    pub fn to<B: Linked>(&self, tree: &Tree<B>, head: BlockHash) -> Option<Arc<Branch>> {
+        tree.get(head)?;
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.head() != Some(head) {
+            Arc::make_mut(&mut last).switch(tree, head);
+        }
+        Some(Arc::clone(&last))
+    }
 }
 
 /// The last block of a branch that a head's branch has too.

@@ -78,7 +78,8 @@ async fn another_chain_is_refused_at_first_and_on_every_connection() {
     node.state().chain_id = 1;
     assert_eq!(
         told(source.connect().await),
-        "permanent: local (memory): chain id: expected 31337, found 1"
+        "permanent: local (memory): chain id: expected 31337, found 1; \
+         correct chain_id or the endpoint's url"
     );
     node.state().chain_id = 31_337;
     source.connect().await.unwrap();

@@ -94,12 +94,12 @@ async fn errors_are_told_apart_by_what_the_caller_does() {
         (
             401,
             "",
-            "unauthorized: the node refuses our credentials (HTTP 401)",
+            "unauthorized: the node refuses our credentials (HTTP 401); check how they are configured",
         ),
         (
             403,
             "",
-            "unauthorized: the node refuses our credentials (HTTP 403)",
+            "unauthorized: the node refuses our credentials (HTTP 403); check how they are configured",
         ),
         (429, "", "rate_limited: rate limited for 1 s"),
     ] {

@@ -95,6 +95,10 @@ impl Nodes for Real {
         }
     }
 
+    fn may_roll_back(&self) -> bool {
+        true
+    }
+
     fn has_forgotten(&self, coin: Coin, txid: &str) -> bool {
         match coin.chain() {
             ChainKind::Bitcoin => false,

@@ -62,6 +62,10 @@ impl Nodes for Simulated {
         replaced.expect("blocks that are not final");
     }
 
+    fn may_roll_back(&self) -> bool {
+        false
+    }
+
     fn has_forgotten(&self, _coin: Coin, _txid: &str) -> bool {
         false
     }
