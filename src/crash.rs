@@ -3,6 +3,8 @@
 //! `CONFIRMD_ABORT_AT=point[:n]` aborts at the n-th passing of that point, the first when no
 //! number is given. Only builds with debug assertions look at it; a release has no such code.
 //!
+//! `CONFIRMD_CHECKPOINT_PAGES` makes commits copy the WAL to the main file sooner.
+//!
 //! A simulation that runs many daemons in one process sets traps of its own thread instead: the
 //! thread unwinds at a point, or writes fail for a while as on a full disk.
 //!
@@ -38,7 +40,7 @@ pub fn checkpoint_pages() -> Option<i64> {
         .ok()
 }
 
-/// As many as ever.
+/// As many as are usual: `None`.
 #[cfg(not(debug_assertions))]
 #[must_use]
 pub const fn checkpoint_pages() -> Option<i64> {

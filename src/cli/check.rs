@@ -172,7 +172,7 @@ async fn ethereum(
     } else {
         None
     };
-    let can_trace = source.can_trace().await?;
+    let can_trace = source.can_trace().await;
     Ok((ethereum_row(node, status.as_ref(), can_trace), problems))
 }
 

@@ -107,8 +107,7 @@ fn marked(text: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// Functions of a text that the test runner never runs: those without an attribute that makes them tests,
-/// and those that are left out.
+/// Whether the test runner runs this function of a text: it is a test, and not left out.
 fn is_run(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let here = lines.iter().position(|line| function(line) == Some(name));

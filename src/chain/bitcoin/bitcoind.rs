@@ -50,8 +50,8 @@ type Outcome = Result<Box<RawValue>, RpcError>;
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
     pub(super) found: Vec<TxFacts>,
-    /// Why others, which the node did not say are gone, could not be read.
-    pub(super) unread: Option<SourceError>,
+    /// Others, which the node did not say are gone and which could not be read, and why.
+    pub(super) unread: Vec<(TxId, SourceError)>,
 }
 
 impl<T: Transport> Bitcoind<T> {
@@ -216,7 +216,10 @@ impl<T: Transport> Bitcoind<T> {
                 Err(error) => match error.code() {
                     Some(NOT_FOUND) => {}
                     Some(WARMING_UP) => return Err(self.explain(method, &error)),
-                    Some(_) | None => fetched.unread = Some(self.explain(method, &error)),
+                    Some(_) | None => {
+                        let problem = self.explain(&format!("{method} {txid}"), &error);
+                        fetched.unread.push((*txid, problem));
+                    }
                 },
             }
         }

@@ -3,7 +3,10 @@
 //! Of each transaction only its id, when it was first seen, and 8 bytes of each output are kept:
 //! enough to answer a registration from memory, with 300,000 entries in some 30 MB.
 
-use super::{bitcoind::Bitcoind, concurrent::in_order};
+use super::{
+    bitcoind::{Bitcoind, Fetched},
+    concurrent::in_order,
+};
 use crate::{
     chain::{MempoolNews, SourceError, rpc::Transport},
     clock::Clock,
@@ -13,7 +16,7 @@ use crate::{
     },
 };
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
@@ -28,6 +31,18 @@ const BATCHES_AT_ONCE: usize = 4;
 /// 300,000; their facts take some 20 MB.
 const MAX_ARRIVALS: usize = 20_000;
 
+/// So often a transaction that is listed but cannot be read is asked for again, before lists count
+/// as whole without it: a node's trouble passes, but what cannot be read for good must not hold up
+/// everybody else's deadlines.
+const TRIES: u32 = 10;
+
+/// A transaction that could not be read.
+#[derive(Debug, Clone, Copy)]
+struct Unread {
+    first_listed_ms: u64,
+    tries: u32,
+}
+
 /// What is kept of one transaction.
 #[derive(Debug)]
 struct Entry {
@@ -40,6 +55,8 @@ struct Entry {
 pub(super) struct Pool {
     txids: Arc<[TxId]>,
     entries: Vec<Entry>,
+    /// Those that the node lists, or listed, and could not be read when they were last asked for.
+    unread: BTreeMap<TxId, Unread>,
     /// The key of the fingerprints, so that nobody can prepare outputs that collide.
     key: RandomState,
 }
@@ -49,6 +66,7 @@ impl Pool {
         Self {
             txids: Arc::from([]),
             entries: Vec::new(),
+            unread: BTreeMap::new(),
             key: RandomState::new(),
         }
     }
@@ -67,7 +85,7 @@ impl Pool {
     }
 
     /// Adds what arrived; forgets what is not in the sorted `listed`.
-    fn absorb(&mut self, arrived: &[TxFacts], seen_ms: u64, listed: Option<&[TxId]>) {
+    fn absorb(&mut self, arrived: &[TxFacts], listed: Option<&[TxId]>) {
         if arrived.is_empty() && listed.is_none_or(|listed| *listed == *self.txids) {
             return;
         }
@@ -85,15 +103,15 @@ impl Pool {
                 })
             })
             .collect();
-        pool.extend(arrived.iter().map(|tx| (tx.txid, self.entry(tx, seen_ms))));
+        pool.extend(arrived.iter().map(|tx| (tx.txid, self.entry(tx))));
         pool.sort_by_key(|(txid, _)| *txid);
         self.txids = pool.iter().map(|(txid, _)| *txid).collect();
         self.entries = pool.into_iter().map(|(_, entry)| entry).collect();
     }
 
-    fn entry(&self, tx: &TxFacts, first_seen_ms: u64) -> Entry {
+    fn entry(&self, tx: &TxFacts) -> Entry {
         Entry {
-            first_seen_ms,
+            first_seen_ms: tx.first_seen_ms,
             outputs: tx
                 .credits
                 .iter()
@@ -104,6 +122,37 @@ impl Pool {
 
     fn fingerprint(&self, destination: &Destination) -> u64 {
         self.key.hash_one(destination)
+    }
+
+    /// Takes note of what could not be read at this time; why, when it is worth another try.
+    fn failed(&mut self, unread: Vec<(TxId, SourceError)>, at_ms: u64) -> Option<SourceError> {
+        let mut waits = None;
+        for (txid, error) in unread {
+            let known = self.unread.entry(txid).or_insert(Unread {
+                first_listed_ms: at_ms,
+                tries: 0,
+            });
+            known.tries = known.tries.saturating_add(1);
+            if known.tries < TRIES {
+                waits.get_or_insert(error);
+            } else if known.tries == TRIES {
+                tracing::warn!(%error, "a transaction of the mempool cannot be read: lists count without it, and a payment by it is seen in a block only");
+            }
+        }
+        waits
+    }
+
+    /// When a transaction that arrived was first listed, and forgets what is listed no more.
+    fn settle_unread(&mut self, arrived: &mut [TxFacts], listed: Option<&[TxId]>) {
+        for tx in arrived {
+            if let Some(unread) = self.unread.remove(&tx.txid) {
+                tx.first_seen_ms = tx.first_seen_ms.min(unread.first_listed_ms);
+            }
+        }
+        if let Some(listed) = listed {
+            self.unread
+                .retain(|txid, _| listed.binary_search(txid).is_ok());
+        }
     }
 
     /// Known transactions that seem to pay one of these destinations, and when each was first
@@ -135,15 +184,18 @@ pub(super) async fn news<T: Transport>(
     let mut unknown = pool.unknown(&listed);
     let all = unknown.len() <= MAX_ARRIVALS;
     unknown.truncate(MAX_ARRIVALS);
-    let (arrived, failure) = fetch(node, &unknown, seen_ms).await;
+    let (fetched, failure) = fetch(node, &unknown, seen_ms).await;
+    let mut arrived = fetched.found;
+    pool.settle_unread(&mut arrived, loaded.then_some(&listed));
+    let waits = pool.failed(fetched.unread, seen_ms).is_some();
     let whole = match failure {
         Some(error) if arrived.is_empty() => return Err(error),
         Some(_) => false,
-        None => all && loaded,
+        None => all && loaded && !waits,
     };
     // The list belongs to a tip that was there before it and is there after all of it was read.
     let stable = whole && node.best_hash().await.is_ok_and(|after| after == tip);
-    pool.absorb(&arrived, seen_ms, loaded.then_some(&listed));
+    pool.absorb(&arrived, loaded.then_some(&listed));
     let snapshot = stable.then(|| MempoolSnapshot {
         tip,
         txids: Arc::clone(&pool.txids),
@@ -160,7 +212,7 @@ async fn fetch<T: Transport>(
     node: &Bitcoind<T>,
     txids: &[TxId],
     seen_ms: u64,
-) -> (Vec<TxFacts>, Option<SourceError>) {
+) -> (Fetched, Option<SourceError>) {
     let tasks = txids
         .chunks(BATCH)
         .map(|batch| {
@@ -168,32 +220,37 @@ async fn fetch<T: Transport>(
             async move { node.transactions(&batch, seen_ms).await }
         })
         .collect();
-    let mut found = Vec::with_capacity(txids.len());
+    let mut all = Fetched::default();
     let mut failure = None;
     for batch in in_order(tasks, BATCHES_AT_ONCE).await {
         match batch {
             Ok(fetched) => {
-                found.extend(fetched.found);
-                failure = failure.or(fetched.unread);
+                all.found.extend(fetched.found);
+                all.unread.extend(fetched.unread);
             }
             Err(error) => failure = Some(error),
         }
     }
-    (found, failure)
+    (all, failure)
 }
 
 /// The known unconfirmed transactions that pay one of these destinations, read again.
 pub(super) async fn paying<T: Transport>(
     node: &Bitcoind<T>,
-    pool: &Pool,
+    pool: &mut Pool,
     destinations: &[Destination],
 ) -> Result<Vec<TxFacts>, SourceError> {
     let hits = pool.paying(destinations);
     let txids: Vec<TxId> = hits.iter().map(|(txid, _)| *txid).collect();
-    let (mut found, failure) = fetch(node, &txids, 0).await;
+    let (Fetched { mut found, unread }, failure) = fetch(node, &txids, 0).await;
     if let Some(error) = failure {
         return Err(error);
     }
+    // These were read before, and have their time.
+    if let Some(error) = pool.failed(unread, u64::MAX) {
+        return Err(error);
+    }
+    pool.settle_unread(&mut found, None);
     let wanted: HashSet<&Destination> = destinations.iter().collect();
     found.retain(|tx| {
         tx.credits

@@ -160,7 +160,7 @@ impl<T: Transport> ChainSource for BitcoinSource<T> {
         &mut self,
         destinations: &[Destination],
     ) -> Result<Vec<TxFacts>, SourceError> {
-        mempool::paying(&self.node, &self.pool, destinations).await
+        mempool::paying(&self.node, &mut self.pool, destinations).await
     }
 
     async fn spenders(&mut self, outpoints: &[OutPoint]) -> Result<Vec<Option<TxId>>, SourceError> {

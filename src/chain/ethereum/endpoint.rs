@@ -31,8 +31,8 @@ const MAX_DOUBTS: u32 = 10;
 
 /// JSON-RPC: the method does not exist.
 const METHOD_NOT_FOUND: i64 = -32601;
-/// EIP-1474.
-const METHOD_NOT_SUPPORTED: i64 = -32004;
+/// How nodes say that a block is not there: Geth, EIP-1474's "resource not found", Nethermind.
+const NO_SUCH_BLOCK: [i64; 3] = [-32000, -32001, -32603];
 /// JSON-RPC: the node does not take a block hash here.
 const INVALID_PARAMS: i64 = -32602;
 /// EIP-4444: the node no longer has bodies or receipts of that age.
@@ -151,25 +151,26 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// Whether it knows a method that tells of calls inside transactions. Asked of a block that
-    /// does not exist, so that nothing is traced.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn can_trace(&self) -> Result<bool, SourceError> {
+    /// Whether it has a method that tells of calls inside transactions. Asked of a block that does
+    /// not exist, so that nothing is traced: who has the method says so, or that there is none.
+    pub async fn can_trace(&self) -> bool {
         let nowhere = format!("0x{}", "0".repeat(64));
         let calls = [
-            Call::new(
+            (
                 "debug_traceBlockByHash",
                 json!([nowhere, {"tracer": "callTracer"}]),
             ),
-            Call::new("trace_block", json!(["0x7fffffff"])),
+            ("trace_block", json!(["0x7fffffff"])),
         ];
-        let answers: [Answer; 2] = self.batch(calls).await?;
-        Ok(answers.iter().any(|answer| {
-            let code = answer.as_ref().err().and_then(RpcError::code);
-            !matches!(code, Some(METHOD_NOT_FOUND | METHOD_NOT_SUPPORTED))
-        }))
+        for (method, params) in calls {
+            let asked: Result<Box<RawValue>, RpcError> =
+                self.client.call(method, params, Limits::ANSWER).await;
+            let code = asked.as_ref().err().and_then(RpcError::code);
+            if asked.is_ok() || code.is_some_and(|code| NO_SUCH_BLOCK.contains(&code)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Its best block, its tags and whether it is syncing.

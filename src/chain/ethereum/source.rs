@@ -73,10 +73,7 @@ impl<T: Transport> EthereumSource<T> {
     }
 
     /// Whether the node can tell of calls inside transactions.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn can_trace(&self) -> Result<bool, SourceError> {
+    pub async fn can_trace(&self) -> bool {
         self.endpoint.can_trace().await
     }
 

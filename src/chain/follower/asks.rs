@@ -71,14 +71,11 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let answer = match ask {
             Ask::Spenders(vanished) => self.spenders(vanished).await,
             Ask::Unconfirmed(destinations) => {
-                let arrived = match self.source.unconfirmed(destinations).await {
-                    Err(SourceError::Permanent(problem)) => {
-                        // Whoever waits for the answer must not wait for ever.
-                        dropped(&problem);
-                        Ok(Vec::new())
-                    }
-                    arrived => arrived,
-                };
+                let arrived = self.source.unconfirmed(destinations).await;
+                if let Err(error @ SourceError::Permanent(_)) = arrived {
+                    // Nothing would be an answer: that no money is there.
+                    return Err(error.into());
+                }
                 arrived.map(|arrived| {
                     ChainInput::Mempool(MempoolNews {
                         arrived,

@@ -101,16 +101,6 @@ impl Limits {
     /// The call frames of a whole block, which a node may compute for long.
     pub const TRACE: Self = Self::new(256 * MIB, 120, 240);
 
-    /// The same, but no slower than this.
-    #[must_use]
-    pub const fn within(self, limit: Duration) -> Self {
-        Self {
-            first_byte: limit,
-            total: limit,
-            ..self
-        }
-    }
-
     const fn new(max_body_bytes: usize, first_byte_secs: u64, total_secs: u64) -> Self {
         Self {
             max_body_bytes,

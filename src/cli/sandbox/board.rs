@@ -102,6 +102,11 @@ impl<'a> Board<'a> {
         }
     }
 
+    /// Whether there is a table.
+    pub(super) const fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
     pub(super) fn followed(&self) -> &[String] {
         &self.followed
     }

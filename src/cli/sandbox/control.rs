@@ -7,13 +7,14 @@ use super::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    middleware::{self, Next},
     response::Response,
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use std::{future::Future, io};
+use std::{future::Future, io, net::SocketAddr};
 use tokio::net::TcpListener;
 
 /// Serves until `stop` resolves.
@@ -23,15 +24,28 @@ pub(super) async fn serve(
     facts: Value,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let at = listener.local_addr()?;
     let pages = Router::new()
         .route("/", get(state))
         .route("/{name}", post(carry_out))
         .fallback(nowhere)
         .method_not_allowed_fallback(nowhere)
+        .layer(middleware::from_fn_with_state(at, only_here))
         .with_state((doer, facts));
     axum::serve(listener, pages)
         .with_graceful_shutdown(stop)
         .await
+}
+
+/// A page in somebody's browser may have any name resolved to this machine, but not its address.
+async fn only_here(State(at): State<SocketAddr>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if host != at.to_string() && host != format!("localhost:{}", at.port()) {
+        let message = format!("this is http://{at}/, and answers under no other name");
+        return refuse(StatusCode::MISDIRECTED_REQUEST, &message);
+    }
+    next.run(request).await
 }
 
 async fn state(State((doer, facts)): State<(Doer, Value)>) -> Response {

@@ -114,6 +114,11 @@ pub struct Force {
     pub(super) status: String,
 }
 
+/// No arguments.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 /// What a second terminal may do to a sandbox that stays.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
 pub enum Deed {
@@ -184,7 +189,7 @@ impl Deed {
             "stall" => serde_json::from_slice(body).map(Self::Stall),
             "outage" => serde_json::from_slice(body).map(Self::Outage),
             "force" => serde_json::from_slice(body).map(Self::Force),
-            "state" => Ok(Self::State),
+            "state" => serde_json::from_slice(body).map(|Nothing {}| Self::State),
             _ => return None,
         })
     }

@@ -133,7 +133,7 @@ impl Doer {
             let tips = chains.iter().map(|kind| world.tip(*kind).id);
             Ok::<Vec<BlockId>, Refused>(tips.collect())
         })?;
-        let followed = self.sees(|reader| is_followed(reader, &chains, &tips))?;
+        let followed = self.sees(|reader| is_followed(reader, &chains, &tips));
         let mut state = self.state();
         if let Some(state) = state.as_object_mut() {
             state.insert("followed".to_owned(), followed.into());
@@ -141,20 +141,23 @@ impl Doer {
         Ok(state)
     }
 
-    /// Waits until the daemon's database shows it; not while its nodes are away.
-    fn sees(&self, shows: impl Fn(&Reader) -> Result<bool, StoreError>) -> Result<bool, Undone> {
-        let reader = Reader::open(&self.database).map_err(|error| unreadable(&error))?;
+    /// Waits until the daemon's database shows it; not while its nodes are away. What was done is
+    /// done, also when nobody can look.
+    fn sees(&self, shows: impl Fn(&Reader) -> Result<bool, StoreError>) -> bool {
+        let Ok(reader) = Reader::open(&self.database) else {
+            return false;
+        };
         let clock = SystemClock::new();
-        loop {
-            if shows(&reader).map_err(|error| unreadable(&error))? {
-                return Ok(true);
+        while clock.now().monotonic_ms < SEEN_WITHIN_MS {
+            if self.live.with(|world| world.away_until().is_some()) {
+                return false;
             }
-            let is_away = self.live.with(|world| world.away_until().is_some());
-            if is_away || clock.now().monotonic_ms >= SEEN_WITHIN_MS {
-                return Ok(false);
+            if shows(&reader).unwrap_or(false) {
+                return true;
             }
             std::thread::sleep(LOOK);
         }
+        false
     }
 
     fn outage(&self, duration: &str) -> Result<Value, Undone> {
@@ -209,12 +212,13 @@ impl Doer {
         if !bill.chain.has_mempool() {
             return Ok(json!({ "txid": txid }));
         }
-        let seen = self.sees(|reader| Ok(!states_of(reader, &txid)?.is_empty()))?;
+        let seen = self.sees(|reader| Ok(!states_of(reader, &txid)?.is_empty()));
         Ok(json!({ "txid": txid, "seen": seen }))
     }
 
     fn replace(&self, Replace { tx, amount }: &Replace) -> Result<Value, Undone> {
-        let (which, asset) = if let Some(txid) = TxId::from_hex(tx) {
+        let called = TxId::from_hex(tx).filter(|txid| self.live.with(|world| world.waits(*txid)));
+        let (which, asset) = if let Some(txid) = called {
             (Unconfirmed::Called(txid), self.bitcoin()?)
         } else {
             let bill = self.bill(tx)?;
@@ -224,9 +228,10 @@ impl Doer {
         let Replaced { gone, by } = self.live.with(|world| world.replace(which, amount))?;
         let [gone, by] = [gone, by].map(|txid| txid_text(ChainKind::Bitcoin, txid));
         let seen = self.sees(|reader| {
-            let states = states_of(reader, &gone)?;
-            Ok(!states.iter().any(|state| state == "mempool"))
-        })?;
+            let [was, is] = [states_of(reader, &gone)?, states_of(reader, &by)?];
+            let has_gone = !was.is_empty() && !was.iter().any(|state| state == "mempool");
+            Ok(has_gone && (amount.is_none() || !is.is_empty()))
+        });
         Ok(json!({ "txid": by, "replaced": gone, "seen": seen }))
     }
 

@@ -96,7 +96,8 @@ fn show(
         shown = Reader::open(&sandbox.facts.database)?.last_seq()?;
     }
     if stays {
-        introduce(sandbox, &mut context.screen)?;
+        // It stays for those who use it, whether or not anybody reads this.
+        introduce(sandbox, &mut context.screen).ok();
         let watch = Watch::begin(sandbox, shown)?;
         sandbox.wait();
         watch.end();

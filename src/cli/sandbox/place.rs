@@ -1,11 +1,10 @@
 //! The small file by which other commands find a sandbox that stays.
 
-use super::ask;
 use crate::cli::{Exit, failure::Failure};
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{ErrorKind, Write as _},
     net::SocketAddr,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
@@ -29,9 +28,12 @@ pub(super) struct Facts {
     pub(super) speed: u32,
 }
 
-/// The file; removed when this is dropped.
+/// The file, locked as long as its sandbox runs; removed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place(PathBuf);
+pub(super) struct Place {
+    path: PathBuf,
+    _locked: File,
+}
 
 /// Where the file of a sandbox in this directory is, or of the usual one.
 pub(super) fn path(dir: Option<&Path>) -> PathBuf {
@@ -47,27 +49,29 @@ impl Place {
     /// Writes the file.
     pub(super) fn take(path: PathBuf, facts: &Facts) -> Result<Self, Failure> {
         let text = serde_json::to_vec_pretty(facts).map_err(std::io::Error::from)?;
-        write(&path, &text)
+        let locked = write(&path, &text)
             .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", path.display())))?;
-        Ok(Self(path))
+        Ok(Self {
+            path,
+            _locked: locked,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        drop(fs::remove_file(&self.0));
+        drop(fs::remove_file(&self.path));
     }
 }
 
 /// Refuses a place where a running sandbox is found.
 pub(super) fn require_free(path: &Path) -> Result<(), Failure> {
-    if let Ok(other) = read(path)
-        && ask::runs(&other)
-    {
+    let left = open_ours(path);
+    if left.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock))) {
         let message = format!(
             "a sandbox runs already ({}); end it, or give each one its own --dir",
             path.display()
@@ -78,7 +82,7 @@ pub(super) fn require_free(path: &Path) -> Result<(), Failure> {
 }
 
 /// In a place that others may write too, a link or another's file is not followed.
-fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
+fn write(path: &Path, text: &[u8]) -> std::io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -88,7 +92,19 @@ fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(text)
+    // Before anybody reads it: a file that is there and not locked is left over.
+    file.lock()?;
+    file.write_all(text)?;
+    Ok(file)
+}
+
+/// The file, if it is ours.
+fn open_ours(path: &Path) -> std::io::Result<File> {
+    let found = fs::symlink_metadata(path)?;
+    if !found.is_file() || found.uid() != Uid::effective().as_raw() {
+        return Err(ErrorKind::PermissionDenied.into());
+    }
+    File::open(path)
 }
 
 /// What the file says.

@@ -3,6 +3,7 @@
 use super::{board::Board, running::Sandbox};
 use crate::{
     cli::{
+        Exit,
         failure::Failure,
         rows::{Row, only, rows},
         screen::Screen,
@@ -23,6 +24,8 @@ use std::{
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// Until it is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long a last look may take.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// The most entries that are read at once.
@@ -48,10 +51,14 @@ impl Watch {
         std::thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || {
-                // It fails for a reader that has enough, and for a database that goes with its
-                // sandbox.
-                if let Err(failure) = watch(&database, &live, &is_over, after) {
-                    tracing::debug!(message = failure.message, "nobody watches any more");
+                let mut last = after;
+                while let Err(failure) = watch(&database, &live, &is_over, &mut last) {
+                    // Whoever reads our lines has enough.
+                    if failure.exit == Exit::Ok || is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    tracing::error!(message = failure.message, "the journal cannot be shown");
+                    std::thread::sleep(PAUSE);
                 }
                 drop(here);
             })?;
@@ -65,18 +72,25 @@ impl Watch {
     }
 }
 
-fn watch(database: &Path, live: &Live, is_over: &AtomicBool, mut last: i64) -> Result<(), Failure> {
+fn watch(
+    database: &Path,
+    live: &Live,
+    is_over: &AtomicBool,
+    last: &mut i64,
+) -> Result<(), Failure> {
     let mut screen = Screen::standard();
     let mut board = Board::new(&mut screen);
     let reader = Reader::open(database)?;
     let mut open = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
-        for event in rows(&reader.events(last, BATCH)?) {
-            last = event.get("seq").and_then(Value::as_i64).unwrap_or(last);
+        for event in rows(&reader.events(*last, BATCH)?) {
+            *last = event.get("seq").and_then(Value::as_i64).unwrap_or(*last);
             board.event(&event)?;
             follow(&mut open, &event);
         }
-        show_open(&mut board, &reader, live, &open)?;
+        if board.is_live() {
+            show_open(&mut board, &reader, live, &open)?;
+        }
         std::thread::sleep(LOOK);
     }
     Ok(())

@@ -7,6 +7,7 @@
 )]
 
 mod amounts;
+mod bounds;
 mod first;
 mod holds;
 mod invariants;

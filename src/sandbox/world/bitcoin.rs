@@ -23,8 +23,8 @@ const DEEPEST: u32 = 99;
 
 /// What payers keep of their coins.
 const CHANGE: u64 = 1_000_000;
-/// The same after a replacement, whose fee is higher: two equal transactions would be one.
-const CHANGE_REPLACED: u64 = 990_000;
+/// How much higher a replacement's fee is.
+const HIGHER_FEE: u64 = 1_000;
 
 /// The chain, its node and its people.
 #[derive(Debug)]
@@ -127,6 +127,10 @@ impl BitcoinSide {
         self.send(Tx::new(&[coin], &outputs))
     }
 
+    pub(super) fn waits(&self, txid: TxId) -> bool {
+        self.view.unconfirmed().any(|tx| tx.txid == txid)
+    }
+
     pub(super) fn replace(
         &mut self,
         which: Unconfirmed,
@@ -147,11 +151,21 @@ impl BitcoinSide {
         let (txid, inputs) = (gone.txid, gone.inputs.clone());
         let to = match which {
             Unconfirmed::Paying(to) => Some(to),
-            // The first output is the payer's intention, another is change.
-            Unconfirmed::Called(_) => gone.credits.first().map(|credit| credit.to),
+            // The first output is the payer's intention, the last one is change.
+            Unconfirmed::Called(_) if gone.credits.len() > 1 => {
+                gone.credits.first().map(|credit| credit.to)
+            }
+            Unconfirmed::Called(_) => None,
         };
+        if to.is_none() && amount.is_some() {
+            return Err(Refused::PaysNobody);
+        }
         let paid = to.zip(amount.map(sats).transpose()?);
-        let outputs: Vec<_> = paid.into_iter().chain(change(CHANGE_REPLACED)).collect();
+        // Each replacement leaves its payer less: none is the transaction that it replaces.
+        let kept = gone.credits.last().map(|credit| sats(credit.amount));
+        let kept = kept.transpose()?.unwrap_or(CHANGE).min(CHANGE);
+        let kept = change(kept.saturating_sub(HIGHER_FEE));
+        let outputs: Vec<_> = paid.into_iter().chain(kept).collect();
         let by = self.send(Tx::new(&inputs, &outputs))?;
         Ok(Replaced { gone: txid, by })
     }

@@ -79,6 +79,9 @@ pub enum Refused {
     /// Replacing needs a transaction that waits in Bitcoin's mempool.
     #[error("no unconfirmed Bitcoin transaction pays this: it was never sent, or is in a block")]
     NothingToReplace,
+    /// There is nobody to be paid instead.
+    #[error("that transaction pays nobody but its payer")]
+    PaysNobody,
     /// Each of several might be meant.
     #[error("several unconfirmed transactions pay this: name one of {}", listed(.0))]
     Several(Vec<TxId>),
@@ -182,6 +185,12 @@ impl World {
         }
         self.waiting.push((at, pay));
         Ok(())
+    }
+
+    /// Whether a Bitcoin transaction waits in the mempool.
+    #[must_use]
+    pub fn waits(&self, txid: TxId) -> bool {
+        self.bitcoin.waits(txid)
     }
 
     /// Replaces an unconfirmed Bitcoin transaction by one that spends the same coin and pays whom

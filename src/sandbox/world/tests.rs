@@ -163,6 +163,12 @@ fn an_unconfirmed_transaction_is_replaced_by_another_of_the_same_coin() {
         nothing,
         "it pays nobody any more"
     );
+    let called = Unconfirmed::Called(fourth.by);
+    let amount = Some(Amount::from_u64(1));
+    assert_eq!(world.replace(called, amount), Err(Refused::PaysNobody));
+    let fifth = world.replace(called, None).unwrap();
+    assert_ne!(fifth.by, fourth.by, "a replacement is another transaction");
+    assert!(world.waits(fifth.by) && !world.waits(fourth.by));
 }
 
 #[test]

@@ -29,9 +29,7 @@ type Picture = BTreeMap<String, Row>;
 /// The rows of the one that the other does not have or has otherwise; empty when both say the same.
 pub fn differences(one: &Confirmd, other: &Confirmd, may_roll_back: bool) -> Vec<String> {
     let (mut one, mut other) = (picture(one), picture(other));
-    if may_roll_back {
-        forget_reversals_on_the_way(&mut one, &mut other);
-    }
+    forget_reversals_on_the_way(&mut one, &mut other, may_roll_back);
     let names = one
         .keys()
         .chain(other.keys().filter(|name| !one.contains_key(*name)));
@@ -41,23 +39,26 @@ pub fn differences(one: &Confirmd, other: &Confirmd, may_roll_back: bool) -> Vec
         .collect()
 }
 
-/// A real node rolls back before it goes on, so that a block that stays has fewer confirmations for a moment. Who
+/// Money that left the chain and came back soon was a `paid` reversed to whoever asked in between. And a real
+/// node rolls back before it goes on, so that a block that stays has fewer confirmations for a moment. Who
 /// asks in that moment sees a `paid` reversed and paid again, who does not ask sees nothing.
-fn forget_reversals_on_the_way(one: &mut Picture, other: &mut Picture) {
+fn forget_reversals_on_the_way(one: &mut Picture, other: &mut Picture, may_roll_back: bool) {
     for (name, row) in one {
         let Some(twin) = other.get_mut(name) else {
             continue;
         };
-        if was_reversed(row) != was_reversed(twin) {
+        let both_moved = has(row, "reorged") && has(twin, "reorged");
+        let unlike = has(row, "reversed") != has(twin, "reversed");
+        if unlike && (may_roll_back || both_moved) {
             forget_reversal(row);
             forget_reversal(twin);
         }
     }
 }
 
-fn was_reversed(row: &Row) -> bool {
+fn has(row: &Row, wanted: &str) -> bool {
     let flags = row["flags"].as_str().unwrap_or_default();
-    flags.split(',').any(|flag| flag == "reversed")
+    flags.split(',').any(|flag| flag == wanted)
 }
 
 fn forget_reversal(row: &mut Row) {

@@ -82,11 +82,8 @@ impl World {
             let setup = nodes.followed().set("payments.grace", "0s");
             setup.set("chains.bitcoin.final_depth", FINAL_DEPTH)
         };
-        let mut victim = setup().configured();
-        // In every commit is a checkpoint, where some of the deaths fall.
-        victim.set_env(CHECKPOINT_PAGES, Some("1"));
         Self {
-            victim,
+            victim: setup().configured(),
             control: setup().start(),
             nodes: Box::new(nodes),
             dice: Random::new(seed),
@@ -102,10 +99,18 @@ impl World {
 
     /// Starts the victim so that it ends itself at the n-th passing of a point.
     pub fn spawn_armed(&mut self, point: &str, nth: u32) {
+        self.checkpoint_often_or_seldom();
         let trap = format!("{point}:{nth}");
         self.victim.set_env(ABORT_AT, Some(&trap));
         self.victim.spawn();
         self.victim.set_env(ABORT_AT, None);
+    }
+
+    /// Every other life has a checkpoint in each commit, where some of the deaths fall; the others leave a WAL
+    /// of many steps behind.
+    pub fn checkpoint_often_or_seldom(&mut self) {
+        let often = self.dice.chance(500).then_some("1");
+        self.victim.set_env(CHECKPOINT_PAGES, often);
     }
 
     /// Kills the victim so much later, whatever it does then.

@@ -159,11 +159,12 @@ impl Sandbox<'_> {
 
     /// The same with this header, if any.
     pub fn send(&self, head: &str, header: &str, body: &str) -> (u16, Value) {
-        let mut stream = TcpStream::connect(self.fact("control")).unwrap();
+        let at = self.fact("control");
+        let mut stream = TcpStream::connect(at).unwrap();
         let length = body.len();
         write!(
             stream,
-            "{head} HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Length: {length}\r\n\
+            "{head} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\nContent-Length: {length}\r\n\
              {header}\r\n{body}"
         )
         .unwrap();
@@ -191,6 +192,10 @@ impl Sandbox<'_> {
     /// What it wrote to its standard output.
     pub fn said(&self) -> String {
         fs::read_to_string(self.ground.path("said")).unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -287,6 +287,12 @@ fn a_hangup_ends_a_sandbox_unless_it_was_ignored_from_the_start() {
     let mut nohup = ground.program("sh");
     nohup.args(["-c", "trap '' HUP; exec \"$0\" sandbox --stay", CONFIRMD]);
     let sandbox = ground.started(nohup);
+    let ignored = fs::read_to_string(format!("/proc/{}/status", sandbox.id())).unwrap();
+    let ignored = ignored
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    assert_eq!(mask & 1, 1, "SIGHUP is still ignored");
     sandbox.signal(Signal::SIGHUP);
     sandbox.post("mine", &json!({ "blocks": 1 }));
     assert_eq!(sandbox.end(Signal::SIGINT), Some(0));

@@ -1,8 +1,10 @@
-//! What the gateway is answered: nothing that it may ask for is refused, and no nonsense is done.
+//! What the gateway is answered: no order is refused that may be placed, and no nonsense is done. Which
+//! commands are refused depends on when they are read; what they do, the judge sees.
 
 use super::{
     customers::{Order, registration},
     judge::Case,
+    oddities::MALFORMED,
 };
 use confirmd::domain::request::Request;
 use rusqlite::Connection;
@@ -16,7 +18,9 @@ pub fn are_right(case: &Case<'_>) -> Result<(), String> {
     let answers = answers(case.db);
     let mut known = Known::default();
     for asked in case.inbox {
-        let (outcome, code) = answers.get(&asked.request_id).ok_or("no answer")?;
+        let answer = answers.get(&asked.request_id);
+        let none = || format!("{}: {} has no answer", asked.payment_id, asked.kind);
+        let (outcome, code) = answer.ok_or_else(none)?;
         if !known.is_right(case, asked, outcome, code) {
             let Request {
                 payment_id,
@@ -49,11 +53,7 @@ impl<'a> Known<'a> {
                 let ours = order.filter(|order| registration(order) == body);
                 self.registers(case, ours, outcome, code)
             }
-            ("cancel" | "ack" | "accept" | "reject" | "refunded" | "extend" | "rescan", body) => {
-                let makes_sense = !body.contains("because") && !body.contains("tomorrow");
-                makes_sense || outcome == "refused"
-            }
-            _ => outcome == "refused",
+            asked => !MALFORMED.contains(&asked) || outcome == "refused",
         }
     }
 

@@ -199,7 +199,6 @@ impl EthereumSide {
     /// Switches USDT's fee on or off.
     pub fn set_fee(&mut self, is_on: bool) {
         self.has_fee = is_on;
-        self.has_fee = is_on;
         let change = Change::Fee {
             basis_points: if is_on { 200 } else { 0 },
             maximum: U256::from(50_000_000_u64),

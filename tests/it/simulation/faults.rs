@@ -18,7 +18,9 @@ const DEEP: u32 = 7;
 impl Simulation {
     /// Ends a fault whose time is over.
     pub(super) fn heal(&mut self, action: &Action) {
-        self.note(format_args!("healed: {action:?}"));
+        if !matches!(action, Action::Truth(_)) {
+            self.note(format_args!("healed: {action:?}"));
+        }
         match action {
             Action::Fair(which) => {
                 self.turn(*which, Weather::Fair);
@@ -161,6 +163,9 @@ impl Simulation {
 
     fn end_lie(&mut self, which: Which) {
         let lie = self.stage.shared.wire(which).lie.take();
+        if lie.is_some() {
+            self.note(format_args!("healed: Truth({which:?})"));
+        }
         if let Some(lie) = lie.filter(|lie| lie.told) {
             self.count(&format!("fault {}", lie.name()));
         }

@@ -97,7 +97,7 @@ fn plan(seed: u64) -> Plan {
 
 /// Lives through a plan; what went wrong, with the story of it.
 pub fn simulate(plan: Plan) -> Result<Report, String> {
-    let replay = story::replay(&plan);
+    let (seed, replay) = (plan.seed, story::replay(&plan));
     let dir = directory();
     let runtime = virtual_time();
     let run = std::panic::AssertUnwindSafe(|| {
@@ -109,7 +109,7 @@ pub fn simulate(plan: Plan) -> Result<Report, String> {
     crash::fill_disk(false);
     outcome.unwrap_or_else(|cause| {
         let why = story::words(&*cause);
-        Err(format!("nothing begins: {why}\n\n{replay}"))
+        Err(format!("seed {seed}: panicked: {why}\n\n{replay}"))
     })
 }
 

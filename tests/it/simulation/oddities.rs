@@ -26,7 +26,7 @@ pub const ODDITIES: [&str; 7] = [
 ];
 
 /// What nobody can carry out.
-const MALFORMED: [(&str, &str); 12] = [
+pub const MALFORMED: [(&str, &str); 12] = [
     ("register", ""),
     ("register", "{"),
     ("register", "[]"),

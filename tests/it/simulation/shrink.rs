@@ -109,7 +109,7 @@ fn a_failing_plan_is_not_shrunk_to_one_that_fails_otherwise() {
     let lost = |plan: Plan| {
         let names = named(&plan.faults);
         let story = if plan.faults.lag == 0 {
-            format!("seed 1 panicked: index out of bounds\n{names}")
+            format!("seed 1: panicked: index out of bounds\n{names}")
         } else {
             let block = plan.span_ms + plan.faults.slow;
             format!("seed 1: order-{block}: 00ab{block} in block {block} was lost\n{names}")

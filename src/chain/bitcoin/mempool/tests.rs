@@ -167,12 +167,14 @@ async fn a_transaction_that_cannot_be_read_is_no_evidence_and_leaves_no_whole_li
     ];
     for (case, break_it) in broken.into_iter().enumerate() {
         fake.state().after = Some(("getrawmempool", break_it));
-        let error = source.mempool().await.unwrap_err().to_string();
-        assert!(error.contains("getrawtransaction"), "case {case}: {error}");
+        let news = source.mempool().await.unwrap();
+        let told = (ids(&news.arrived), listed(&news));
+        assert_eq!(told, (vec![], None), "case {case}");
         fake.state().after = None;
         let asked_again = source.unconfirmed(&[address(1)]).await;
         let error = asked_again.unwrap_err().to_string();
-        assert!(error.contains("getrawtransaction"), "case {case}: {error}");
+        let named = format!("getrawtransaction {read}");
+        assert!(error.contains(&named), "case {case}: {error}");
         fake.state().tamper = None;
         fake.state().refuse = None;
     }
@@ -181,20 +183,53 @@ async fn a_transaction_that_cannot_be_read_is_no_evidence_and_leaves_no_whole_li
     assert_eq!(listed(&news), Some(sorted(vec![read, unread])));
 }
 
-/// One that cannot be read hides no other.
+/// One that cannot be read hides no other, and holds up lists for a while only. It is as old as the first
+/// list that it stood on.
 #[tokio::test]
-async fn what_can_be_read_arrives_beside_what_cannot() {
+async fn what_cannot_be_read_for_good_is_left_out_in_the_end() {
     let fake = Fake::new();
     let good = fake.add(payment(1));
     let bad = fake.add(payment(2));
-    let mut source = fake.source();
+    let clock = Arc::new(TestClock::default());
+    clock.1.store(5_000, Ordering::SeqCst);
+    let shared: Arc<TestClock> = Arc::clone(&clock);
+    let mut source = fake.source_with(shared, false);
     fake.state().unreadable = Some(bad);
+    for n in 1..TRIES {
+        let news = source.mempool().await.unwrap();
+        let arrived = if n == 1 { vec![good] } else { vec![] };
+        assert_eq!(
+            (ids(&news.arrived), listed(&news)),
+            (arrived, None),
+            "try {n}"
+        );
+    }
     let news = source.mempool().await.unwrap();
-    assert_eq!((ids(&news.arrived), listed(&news)), (vec![good], None));
+    assert_eq!(listed(&news), Some(vec![good]));
+    clock.1.store(90_000, Ordering::SeqCst);
     fake.state().unreadable = None;
     let news = source.mempool().await.unwrap();
     assert_eq!(ids(&news.arrived), [bad]);
+    assert_eq!(news.arrived[0].first_seen_ms, 5_000);
     assert_eq!(listed(&news), Some(sorted(vec![good, bad])));
+    let found = source.unconfirmed(&[address(2)]).await.unwrap();
+    assert_eq!(found[0].first_seen_ms, 5_000);
+}
+
+#[tokio::test]
+async fn a_question_for_what_cannot_be_read_again_is_answered_without_it_in_the_end() {
+    let fake = Fake::new();
+    let bad = fake.add(payment(1));
+    let mut source = fake.source();
+    source.mempool().await.unwrap();
+    fake.state().unreadable = Some(bad);
+    for n in 1..TRIES {
+        let asked = source.unconfirmed(&[address(1)]).await;
+        assert!(asked.is_err(), "try {n}");
+    }
+    assert_eq!(source.unconfirmed(&[address(1)]).await.unwrap().len(), 0);
+    fake.state().unreadable = None;
+    assert_eq!(source.unconfirmed(&[address(1)]).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -268,7 +303,7 @@ fn comparing_lists_finds_what_is_new_and_what_is_gone() {
     let all = |bytes: &[u8]| bytes.iter().copied().map(id).collect::<Vec<_>>();
     let facts = |txid: TxId| TxFacts {
         txid,
-        first_seen_ms: 0,
+        first_seen_ms: u64::from(txid.0[0]),
         credits: vec![],
         inputs: vec![],
     };
@@ -285,18 +320,16 @@ fn comparing_lists_finds_what_is_new_and_what_is_gone() {
         let mut pool = Pool::new();
         let before: Vec<TxFacts> = all(known).into_iter().rev().map(facts).collect();
         for tx in before {
-            let seen_ms = u64::from(tx.txid.0[0]);
-            pool.absorb(&[tx], seen_ms, None);
+            pool.absorb(&[tx], None);
         }
         assert_eq!(*pool.txids, *all(known));
         let listed = all(listed);
         assert_eq!(pool.unknown(&listed), all(new), "{known:?}");
         let arrived: Vec<TxFacts> = all(new).into_iter().map(facts).collect();
         for tx in arrived {
-            let seen_ms = u64::from(tx.txid.0[0]);
-            pool.absorb(&[tx], seen_ms, None);
+            pool.absorb(&[tx], None);
         }
-        pool.absorb(&[], 0, Some(&listed));
+        pool.absorb(&[], Some(&listed));
         assert_eq!(*pool.txids, *listed, "{known:?}");
         let kept: Vec<u64> = pool
             .entries

@@ -84,9 +84,22 @@ async fn an_ask_that_fails_is_answered_later_and_in_order() {
 #[tokio::test]
 async fn an_ask_that_the_node_can_never_answer_does_not_hold_up_the_next() {
     let mut bench = Bench::following(50).await;
+    bench.node.fail(Call::Spenders, 1, permanent());
+    let vanished = vec![(txid(1), vec![output(1)])];
+    bench.follower.ask(Ask::Spenders(vanished));
+    bench.follower.ask(unconfirmed());
+    assert_eq!(bench.follower.serve().await, Ok(false));
+    assert_eq!(bench.watcher.told(), ["mempool +1"]);
+}
+
+/// To a payment that was registered late, no answer would mean that no money is there.
+#[tokio::test]
+async fn a_node_that_refuses_says_nothing_of_money() {
+    let mut bench = Bench::following(50).await;
     bench.node.fail(Call::Unconfirmed, 1, permanent());
     bench.follower.ask(unconfirmed());
-    bench.follower.ask(Ask::Spenders(vec![(txid(1), vec![])]));
+    assert_eq!(bench.follower.serve().await, Err(permanent().into()));
+    assert_eq!(bench.watcher.told(), [""; 0]);
     assert_eq!(bench.follower.serve().await, Ok(false));
-    assert_eq!(bench.watcher.told(), ["mempool +0", "spenders 1"]);
+    assert_eq!(bench.watcher.told(), ["mempool +1"]);
 }

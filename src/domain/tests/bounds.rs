@@ -1,0 +1,159 @@
+//! What lies exactly on a bound: the last moment, the first block, the longest text.
+
+use super::{
+    check,
+    setup::{START, block},
+};
+use crate::domain::{
+    apply::MAX_ROWS,
+    asset::ChainKind,
+    block::{BlockHash, BlockRef, Height},
+    payment::{Scan, ScanFrom},
+    register::slack,
+    request::{Request, parse},
+    step::{InboxPosition, Step},
+    time::{SpanMs, UnixMs},
+    transfer::Position,
+};
+
+fn at(height: u32, time: UnixMs) -> BlockRef {
+    block(height, 0, BlockHash([0; 32]), time)
+}
+
+#[test]
+fn who_walks_down_stops_at_the_start_of_a_scan() {
+    let height = ScanFrom::Height(Height(10));
+    let time = ScanFrom::Time(START);
+    let just_after = UnixMs(START.0 + 1);
+    for (from, block, stops) in [
+        (height, at(11, START), false),
+        (height, at(10, START), true),
+        (height, at(9, START), true),
+        (time, at(10, just_after), false),
+        (time, at(10, START), true),
+        (time, at(0, just_after), true),
+    ] {
+        assert_eq!(from.is_reached_by(&block), stops, "{from:?} {block:?}");
+    }
+}
+
+#[test]
+fn a_scan_looks_at_blocks_between_its_start_and_what_is_known() {
+    let scan = |from, to: Option<u32>| Scan {
+        from,
+        scanned_to: to.map(Height),
+        goal: None,
+    };
+    let height = ScanFrom::Height(Height(10));
+    for (to, block, looks) in [
+        (None, 9, false),
+        (None, 10, true),
+        (None, 30, true),
+        (Some(20), 10, false),
+        (Some(20), 20, false),
+        (Some(20), 21, true),
+    ] {
+        let looked = scan(height, to).looks_at(&at(block, START), ChainKind::Bitcoin);
+        assert_eq!(looked, looks, "{to:?} {block}");
+    }
+    for kind in [ChainKind::Bitcoin, ChainKind::Ethereum] {
+        let first = START.minus(slack(kind));
+        let scan = scan(ScanFrom::Time(START), None);
+        assert!(scan.looks_at(&at(5, first), kind), "{kind:?}");
+        assert!(
+            !scan.looks_at(&at(5, first.minus(SpanMs(1))), kind),
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn a_refused_scan_counts_until_the_past_is_known_otherwise() {
+    let mut payment = check("BTC 0.4", "judge => new").payment;
+    assert_eq!(payment.scan_refusal(), None);
+    payment.history.scan_refused = Some("pruned".to_owned());
+    payment.scan.goal = Some(Height(20));
+    payment.scan.scanned_to = Some(Height(19));
+    assert_eq!(payment.scan_refusal(), Some("pruned"));
+    payment.scan.scanned_to = payment.scan.goal;
+    assert_eq!(payment.scan_refusal(), None);
+}
+
+#[test]
+fn only_accepting_and_rejecting_settle_an_appeal() {
+    for (kind, settles) in [
+        ("accept", true),
+        ("reject", true),
+        ("ack", false),
+        ("cancel", false),
+        ("refunded", false),
+    ] {
+        let request = Request {
+            seq: 1,
+            request_id: "r".to_owned(),
+            kind: kind.to_owned(),
+            payment_id: "p".to_owned(),
+            body: "{}".to_owned(),
+            actor: None,
+            created_at: START,
+        };
+        let command = parse(&request).unwrap();
+        assert_eq!(command.settles_appeal(), settles, "{kind}");
+    }
+}
+
+#[test]
+fn a_step_with_anything_in_it_is_committed() {
+    let empty = Step::new(START);
+    assert!(empty.is_empty());
+    let position = InboxPosition {
+        inbox_id: "inbox".to_owned(),
+        seq: 1,
+    };
+    let read = Step {
+        inbox: Some(position),
+        ..Step::new(START)
+    };
+    assert!(!read.is_empty());
+}
+
+/// Dust and other assets were seen, but do not pay.
+#[test]
+fn a_payment_was_first_seen_with_its_first_money_that_counts() {
+    let story = check(
+        "BTC 0.4",
+        "
+        see d=0.000001 => new
+        sleep 60s
+        see a=0.4      => pending
+        ",
+    );
+    assert_eq!(story.payment.judged.first_seen_at, Some(story.now));
+    let gone = check("BTC 0.4", "see a=0.4 => pending\nevict a => new/dropped");
+    assert_eq!(gone.payment.judged.first_seen_at, None);
+}
+
+#[test]
+fn too_little_in_the_last_moment_is_short_and_not_late() {
+    check(
+        "BTC 0.4 grace=120s",
+        "wait 22m\nsee a=0.3 => pending a:short flags=underpaid",
+    );
+}
+
+#[test]
+fn a_row_of_further_dust_knows_its_first_block() {
+    let dust = |block: u32| (0..100).map(move |n| format!("d{block}x{n}=0.000001+0.000001"));
+    let lines: Vec<String> = (0..11)
+        .map(|block| format!("mine {}", dust(block).collect::<Vec<_>>().join(" ")))
+        .collect();
+    let story = check("BTC 0.4", &lines.join("\n"));
+    let rows = &story.payment.transfers;
+    assert!(rows.len() > MAX_ROWS);
+    let aggregate = rows
+        .iter()
+        .find(|row| row.position == Position::Dust)
+        .unwrap();
+    let first = aggregate.first_block_at.unwrap();
+    assert!(story.blocks.iter().any(|block| block.time == first));
+}
