@@ -128,7 +128,9 @@ fn a_bitcoin_block_with_another_body_stops_its_chain_alone() {
     world.confirmd.await_status("usdt", "paid");
     world.await_stopped("bitcoin", before, &words);
     world.assert_goes_on("ethereum");
-    assert_eq!(world.confirmd.path("btc"), ["new"]);
+    // A list of the mempool that was under way when the daemon stopped may have shown it.
+    let path = world.confirmd.path("btc").join(" ");
+    assert!(["new", "new pending"].contains(&path.as_str()), "{path}");
 
     world.relays[0].be_true();
     world.confirmd.restart(); // else it asks again in a minute

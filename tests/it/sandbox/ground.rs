@@ -6,7 +6,7 @@ use crate::{
 };
 use nix::sys::signal::Signal;
 use rusqlite::{Connection, OpenFlags, params};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
@@ -22,6 +22,15 @@ pub const CONFIRMD: &str = env!("CARGO_BIN_EXE_confirmd");
 
 /// Far longer than anything here takes on an idle machine.
 pub const LIMIT: Duration = Duration::from_mins(2);
+
+/// What a gateway asks for.
+pub fn order(asset: &str, amount: &str) -> Value {
+    let address = match asset {
+        "BTC" => "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+        _ => "0x00000000000000000000000000000000000a11ce",
+    };
+    json!({ "asset": asset, "address": address, "amount": amount })
+}
 
 /// Where a sandbox may leave things: its temporary files, and the file by which it is found.
 pub struct Ground {

@@ -1,4 +1,4 @@
-//! What the judge and reports read of the views, as a gateway reads them.
+//! What the judge reads of the views, as a gateway reads them; reports also read the table behind one.
 
 use super::{clock, world::Which};
 use confirmd::domain::{

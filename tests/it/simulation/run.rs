@@ -117,6 +117,7 @@ impl Simulation {
     async fn live(&mut self) -> Result<(), String> {
         self.begin();
         self.until(self.plan.span_ms).await?;
+        assert!(self.plan.fails_with != Some("panic"), "on purpose");
         self.settle().await?;
         match self.plan.fails_with {
             Some(fault) if self.report.coverage.contains_key(&format!("fault {fault}")) => {

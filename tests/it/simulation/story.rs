@@ -59,3 +59,21 @@ pub fn words(cause: &(dyn Any + Send)) -> &str {
     text.or_else(|| cause.downcast_ref().copied())
         .unwrap_or_default()
 }
+
+#[test]
+fn a_panic_is_told_as_a_story_with_its_replay() {
+    let mut plan = Plan::draw(3, 1);
+    shrink::keep_only(&mut plan.faults, "lag");
+    plan.fails_with = Some("panic");
+    let story = super::simulate(plan).expect_err("it panics");
+    assert!(
+        story.starts_with("seed 3: panicked: on purpose\n"),
+        "{story}"
+    );
+    assert!(
+        story.contains("the gateway asks") || story.contains("order-"),
+        "{story}"
+    );
+    let replay = "replay: CONFIRMD_SEED=3 CONFIRMD_HOURS=1 CONFIRMD_FAULTS=lag scripts/test";
+    assert!(story.contains(replay), "{story}");
+}
