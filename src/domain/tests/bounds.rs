@@ -8,6 +8,7 @@ use crate::domain::{
     apply::MAX_ROWS,
     asset::ChainKind,
     block::{BlockHash, BlockRef, Height},
+    command::carry_out,
     payment::{Scan, ScanFrom},
     register::slack,
     request::{Request, parse},
@@ -79,6 +80,32 @@ fn a_refused_scan_counts_until_the_past_is_known_otherwise() {
     assert_eq!(payment.scan_refusal(), None);
 }
 
+fn asked(kind: &str, body: &str) -> Request {
+    Request {
+        seq: 1,
+        request_id: "r".to_owned(),
+        kind: kind.to_owned(),
+        payment_id: "order-1".to_owned(),
+        body: body.to_owned(),
+        actor: None,
+        created_at: START,
+    }
+}
+
+#[test]
+fn the_transaction_of_a_refund_has_128_bytes_at_most() {
+    let story = check("BTC 0.4", "mine a=0.4\nblocks 1 => paid/exact");
+    for (length, is_taken) in [(128, true), (129, false)] {
+        let request = asked(
+            "refunded",
+            &format!("{{\"txid\":{:?}}}", "a".repeat(length)),
+        );
+        let command = parse(&request).unwrap();
+        let done = carry_out(&story.payment, &command, &request, &story.view, story.now);
+        assert_eq!(done.is_ok(), is_taken, "{length}");
+    }
+}
+
 #[test]
 fn only_accepting_and_rejecting_settle_an_appeal() {
     for (kind, settles) in [
@@ -88,15 +115,7 @@ fn only_accepting_and_rejecting_settle_an_appeal() {
         ("cancel", false),
         ("refunded", false),
     ] {
-        let request = Request {
-            seq: 1,
-            request_id: "r".to_owned(),
-            kind: kind.to_owned(),
-            payment_id: "p".to_owned(),
-            body: "{}".to_owned(),
-            actor: None,
-            created_at: START,
-        };
+        let request = asked(kind, "{}");
         let command = parse(&request).unwrap();
         assert_eq!(command.settles_appeal(), settles, "{kind}");
     }

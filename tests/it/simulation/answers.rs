@@ -6,7 +6,7 @@ use super::{
     judge::Case,
     oddities::MALFORMED,
 };
-use confirmd::domain::request::Request;
+use confirmd::domain::{request::Request, time::UnixMs};
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 
@@ -51,7 +51,7 @@ impl<'a> Known<'a> {
         match (asked.kind.as_str(), asked.body.as_str()) {
             ("register", body) => {
                 let ours = order.filter(|order| registration(order) == body);
-                self.registers(case, ours, outcome, code)
+                self.registers(case, ours, asked.created_at, (outcome, code))
             }
             asked => !MALFORMED.contains(&asked) || outcome == "refused",
         }
@@ -63,8 +63,8 @@ impl<'a> Known<'a> {
         &mut self,
         case: &Case<'a>,
         order: Option<&'a Order>,
-        outcome: &str,
-        code: &str,
+        at: UnixMs,
+        (outcome, code): (&str, &str),
     ) -> bool {
         let Some(order) = order else {
             return outcome == "refused";
@@ -75,6 +75,11 @@ impl<'a> Known<'a> {
         if outcome == "applied" {
             return self.0.insert(&order.id);
         }
-        code == "created_in_future" && case.plan.faults.clock_jump > 0
+        match code {
+            // No watch ends while nobody can see the chain.
+            "address_in_use" => case.world.sight(order.which).was_hindered_at(at),
+            "created_in_future" => case.plan.faults.clock_jump > 0,
+            _ => false,
+        }
     }
 }

@@ -7,6 +7,26 @@ use std::collections::BTreeMap;
 /// How long a daemon may need to be in step again after something stood in its way.
 const RECOVERY_MS: i64 = 800_000;
 
+/// From when to when something was so.
+#[derive(Debug, Default)]
+struct Spans(Vec<(UnixMs, UnixMs)>);
+
+impl Spans {
+    /// It is so now; and since it was, when it was at the last look.
+    fn go_on(&mut self, looked_at: Option<UnixMs>, now: UnixMs) {
+        match self.0.last_mut() {
+            Some((_, until)) if Some(*until) >= looked_at => *until = now,
+            _ => self.0.push((now, now)),
+        }
+    }
+
+    /// Whether it was so then, or so shortly before that a daemon need not be in step again.
+    fn hold(&self, at: UnixMs) -> bool {
+        let mut spans = self.0.iter();
+        spans.any(|(from, until)| from.0 <= at.0 && at.0 <= until.0 + RECOVERY_MS)
+    }
+}
+
 /// Of one chain. By default nobody looks, and nothing must have been seen.
 #[derive(Debug, Default)]
 pub struct Sight {
@@ -16,8 +36,10 @@ pub struct Sight {
     fair_since: Option<UnixMs>,
     /// What the node holds unconfirmed, and since when a daemon may see it there.
     held: BTreeMap<TxId, UnixMs>,
-    /// From when to when it could not know that it did not see all.
-    blind: Vec<(UnixMs, UnixMs)>,
+    /// When something stood in its way.
+    hindered: Spans,
+    /// When it could not know that it did not see all.
+    blind: Spans,
     looked_at: Option<UnixMs>,
     /// When each transaction that could not be overlooked must have been seen.
     plain: BTreeMap<TxId, UnixMs>,
@@ -39,11 +61,11 @@ impl Sight {
             Some(since) => since,
         };
         self.fair_since = Some(fair_since);
+        if is_hard {
+            self.hindered.go_on(self.looked_at, now);
+        }
         if is_blind {
-            match self.blind.last_mut() {
-                Some((_, until)) if Some(*until) >= self.looked_at => *until = now,
-                _ => self.blind.push((now, now)),
-            }
+            self.blind.go_on(self.looked_at, now);
         }
         self.looked_at = Some(now);
         self.held.retain(|txid, _| held.contains(txid));
@@ -64,8 +86,12 @@ impl Sight {
 
     /// Whether a daemon could not know then, or shortly before, that it did not see all.
     pub fn was_blind_at(&self, at: UnixMs) -> bool {
-        let mut spans = self.blind.iter();
-        spans.any(|(from, until)| from.0 <= at.0 && at.0 <= until.0 + RECOVERY_MS)
+        self.blind.hold(at)
+    }
+
+    /// Whether something stood in a daemon's way then, or shortly before.
+    pub fn was_hindered_at(&self, at: UnixMs) -> bool {
+        self.hindered.hold(at)
     }
 
     /// When a transaction in the mempool must have been seen; `None` when nobody can say.
