@@ -38,9 +38,18 @@ pub(super) fn only_within(
     every: Duration,
     look: impl Fn() -> Result<Table, StoreError>,
 ) -> Result<Option<Row>, StoreError> {
+    within(wait_ms, every, || Ok(only(&look()?)))
+}
+
+/// What may be there any moment: looks again `every` so often, for as long.
+pub(super) fn within<T>(
+    wait_ms: u64,
+    every: Duration,
+    look: impl Fn() -> Result<Option<T>, StoreError>,
+) -> Result<Option<T>, StoreError> {
     let clock = SystemClock::new();
     loop {
-        let found = only(&look()?);
+        let found = look()?;
         if found.is_some() || clock.now().monotonic_ms >= wait_ms {
             return Ok(found);
         }

@@ -7,14 +7,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::confirmd::LIMIT;
 use crate::confirmd::command::CONFIRMD;
-use crate::nodes::{executable, scratch_folder, wait_for};
+use crate::nodes::{executable, scratch_folder, send_signal, wait_for};
 
 /// What a command of the walk leads to, as the README says beside it: the beginning of the command, the
 /// payment, and the status and reason that it comes to.
@@ -114,7 +113,7 @@ impl Playground {
     /// Presses Ctrl-C and waits for the end; the exit code.
     fn interrupt(&mut self) -> Option<i32> {
         let mut process = self.process.take()?;
-        signal(&process, Signal::SIGINT);
+        send_signal(process.id(), Signal::SIGINT);
         let status = process.wait().expect("a child of our own");
         assert_eq!(status.signal(), None);
         status.code()
@@ -124,15 +123,10 @@ impl Playground {
 impl Drop for Playground {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            signal(&process, Signal::SIGTERM);
+            send_signal(process.id(), Signal::SIGTERM);
             let _ = process.wait();
         }
     }
-}
-
-fn signal(process: &Child, signal: Signal) {
-    let id = i32::try_from(process.id()).expect("a process id");
-    let _ = kill(Pid::from_raw(id), signal);
 }
 
 fn children(parent: u32) -> Vec<i32> {

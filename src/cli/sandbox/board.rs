@@ -6,15 +6,18 @@ use super::words;
 use crate::{
     cli::{
         failure::Failure,
-        rows::Row,
+        rows::{Row, only, rows},
         screen::{Paint, Screen},
     },
     domain::asset::ChainKind,
     sandbox::live::Live,
+    store::reader::Reader,
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
+/// The most entries that are read at once.
+const BATCH: u32 = 200;
 /// One payment: its name, how deep its money is, its status.
 const PLAIN: &str = "   {prefix} {bar:18.} {pos:>2}/{len:<2} {msg}";
 const COLOURED: &str = "   {prefix} {bar:18.cyan/dim} {pos:>2}/{len:<2} {msg}";
@@ -79,7 +82,7 @@ impl<'a> Board<'a> {
     }
 
     /// An entry of the journal.
-    pub(super) fn event(&mut self, event: &Row) -> Result<(), Failure> {
+    fn event(&mut self, event: &Row) -> Result<(), Failure> {
         let kind = event.get("kind").and_then(Value::as_str);
         let to = event.get("to_status").and_then(Value::as_str);
         let paint = match (kind, to) {
@@ -102,18 +105,25 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Whether there is a table.
-    pub(super) const fn is_live(&self) -> bool {
-        self.live.is_some()
-    }
-
     pub(super) fn followed(&self) -> &[String] {
         &self.followed
     }
 
+    /// Shows the entries of the journal after `last`, which moves on, and says which they are.
+    pub(super) fn journal(&mut self, reader: &Reader, last: &mut i64) -> Result<Vec<Row>, Failure> {
+        let events = rows(&reader.events(*last, BATCH)?);
+        for event in &events {
+            *last = event.get("seq").and_then(Value::as_i64).unwrap_or(*last);
+            self.event(event)?;
+        }
+        Ok(events)
+    }
+
     /// Shows where chains and payments are.
-    pub(super) fn refresh(&self, live: &Live, rows: &[Row]) {
-        let Some(table) = &self.live else { return };
+    pub(super) fn refresh(&self, reader: &Reader, live: &Live) -> Result<(), Failure> {
+        let Some(table) = &self.live else {
+            return Ok(());
+        };
         let [bitcoin, ethereum] = live.with(|world| {
             [ChainKind::Bitcoin, ChainKind::Ethereum].map(|chain| world.tip(chain).id.height)
         });
@@ -121,7 +131,10 @@ impl<'a> Board<'a> {
         table
             .head
             .set_message(format!("{time}  bitcoin {bitcoin}  ethereum {ethereum}"));
-        for (bar, row) in table.bars.iter().zip(rows) {
+        for (bar, id) in table.bars.iter().zip(&self.followed) {
+            let Some(row) = only(&reader.payment(id)?) else {
+                continue;
+            };
             let number = |key: &str| row.get(key).and_then(Value::as_u64).unwrap_or(0);
             let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or("");
             let required = number("confirmations_required");
@@ -129,6 +142,7 @@ impl<'a> Board<'a> {
             bar.set_position(number("confirmations").min(required));
             bar.set_message(words::state(text("status"), text("reason")));
         }
+        Ok(())
     }
 
     /// Nothing is shown in the table any more.

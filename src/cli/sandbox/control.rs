@@ -21,7 +21,6 @@ use tokio::net::TcpListener;
 pub(super) async fn serve(
     listener: TcpListener,
     doer: Doer,
-    facts: Value,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let at = listener.local_addr()?;
@@ -31,7 +30,7 @@ pub(super) async fn serve(
         .fallback(nowhere)
         .method_not_allowed_fallback(nowhere)
         .layer(middleware::from_fn_with_state(at, only_here))
-        .with_state((doer, facts));
+        .with_state(doer);
     axum::serve(listener, pages)
         .with_graceful_shutdown(stop)
         .await
@@ -48,16 +47,12 @@ async fn only_here(State(at): State<SocketAddr>, request: Request, next: Next) -
     next.run(request).await
 }
 
-async fn state(State((doer, facts)): State<(Doer, Value)>) -> Response {
-    let mut whole = doer.state();
-    if let (Some(whole), Value::Object(facts)) = (whole.as_object_mut(), facts) {
-        whole.extend(facts);
-    }
-    answer(StatusCode::OK, &whole)
+async fn state(State(doer): State<Doer>) -> Response {
+    answer(StatusCode::OK, &doer.whole_state())
 }
 
 async fn carry_out(
-    State((doer, facts)): State<(Doer, Value)>,
+    State(doer): State<Doer>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -74,9 +69,6 @@ async fn carry_out(
         Some(Err(error)) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
         None => return refuse(StatusCode::NOT_FOUND, &unknown(&format!("{name:?}"))),
     };
-    if deed == Deed::State {
-        return state(State((doer, facts))).await;
-    }
     let done = tokio::task::spawn_blocking(move || doer.carry_out(&deed)).await;
     match done {
         Ok(Ok(said)) => answer(StatusCode::OK, &said),

@@ -2,14 +2,16 @@
 //!
 //! Reads a payment as any gateway does, from the public views, and asks through the inbox.
 
-use super::deeds::{Blocks, Chain, Deed, Force, Outage, Pay, Replace, Stall};
+use super::{
+    deeds::{Blocks, Chain, Deed, Force, Outage, Pay, Replace, Stall},
+    place::Facts,
+};
 use crate::{
     chain::{bitcoin, ethereum},
     cli::{
         inbox::Author,
-        rows::{Row, only_within, rows},
+        rows::{Row, only_within, rows, within},
     },
-    clock::{Clock as _, SystemClock},
     config::{self, Config},
     domain::{
         amount::Amount,
@@ -30,7 +32,7 @@ use crate::{
     },
 };
 use serde_json::{Value, json};
-use std::{fmt::Display, path::PathBuf, time::Duration};
+use std::{fmt::Display, time::Duration};
 
 /// How long the daemon may take to see what was done, and how often it is looked at. Nothing fails
 /// when it takes longer.
@@ -43,6 +45,9 @@ const ANSWERED_WITHIN_MS: u64 = 2_000;
 const LOOK: Duration = Duration::from_millis(20);
 /// The longest outage: the simulated nodes keep no more of the past.
 const LONGEST_OUTAGE: SpanMs = SpanMs::from_secs(12 * 3600);
+
+/// What a Bitcoin transaction pays in.
+const BITCOIN: &str = "BTC";
 
 /// Why it was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +79,7 @@ impl From<Refused> for Undone {
 pub(super) struct Doer {
     pub(super) live: Live,
     pub(super) assets: Vec<Asset>,
-    pub(super) database: PathBuf,
-    pub(super) inbox: PathBuf,
+    pub(super) facts: Facts,
 }
 
 /// A payment as far as its payer must know it.
@@ -89,12 +93,11 @@ struct Bill {
 }
 
 impl Doer {
-    pub(super) fn new(live: Live, config: &Config) -> Self {
+    pub(super) fn new(live: Live, config: &Config, facts: Facts) -> Self {
         Self {
             live,
             assets: config.assets.clone(),
-            database: config.database.path.clone(),
-            inbox: config.database.inbox.clone(),
+            facts,
         }
     }
 
@@ -117,7 +120,7 @@ impl Doer {
             }
             Deed::Outage(Outage { duration }) => self.outage(duration),
             Deed::Force(force) => self.force(force),
-            Deed::State => Ok(self.state()),
+            Deed::State => Ok(self.whole_state()),
         }
     }
 
@@ -134,30 +137,21 @@ impl Doer {
             Ok::<Vec<BlockId>, Refused>(tips.collect())
         })?;
         let followed = self.sees(|reader| is_followed(reader, &chains, &tips));
-        let mut state = self.state();
-        if let Some(state) = state.as_object_mut() {
-            state.insert("followed".to_owned(), followed.into());
-        }
-        Ok(state)
+        Ok(with(self.state(), json!({ "followed": followed })))
     }
 
     /// Waits until the daemon's database shows it; not while its nodes are away. What was done is
     /// done, also when nobody can look.
     fn sees(&self, shows: impl Fn(&Reader) -> Result<bool, StoreError>) -> bool {
-        let Ok(reader) = Reader::open(&self.database) else {
+        let Ok(reader) = Reader::open(&self.facts.database) else {
             return false;
         };
-        let clock = SystemClock::new();
-        while clock.now().monotonic_ms < SEEN_WITHIN_MS {
-            if self.live.with(|world| world.away_until().is_some()) {
-                return false;
-            }
-            if shows(&reader).unwrap_or(false) {
-                return true;
-            }
-            std::thread::sleep(LOOK);
-        }
-        false
+        let seen = within(SEEN_WITHIN_MS, LOOK, || {
+            let is_away = self.live.with(|world| world.away_until().is_some());
+            let is_shown = !is_away && shows(&reader).unwrap_or(false);
+            Ok((is_away || is_shown).then_some(is_shown))
+        });
+        matches!(seen, Ok(Some(true)))
     }
 
     fn outage(&self, duration: &str) -> Result<Value, Undone> {
@@ -167,11 +161,9 @@ impl Doer {
             return Err(Undone::Impossible("the longest outage is 12h".to_owned()));
         }
         let until = self.live.clock().now().wall.plus(span);
-        let away_until = self.live.with(|world| {
-            world.go_away(until);
-            world.advance(self.live.clock().now().wall);
-            world.away_until()
-        });
+        self.live.with(|world| world.go_away(until));
+        // None when that is now.
+        let away_until = self.live.with(|world| world.away_until());
         Ok(json!({ "away_until": away_until.map(|until| until.0) }))
     }
 
@@ -219,7 +211,7 @@ impl Doer {
     fn replace(&self, Replace { tx, amount }: &Replace) -> Result<Value, Undone> {
         let called = TxId::from_hex(tx).filter(|txid| self.live.with(|world| world.waits(*txid)));
         let (which, asset) = if let Some(txid) = called {
-            (Unconfirmed::Called(txid), self.bitcoin()?)
+            (Unconfirmed::Called(txid), self.asset(BITCOIN)?)
         } else {
             let bill = self.bill(tx)?;
             (Unconfirmed::Paying(bill.to), bill.asset)
@@ -235,8 +227,13 @@ impl Doer {
         Ok(json!({ "txid": by, "replaced": gone, "seen": seen }))
     }
 
+    /// Where everything stands, and where it is.
+    pub(super) fn whole_state(&self) -> Value {
+        with(self.state(), json!(self.facts))
+    }
+
     /// Where everything stands.
-    pub(super) fn state(&self) -> Value {
+    fn state(&self) -> Value {
         self.live.with(|world| {
             let height = |kind| world.tip(kind).id.height;
             json!({
@@ -261,7 +258,7 @@ impl Doer {
         let body = json!({ "status": status });
         let request = Author::called("sandbox").request(None, "force", payment_id, &body);
         let request = request.map_err(|failure| unreadable(&failure.message))?;
-        let mut inbox = InboxWriter::open(&self.inbox).map_err(|error| unreadable(&error))?;
+        let mut inbox = InboxWriter::open(&self.facts.inbox).map_err(|error| unreadable(&error))?;
         inbox.insert(&request).map_err(|error| unreadable(&error))?;
         let outcome = self.soon(|reader| reader.request(&request.request_id))?;
         let outcome = outcome.ok_or_else(|| {
@@ -290,7 +287,7 @@ impl Doer {
         &self,
         look: impl Fn(&Reader) -> Result<Table, StoreError>,
     ) -> Result<Option<Row>, Undone> {
-        let reader = Reader::open(&self.database).map_err(|error| unreadable(&error))?;
+        let reader = Reader::open(&self.facts.database).map_err(|error| unreadable(&error))?;
         only_within(ANSWERED_WITHIN_MS, LOOK, || look(&reader)).map_err(|error| unreadable(&error))
     }
 
@@ -317,18 +314,20 @@ impl Doer {
         })
     }
 
-    fn bitcoin(&self) -> Result<Asset, Undone> {
-        let native = |asset: &&Asset| asset.chain.as_str() == ChainKind::Bitcoin.as_str();
-        let found = self.assets.iter().find(native).cloned();
-        found.ok_or_else(|| Undone::Missing("there is no asset on Bitcoin".to_owned()))
-    }
-
     fn asset(&self, code: &str) -> Result<Asset, Undone> {
         let found = self.assets.iter().find(|asset| asset.code.as_str() == code);
         found
             .cloned()
             .ok_or_else(|| Undone::Missing(format!("there is no asset {code:?}")))
     }
+}
+
+/// An object with the fields of another one too.
+fn with(mut object: Value, others: Value) -> Value {
+    if let (Some(object), Value::Object(others)) = (object.as_object_mut(), others) {
+        object.extend(others);
+    }
+    object
 }
 
 fn read(text: &str, asset: &Asset) -> Result<Amount, Undone> {

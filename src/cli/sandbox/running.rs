@@ -104,8 +104,8 @@ impl Sandbox {
         let live = Live::new(Arc::clone(&clock));
         let (stop, stopping) = watch::channel(false);
         let nodes = daemon::runtime()?;
-        let doer = Doer::new(live.clone(), &config);
-        let http = sockets.serve_on(&nodes, &live, doer, &facts, &stopping)?;
+        let doer = Doer::new(live.clone(), &config, facts.clone());
+        let http = sockets.serve_on(&nodes, &live, doer, &stopping)?;
         end_at_signals(&nodes, &stop)?;
         let setting = Setting {
             clock,
@@ -168,7 +168,6 @@ impl Sockets {
         nodes: &Runtime,
         live: &Live,
         doer: Doer,
-        facts: &Facts,
         stopping: &watch::Receiver<bool>,
     ) -> Result<TcpListener, Failure> {
         let _in_runtime = nodes.enter();
@@ -179,9 +178,8 @@ impl Sockets {
             let stop = stopped(stopping.clone());
             nodes.spawn(listener::serve(served(socket)?, chain, live.clone(), stop));
         }
-        let facts = serde_json::to_value(facts).map_err(std::io::Error::from)?;
         let stop = stopped(stopping.clone());
-        nodes.spawn(control::serve(served(self.control)?, doer, facts, stop));
+        nodes.spawn(control::serve(served(self.control)?, doer, stop));
         Ok(self.http)
     }
 }

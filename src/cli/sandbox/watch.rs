@@ -2,12 +2,7 @@
 
 use super::{board::Board, running::Sandbox};
 use crate::{
-    cli::{
-        Exit,
-        failure::Failure,
-        rows::{Row, only, rows},
-        screen::Screen,
-    },
+    cli::{Exit, failure::Failure, rows::Row, screen::Screen},
     sandbox::live::Live,
     store::reader::Reader,
 };
@@ -28,8 +23,6 @@ const LOOK: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a last look may take.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
-/// The most entries that are read at once.
-const BATCH: u32 = 200;
 /// The most payments under the lines, the latest ones.
 const SHOWN: usize = 10;
 
@@ -83,14 +76,11 @@ fn watch(
     let reader = Reader::open(database)?;
     let mut open = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
-        for event in rows(&reader.events(*last, BATCH)?) {
-            *last = event.get("seq").and_then(Value::as_i64).unwrap_or(*last);
-            board.event(&event)?;
+        for event in board.journal(&reader, last)? {
             follow(&mut open, &event);
         }
-        if board.is_live() {
-            show_open(&mut board, &reader, live, &open)?;
-        }
+        show(&mut board, &open);
+        board.refresh(&reader, live)?;
         std::thread::sleep(LOOK);
     }
     Ok(())
@@ -108,12 +98,8 @@ fn follow(open: &mut Vec<String>, event: &Row) {
     }
 }
 
-fn show_open(
-    board: &mut Board<'_>,
-    reader: &Reader,
-    live: &Live,
-    open: &[String],
-) -> Result<(), Failure> {
+/// The latest of them.
+fn show(board: &mut Board<'_>, open: &[String]) {
     let latest = open.get(open.len().saturating_sub(SHOWN)..).unwrap_or(open);
     if board.followed() != latest {
         board.clear();
@@ -121,12 +107,6 @@ fn show_open(
             board.follow(id);
         }
     }
-    let payments: Vec<Row> = latest
-        .iter()
-        .filter_map(|id| reader.payment(id).map(|table| only(&table)).transpose())
-        .collect::<Result<_, _>>()?;
-    board.refresh(live, &payments);
-    Ok(())
 }
 
 #[cfg(test)]

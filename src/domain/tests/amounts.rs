@@ -220,6 +220,8 @@ fn dust_beyond_the_rows_of_an_address_is_one_row() {
     assert_eq!(rows.len(), MAX_ROWS + 2);
     let aggregate = rows.iter().find(|t| t.position == Position::Dust).unwrap();
     assert_eq!(aggregate.amount.display(8).to_string(), "0.00120000");
+    let first = aggregate.first_block_at.unwrap();
+    assert!(story.blocks.iter().any(|block| block.time == first));
 }
 
 /// Whoever pays decides how many credits a transaction has, so each must cost the same.

@@ -5,7 +5,6 @@ use super::{
     setup::{START, block},
 };
 use crate::domain::{
-    apply::MAX_ROWS,
     asset::ChainKind,
     block::{BlockHash, BlockRef, Height},
     command::carry_out,
@@ -14,7 +13,6 @@ use crate::domain::{
     request::{Request, parse},
     step::{InboxPosition, Step},
     time::{SpanMs, UnixMs},
-    transfer::Position,
 };
 
 fn at(height: u32, time: UnixMs) -> BlockRef {
@@ -158,21 +156,4 @@ fn too_little_in_the_last_moment_is_short_and_not_late() {
         "BTC 0.4 grace=120s",
         "wait 22m\nsee a=0.3 => pending a:short flags=underpaid",
     );
-}
-
-#[test]
-fn a_row_of_further_dust_knows_its_first_block() {
-    let dust = |block: u32| (0..100).map(move |n| format!("d{block}x{n}=0.000001+0.000001"));
-    let lines: Vec<String> = (0..11)
-        .map(|block| format!("mine {}", dust(block).collect::<Vec<_>>().join(" ")))
-        .collect();
-    let story = check("BTC 0.4", &lines.join("\n"));
-    let rows = &story.payment.transfers;
-    assert!(rows.len() > MAX_ROWS);
-    let aggregate = rows
-        .iter()
-        .find(|row| row.position == Position::Dust)
-        .unwrap();
-    let first = aggregate.first_block_at.unwrap();
-    assert!(story.blocks.iter().any(|block| block.time == first));
 }

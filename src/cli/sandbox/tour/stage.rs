@@ -35,8 +35,6 @@ const PATIENCE_SIMULATED_MS: u64 = 3 * 3_600_000;
 const LOOK: Duration = Duration::from_millis(15);
 /// Minutes until an ordinary deadline: seconds for whoever plays it, on a busy machine too.
 const HOUR: i64 = 60;
-/// The most entries that are read at once.
-const BATCH: u32 = 200;
 
 /// How an act ends other than as said.
 pub(super) enum Ending {
@@ -95,7 +93,7 @@ impl<'a> Stage<'a> {
     pub(super) fn new(sandbox: &'a Sandbox, board: Board<'a>) -> Result<Self, Failure> {
         Ok(Self {
             board,
-            doer: Doer::new(sandbox.live.clone(), &sandbox.config),
+            doer: Doer::new(sandbox.live.clone(), &sandbox.config, sandbox.facts.clone()),
             reader: Reader::open(&sandbox.facts.database)?,
             gateway: InboxWriter::open(&sandbox.facts.inbox)?,
             clock: SystemClock::new(),
@@ -270,21 +268,8 @@ impl<'a> Stage<'a> {
     }
 
     fn show_journal(&mut self) -> Result<(), Failure> {
-        for event in rows(&self.reader.events(self.shown, BATCH)?) {
-            self.shown = event
-                .get("seq")
-                .and_then(Value::as_i64)
-                .unwrap_or(self.shown);
-            self.board.event(&event)?;
-        }
-        let followed: Vec<Row> = self
-            .board
-            .followed()
-            .iter()
-            .filter_map(|id| self.row(id).transpose())
-            .collect::<Result<_, _>>()?;
-        self.board.refresh(&self.sandbox.live, &followed);
-        Ok(())
+        self.board.journal(&self.reader, &mut self.shown)?;
+        self.board.refresh(&self.reader, &self.sandbox.live)
     }
 
     /// Something did not come out as said.
