@@ -6,7 +6,7 @@
 //! `CONFIRMD_CHECKPOINT_PAGES` makes commits copy the WAL to the main file sooner.
 //!
 //! A simulation that runs many daemons in one process sets traps of its own thread instead: the
-//! thread unwinds at a point, or writes fail for a while as on a full disk.
+//! thread unwinds at a point, or its disk is full for a while, or breaks.
 //!
 //! The points: `migration` (a schema is made, not committed), `inbox_read` (requests are read,
 //! nobody knows of them), `after_begin` (of a step's transaction), `mid_step` (its payments are
@@ -63,20 +63,31 @@ pub fn disarm() {
     armed::set(None);
 }
 
-/// Whether this thread's disk is full from now on.
-#[cfg(debug_assertions)]
-pub fn fill_disk(full: bool) {
-    armed::fill_disk(full);
+/// How a commit finds the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// It can be written.
+    Sound,
+    /// It has no room.
+    Full,
+    /// Writing fails, and nobody knows what is on it.
+    Broken,
 }
 
-/// Whether this thread's disk was filled by [`fill_disk`].
+/// From now on, commits of this thread find the disk so.
+#[cfg(debug_assertions)]
+pub fn set_disk(disk: Disk) {
+    armed::set_disk(disk);
+}
+
+/// How commits of this thread find the disk, as far as a test says.
 #[cfg(debug_assertions)]
 #[must_use]
-pub fn disk_is_full() -> bool {
-    armed::disk_is_full()
+pub fn disk() -> Disk {
+    armed::disk()
 }
 
-/// Whether a test filled the disk.
+/// How commits find the disk, as far as a test says: no test does.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 #[must_use]
@@ -84,12 +95,13 @@ pub fn disk_is_full() -> bool {
     clippy::inline_always,
     reason = "nothing may be left of it in a release"
 )]
-pub const fn disk_is_full() -> bool {
-    false
+pub const fn disk() -> Disk {
+    Disk::Sound
 }
 
 #[cfg(debug_assertions)]
 mod armed {
+    use super::Disk;
     use std::{
         cell::Cell,
         sync::{
@@ -100,19 +112,19 @@ mod armed {
 
     thread_local! {
         static UNWIND_AT: Cell<Option<&'static str>> = const { Cell::new(None) };
-        static DISK_IS_FULL: Cell<bool> = const { Cell::new(false) };
+        static DISK: Cell<Disk> = const { Cell::new(Disk::Sound) };
     }
 
     pub(super) fn set(point: Option<&'static str>) {
         UNWIND_AT.set(point);
     }
 
-    pub(super) fn fill_disk(full: bool) {
-        DISK_IS_FULL.set(full);
+    pub(super) fn set_disk(disk: Disk) {
+        DISK.set(disk);
     }
 
-    pub(super) fn disk_is_full() -> bool {
-        DISK_IS_FULL.get()
+    pub(super) fn disk() -> Disk {
+        DISK.get()
     }
 
     struct Trap {

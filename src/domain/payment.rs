@@ -274,7 +274,7 @@ pub struct History {
     /// The last time that the status or its reason changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_at: Option<UnixMs>,
-    /// The last time that significant money came.
+    /// The last time that significant money came or moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub money_at: Option<UnixMs>,
 }

@@ -2,6 +2,7 @@
 //!
 //! Messages carry paths and SQLite's own words, never the contents of a row.
 
+use crate::crash::Disk;
 use rusqlite::ErrorCode;
 use std::path::PathBuf;
 
@@ -118,10 +119,15 @@ impl From<rusqlite::Error> for Fault {
 }
 
 impl Fault {
-    /// What SQLite says when there is no room.
-    pub(super) fn disk_full() -> Self {
-        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
-        Self::Sqlite(rusqlite::Error::SqliteFailure(code, None))
+    /// What SQLite says of a disk that a test filled or broke.
+    pub(super) fn of(disk: Disk) -> Option<Self> {
+        let code = match disk {
+            Disk::Sound => return None,
+            Disk::Full => rusqlite::ffi::SQLITE_FULL,
+            Disk::Broken => rusqlite::ffi::SQLITE_IOERR_WRITE,
+        };
+        let code = rusqlite::ffi::Error::new(code);
+        Some(Self::Sqlite(rusqlite::Error::SqliteFailure(code, None)))
     }
 
     /// Whether the last guard refused the change, and nothing is wrong with disk or file.

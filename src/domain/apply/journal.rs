@@ -165,7 +165,7 @@ fn is_news(before: Option<&Transfer>, after: &Transfer) -> bool {
     before.is_none_or(|before| before.place != after.place && after.position != Position::Dust)
 }
 
-pub(super) fn is_newly_live(before: Option<&Transfer>, after: &Transfer) -> bool {
+fn is_newly_live(before: Option<&Transfer>, after: &Transfer) -> bool {
     after.place.is_live() && before.is_none_or(|before| !before.place.is_live())
 }
 

@@ -275,4 +275,8 @@ fn the_watch_has_no_end_while_money_is_on_its_way_or_may_be_taken_back() {
     assert_eq!(ends("wait 2h"), from_start("26h"));
     assert_eq!(ends("wait 2h\nwait 1h\nsee a=1"), from_start("27h"));
     assert_eq!(ends("wait 2h\nwait 1h\nsee a=0.000001"), from_start("26h"));
+    assert_eq!(
+        ends("wait 2h\nsee a=0.1\nwait 3h\nevict a"),
+        from_start("29h")
+    );
 }

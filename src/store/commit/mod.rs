@@ -109,8 +109,8 @@ impl Store {
         let mut committed = Committed::default();
         write(&tx, &mut journal, step, refusal, &mut committed)?;
         (committed.first_seq, committed.last_seq) = journal.close();
-        if crash::disk_is_full() {
-            return Err(Fault::disk_full());
+        if let Some(fault) = Fault::of(crash::disk()) {
+            return Err(fault);
         }
         tx.commit()?;
         Ok(committed)

@@ -86,6 +86,31 @@ fn money_of_a_payment_that_nobody_watches_any_more_moves_in_a_reorg() {
 }
 
 #[test]
+fn money_that_leaves_its_block_after_the_watch_is_looked_out_for_again() {
+    for kind in [ChainKind::Bitcoin, ChainKind::Ethereum] {
+        let mut world = World::of(kind);
+        world.register("a", 0);
+        let block = world.mine(&[early()]);
+        world.mine(&[]);
+        world.end_watch();
+        assert_eq!(world.watcher.index.len(), 0);
+        world.roll_back(depth(&world, block));
+        if kind == ChainKind::Bitcoin {
+            world.asks();
+            world.snapshot(world.tip().id.hash, &[]);
+            world.give(ChainInput::Spenders {
+                answers: vec![(early().txid, None)],
+            });
+        }
+        assert_eq!(world.payment("a").transfers[0].place, Place::Orphaned);
+        world.mine(&[early()]);
+        assert_eq!(block_of(&world.payment("a")), Some(world.tip()), "{kind:?}");
+        world.end_watch();
+        assert_eq!(world.watcher.index.len(), 0, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_scan_over_earlier_money_gives_it_to_nobody_else() {
     let (mut world, block) = reused(ChainKind::Bitcoin);
     let before = world.payment("a");

@@ -7,11 +7,12 @@ use super::{
 };
 use crate::simulation::{
     customers::{self, Order},
+    terms::Terms,
     world::{Forgetting, Meddling, Payment, Trick, Which},
 };
 use confirmd::{
     clock::Clock as _,
-    crash,
+    crash::{self, Disk},
     domain::{block::TxId, facts::Destination, time::UnixMs},
 };
 use serde_json::{Value, json};
@@ -79,7 +80,8 @@ impl Player {
             Deed::Mempool { is_lost } => self.change_mempool(*is_lost),
             Deed::Kill => self.stage.kill(),
             Deed::CrashAt(point) => crash::unwind_at(point),
-            Deed::DiskFull(full) => crash::fill_disk(*full),
+            Deed::DiskFull(true) => crash::set_disk(Disk::Full),
+            Deed::DiskFull(false) => crash::set_disk(Disk::Sound),
             Deed::Clock(by_ms) => self.stage.clock.skew(*by_ms),
         }
         Ok(())
@@ -218,6 +220,7 @@ impl Player {
             asset: wanted.asset.code,
             to: customers::destination(wanted.asset.which, &mut self.random),
             amount: wanted.amount,
+            terms: Terms::default(),
         };
         if let Some(before) = self.stage.orders.get(&wanted.id) {
             order.to = before.to;

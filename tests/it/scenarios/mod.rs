@@ -98,6 +98,7 @@ scenarios! {
     look_alikes_of_a_token_transfer
     mined_again_elsewhere
     money_after_a_cancel
+    money_that_moves_after_its_window
     more_depth_for_more_money
     node_restarts_without_its_mempool
     node_that_answers_nonsense

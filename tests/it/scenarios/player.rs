@@ -18,7 +18,7 @@ use crate::simulation::{
     world::{Which, World},
 };
 use confirmd::{
-    crash,
+    crash::{self, Disk},
     domain::{
         block::{BlockRef, TxId},
         time::UnixMs,
@@ -69,7 +69,7 @@ impl Player {
             stage.reader.reread(&stage.db)
         });
         crash::disarm();
-        crash::fill_disk(false);
+        crash::set_disk(Disk::Sound);
         outcome
     }
 
@@ -79,9 +79,9 @@ impl Player {
         let mut random = Random::new(plan.seed);
         let depth = u32::try_from(plan.final_depth).unwrap();
         let at = clock.truth();
-        let mut ethereum = EthereumSide::new(random.fork(), at, plan.tags, depth);
+        let mut ethereum = EthereumSide::new(random.fork(), at, plan.premined, plan.tags, depth);
         (ethereum.fails_again, ethereum.waits_again) = (0, 1000);
-        let mut bitcoin = BitcoinSide::new(random.fork(), at, depth);
+        let mut bitcoin = BitcoinSide::new(random.fork(), at, plan.premined, depth);
         bitcoin.speak_only_rpc();
         let odd_at = [at; 2];
         let world = World {
@@ -251,7 +251,7 @@ impl Player {
                     self.stuck = Some(input);
                     return Ok(());
                 }
-                Handled::Died => return Ok(()),
+                Handled::Died | Handled::Broke => return Ok(()),
             }
             let system = self.stage.system.as_ref();
             if !system.is_some_and(System::has_more_due) {

@@ -1,6 +1,7 @@
 //! What happens when, in one order: what is planned for one time happens as it was planned.
 
 use super::world::Which;
+use confirmd::domain::facts::Destination;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// What is due at some time.
@@ -16,11 +17,15 @@ pub enum Action {
     Truth(Which),
     CatchUp(Which),
     Return(Which),
+    Synced(Which),
     Restart,
     ClockRight,
     DiskFree,
     MempoolLoaded,
     TokenFeeOff,
+    TokenRuns(&'static str),
+    Unlist(Destination),
+    DustFlood,
 }
 
 /// Actions by time, in milliseconds since the beginning.

@@ -1,8 +1,9 @@
 //! Bitcoin: miners and a node that may lag behind them.
 
 use super::{
+    strangers::Strangers,
     truth::{Credit, Mined, Truth},
-    world::{Forgetting, LastBranch, Meddling, Payment, Side, Trick, in_common},
+    world::{Forgetting, LastBranch, Meddling, Payment, Side, Trick, Which, in_common},
 };
 use confirmd::{
     chain::{
@@ -39,6 +40,7 @@ pub struct BitcoinSide {
     sent: BTreeMap<TxId, Tx>,
     /// What no miner takes.
     stuck: BTreeSet<TxId>,
+    strangers: Strangers,
     final_depth: u32,
     /// The highest block ever: final ones are counted from here.
     highest: Height,
@@ -46,13 +48,13 @@ pub struct BitcoinSide {
 
 impl BitcoinSide {
     /// A chain that was there before anybody was paid.
-    pub fn new(mut random: Random, at: UnixMs, final_depth: u32) -> Self {
+    pub fn new(mut random: Random, at: UnixMs, premined: u32, final_depth: u32) -> Self {
         let mut chain = Chain::new();
         let mut view = View::new(&chain);
         view.rest = random.chance(500);
         let mut head = chain.genesis().id.hash;
-        for n in 0..20 {
-            let at = UnixMs(at.0 - (20 - n) * 600_000);
+        for n in 0..premined {
+            let at = UnixMs(at.0 - i64::from(premined - n) * 600_000);
             head = chain.extend(head, at, Vec::new()).unwrap().id.hash;
         }
         view.adopt(&chain, head);
@@ -67,14 +69,29 @@ impl BitcoinSide {
             truth: Truth::default(),
             sent: BTreeMap::new(),
             stuck: BTreeSet::new(),
+            strangers: Strangers::default(),
             final_depth,
-            highest: Height(20),
+            highest: Height(premined),
         }
     }
 
     /// Its node serves no REST.
     pub const fn speak_only_rpc(&mut self) {
         self.view.rest = false;
+    }
+
+    /// From now on blocks hold up to so many transactions of people who pay each other.
+    pub fn meet(&mut self, random: Random, most: u64) {
+        self.strangers = Strangers { random, most };
+    }
+
+    fn of_strangers(&mut self) -> impl Iterator<Item = Tx> {
+        let Self {
+            strangers, coins, ..
+        } = self;
+        strangers
+            .payments(Which::Bitcoin)
+            .map(|(to, amount)| Tx::new(&[coins.fresh()], &[(to, amount)]))
     }
 
     fn miners_head(&self) -> BlockRef {
@@ -172,11 +189,12 @@ impl Side for BitcoinSide {
     }
 
     fn is_away(&self) -> bool {
-        self.lagging.is_some() || !self.view.mempool_loaded
+        self.lagging.is_some() || !self.view.mempool_loaded || self.view.initial_block_download
     }
 
     fn unconfirmed(&self) -> Vec<TxId> {
-        self.view.unconfirmed().map(|tx| tx.txid).collect()
+        let ids = self.view.unconfirmed().map(|tx| tx.txid);
+        ids.filter(|txid| self.sent.contains_key(txid)).collect()
     }
 
     fn has_unconfirmed(&self, txid: TxId) -> bool {
@@ -184,7 +202,8 @@ impl Side for BitcoinSide {
     }
 
     fn mine(&mut self, at: UnixMs, share: u64) {
-        let picked = self.pick_from_mempool(share);
+        let mut picked = self.pick_from_mempool(share);
+        picked.extend(self.of_strangers());
         let block = self.mine_on(self.miners_head(), at, picked);
         self.adopt(block);
     }
@@ -263,6 +282,10 @@ impl Side for BitcoinSide {
         self.hear_of(head);
     }
 
+    fn sync(&mut self, is_on: bool) {
+        self.view.initial_block_download = is_on;
+    }
+
     fn catch_up(&mut self) {
         self.lagging = None;
         self.hear_of(self.miners_head());
@@ -320,11 +343,10 @@ impl Side for BitcoinSide {
     }
 
     fn forget(&mut self, how: Forgetting, random: &mut Random) -> bool {
-        let held = self.view.unconfirmed().count();
+        let held = self.unconfirmed().len();
         match how {
             Forgetting::One => {
-                let txids: Vec<TxId> = self.view.unconfirmed().map(|tx| tx.txid).collect();
-                if let Some(txid) = random.pick(&txids) {
+                if let Some(txid) = random.pick(&self.unconfirmed()) {
                     self.view.evict(*txid);
                 }
             }
@@ -334,7 +356,7 @@ impl Side for BitcoinSide {
             }
             Forgetting::NoMore => self.view.mempool_loaded = true,
         }
-        self.view.unconfirmed().count() < held
+        self.unconfirmed().len() < held
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an ordinary run must have seen often enough to mean something: every step of the table,
 //! every reason, flag and fault.
 
-use super::{checks::STEPS, customers::HABITS, lie, oddities::ODDITIES, stage::COMMIT_POINTS};
+use super::{checks::STEPS, customers::HABITS, lie, oddities, stage::COMMIT_POINTS};
 use std::collections::BTreeMap;
 
 /// How often at least.
@@ -45,7 +45,7 @@ const FLAGS: [&str; 10] = [
     "manual",
 ];
 
-const FAULTS: [&str; 17] = [
+const FAULTS: [&str; 21] = [
     "reorg",
     "deep_reorg",
     "rollback",
@@ -63,6 +63,10 @@ const FAULTS: [&str; 17] = [
     "clock_jump",
     "full_disk",
     "token_fee",
+    "token_pause",
+    "token_listing",
+    "sync_trouble",
+    "broken_disk",
 ];
 
 /// What was seen too seldom, with how often it was.
@@ -79,7 +83,7 @@ pub fn missing(seen: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
         .chain(named("flag", &FLAGS))
         .chain(named("fault", &FAULTS))
         .chain(named("habit", &HABITS))
-        .chain(named("oddity", &ODDITIES))
+        .chain(oddities::names().map(|name| format!("oddity {name}")))
         .chain(named("fault crash_in_commit", &COMMIT_POINTS))
         .chain(lie::names().map(|lie| format!("fault {lie}")));
     let seldom = |what: String| {

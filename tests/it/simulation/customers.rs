@@ -1,11 +1,15 @@
 //! The gateway and its customers: who orders what, and how they pay, rightly and wrongly.
 
-use super::world::{Meddling, Payment, Side, Trick, Which};
+use super::{
+    terms::Terms,
+    world::{Meddling, Payment, Side, Trick, Which},
+};
 use bitcoin::{Address, Network, ScriptBuf};
 use confirmd::{
     domain::{block::TxId, facts::Destination, request::Request, time::UnixMs},
     random::Random,
 };
+use serde_json::{Map, Value};
 
 const MINUTE: u64 = 60_000;
 
@@ -18,6 +22,7 @@ pub struct Order {
     pub to: Destination,
     /// In base units.
     pub amount: u64,
+    pub terms: Terms,
 }
 
 impl Order {
@@ -133,9 +138,13 @@ pub fn registration(order: &Order) -> String {
         }
         Which::Ethereum => alloy_primitives::hex::encode_prefixed(order.to.as_bytes()),
     };
+    let mut body = Map::new();
+    body.insert("asset".to_owned(), order.asset.into());
+    body.insert("address".to_owned(), address.into());
     let amount = decimal(order.amount, order.decimals());
-    let asset = order.asset;
-    format!(r#"{{"asset": "{asset}", "address": "{address}", "amount": "{amount}"}}"#)
+    body.insert("amount".to_owned(), amount.into());
+    order.terms.write(&mut body);
+    Value::Object(body).to_string()
 }
 
 /// What is ordered, in what, and for how much.
@@ -158,6 +167,7 @@ fn draw_order(n: u64, random: &mut Random) -> Order {
         asset,
         to: destination(which, random),
         amount: random.between(low, high),
+        terms: Terms::default(),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::{
     ethereum_intents::{account, asset_of, intent},
+    strangers::Strangers,
     truth::{Credit, Mined, Truth},
-    world::{Forgetting, LastBranch, Meddling, Payment, Side, Trick, in_common},
+    world::{Forgetting, LastBranch, Meddling, Payment, Side, Trick, Which, in_common},
 };
 use alloy_primitives::U256;
 use confirmd::{
@@ -32,7 +33,7 @@ pub const USDC: [u8; 20] = [0xc1; 20];
 pub const FAKE: [u8; 20] = [0xfa; 20];
 pub const ROUTER: [u8; 20] = [0xcc; 20];
 /// More than any tag is deep: a node that calls genesis final says nothing by it.
-const PREMINED: i64 = 120;
+const PREMINED: u32 = 120;
 /// Bodies below this depth are forgotten, for the sake of memory.
 const KEPT: u32 = 2_500;
 /// Looking for them costs as much as there are.
@@ -46,6 +47,8 @@ pub struct EthereumSide {
     /// Where a node that lags stopped, or strayed to.
     lagging: Option<BlockRef>,
     sender: Sender,
+    strangers: Strangers,
+    stranger: Sender,
     random: Random,
     truth: Truth,
     waiting: Vec<Tx>,
@@ -67,7 +70,13 @@ pub struct EthereumSide {
 impl EthereumSide {
     /// A chain that was there before anybody was paid. With `tags` its nodes name final blocks
     /// that far below the head; without, depth counts.
-    pub fn new(random: Random, at: UnixMs, tags: Option<u32>, final_depth: u32) -> Self {
+    pub fn new(
+        random: Random,
+        at: UnixMs,
+        premined: u32,
+        tags: Option<u32>,
+        final_depth: u32,
+    ) -> Self {
         let token = |contract, symbol: &str, kind| Token {
             contract,
             symbol: symbol.to_owned(),
@@ -79,10 +88,11 @@ impl EthereumSide {
             token(USDC, "USDC", TokenKind::Circle),
             token(FAKE, "USDT", TokenKind::Plain),
         ];
-        let began = UnixMs(at.0 - PREMINED * 12_000);
+        let premined = i64::from(PREMINED + premined);
+        let began = UnixMs(at.0 - premined * 12_000);
         let mut chain = Chain::new(CHAIN_ID, began, tokens).with_contract(ROUTER);
         let mut head = chain.genesis();
-        for n in 1..PREMINED {
+        for n in 1..premined {
             let at = UnixMs(began.0 + n * 12_000);
             head = chain.extend(head.id.hash, at, Vec::new()).unwrap();
         }
@@ -94,6 +104,8 @@ impl EthereumSide {
             last_branch: LastBranch::default(),
             lagging: None,
             sender: Sender::new(CHAIN_ID, 1),
+            strangers: Strangers::default(),
+            stranger: Sender::new(CHAIN_ID, 2),
             random,
             truth: Truth::default(),
             waiting: Vec::new(),
@@ -109,6 +121,29 @@ impl EthereumSide {
         };
         side.adopt(head);
         side
+    }
+
+    /// From now on blocks hold up to so many transactions of people who pay each other.
+    pub fn meet(&mut self, random: Random, most: u64) {
+        self.strangers = Strangers { random, most };
+    }
+
+    fn of_strangers(&mut self) -> impl Iterator<Item = Tx> {
+        let Self {
+            strangers,
+            stranger,
+            ..
+        } = self;
+        (0..)
+            .zip(strangers.payments(Which::Ethereum))
+            .map(|(n, (to, amount))| {
+                let (to, amount) = (account(&to), U256::from(amount));
+                stranger.sign(if n % 2 == 0 {
+                    Intent::token(USDT, to, amount)
+                } else {
+                    Intent::ether(to, amount)
+                })
+            })
     }
 
     fn proposers_head(&self) -> BlockRef {
@@ -203,7 +238,12 @@ impl EthereumSide {
             basis_points: if is_on { 200 } else { 0 },
             maximum: U256::from(50_000_000_u64),
         };
-        let tx = self.sender.sign(Intent::administer(USDT, change));
+        self.administer(USDT, change);
+    }
+
+    /// A token's issuer changes its rules.
+    pub fn administer(&mut self, token: [u8; 20], change: Change) {
+        let tx = self.sender.sign(Intent::administer(token, change));
         self.waiting.push(tx);
     }
 }
@@ -238,7 +278,7 @@ impl Side for EthereumSide {
     }
 
     fn is_away(&self) -> bool {
-        self.lagging.is_some()
+        self.lagging.is_some() || self.view.syncing
     }
 
     fn unconfirmed(&self) -> Vec<TxId> {
@@ -259,6 +299,7 @@ impl Side for EthereumSide {
             }
         }
         self.waiting = left;
+        picked.extend(self.of_strangers());
         let block = self.mine_on(self.proposers_head(), at, picked);
         self.adopt(block);
     }
@@ -356,6 +397,10 @@ impl Side for EthereumSide {
         let head = self.mine_on(parent, at, picked);
         self.lagging = Some(head);
         self.hear_of(head);
+    }
+
+    fn sync(&mut self, is_on: bool) {
+        self.view.syncing = is_on;
     }
 
     fn catch_up(&mut self) {

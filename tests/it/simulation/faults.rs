@@ -9,7 +9,7 @@ use super::{
     wire::Weather,
     world::{Forgetting, Which},
 };
-use confirmd::crash;
+use confirmd::crash::{self, Disk};
 
 const MINUTE: u64 = 60_000;
 /// A reorganisation is deep from here on.
@@ -30,7 +30,7 @@ impl Simulation {
             Action::Return(which) => self.come_back(*which),
             Action::ClockRight => self.stage.clock.skew(0),
             Action::DiskFree => {
-                crash::fill_disk(false);
+                crash::set_disk(Disk::Sound);
                 if std::mem::take(&mut self.mischief.disk_refused) {
                     self.count("fault full_disk");
                 }
@@ -38,6 +38,9 @@ impl Simulation {
             Action::MempoolLoaded => {
                 self.forget(Forgetting::NoMore);
             }
+            Action::Synced(which) => self.stage.shared.world().side_mut(*which).sync(false),
+            Action::TokenRuns(asset) => self.run_token(asset),
+            Action::Unlist(to) => self.unlist(to),
             Action::TokenFeeOff => self.stage.shared.world().ethereum.set_fee(false),
             Action::Tick
             | Action::ReadInbox
@@ -45,6 +48,7 @@ impl Simulation {
             | Action::Order
             | Action::Deed(_)
             | Action::Faults
+            | Action::DustFlood
             | Action::Restart => {}
         }
     }
@@ -64,6 +68,7 @@ impl Simulation {
         self.mempool_faults(&faults);
         self.process_faults(&faults);
         self.odd_customers(faults.oddity);
+        self.troubles(&faults);
         if self.happens(faults.token_fee, "token_fee") {
             self.count("fault token_fee");
             self.stage.shared.world().ethereum.set_fee(true);
@@ -211,7 +216,7 @@ impl Simulation {
             self.heals_within(60 * MINUTE, Action::ClockRight);
         }
         if self.happens(faults.full_disk, "full_disk") {
-            crash::fill_disk(true);
+            crash::set_disk(Disk::Full);
             self.heals_within(20 * MINUTE, Action::DiskFree);
         }
     }

@@ -3,9 +3,11 @@
 
 use super::{
     agenda::Action,
-    customers::{self, Deed, Order},
+    customers::{self, Deed, Order, Story},
     run::Simulation,
+    terms::Terms,
 };
+use confirmd::domain::time::UnixMs;
 
 impl Simulation {
     pub(super) fn order(&mut self) {
@@ -14,7 +16,8 @@ impl Simulation {
         }
         let now = self.stage.clock.elapsed_ms();
         let n = u64::try_from(self.stage.orders.len()).unwrap();
-        let story = customers::draw(n, now, self.plan.bitcoin_block_ms, &mut self.random);
+        let mut story = customers::draw(n, now, self.plan.bitcoin_block_ms, &mut self.random);
+        self.draw_terms(&mut story);
         self.count(&format!("habit {}", story.habit));
         let Order {
             id, asset, amount, ..
@@ -36,6 +39,20 @@ impl Simulation {
         let every = self.plan.order_every_ms;
         let wait = self.random.between(1, 2 * every);
         self.plan_in(wait, Action::Order);
+    }
+
+    /// Some orders ask for terms of their own.
+    fn draw_terms(&mut self, story: &mut Story) {
+        let terms = &mut self.mischief.terms;
+        if !terms.chance(self.plan.own_terms) {
+            return;
+        }
+        let wait = story.registered_at - self.stage.clock.elapsed_ms();
+        let registered_at = self.stage.clock.truth().0 + i64::try_from(wait).unwrap();
+        story.order.terms = Terms::draw(story.order.which, UnixMs(registered_at), terms);
+        for name in story.order.terms.said() {
+            self.count(&format!("oddity {name}"));
+        }
     }
 
     pub(super) fn deed(&mut self, n: usize) {

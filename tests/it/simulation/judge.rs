@@ -28,6 +28,9 @@ use std::{
 /// Block times are whole seconds, rounded down.
 const BLOCK_TIME_MS: i64 = 1_000;
 
+/// As many rows as are kept of one address; further dust is one sum.
+const MOST_ROWS: usize = 1_000;
+
 /// What the judge is told beside the database.
 pub struct Case<'a> {
     pub db: &'a Connection,
@@ -96,6 +99,13 @@ fn is_of(credit: &Credit, order: &Order, transfer: &Transfer) -> bool {
         && credit.position == transfer.position
         && credit.asset == transfer.asset
         && credit.amount == transfer.amount
+}
+
+/// Whether a transaction is dust at an address that has as many rows as are kept of one.
+fn is_further_dust(order: &Order, credits: &[Credit], transfers: &[Transfer]) -> bool {
+    let ours = credits.iter().filter(|credit| credit.to == order.to);
+    let sum: u64 = ours.map(|credit| credit.amount).sum();
+    transfers.len() >= MOST_ROWS && sum < order.dust()
 }
 
 impl Settled<'_> {
@@ -235,19 +245,24 @@ impl Settled<'_> {
         shown: &Shown,
         transfers: &[Transfer],
     ) -> Result<(), String> {
-        let past = past_ms(order.which);
+        let begin = shown.created_at - past_ms(order.which);
+        let begin = order.terms.scan_from.map_or(begin, |from| from.min(begin));
         for txid in self.side.truth().to(&order.to) {
             let Some(mined) = self.side.truth().place(*txid, &self.branch) else {
                 continue;
             };
-            let is_before = mined.block.time.0 < shown.created_at - past;
-            let pays = mined.credits.iter().any(|credit| credit.to == order.to);
-            let is_there = transfers.iter().any(|transfer| transfer.txid == *txid);
-            if pays && !is_there && !is_before {
-                return Err(format!(
-                    "{txid} in block {} was lost",
-                    mined.block.id.height
-                ));
+            if mined.block.time.0 < begin {
+                continue;
+            }
+            for credit in mined.credits.iter().filter(|credit| credit.to == order.to) {
+                let mut of_tx = transfers.iter().filter(|transfer| transfer.txid == *txid);
+                let is_there = of_tx.any(|transfer| is_of(credit, order, transfer));
+                if !is_there && !is_further_dust(order, &mined.credits, transfers) {
+                    return Err(format!(
+                        "{} of {txid} in block {} was lost",
+                        credit.position, mined.block.id.height
+                    ));
+                }
             }
         }
         Ok(())
@@ -263,6 +278,12 @@ impl Settled<'_> {
         let truth = self.side.truth();
         for txid in truth.to(&order.to) {
             let seen = transfers.iter().find(|transfer| transfer.txid == *txid);
+            let Some(paying) = truth.get(*txid) else {
+                continue;
+            };
+            if seen.is_none() && is_further_dust(order, &paying.credits, transfers) {
+                continue;
+            }
             if seen.is_none() && self.side.has_unconfirmed(*txid) {
                 return Err(format!("{txid} waits in the mempool, unseen"));
             }

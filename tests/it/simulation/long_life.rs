@@ -8,6 +8,7 @@ use super::{
     directory, from_environment,
     plan::{Faults, Plan},
     run::Simulation,
+    terms::Terms,
     virtual_time,
     world::Which,
 };
@@ -114,6 +115,9 @@ fn plan(days: u64) -> Plan {
         watch_after_close_ms: 3_600_000,
         order_every_ms: 300_000,
         latency_ms: 0,
+        strangers: 0,
+        own_terms: 0,
+        dust_flood: false,
         ..Plan::draw(1, 24)
     };
     assert!(calm.final_depth < 200, "or a day is too short");
@@ -134,6 +138,7 @@ fn standing_orders() -> impl Iterator<Item = Order> {
             asset,
             to: customers::destination(which, &mut random),
             amount: 50_000_000,
+            terms: Terms::default(),
         }
     })
 }

@@ -22,6 +22,10 @@ pub struct Mischief {
     pub(super) random: Random,
     /// What odd customers draw from.
     pub(super) customers: Random,
+    /// What sends nodes to sync, stops tokens and breaks disks.
+    pub(super) troubles: Random,
+    /// What orders draw that ask for terms of their own.
+    pub(super) terms: Random,
     /// Where the next commit is cut off.
     pub(super) trap: &'static str,
     /// Whether the disk was full when something was to be written.
@@ -37,6 +41,8 @@ impl Mischief {
         Self {
             random: Random::new(seed ^ 0x00dd_17e5),
             customers: Random::new(seed ^ 0x00dd_c057),
+            troubles: Random::new(seed ^ 0x00dd_7b1e),
+            terms: Random::new(seed ^ 0x00dd_7e55),
             trap: "",
             disk_refused: false,
             comes_back: [None; 2],

@@ -32,12 +32,15 @@ mod shrink;
 pub mod sight;
 pub mod stage;
 mod story;
+mod strangers;
 pub mod system;
+pub mod terms;
+mod troubles;
 pub mod truth;
 pub mod wire;
 pub mod world;
 
-use confirmd::crash;
+use confirmd::crash::{self, Disk};
 use plan::Plan;
 use run::{Report, Simulation};
 use std::{
@@ -106,7 +109,7 @@ pub fn simulate(plan: Plan) -> Result<Report, String> {
     let outcome = std::panic::catch_unwind(run);
     // Both are this thread's, which lives through other seeds too.
     crash::disarm();
-    crash::fill_disk(false);
+    crash::set_disk(Disk::Sound);
     outcome.unwrap_or_else(|cause| {
         let why = story::words(&*cause);
         Err(format!("seed {seed}: panicked: {why}\n\n{replay}"))

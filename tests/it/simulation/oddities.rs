@@ -6,6 +6,7 @@ use super::{
     agenda::Action,
     customers::{self, Deed, Order},
     run::Simulation,
+    terms::{self, Terms},
     world::{Trick, Which},
 };
 use confirmd::domain::{facts::Destination, request::Request};
@@ -14,8 +15,8 @@ const MINUTE: u64 = 60_000;
 /// An address is given out again when nobody can say any more that its last money was not seen.
 const RESTS_MS: i64 = 4 * 3_600_000;
 
-/// Names of what they do, for the coverage.
-pub const ODDITIES: [&str; 7] = [
+/// Names of what they do at any time.
+const DRAWN: [&str; 7] = [
     "both",
     "fails",
     "calldata",
@@ -24,6 +25,12 @@ pub const ODDITIES: [&str; 7] = [
     "malformed",
     "reuse",
 ];
+
+/// Names of everything that they do, for the coverage.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let terms = terms::NAMES;
+    DRAWN.into_iter().chain(["dust_flood"]).chain(terms)
+}
 
 /// What nobody can carry out.
 pub const MALFORMED: [(&str, &str); 12] = [
@@ -59,7 +66,7 @@ impl Simulation {
         if !random.chance(per_mille) {
             return;
         }
-        let oddity = *random.pick(&ODDITIES).unwrap();
+        let oddity = *random.pick(&DRAWN).unwrap();
         let done = match oddity {
             "both" => self.pay_both(),
             "fails" => self.pay_oddly(Trick::Fails, "USDT"),
@@ -156,7 +163,7 @@ impl Simulation {
     }
 
     /// Registers an order of this asset.
-    fn odd_order(&mut self, asset: &'static str, to: Option<Destination>) -> Order {
+    pub(super) fn odd_order(&mut self, asset: &'static str, to: Option<Destination>) -> Order {
         let random = &mut self.mischief.customers;
         let which = match asset {
             "BTC" => Which::Bitcoin,
@@ -169,6 +176,7 @@ impl Simulation {
             asset,
             to: to.unwrap_or_else(|| customers::destination(which, random)),
             amount: random.between(unit, 2 * unit),
+            terms: Terms::default(),
         };
         self.note(format_args!("{} is odd", order.id));
         let body = customers::registration(&order);
@@ -177,7 +185,7 @@ impl Simulation {
         order
     }
 
-    fn odd_deed(&mut self, order: &Order, within_ms: u64, deed: Deed) {
+    pub(super) fn odd_deed(&mut self, order: &Order, within_ms: u64, deed: Deed) {
         let span = self.mischief.customers.between(1_000, within_ms);
         self.deeds.push((order.id.clone(), deed));
         self.plan_in(span, Action::Deed(self.deeds.len() - 1));

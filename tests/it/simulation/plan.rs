@@ -27,6 +27,14 @@ pub struct Plan {
     pub tolerance_percent: u64,
     pub sum: bool,
     pub order_every_ms: u64,
+    /// How many blocks Bitcoin had before anybody was paid; Ethereum has a few more.
+    pub premined: u32,
+    /// How many transactions of strangers a block holds at most.
+    pub strangers: u64,
+    /// How many orders in a thousand ask for terms of their own.
+    pub own_terms: u64,
+    /// Whether somebody sends more dust to one address than rows are kept for.
+    pub dust_flood: bool,
     /// How often a minute brings a fault of each kind, in a thousand.
     pub faults: Faults,
     /// How long an exchange with a node takes at most.
@@ -56,6 +64,9 @@ pub struct Faults {
     pub flip_flop: u64,
     pub stray: u64,
     pub long_outage: u64,
+    pub sync_trouble: u64,
+    pub token_stop: u64,
+    pub broken_disk: u64,
     /// No fault of a machine: customers who do what few do.
     pub oddity: u64,
 }
@@ -72,6 +83,7 @@ impl Plan {
         } else {
             final_depth
         };
+        let mut later = Random::new(seed ^ 0x5e77);
         Self {
             seed,
             span_ms: hours * HOUR,
@@ -100,6 +112,10 @@ impl Plan {
             tolerance_percent: r.between(0, 2),
             sum: r.chance(300),
             order_every_ms: r.between(3, 12) * MINUTE,
+            premined: u32::try_from(later.between(1, 600)).unwrap(),
+            strangers: *later.pick(&[0, 0, 0, 2, 30]).unwrap(),
+            own_terms: *later.pick(&[0, 300]).unwrap(),
+            dust_flood: later.chance(300),
             faults: Faults::draw(r)
                 .map(|faults| faults.with_later(seed))
                 .unwrap_or_default(),
@@ -215,6 +231,9 @@ impl Faults {
             flip_flop: some(0xf11b, 10),
             stray: some(0x57a1, 4),
             long_outage: some(0xdacc, 2),
+            sync_trouble: some(0x517c, 4),
+            token_stop: some(0x7057, 6),
+            broken_disk: some(0xb0d1, 4),
             oddity: some(0x0ddc, 60),
             ..self
         }

@@ -51,17 +51,23 @@ pub fn adds_up(
     Ok(())
 }
 
-/// The terms are those of the configuration, and surplus calls for a person.
+/// The terms are those of the order or else of the configuration, and surplus calls for a person.
 pub fn is_promised(case: &Case<'_>, order: &Order, shown: &Shown) -> Result<(), String> {
-    let plan = case.plan;
-    let allowed = u128::from(order.amount) * u128::from(plan.tolerance_percent) / 100;
+    let (asked, plan) = (&order.terms, case.plan);
+    let percent = asked.tolerance_percent.unwrap_or(plan.tolerance_percent);
+    let allowed = u128::from(order.amount) * u128::from(percent) / 100;
     let wanted = (allowed, i64::try_from(plan.grace_ms).unwrap());
     let found = (u128::from(shown.allowed), shown.grace);
     if found != wanted {
         return Err(format!("shortfall and grace are {found:?}, not {wanted:?}"));
     }
-    let policy = if plan.sum { "sum" } else { "single" };
-    let wanted = (policy, plan.confirmations, plan.late_accept_ms);
+    let policy = if asked.sum.unwrap_or(plan.sum) {
+        "sum"
+    } else {
+        "single"
+    };
+    let confirmations = asked.confirmations.unwrap_or(plan.confirmations);
+    let wanted = (policy, confirmations, plan.late_accept_ms);
     let late_accept = u64::try_from(shown.late_accept).unwrap();
     let found = (shown.policy.as_str(), shown.required.into(), late_accept);
     if found != wanted {
@@ -69,7 +75,7 @@ pub fn is_promised(case: &Case<'_>, order: &Order, shown: &Shown) -> Result<(), 
             "policy, depth, late money: {found:?}, not {wanted:?}"
         ));
     }
-    let wanted = times(case, &shown.id);
+    let wanted = times(case, order);
     let found = (shown.created_at, shown.expires_at);
     if found != wanted {
         return Err(format!("beginning and end are {found:?}, not {wanted:?}"));
@@ -94,7 +100,8 @@ pub fn nothing_twice(db: &Connection) -> Result<(), String> {
 }
 
 /// From when to when money may come, by what the gateway asked for.
-fn times(case: &Case<'_>, id: &str) -> (i64, i64) {
+fn times(case: &Case<'_>, order: &Order) -> (i64, i64) {
+    let id = order.id.as_str();
     let sql = "SELECT 1 FROM v1_request WHERE request_id = ? AND outcome = 'applied'";
     let mut applied = case.db.prepare_cached(sql).unwrap();
     let mut times = (0, 0);
@@ -106,7 +113,8 @@ fn times(case: &Case<'_>, id: &str) -> (i64, i64) {
             "register" => {
                 assert_eq!(times, (0, 0), "{id} is registered twice");
                 let began = asked.created_at.0;
-                times = (began, began + EXPIRES_IN_MS);
+                let end = order.terms.expires_at;
+                times = (began, end.unwrap_or(began + EXPIRES_IN_MS));
             }
             "extend" => {
                 let body: Value = serde_json::from_str(&asked.body).unwrap();

@@ -17,7 +17,12 @@ use super::{
     wire::{Shared, Weather, Wire},
     world::{Forgetting, Side as _, Which, World},
 };
-use confirmd::{crash, domain::block::TxId, random::Random, watcher::Input};
+use confirmd::{
+    crash::{self, Disk},
+    domain::block::TxId,
+    random::Random,
+    watcher::Input,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     future::Future as _,
@@ -134,6 +139,10 @@ impl Simulation {
         for action in first.into_iter().chain(mining) {
             self.plan_in(1, action);
         }
+        if self.plan.dust_flood {
+            let at = self.mischief.troubles.below(self.plan.span_ms);
+            self.plan_in(at, Action::DustFlood);
+        }
     }
 
     /// Faults stop; after some blocks and polls everything must be where the judge puts it.
@@ -141,12 +150,13 @@ impl Simulation {
         self.note("faults stop");
         self.settling = true;
         crash::disarm();
-        crash::fill_disk(false);
+        crash::set_disk(Disk::Sound);
         self.stage.clock.skew(0);
         for which in Which::BOTH {
             self.stage.shared.wire(which).weather = Weather::Fair;
             self.stage.shared.wire(which).lie = None;
             self.stage.shared.world().side_mut(which).catch_up();
+            self.stage.shared.world().side_mut(which).sync(false);
         }
         self.forget(Forgetting::NoMore);
         if self.stage.system.is_none() {
@@ -227,6 +237,7 @@ impl Simulation {
                     self.count_trap();
                     self.crash();
                 }
+                Handled::Broke => self.leave_broken_disk(),
                 Handled::Again => {
                     self.mischief.disk_refused = true;
                     // As long as nothing can be written, only the world goes on.
@@ -257,7 +268,7 @@ impl Simulation {
 
     /// Takes note of what stands between the daemon and its nodes.
     fn look(&self) {
-        let is_hard = self.stage.system.is_none() || crash::disk_is_full();
+        let is_hard = self.stage.system.is_none() || crash::disk() == Disk::Full;
         let is_wrong = !self.stage.clock.is_right();
         for which in Which::BOTH {
             let wire = self.stage.shared.wire(which);
@@ -283,6 +294,7 @@ impl Simulation {
             Action::Order => self.order(),
             Action::Deed(n) => self.deed(n),
             Action::Faults => self.draw_faults(),
+            Action::DustFlood => self.dust_flood(),
             Action::Restart => {
                 if self.stage.system.is_none() {
                     self.restart();
@@ -292,6 +304,9 @@ impl Simulation {
             | Action::Truth(_)
             | Action::CatchUp(_)
             | Action::Return(_)
+            | Action::Synced(_)
+            | Action::TokenRuns(_)
+            | Action::Unlist(_)
             | Action::ClockRight
             | Action::DiskFree
             | Action::MempoolLoaded
@@ -367,9 +382,14 @@ impl Simulation {
 fn shared(plan: &Plan, random: &mut Random, clock: &SimClock) -> Shared {
     let depth = u32::try_from(plan.final_depth).unwrap();
     let at = clock.truth();
+    let mut bitcoin = BitcoinSide::new(random.fork(), at, plan.premined, depth);
+    let mut ethereum = EthereumSide::new(random.fork(), at, plan.premined, plan.tags, depth);
+    let mut strangers = Random::new(plan.seed ^ 0x57a6);
+    bitcoin.meet(strangers.fork(), plan.strangers);
+    ethereum.meet(strangers.fork(), plan.strangers);
     let world = World {
-        bitcoin: BitcoinSide::new(random.fork(), at, depth),
-        ethereum: EthereumSide::new(random.fork(), at, plan.tags, depth),
+        bitcoin,
+        ethereum,
         odd_at: [at; 2],
         sights: [plan.bitcoin_poll_ms, plan.ethereum_poll_ms].map(Sight::new),
     };

@@ -10,7 +10,7 @@ const HOUR_MS: u64 = 3_600_000;
 type Rate = fn(&mut Faults) -> &mut u64;
 
 /// Every kind of fault, by the name that `CONFIRMD_FAULTS` takes.
-const KINDS: [(&str, Rate); 19] = [
+const KINDS: [(&str, Rate); 22] = [
     ("reorg", |faults| &mut faults.reorg),
     ("deep_reorg", |faults| &mut faults.deep_reorg),
     ("rollback", |faults| &mut faults.rollback),
@@ -29,6 +29,9 @@ const KINDS: [(&str, Rate); 19] = [
     ("flip_flop", |faults| &mut faults.flip_flop),
     ("stray", |faults| &mut faults.stray),
     ("long_outage", |faults| &mut faults.long_outage),
+    ("sync_trouble", |faults| &mut faults.sync_trouble),
+    ("token_stop", |faults| &mut faults.token_stop),
+    ("broken_disk", |faults| &mut faults.broken_disk),
     ("oddity", |faults| &mut faults.oddity),
 ];
 

@@ -94,7 +94,7 @@ impl Stage {
         let handled = system.handle(input);
         match handled {
             Handled::Done => system.has_read(input),
-            Handled::Died => self.kill(),
+            Handled::Died | Handled::Broke => self.kill(),
             Handled::Again => return Ok(handled),
         }
         self.check()?;

@@ -44,6 +44,8 @@ pub enum Handled {
     Again,
     /// The process is gone.
     Died,
+    /// It leaves, because it does not know what is on the disk.
+    Broke,
 }
 
 /// A running daemon.
@@ -138,6 +140,9 @@ impl System {
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(error)) if error.is_transient() => return Handled::Again,
+            Ok(Err(StoreError::Io(_))) if crash::disk() == crash::Disk::Broken => {
+                return Handled::Broke;
+            }
             Ok(Err(error)) => panic!("the watcher gave up: {error}"),
             Err(cause) if cause.is::<crash::Unwound>() => return Handled::Died,
             Err(cause) => std::panic::resume_unwind(cause),

@@ -110,6 +110,9 @@ pub trait Side {
     /// From now on the node holds a branch for the best that leaves the true one at this height.
     fn stray(&mut self, at: UnixMs, fork: Height, share: u64);
 
+    /// Whether the node says from now on that it is not done with its own network.
+    fn sync(&mut self, is_on: bool);
+
     /// The node hears of everything that it missed.
     fn catch_up(&mut self);
 
