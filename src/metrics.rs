@@ -23,6 +23,9 @@ use std::{sync::Arc, time::Duration};
 /// Told after every call to a node: method, outcome, and how long it took.
 pub type RpcObserver = Arc<dyn Fn(&'static str, &'static str, Duration) + Send + Sync>;
 
+/// Told of what is heard of a node that pushes: one of the events that have a label.
+pub type PushObserver = Arc<dyn Fn(&'static str) + Send + Sync>;
+
 /// What stands before every name of ours; the process metrics keep their standard names.
 const PREFIX: &str = "confirmd";
 
@@ -53,6 +56,9 @@ const RPC_OUTCOMES: &[&str] = &[
 ];
 const MALFORMED: &str = "malformed";
 const OTHER: &str = "other";
+
+/// What is heard of a node that pushes; any other text is `other`.
+const PUSH_EVENTS: &[&str] = &["notification", "gap", "silence", OTHER];
 
 /// The methods that a bitcoind is asked again and again; any other text is `other`.
 const BITCOIN_METHODS: &[&str] = &[
@@ -104,6 +110,8 @@ family_list! {
     rpc_requests_total: Counter["chain", "endpoint", "method", "outcome"];
     /// How long calls to nodes take.
     rpc_request_duration_seconds: Histogram["chain"] in RPC_SECONDS;
+    /// What is heard of a node that pushes: notifications, gaps in their numbers, silences.
+    push_events_total: Counter["chain", "event"];
     /// How long a verified block takes to be judged and committed.
     block_apply_seconds: Histogram["chain"] in APPLY_SECONDS;
     /// Payments by what they are now.
@@ -201,6 +209,9 @@ impl Metrics {
         set(&self.chain_healthy, &[name], 0);
         set(&self.chain_frozen, &[name], 0);
         add(&self.reorgs_total, &[name], 0);
+        for event in PUSH_EVENTS {
+            add(&self.push_events_total, &[name, event], 0);
+        }
         self.reorg_depth_blocks.touch(&[name]);
         self.rpc_request_duration_seconds.touch(&[name]);
         self.block_apply_seconds.touch(&[name]);
@@ -325,6 +336,16 @@ impl Metrics {
             let outcome = one_of(RPC_OUTCOMES, outcome, MALFORMED);
             add(&requests, &[chain.as_str(), &endpoint, method, outcome], 1);
             observe(&durations, &[chain.as_str()], took);
+        })
+    }
+
+    /// What whoever listens to a chain's node calls at everything that is heard.
+    #[must_use]
+    pub fn push_observer(&self, chain: &ChainName) -> PushObserver {
+        let (events, chain) = (self.push_events_total.clone(), chain.clone());
+        Arc::new(move |event| {
+            let event = one_of(PUSH_EVENTS, event, OTHER);
+            add(&events, &[chain.as_str(), event], 1);
         })
     }
 

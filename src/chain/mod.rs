@@ -91,6 +91,12 @@ pub trait ChainSource: Send + 'static {
     /// News of the mempool since the last call; nothing where there is no mempool.
     fn mempool(&mut self) -> impl Future<Output = Result<MempoolNews, SourceError>> + Send;
 
+    /// Unconfirmed transactions that a push of the node named since the last call, without a list of
+    /// the others; nothing where nothing is pushed.
+    fn named(&mut self) -> impl Future<Output = Result<MempoolNews, SourceError>> + Send {
+        std::future::ready(Ok(MempoolNews::default()))
+    }
+
     /// Unconfirmed transactions already known that pay one of these destinations.
     fn unconfirmed(
         &mut self,

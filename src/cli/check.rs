@@ -130,12 +130,34 @@ async fn bitcoin(chain: &Chain, node: &BitcoinNode, clock: &Arc<dyn Clock>) -> F
     let mut source = BitcoinSource::new(chain.name.as_str(), node, Arc::clone(clock), silent())?;
     let found = source.probe().await?;
     let without_rest = node.rest && !found.rest && !node.rest_fallback;
-    let problem = without_rest.then(|| {
-        let text = "rest = true, but the node offers no REST; start it with -rest=1, or write \
-                    rest = \"auto\"";
-        SourceError::Permanent(format!("{}: {text}", chain.name))
+    let no_rest = without_rest.then(|| {
+        "rest = true, but the node offers no REST; start it with -rest=1, or write rest = \"auto\""
+            .to_owned()
     });
-    Ok((bitcoin_row(&found), problem.into_iter().collect()))
+    let problems = no_rest.into_iter().chain(no_publisher(node, &found));
+    let problems = problems.map(|text| SourceError::Permanent(format!("{}: {text}", chain.name)));
+    Ok((bitcoin_row(&found), problems.collect()))
+}
+
+/// What the configured publisher does not publish. Addresses may be written in several ways and lead
+/// through forwarders, so ports are compared.
+fn no_publisher(node: &BitcoinNode, found: &Capabilities) -> Option<String> {
+    let address = node.zmq.as_ref()?;
+    let port = |address: &str| address.rsplit_once(':').map(|(_, port)| port.to_owned());
+    let here = found.zmq.iter().filter(|(_, at)| port(at) == port(address));
+    let topics: Vec<&str> = here.map(|(topic, _)| topic.as_str()).collect();
+    let blocks = ["pubhashblock", "pubsequence"];
+    let transactions = ["pubsequence", "pubrawtx"];
+    let has = |wanted: [&str; 2]| wanted.iter().any(|topic| topics.contains(topic));
+    let missing = match (has(blocks), has(transactions)) {
+        (true, true) => return None,
+        (false, false) => "nothing there; start it with -zmqpubhashblock= and -zmqpubsequence=",
+        (false, true) => "no blocks there; start it with -zmqpubhashblock=",
+        (true, false) => "no transactions there; start it with -zmqpubsequence=",
+    };
+    Some(format!(
+        "zmq = \"{address}\", but the node publishes {missing}{address}"
+    ))
 }
 
 fn bitcoin_row(found: &Capabilities) -> Row {

@@ -149,10 +149,6 @@ fn bitcoin(section: &Section<'_>, secrets: &Secrets) -> Option<BitcoinNode> {
         .get("rest")
         .map_or(Some(Rest::No), |entry| rest(&entry));
     let zmq = section.read_or("zmq", None, value::zmq);
-    if zmq.as_ref().is_some_and(Option::is_some) {
-        let message = "is not used yet: news is found by polling";
-        section.report.warning(&section.path_of("zmq"), message);
-    }
     let rest = rest?;
     Some(BitcoinNode {
         network: network?,

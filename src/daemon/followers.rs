@@ -4,9 +4,9 @@ use super::pace::Pace;
 use crate::{
     chain::{
         Ask, ChainInput, ChainSource,
-        bitcoin::BitcoinSource,
+        bitcoin::{BitcoinSource, Publisher},
         ethereum::{EthereumSource, TokenSpec},
-        follower::{Follower, Gone, Options, Signals, Sink, Start},
+        follower::{Bell, Follower, Gone, Options, Signals, Sink, Start},
     },
     clock::Clock,
     config::{Chain, Config, EthereumNode, Node},
@@ -19,7 +19,7 @@ use crate::{
     watcher::{Input, run::Message, state::AddressFormat, was_tagged},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// The endpoint label of a bitcoind, of which there is one a chain.
 pub(super) const BITCOIND: &str = "bitcoind";
@@ -82,9 +82,10 @@ pub(super) fn spawn(
     for (chain, start) in config.chains.iter().zip(starts) {
         let (asks, received) = mpsc::channel(ASKS_MAX);
         queues.push((chain.name.clone(), asks));
+        let bell = Arc::new(Bell::default());
         let signals = Signals {
             asks: received,
-            wake: Arc::new(Notify::new()),
+            bell: Arc::clone(&bell),
             shutdown: stopping.clone(),
         };
         let sink = ToWatcher {
@@ -98,6 +99,11 @@ pub(super) fn spawn(
                 let observer = metrics.rpc_observer(&chain.name, BITCOIND);
                 let name = chain.name.as_str();
                 let source = BitcoinSource::new(name, node, Arc::clone(clock), observer)?;
+                if let Some(address) = node.zmq.clone() {
+                    let observer = metrics.push_observer(&chain.name);
+                    let publisher = Publisher::new(address, bell, source.named(), observer);
+                    tokio::spawn(publisher.listen(stopping.clone()));
+                }
                 follow(source, sink, clock, options, start, signals);
             }
             Node::Ethereum(node) => {

@@ -1,13 +1,15 @@
 //! Bitcoin: a bitcoind as a chain source.
 //!
 //! Blocks and transactions are taken as raw bytes and checked here; nothing is believed because
-//! bitcoind says it. Who is watched is not known in here.
+//! bitcoind says it. A publisher (ZMQ) only says when to ask. Who is watched is not known in here.
 
 mod address;
 mod bitcoind;
 mod concurrent;
 mod connect;
 mod mempool;
+mod notice;
+mod publisher;
 mod scan;
 mod source;
 mod verify;
@@ -18,6 +20,7 @@ pub(super) mod fake;
 
 pub use address::{AddressError, parse as parse_address};
 pub use connect::Capabilities;
+pub use publisher::{Named, Publisher};
 pub use scan::{scan_block, scan_transaction};
 pub use source::BitcoinSource;
 pub use verify::VerifyError;

@@ -5,6 +5,7 @@ use super::{
     concurrent::in_order,
     connect::Capabilities,
     mempool::{self, Pool},
+    publisher::Named,
     scan::scan_block,
 };
 use crate::{
@@ -40,6 +41,8 @@ pub struct BitcoinSource<T> {
     /// The last tip, so that its header is asked for only once.
     tip: Option<BlockRef>,
     pool: Pool,
+    /// What a publisher names.
+    named: Arc<Named>,
 }
 
 impl BitcoinSource<HttpTransport> {
@@ -83,7 +86,14 @@ impl<T: Transport> BitcoinSource<T> {
             clock,
             tip: None,
             pool: Pool::new(),
+            named: Arc::default(),
         }
+    }
+
+    /// Where a publisher names what to ask for first.
+    #[must_use]
+    pub fn named(&self) -> Arc<Named> {
+        Arc::clone(&self.named)
     }
 
     /// Connects and tells what the node is and can do.
@@ -154,6 +164,11 @@ impl<T: Transport> ChainSource for BitcoinSource<T> {
 
     async fn mempool(&mut self) -> Result<MempoolNews, SourceError> {
         mempool::news(&self.node, &mut self.pool, self.clock.as_ref()).await
+    }
+
+    async fn named(&mut self) -> Result<MempoolNews, SourceError> {
+        let txids = self.named.take();
+        mempool::named(&self.node, &mut self.pool, txids, self.clock.as_ref()).await
     }
 
     async fn unconfirmed(

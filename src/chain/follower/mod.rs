@@ -18,6 +18,7 @@
 mod asks;
 mod backfill;
 mod backoff;
+mod bell;
 mod connect;
 mod finality;
 mod fork;
@@ -43,6 +44,7 @@ use crate::{
 };
 use std::{future::Future, sync::Arc, time::Duration};
 
+pub use bell::Bell;
 pub use finality::Finality;
 pub use poll::Standing;
 pub use run::Signals;

@@ -148,6 +148,18 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         Ok(reconciled || !self.options.has_mempool)
     }
 
+    /// Hands on transactions that a push named, while the node is one that may be believed.
+    pub(super) async fn read_named(&mut self) -> Result<(), Halt> {
+        if !self.connected {
+            return Ok(());
+        }
+        let news = self.source.named().await?;
+        if !news.arrived.is_empty() {
+            self.tell(ChainInput::Mempool(news)).await?;
+        }
+        Ok(())
+    }
+
     /// The lowest block that may be a fork point.
     pub(super) fn floor(&self) -> Height {
         let bottom = self.window.bottom();

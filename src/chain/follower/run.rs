@@ -3,19 +3,23 @@
 //! It ends only with the daemon: whatever a node answers, the chain waits and tries again, and
 //! the other chains go on.
 
-use super::{Follower, Gone, Halt, Sink, Standing, backoff::Backoff};
+use super::{Bell, Follower, Gone, Halt, Sink, Standing, backoff::Backoff};
 use crate::chain::{Ask, ChainInput, ChainSource, SourceError, says_the_same};
 use std::{future::ready, sync::Arc, time::Duration};
 use tokio::{
     select,
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
 use tracing::{debug, info, warn};
 
 /// The least time between the beginnings of two polls, however often pushes ring: a push wakes
 /// the loop, but the loop asks at its own pace.
-const WAKE_GAP: Duration = Duration::from_millis(50);
+const WAKE_GAP: Duration = Duration::from_millis(10);
+
+/// The least time between two looks at transactions that were named: those that come together are
+/// asked for together.
+const NAMED_GAP: Duration = Duration::from_millis(20);
 
 /// How many polls in a row may find the node behind in the middle of an answer before that is
 /// reported: behind a balancer it happens at every other block.
@@ -30,7 +34,7 @@ pub struct Signals {
     /// What the watcher asks; a bounded queue that the watcher fills without waiting.
     pub asks: mpsc::Receiver<Ask>,
     /// Rung by pushes of a node: something may be new.
-    pub wake: Arc<Notify>,
+    pub bell: Arc<Bell>,
     /// Becomes true when the daemon stops; so does its end.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -165,6 +169,17 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
         }
     }
 
+    async fn read_named(&mut self) -> Result<(), Gone> {
+        match self.follower.read_named().await {
+            Ok(()) => Ok(()),
+            Err(Halt::Gone(gone)) => Err(gone),
+            Err(Halt::Source(error)) => {
+                debug!(chain = %self.follower.options.chain, %error, "what was named is left to the next list");
+                Ok(())
+            }
+        }
+    }
+
     /// Answers asks until the next poll is due, or something rings.
     async fn serve_until_next(
         &mut self,
@@ -172,14 +187,20 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
         began: Instant,
     ) -> Result<(), Gone> {
         let until = began + self.follower.options.poll_interval;
+        let mut named = began;
         loop {
             let more = self.serve_once(signals).await?;
             select! {
                 biased;
                 () = sleep_until(until) => return Ok(()),
-                () = signals.wake.notified() => {
+                () = signals.bell.rung() => {
                     sleep_until(until.min(began + WAKE_GAP)).await;
                     return Ok(());
+                }
+                () = signals.bell.rung_for_transactions() => {
+                    sleep_until(until.min(named + NAMED_GAP)).await;
+                    named = Instant::now();
+                    self.read_named().await?;
                 }
                 () = ready(()), if more => {}
                 Some(ask) = signals.asks.recv(), if self.follower.asks.has_room() => {

@@ -7,6 +7,7 @@ mod mempool;
 mod outages;
 mod refusals;
 mod reorgs;
+mod zmq;
 
 use crate::confirmd::Confirmd;
 use crate::nodes::bitcoind::Bitcoind;

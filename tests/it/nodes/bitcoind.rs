@@ -82,7 +82,7 @@ impl Bitcoind {
                 .arg(format!("-datadir={}", self.folder.path().display()))
                 .arg(format!("-rpcport={}", self.port))
                 .arg(format!("-zmqpubhashblock={}", self.zmq_url()))
-                .arg(format!("-zmqpubhashtx={}", self.zmq_url()))
+                .arg(format!("-zmqpubsequence={}", self.zmq_url()))
                 .args(["-server", "-rest=1", "-txindex=0", "-listen=0"])
                 .args(["-dnsseed=0", "-fixedseeds=0", "-connect=0", "-par=1"])
                 .args(["-walletbroadcast=0", "-fallbackfee=0.0002", "-dbcache=16"])

@@ -29,7 +29,7 @@ use std::{
     sync::Arc,
 };
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 
@@ -105,7 +105,7 @@ impl System {
             let options = daemon::follower_options(chain);
             let signals = Signals {
                 asks: asked,
-                wake: Arc::new(Notify::new()),
+                bell: Arc::default(),
                 shutdown: stopping.clone(),
             };
             let line = shared.line(Which::named(chain.name.as_str()));

@@ -4,7 +4,9 @@ use super::*;
 use crate::{
     chain::{
         ChainSource,
+        bitcoin::BitcoinSource,
         bitcoin::fake::{Change, Fake, TestClock, output, spending, wpkh},
+        rpc::MemoryTransport,
     },
     domain::facts::OutPoint,
 };
@@ -81,6 +83,56 @@ async fn a_transaction_tells_its_credits_inputs_and_when_it_was_first_seen() {
     source.mempool().await.unwrap();
     let found = source.unconfirmed(&[address(1)]).await.unwrap();
     assert_eq!(found[0].first_seen_ms, 5_000);
+}
+
+#[tokio::test]
+async fn what_a_push_names_is_fetched_alone_and_once() {
+    let fake = Fake::new();
+    let old = fake.add(payment(1));
+    let mut source = fake.source();
+    source.mempool().await.unwrap();
+    let named = fake.add(payment(2));
+    let later = fake.add(payment(3));
+    let name = |source: &BitcoinSource<MemoryTransport>, txids: &[TxId]| {
+        for txid in txids {
+            source.named().add(*txid);
+        }
+    };
+    name(&source, &[named, old, named, TxId([9; 32])]);
+    fake.state().calls.clear();
+    let news = ChainSource::named(&mut source).await.unwrap();
+    assert_eq!(ids(&news.arrived), [named]);
+    assert!(news.snapshot.is_none());
+    assert_eq!(
+        fake.state().calls,
+        ["getrawtransaction"; 2],
+        "not the old one"
+    );
+    name(&source, &[named]);
+    let again = ChainSource::named(&mut source).await.unwrap();
+    assert!(again.arrived.is_empty());
+    // It is known like any other: found for a registration, brought by no list, forgotten when it leaves.
+    let found = source.unconfirmed(&[address(2)]).await.unwrap();
+    assert_eq!(ids(&found), [named]);
+    let news = source.mempool().await.unwrap();
+    assert_eq!(ids(&news.arrived), [later]);
+    assert_eq!(listed(&news), Some(sorted(vec![old, named, later])));
+    fake.state().mempool.clear();
+    source.mempool().await.unwrap();
+    assert!(source.unconfirmed(&[address(2)]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_push_names_and_leaves_before_the_next_list_is_forgotten() {
+    let fake = Fake::new();
+    let named = fake.add(payment(2));
+    let mut source = fake.source();
+    source.named().add(named);
+    ChainSource::named(&mut source).await.unwrap();
+    fake.state().mempool.clear();
+    let news = source.mempool().await.unwrap();
+    assert_eq!(listed(&news), Some(vec![]));
+    assert!(source.unconfirmed(&[address(2)]).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ pub(crate) enum Call {
     Blocks,
     IsStale,
     Mempool,
+    Named,
     Unconfirmed,
     Spenders,
 }
@@ -49,6 +50,7 @@ pub(crate) struct State {
     syncing: bool,
     mempool: Option<Vec<TxFacts>>,
     mempool_loading: bool,
+    named: Vec<TxFacts>,
     spenders: HashMap<OutPoint, TxId>,
     shuffled: bool,
     counts: HashMap<Call, usize>,
@@ -229,6 +231,12 @@ impl FakeNode {
         self
     }
 
+    /// These further ones were named by a push.
+    pub(crate) fn named(&self, transactions: Vec<TxFacts>) -> &Self {
+        self.state().named.extend(transactions);
+        self
+    }
+
     /// Is, or is no longer, loading its mempool.
     pub(crate) fn mempool_loading(&self, loading: bool) -> &Self {
         self.state().mempool_loading = loading;
@@ -386,6 +394,14 @@ impl ChainSource for FakeSource {
             answered: 0,
             arrived: std::mem::take(transactions),
             snapshot: (!loading).then_some(snapshot),
+        })
+    }
+
+    async fn named(&mut self) -> Result<MempoolNews, SourceError> {
+        let mut state = self.enter(Call::Named)?;
+        Ok(MempoolNews {
+            arrived: std::mem::take(&mut state.named),
+            ..MempoolNews::default()
         })
     }
 

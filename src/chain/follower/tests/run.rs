@@ -5,8 +5,8 @@ use crate::{
     chain::{
         Ask, ChainInput,
         follower::{
-            Follower, Gone, Signals, Sink, Start,
-            testing::{Bench, Call, FakeNode, Recorder, SteppingClock, hash, options},
+            Bell, Follower, Gone, Signals, Sink, Start,
+            testing::{Bench, Call, FakeNode, Recorder, SteppingClock, hash, options, tx},
         },
     },
     domain::{
@@ -16,7 +16,7 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep},
 };
@@ -26,7 +26,7 @@ struct Running {
     node: FakeNode,
     watcher: Recorder,
     asks: mpsc::Sender<Ask>,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
     shutdown: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -35,17 +35,17 @@ fn start(node: FakeNode) -> Running {
     let bench = Bench::new(node);
     let (asks, asked) = mpsc::channel(8);
     let (shutdown, stopping) = watch::channel(false);
-    let wake = Arc::new(Notify::new());
+    let bell = Arc::new(Bell::default());
     let signals = Signals {
         asks: asked,
-        wake: Arc::clone(&wake),
+        bell: Arc::clone(&bell),
         shutdown: stopping,
     };
     Running {
         node: bench.node,
         watcher: bench.watcher,
         asks,
-        wake,
+        bell,
         shutdown,
         task: tokio::spawn(bench.follower.run(signals)),
     }
@@ -71,16 +71,53 @@ async fn a_ring_polls_at_once_but_a_storm_of_rings_does_not() {
     let running = start(FakeNode::with_height(50));
     after(100).await;
     running.node.mine(1);
-    running.wake.notify_one();
+    running.bell.ring();
     after(1).await;
     assert_eq!(running.watcher.tip(), running.node.tip());
     let before = statuses(&running);
     for _ in 0..1_000 {
-        running.wake.notify_one();
+        running.bell.ring();
         after(1).await;
     }
     let polls = statuses(&running) - before;
-    assert!((15..=21).contains(&polls), "{polls} polls in a second");
+    assert!((60..=101).contains(&polls), "{polls} polls in a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn named_transactions_are_told_without_a_poll_and_those_of_a_moment_together() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running.watcher.forget();
+    let polls = statuses(&running);
+    running.node.named(vec![tx(1)]);
+    running.bell.ring_for_transactions();
+    after(1).await;
+    assert_eq!(running.watcher.told(), ["mempool +1"]);
+    for number in 2..=6 {
+        running.node.named(vec![tx(number)]);
+        running.bell.ring_for_transactions();
+        after(1).await;
+    }
+    after(30).await;
+    assert_eq!(running.watcher.told(), ["mempool +5"]);
+    running.node.fail(Call::Named, 1, transient());
+    running.bell.ring_for_transactions();
+    after(100).await;
+    assert_eq!(statuses(&running), polls);
+    let told = running.watcher.told();
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_of_a_node_that_was_not_connected_to() {
+    let node = FakeNode::with_height(50);
+    node.fail(Call::Connect, 1, permanent());
+    node.named(vec![tx(1)]);
+    let running = start(node);
+    after(1).await;
+    running.bell.ring_for_transactions();
+    after(10).await;
+    assert_eq!(running.node.count(Call::Named), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,10 +284,10 @@ async fn the_end_of_the_watcher_ends_it() {
     );
     let (_asks, asks) = mpsc::channel(1);
     let (_shutdown, shutdown) = watch::channel(false);
-    let wake = Arc::default();
+    let bell = Arc::default();
     let running = tokio::spawn(follower.run(Signals {
         asks,
-        wake,
+        bell,
         shutdown,
     }));
     let input = received.recv().await.unwrap();
