@@ -13,6 +13,8 @@ pub struct Setup {
     pub poll_interval_ms: u64,
     pub bitcoin_url: String,
     pub cookie_file: PathBuf,
+    /// What is said of the bitcoind besides: `rest = true`, a publisher.
+    pub more_of_bitcoin: String,
     pub ethereum_url: String,
     pub usdt: String,
 }
@@ -26,6 +28,7 @@ impl Setup {
             poll_interval_ms: 1000,
             bitcoin_url: "http://127.0.0.1:1".to_owned(),
             cookie_file: folder.join("cookie"),
+            more_of_bitcoin: String::new(),
             ethereum_url: "http://127.0.0.1:1".to_owned(),
             usdt: alloy_primitives::Address::from(USDT).to_string(),
         }
@@ -51,6 +54,7 @@ impl Setup {
             poll_interval_ms,
             bitcoin_url,
             cookie_file,
+            more_of_bitcoin,
             ethereum_url,
             usdt,
         } = self;
@@ -70,6 +74,7 @@ network = "regtest"
 rpc_url = "{bitcoin_url}"
 cookie_file = "{cookie_file}"
 poll_interval = "{poll_interval_ms}ms"
+{more_of_bitcoin}
 [chains.ethereum]
 kind = "ethereum"
 chain_id = 31337

@@ -31,6 +31,7 @@ impl World {
             poll_interval_ms,
             bitcoin_url: bitcoind.url(),
             cookie_file: bitcoind.cookie_file(),
+            more_of_bitcoin: String::new(),
             ethereum_url: anvil.url(),
             usdt: tokens.usdt.to_string(),
         };
@@ -42,6 +43,19 @@ impl World {
             folder,
         }
     }
+}
+
+impl World {
+    /// The daemon listens to the bitcoind's publisher, too.
+    pub fn listening(mut self) -> Self {
+        self.setup.more_of_bitcoin = format!("zmq = \"{}\"", self.bitcoind.zmq_url());
+        self
+    }
+}
+
+/// Whether an argument of the program is this word.
+pub fn is_asked(word: &str) -> bool {
+    std::env::args().any(|argument| argument == word)
 }
 
 /// The first argument of the program, or what it is otherwise.
