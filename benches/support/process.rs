@@ -3,6 +3,7 @@
 use super::configuration::Setup;
 use nix::{
     sys::signal::{Signal, kill},
+    time::{clock_getcpuclockid, clock_gettime},
     unistd::Pid,
 };
 use std::{
@@ -28,6 +29,20 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and waits until it judges payments of every chain.
     pub fn start(setup: &Setup) -> Self {
+        let mut daemon = Self::launch(setup);
+        daemon.wait_until(setup, Self::is_ready, LOOK_EVERY);
+        daemon
+    }
+
+    /// Starts it and waits until it listens, which is before it follows a chain.
+    pub fn start_listening(setup: &Setup) -> Self {
+        let mut daemon = Self::launch(setup);
+        let listens = |daemon: &Self| daemon.get("/livez").is_ok();
+        daemon.wait_until(setup, listens, Duration::from_millis(1));
+        daemon
+    }
+
+    fn launch(setup: &Setup) -> Self {
         let log = File::create(setup.folder.join("confirmd.log")).expect("a log");
         let executable = executable();
         let child = Command::new(&executable)
@@ -44,12 +59,10 @@ impl Daemon {
                 executable.display()
             )
         });
-        let mut daemon = Self {
+        Self {
             child,
             http_port: setup.http_port,
-        };
-        daemon.wait_until_ready(setup);
-        daemon
+        }
     }
 
     /// Its number.
@@ -57,24 +70,45 @@ impl Daemon {
         self.child.id()
     }
 
+    /// What all its threads have taken of the processor since its start.
+    pub fn cpu_taken(&self) -> Duration {
+        let clock = clock_getcpuclockid(self.pid()).expect("a running daemon");
+        clock_gettime(clock).expect("a running daemon").into()
+    }
+
+    /// A metric that counts, over all of its series whose labels contain this text.
+    pub fn counted(&self, metric: &str, labels: &str) -> u64 {
+        let page = self.get("/metrics").expect("metrics");
+        let series = page
+            .lines()
+            .filter(|line| line.starts_with(metric) && line.contains(labels));
+        let values = series.filter_map(|line| line.rsplit(' ').next());
+        values
+            .map(|value| value.parse::<u64>().expect("a count"))
+            .sum()
+    }
+
     /// Ends it as an operator does.
     pub fn stop(mut self) {
-        let id = i32::try_from(self.child.id()).expect("a process id");
-        kill(Pid::from_raw(id), Signal::SIGTERM).expect("a running daemon");
+        kill(self.pid(), Signal::SIGTERM).expect("a running daemon");
         let status = self.child.wait().expect("an end");
         assert!(status.success(), "confirmd ended with {status}");
     }
 
-    fn wait_until_ready(&mut self, setup: &Setup) {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
+    }
+
+    fn wait_until(&mut self, setup: &Setup, is_so: impl Fn(&Self) -> bool, look_every: Duration) {
         let deadline = Instant::now() + START_LIMIT;
-        while !self.is_ready() {
+        while !is_so(self) {
             let ended = self.child.try_wait().expect("a child");
             assert!(
                 ended.is_none() && Instant::now() < deadline,
                 "confirmd is not ready: {}",
                 std::fs::read_to_string(setup.folder.join("confirmd.log")).unwrap_or_default()
             );
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(look_every);
         }
     }
 

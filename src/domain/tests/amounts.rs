@@ -222,6 +222,15 @@ fn dust_beyond_the_rows_of_an_address_is_one_row() {
     assert_eq!(aggregate.amount.display(8).to_string(), "0.00120000");
     let first = aggregate.first_block_at.unwrap();
     assert!(story.blocks.iter().any(|block| block.time == first));
+    // Unconfirmed dust has no row; dust of another asset has one row of its own.
+    lines.push_str("see z=0.000001\nmine u=0.000001:USDC\nmine v=0.000002:USDC\n");
+    let rows = check("BTC 0.4", &lines).payment.transfers;
+    assert_eq!(rows.len(), MAX_ROWS + 3);
+    let sums = rows.iter().filter(|t| t.position == Position::Dust);
+    let sums: Vec<_> = sums
+        .map(|t| t.amount.display(t.decimals).to_string())
+        .collect();
+    assert_eq!(sums, ["0.00120000", "0.000003"]);
 }
 
 /// Whoever pays decides how many credits a transaction has, so each must cost the same.

@@ -67,6 +67,26 @@ fn a_scan_looks_at_blocks_between_its_start_and_what_is_known() {
 }
 
 #[test]
+fn a_scan_that_starts_at_the_cursor_still_has_that_block_to_look_at() {
+    let cursor = Some(Height(10));
+    let complete = |from| Scan::starting(ScanFrom::Height(Height(from)), cursor).is_complete();
+    assert_eq!([9, 10, 11].map(complete), [false, false, true]);
+    assert!(!Scan::starting(ScanFrom::Time(START), cursor).is_complete());
+}
+
+#[test]
+fn a_scan_that_began_before_the_cursor_has_its_goal_with_the_first() {
+    let began = || Scan::starting(ScanFrom::Time(START), None);
+    let mut scan = began();
+    scan.settle_goal(None);
+    assert_eq!(scan, began());
+    scan.settle_goal(Some(Height(10)));
+    assert_eq!(scan.goal, Some(Height(10)));
+    scan.settle_goal(Some(Height(20)));
+    assert_eq!(scan.goal, Some(Height(10)), "once");
+}
+
+#[test]
 fn a_refused_scan_counts_until_the_past_is_known_otherwise() {
     let mut payment = check("BTC 0.4", "judge => new").payment;
     assert_eq!(payment.scan_refusal(), None);
@@ -101,6 +121,36 @@ fn the_transaction_of_a_refund_has_128_bytes_at_most() {
         let command = parse(&request).unwrap();
         let done = carry_out(&story.payment, &command, &request, &story.view, story.now);
         assert_eq!(done.is_ok(), is_taken, "{length}");
+    }
+}
+
+#[test]
+fn a_deadline_may_be_moved_by_a_year_at_most() {
+    let story = check("BTC 0.4", "judge => new");
+    let last = story.now.plus(SpanMs::from_secs(365 * 24 * 3600));
+    for (until, is_taken) in [(last, true), (UnixMs(last.0 + 1), false)] {
+        let request = asked("extend", &format!(r#"{{"expires_at": {}}}"#, until.0));
+        let command = parse(&request).unwrap();
+        let done = carry_out(&story.payment, &command, &request, &story.view, story.now);
+        assert_eq!(done.is_ok(), is_taken, "{}", until.0);
+    }
+}
+
+#[test]
+fn what_depends_on_what_did_not_come_waits_for_the_chain() {
+    let register = r#"{"asset": "BTC", "address": "a", "amount": "1"}"#;
+    for (kind, body, waits) in [
+        ("cancel", "{}", true),
+        ("accept", "{}", true),
+        ("extend", r#"{"expires_at": 1}"#, true),
+        ("register", register, false),
+        ("reject", "{}", false),
+        ("ack", "{}", false),
+        ("refunded", "{}", false),
+        ("rescan", r#"{"scan_from": 1}"#, false),
+    ] {
+        let command = parse(&asked(kind, body)).unwrap();
+        assert_eq!(command.waits_for_chain(), waits, "{kind}");
     }
 }
 

@@ -38,13 +38,22 @@ fn parsed(body: &str) -> Result<Register, Refusal> {
 
 /// Registers `{"asset": …, "amount": …}` with more fields, `created` seconds after now.
 fn registered(fields: &str, created: i64) -> Result<PaymentStep, Refusal> {
+    registered_knowing(fields, created, false)
+}
+
+/// The same, where it may be known that nothing came before.
+fn registered_knowing(
+    fields: &str,
+    created: i64,
+    nothing_before: bool,
+) -> Result<PaymentStep, Refusal> {
     let body = format!("{{\"address\":\"addr\",{fields}}}");
     let asked = parsed(&body)?;
     let asset = asset(&asked.asset);
     let kind = kind_of(&asset);
     let cursor = super::setup::block(1000, 0, BlockHash([0; 32]), START);
     let registration = Registration {
-        nothing_before: false,
+        nothing_before,
         simulated: false,
         key: PaymentKey(1),
         id: PaymentId::new("order-1").unwrap(),
@@ -180,6 +189,15 @@ fn malformed_requests_are_refused_with_a_code() {
         ..request("cancel", "{}")
     };
     assert_eq!(parse(&crowd).unwrap_err().code, "bad_actor");
+}
+
+#[test]
+fn a_past_that_is_known_to_hold_nothing_is_not_scanned() {
+    for nothing_before in [false, true] {
+        let fields = r#""asset": "BTC", "amount": "1""#;
+        let step = registered_knowing(fields, 0, nothing_before).unwrap();
+        assert_eq!(step.payment.scan.is_complete(), nothing_before);
+    }
 }
 
 #[test]

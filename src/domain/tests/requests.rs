@@ -285,6 +285,21 @@ fn closed_at_is_when_it_expired_or_was_canceled_and_an_extension_takes_it_back()
 }
 
 #[test]
+fn money_that_comes_after_a_refund_is_told_whatever_it_is() {
+    check(
+        "BTC 0.4",
+        "
+        mine a=0.1
+        blocks 1        => invalid/underpaid
+        refunded        => refunded/operator flags=underpaid reviewed
+        see b=0.1       => refunded/operator flags=split,underpaid told=transfer
+        wait 1m
+        see c=0.05      => refunded/operator flags=duplicate,split,underpaid review told=transfer,attention
+        ",
+    );
+}
+
+#[test]
 fn refunded_is_said_by_the_gateway_and_ends_everything() {
     check("BTC 0.4", "refunded => refused=not_refundable");
     check(

@@ -42,6 +42,25 @@ fn a_snapshot_has_the_columns_of_the_payment_with_their_scale() {
 }
 
 #[test]
+fn each_entry_shows_the_reason_that_it_leads_to_and_what_a_person_should_know() {
+    let story = check(
+        "BTC 0.4",
+        "mine a=0.1\nblocks 1 => invalid/underpaid\nsee c=25:USDC",
+    );
+    let mut attentions = Vec::new();
+    for entry in &story.entries {
+        let data: serde_json::Value = serde_json::from_str(&entry.data).unwrap();
+        let reason = entry.reason.map(Reason::as_str);
+        assert_eq!(data["reason"].as_str(), reason, "{data}");
+        if entry.kind == EventKind::Attention {
+            attentions.push(data["attention"]["code"].clone());
+            assert_ne!(data["attention"]["message"], "");
+        }
+    }
+    assert_eq!(attentions, ["wrong_asset"]);
+}
+
+#[test]
 fn each_entry_shows_the_row_as_it_is_after_it() {
     let story = check("BTC 0.4", "see a=0.4");
     let statuses: Vec<(&str, serde_json::Value)> = story

@@ -232,6 +232,10 @@ fn after_the_watch_window_later_money_is_another_payments() {
     );
     check(
         "BTC 0.4 watch=1d",
+        "wait 23m\nwait 25h\nsee a=0.4 => expired/deadline flags= received=0",
+    );
+    check(
+        "BTC 0.4 watch=1d",
         "
         wait 23m       => expired/deadline
         wait 23h

@@ -2,6 +2,8 @@
 
 use crate::domain::{
     amount::{Amount, AmountError},
+    assess::cause::{About, Cause},
+    asset::ChainKind,
     block::{Height, TxId},
     facts::Destination,
     flags::{Flag, Flags},
@@ -69,6 +71,56 @@ fn fractions_are_rounded_down_and_never_overflow() {
     assert_eq!(Amount::MAX.fraction(2, 2), None);
     assert_eq!(Amount::MAX.saturating_add(Amount::from_u64(1)), Amount::MAX);
     assert_eq!(Amount::ZERO.saturating_sub(Amount::MAX), Amount::ZERO);
+}
+
+#[test]
+fn names_are_those_of_the_views() {
+    assert_eq!(ChainKind::Bitcoin.as_str(), "bitcoin");
+    assert_eq!(ChainKind::Ethereum.as_str(), "ethereum");
+    assert_eq!(PaymentId::new("order-1").unwrap().to_string(), "order-1");
+    let some = [Status::New, Status::Pending];
+    assert_eq!(Status::names(&some, " or "), "new or pending");
+    let address = Destination::new(&[0xab, 0xcd]).unwrap();
+    assert_eq!(address.as_bytes(), [0xab, 0xcd]);
+    assert!(format!("{address:?}").contains("abcd"), "{address:?}");
+}
+
+/// They are stored when a person has seen them.
+#[test]
+fn causes_of_review_have_names_of_their_own() {
+    let txid = TxId([0xab; 32]);
+    for (about, name) in [
+        (About::WrongAsset, "wrong_asset"),
+        (About::AfterCancel, "after_cancel"),
+        (About::Late, "late"),
+        (About::Surplus, "surplus"),
+        (About::Invalid, "money"),
+        (About::Lost, "lost"),
+        (About::AfterRefund, "after_refund"),
+        (About::Excess, "excess"),
+        (About::ExcessSum, "excess_sum"),
+    ] {
+        let text = Cause::Money(about, txid).to_string();
+        assert_eq!(text, format!("{name}:abababababababab"));
+    }
+}
+
+#[test]
+fn a_row_is_a_credit_of_its_transaction_and_position() {
+    let story = super::check("BTC 0.4", "mine a=0.1 b=0.2");
+    let [a, b] = &story.payment.transfers[..] else {
+        panic!("two rows");
+    };
+    assert_eq!(a.position, b.position);
+    let other = Position::Output(7);
+    for (txid, position, is) in [
+        (a.txid, &a.position, true),
+        (a.txid, &other, false),
+        (b.txid, &a.position, false),
+        (b.txid, &other, false),
+    ] {
+        assert_eq!(a.is(txid, position), is, "{txid} {position}");
+    }
 }
 
 #[test]
