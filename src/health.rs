@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub inbox: Option<String>,
     /// Each chain and why it is not ready, if so.
     pub chains: Vec<(ChainName, Option<String>)>,
+    /// What is to be said of chains besides; it makes none of them less ready.
+    pub remarks: Vec<(ChainName, String)>,
     /// When the watcher last finished an input or found none, on the monotonic clock.
     pub watcher_ticked_ms: u64,
 }

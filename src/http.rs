@@ -114,7 +114,12 @@ async fn readyz(State(sources): State<Sources>) -> Response {
 fn readiness(snapshot: &Snapshot, ready: bool, stalled: Option<&str>) -> Value {
     let chains = snapshot.chains.iter();
     let chains: serde_json::Map<_, _> = chains
-        .map(|(name, reason)| (name.to_string(), part(reason.as_deref())))
+        .map(|(name, reason)| {
+            let mut remarks = snapshot.remarks.iter().filter(|(of, _)| of == name);
+            let remark = remarks.next().map(|(_, remark)| remark);
+            let said = json!({ "ready": reason.is_none(), "reason": reason.as_ref().or(remark) });
+            (name.to_string(), said)
+        })
         .collect();
     json!({
         "ready": ready,

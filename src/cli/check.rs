@@ -18,7 +18,9 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{BitcoinNode, Chain, Config, EthereumNode, Node},
     daemon::tokens,
+    watcher::stale,
 };
+use bitcoin::Network;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -136,7 +138,14 @@ async fn bitcoin(chain: &Chain, node: &BitcoinNode, clock: &Arc<dyn Clock>) -> F
     });
     let problems = no_rest.into_iter().chain(no_publisher(node, &found));
     let problems = problems.map(|text| SourceError::Permanent(format!("{}: {text}", chain.name)));
-    Ok((bitcoin_row(&found), problems.collect()))
+    let mut row = bitcoin_row(&found);
+    let tip = source.status().await?.tip;
+    let is_regular = node.network != Network::Regtest && !found.initial_block_download;
+    let old = is_regular.then(|| stale::words(tip.time, clock.now().wall));
+    if let Some(words) = old.flatten() {
+        row.insert("sync".to_owned(), words.into());
+    }
+    Ok((row, problems.collect()))
 }
 
 /// What the configured publisher does not publish. Addresses may be written in several ways and lead

@@ -6,7 +6,12 @@ use super::{
     rows::{Row, rows},
     screen::{Column, Screen, Show},
 };
-use crate::store::reader::Reader;
+use crate::{
+    clock::{Clock as _, SystemClock},
+    domain::time::UnixMs,
+    store::reader::Reader,
+    watcher::stale,
+};
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
@@ -28,6 +33,9 @@ const CHAINS: &[Column] = &[
     Column("error", "error", Show::Text),
 ];
 
+/// Networks of Bitcoin whose blocks come by themselves.
+const REGULAR: [&str; 3] = ["mainnet", "testnet4", "signet"];
+
 const COUNTS: &[Column] = &[
     Column("asset", "asset", Show::Text),
     Column("status", "status", Show::Status),
@@ -40,7 +48,9 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
 }
 
 fn show(reader: &Reader, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
-    let chains: Vec<Row> = rows(&reader.chains()?).into_iter().map(with_lag).collect();
+    let now = SystemClock::new().now().wall;
+    let chains = rows(&reader.chains()?).into_iter();
+    let chains: Vec<Row> = chains.map(|chain| with_lag(chain, now)).collect();
     let counts = rows(&reader.counts()?);
     let last_seq = reader.last_seq()?;
     if as_json {
@@ -54,8 +64,9 @@ fn show(reader: &Reader, as_json: bool, screen: &mut Screen) -> Result<(), Failu
     screen.line(&format!("last event: {last_seq}"))
 }
 
-/// Adds how many blocks the chain is behind its node, and its state in a word.
-fn with_lag(mut chain: Row) -> Row {
+/// Adds how many blocks the chain is behind its node, its state in a word, and where nothing is wrong
+/// but its last block is old, that.
+fn with_lag(mut chain: Row, now: UnixMs) -> Row {
     let height = |key: &str| chain.get(key).and_then(Value::as_i64);
     let lag = height("tip_height")
         .zip(height("scanned_height"))
@@ -67,6 +78,12 @@ fn with_lag(mut chain: Row) -> Row {
         (false, true) => "ok",
         (false, false) => "failed",
     };
+    let network = chain.get("network").and_then(Value::as_str);
+    let is_regular = network.is_some_and(|network| REGULAR.contains(&network));
+    let old = height("tip_at").filter(|_| is_regular && state == "ok");
+    if let Some(words) = old.and_then(|tip_at| stale::words(UnixMs(tip_at), now)) {
+        chain.insert("error".to_owned(), words.into());
+    }
     chain.insert("lag".to_owned(), lag.into());
     chain.insert("state".to_owned(), state.into());
     chain
@@ -85,6 +102,28 @@ fn is_set(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{super::screen::tests::row, *};
+
+    #[test]
+    fn an_old_block_is_told_of_networks_whose_blocks_come_by_themselves() {
+        let hour = 3_600_000;
+        for (network, hours, is_told) in [
+            ("mainnet", 1, false),
+            ("mainnet", 2, true),
+            ("regtest", 2, false),
+            ("1", 2, false),
+        ] {
+            let chain =
+                json!({ "network": network, "tip_at": hour, "healthy": true, "error": null });
+            let shown = with_lag(row(chain), UnixMs(hour + hours * hour));
+            let words = "no block for 120 minutes: is the node cut off from its network?";
+            assert_eq!(
+                shown["error"].as_str(),
+                is_told.then_some(words),
+                "{network} {hours}"
+            );
+            assert_eq!(shown["state"], "ok");
+        }
+    }
 
     #[test]
     fn a_chain_shows_its_lag_and_state() {
@@ -111,7 +150,7 @@ mod tests {
             ),
         ];
         for (chain, lag, state) in cases {
-            let shown = with_lag(row(chain.clone()));
+            let shown = with_lag(row(chain.clone()), UnixMs(0));
             assert_eq!(
                 (&shown["lag"], shown["state"].as_str()),
                 (&lag, Some(state)),

@@ -137,6 +137,18 @@ async fn a_healthy_daemon_is_ready() {
 }
 
 #[tokio::test]
+async fn what_is_to_be_said_of_a_ready_chain_is_said() {
+    let server = start_with_chain(None).await;
+    server.health.update(|snapshot| {
+        snapshot.remarks = vec![(ChainName::new("bitcoin"), "no block for 95 minutes".into())];
+    });
+    let answer = server.get("/readyz").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let said = json!({ "ready": true, "reason": "no block for 95 minutes" });
+    assert_eq!(Server::body(&answer)["chains"]["bitcoin"], said);
+}
+
+#[tokio::test]
 async fn a_chain_or_a_database_that_fails_makes_it_not_ready_with_the_reason() {
     let server = start_with_chain(Some("the node does not answer")).await;
     let answer = server.get("/readyz").await;

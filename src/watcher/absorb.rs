@@ -1,6 +1,6 @@
 //! Commit first, believe after: the only place where the watcher's memory changes.
 
-use super::{Watcher, judge::judged_until, plan::Plan};
+use super::{Watcher, judge::judged_until, plan::Plan, state::ChainState};
 use crate::{
     bugs::{Bug, planted},
     clock::Now,
@@ -221,8 +221,11 @@ impl Watcher {
             .iter()
             .map(|chain| (chain.spec.name.clone(), Self::readiness(chain, now)))
             .collect();
+        let remark = |chain: &ChainState| Some((chain.spec.name.clone(), chain.old_head(now)?));
+        let remarks = self.chains.iter().filter_map(remark).collect();
         self.health.update(|health| {
             health.chains = chains;
+            health.remarks = remarks;
             health.watcher_ticked_ms = now.monotonic_ms;
         });
         self.metrics.wal_bytes(self.store.wal_bytes());
@@ -232,7 +235,7 @@ impl Watcher {
         }
     }
 
-    fn readiness(chain: &super::state::ChainState, now: Now) -> Option<String> {
+    fn readiness(chain: &ChainState, now: Now) -> Option<String> {
         let frozen = chain.view.frozen.map(|reason| format!("frozen: {reason}"));
         frozen.or_else(|| Self::trouble(chain, &chain.view, now))
     }

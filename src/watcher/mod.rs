@@ -25,6 +25,7 @@ mod registration;
 mod reload;
 mod requests;
 pub mod run;
+pub mod stale;
 pub mod state;
 mod touched;
 mod unconfirmed;
@@ -231,6 +232,7 @@ impl Watcher {
         }
         self.handle_waiting(now)?;
         self.unwatch_ended(now)?;
+        self.tell_old_heads(now);
         self.publish(now);
         Ok(())
     }

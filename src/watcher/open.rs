@@ -124,6 +124,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         past: Past::default(),
         answer: None,
         failure: None,
+        has_old_head: false,
         stopped: None,
         spec,
     })

@@ -178,6 +178,8 @@ pub struct ChainState {
     pub stopped: Option<String>,
     /// The last failure since the last answer.
     pub failure: Option<String>,
+    /// Whether it was told that the node's best block is old.
+    pub has_old_head: bool,
 }
 
 impl ChainState {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     chain::{ChainInput, SourceError},
-    domain::status::Status,
+    domain::{status::Status, time::SpanMs},
 };
 
 fn error_of(world: &World) -> Option<String> {
@@ -51,4 +51,34 @@ fn a_failure_that_passes_by_itself_is_told_once_it_lasts() {
     world.tick();
     let error = error_of(&world).unwrap();
     assert!(error.contains("no answer for 60 s: refused"), "{error}");
+}
+
+#[test]
+fn an_old_block_is_told_and_makes_nobody_unready_or_judged() {
+    let mut world = World::new();
+    world.watcher.chains[0].spec.is_local = false;
+    world.register("a", 0);
+    let remark = |world: &World| {
+        let health = world.watcher.health.read();
+        assert!(health.chains.iter().all(|(_, reason)| reason.is_none()));
+        health.remarks.first().map(|(_, words)| words.clone())
+    };
+    for (minutes, words) in [
+        (90, None),
+        (
+            1,
+            Some("no block for 91 minutes: is the node cut off from its network?"),
+        ),
+    ] {
+        world.wait(SpanMs(MINUTE.0 * minutes));
+        world.poll();
+        world.tick();
+        assert_eq!(remark(&world).as_deref(), words, "{minutes}");
+    }
+    assert!(world.watcher.chain(0).has_old_head);
+    world.mine(&[]);
+    world.poll();
+    world.tick();
+    assert_eq!(remark(&world), None);
+    assert!(!world.watcher.chain(0).has_old_head);
 }
