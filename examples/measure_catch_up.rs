@@ -169,12 +169,18 @@ fn follow_until_here(setup: &Setup) {
     replace(&setup.folder.join("before"), &setup.folder.join("data"));
 }
 
-/// Makes a folder a copy of another one, which holds files only.
+/// Makes a folder hold the files of another one, and no others.
 fn replace(to: &Path, from: &Path) {
-    let _ = fs::remove_dir_all(to);
-    fs::create_dir(to).expect("a new folder");
-    for file in fs::read_dir(from).expect("a folder") {
-        let file = file.expect("a file");
+    fs::create_dir_all(to).expect("a folder");
+    let files = |of: &Path| {
+        fs::read_dir(of)
+            .expect("a folder")
+            .map(|file| file.expect("a file"))
+    };
+    for file in files(to) {
+        fs::remove_file(file.path()).expect("a file less");
+    }
+    for file in files(from) {
         fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
     }
 }

@@ -22,7 +22,12 @@ pub struct World {
 
 impl World {
     pub fn start(poll_interval_ms: u64) -> Self {
-        let (bitcoind, anvil) = (Bitcoind::start(), Anvil::start());
+        Self::start_with(poll_interval_ms, &[])
+    }
+
+    /// As [`start`](Self::start), with further command-line arguments for bitcoind.
+    pub fn start_with(poll_interval_ms: u64, args: &[&str]) -> Self {
+        let (bitcoind, anvil) = (Bitcoind::start_with(args), Anvil::start());
         let tokens = Tokens::deploy(&anvil);
         let folder = tempfile::tempdir().expect("a folder");
         let setup = Setup {
