@@ -111,6 +111,14 @@ fn asked(kind: &str, body: &str) -> Request {
 }
 
 #[test]
+fn a_body_has_8192_bytes_at_most() {
+    for (length, is_taken) in [(8192, true), (8193, false)] {
+        let body = format!("{{{}}}", " ".repeat(length - 2));
+        assert_eq!(parse(&asked("cancel", &body)).is_ok(), is_taken, "{length}");
+    }
+}
+
+#[test]
 fn the_transaction_of_a_refund_has_128_bytes_at_most() {
     let story = check("BTC 0.4", "mine a=0.4\nblocks 1 => paid/exact");
     for (length, is_taken) in [(128, true), (129, false)] {

@@ -38,22 +38,22 @@ fn parsed(body: &str) -> Result<Register, Refusal> {
 
 /// Registers `{"asset": …, "amount": …}` with more fields, `created` seconds after now.
 fn registered(fields: &str, created: i64) -> Result<PaymentStep, Refusal> {
-    registered_knowing(fields, created, false)
+    registered_with(fields, created, |_| {})
 }
 
-/// The same, where it may be known that nothing came before.
-fn registered_knowing(
+/// The same, where something else is different.
+fn registered_with(
     fields: &str,
     created: i64,
-    nothing_before: bool,
+    change: impl FnOnce(&mut Registration<'_>),
 ) -> Result<PaymentStep, Refusal> {
     let body = format!("{{\"address\":\"addr\",{fields}}}");
     let asked = parsed(&body)?;
     let asset = asset(&asked.asset);
     let kind = kind_of(&asset);
     let cursor = super::setup::block(1000, 0, BlockHash([0; 32]), START);
-    let registration = Registration {
-        nothing_before,
+    let mut registration = Registration {
+        nothing_before: false,
         simulated: false,
         key: PaymentKey(1),
         id: PaymentId::new("order-1").unwrap(),
@@ -64,6 +64,7 @@ fn registered_knowing(
         destination: Destination::new(b"addr").unwrap(),
         created_at: START.plus(crate::domain::time::SpanMs::from_secs(created)),
     };
+    change(&mut registration);
     register(registration, &defaults(), &view(kind, cursor, START), START)
 }
 
@@ -195,8 +196,19 @@ fn malformed_requests_are_refused_with_a_code() {
 fn a_past_that_is_known_to_hold_nothing_is_not_scanned() {
     for nothing_before in [false, true] {
         let fields = r#""asset": "BTC", "amount": "1""#;
-        let step = registered_knowing(fields, 0, nothing_before).unwrap();
+        let step = registered_with(fields, 0, |r| r.nothing_before = nothing_before).unwrap();
         assert_eq!(step.payment.scan.is_complete(), nothing_before);
+    }
+}
+
+#[test]
+fn a_payment_on_a_simulated_chain_is_flagged_from_the_first() {
+    for simulated in [false, true] {
+        let step = registered_with("\"asset\": \"BTC\", \"amount\": \"1\"", 0, |r| {
+            r.simulated = simulated;
+        });
+        let flags = step.unwrap().payment.judged.flags.to_string();
+        assert_eq!(flags == "simulated", simulated, "{flags}");
     }
 }
 

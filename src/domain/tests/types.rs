@@ -5,7 +5,7 @@ use crate::domain::{
     assess::cause::{About, Cause},
     asset::ChainKind,
     block::{Height, TxId},
-    facts::Destination,
+    facts::{Destination, IgnoredReason},
     flags::{Flag, Flags},
     payment::{Closed, History, PaymentId},
     status::{Reason, Status},
@@ -80,6 +80,11 @@ fn names_are_those_of_the_views() {
     assert_eq!(PaymentId::new("order-1").unwrap().to_string(), "order-1");
     let some = [Status::New, Status::Pending];
     assert_eq!(Status::names(&some, " or "), "new or pending");
+    let ignored = IgnoredReason::ALL.map(IgnoredReason::as_str);
+    assert_eq!(
+        ignored,
+        ["unknown_token", "malformed_log", "zero_value", "failed"]
+    );
     let address = Destination::new(&[0xab, 0xcd]).unwrap();
     assert_eq!(address.as_bytes(), [0xab, 0xcd]);
     assert!(format!("{address:?}").contains("abcd"), "{address:?}");
@@ -151,6 +156,19 @@ fn positions_are_read_as_they_are_written() {
     ] {
         assert!(text.parse::<Position>().is_err(), "{text}");
     }
+}
+
+#[test]
+fn what_two_sets_of_flags_share_is_in_both_together() {
+    let one = Flags::NONE.with(Flag::Late).with(Flag::Split);
+    let both = one.union(Flags::NONE.with(Flag::Late).with(Flag::Manual));
+    assert_eq!(both, one.with(Flag::Manual));
+}
+
+#[test]
+fn a_history_without_events_is_written_as_nothing() {
+    let text = serde_json::to_string(&History::default()).unwrap();
+    assert_eq!(text, "{}");
 }
 
 #[test]
