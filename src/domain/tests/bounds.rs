@@ -5,14 +5,16 @@ use super::{
     setup::{START, block},
 };
 use crate::domain::{
+    assess::money::{Standing, gather},
     asset::ChainKind,
     block::{BlockHash, BlockRef, Height},
     command::carry_out,
-    payment::{Scan, ScanFrom},
+    payment::{Payment, Scan, ScanFrom},
     register::slack,
     request::{Request, parse},
     step::{InboxPosition, Step},
     time::{SpanMs, UnixMs},
+    transfer::Place,
 };
 
 fn at(height: u32, time: UnixMs) -> BlockRef {
@@ -108,6 +110,39 @@ fn asked(kind: &str, body: &str) -> Request {
         actor: None,
         created_at: START,
     }
+}
+
+#[test]
+fn the_name_of_who_asks_has_256_bytes_at_most() {
+    for (length, is_taken) in [(256, true), (257, false)] {
+        let request = Request {
+            actor: Some("a".repeat(length)),
+            ..asked("cancel", "{}")
+        };
+        assert_eq!(parse(&request).is_ok(), is_taken, "{length}");
+    }
+}
+
+#[test]
+fn what_people_say_has_a_note() {
+    for kind in ["accept", "reject", "ack", "refunded"] {
+        let command = parse(&asked(kind, r#"{"note": "seen"}"#)).unwrap();
+        assert_eq!(command.note(), Some("seen"), "{kind}");
+    }
+    assert_eq!(parse(&asked("cancel", "{}")).unwrap().note(), None);
+}
+
+#[test]
+fn a_transaction_is_in_a_block_only_as_a_whole() {
+    let mut payment = check("BTC 0.4", "mine a=0.2+0.2").payment;
+    let standing = |payment: &Payment| gather(payment)[0].standing;
+    assert!(matches!(standing(&payment), Standing::Mined(_)));
+    payment.transfers[0].place = Place::Mempool;
+    assert_eq!(standing(&payment), Standing::Mempool);
+    payment.transfers[1].place = Place::Evicted;
+    assert_eq!(standing(&payment), Standing::Mempool);
+    payment.transfers[0].place = Place::Orphaned;
+    assert_eq!(standing(&payment), Standing::Gone);
 }
 
 #[test]

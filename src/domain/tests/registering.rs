@@ -202,6 +202,20 @@ fn a_past_that_is_known_to_hold_nothing_is_not_scanned() {
 }
 
 #[test]
+fn what_may_be_missing_is_configured_unless_the_registration_says_it() {
+    for (asked, allowed) in [("BTC 0.4", 600_000), ("BTC 0.4 tolerance=1%", 400_000)] {
+        let mut setup = Setup::read(asked);
+        setup.defaults.tolerance_bp = 150;
+        let terms = super::story::Story::begin(&setup).payment.terms;
+        assert_eq!(
+            terms.allowed_shortfall,
+            Amount::from_u64(allowed),
+            "{asked}"
+        );
+    }
+}
+
+#[test]
 fn a_payment_on_a_simulated_chain_is_flagged_from_the_first() {
     for simulated in [false, true] {
         let step = registered_with("\"asset\": \"BTC\", \"amount\": \"1\"", 0, |r| {

@@ -285,6 +285,20 @@ fn closed_at_is_when_it_expired_or_was_canceled_and_an_extension_takes_it_back()
 }
 
 #[test]
+fn an_acceptance_stands_when_other_money_leaves_the_chain() {
+    check(
+        "BTC 0.4",
+        "
+        mine a=0.1
+        blocks 1        => invalid/underpaid
+        accept          => paid/operator
+        mine c=25:USDC  => paid/operator flags=manual,underpaid,wrong_asset
+        rollback 1      => paid/operator
+        ",
+    );
+}
+
+#[test]
 fn money_that_comes_after_a_refund_is_told_whatever_it_is() {
     check(
         "BTC 0.4",
