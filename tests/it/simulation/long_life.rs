@@ -23,6 +23,9 @@ use std::{
 const DAYS: u64 = 7;
 const ADDRESSES: u64 = 100_000;
 const DAY_MS: u64 = 86_400_000;
+/// What is under way at one moment and not at another, in bytes: a block, a list, the rows of a portion.
+/// Beside 100,000 addresses it is nothing; beside 10,000 it is a tenth.
+const UNDER_WAY: usize = 128 << 10;
 /// Set in the process that does nothing else, so that its heap is that of one life.
 const ALONE: &str = "CONFIRMD_ALONE";
 
@@ -50,7 +53,7 @@ fn a_long_life_needs_no_more_memory_than_a_short_one() {
     assert!(short.rows["payment"] > addresses, "all of them are watched");
     let (held, before) = (long.heap, short.heap);
     assert!(
-        held <= before + before / 20,
+        held <= before + before / 20 + UNDER_WAY,
         "after {days} days the daemon holds {held} bytes, after one {before}"
     );
     for (table, rows) in &long.rows {
