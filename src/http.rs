@@ -117,7 +117,11 @@ fn readiness(snapshot: &Snapshot, ready: bool, stalled: Option<&str>) -> Value {
         .map(|(name, reason)| {
             let mut remarks = snapshot.remarks.iter().filter(|(of, _)| of == name);
             let remark = remarks.next().map(|(_, remark)| remark);
-            let said = json!({ "ready": reason.is_none(), "reason": reason.as_ref().or(remark) });
+            let ready = reason.is_none();
+            let said = match remark {
+                Some(remark) => json!({ "ready": ready, "reason": reason, "remark": remark }),
+                None => part(reason.as_deref()),
+            };
             (name.to_string(), said)
         })
         .collect();

@@ -67,6 +67,7 @@ const BITCOIN_METHODS: &[&str] = &[
     "getblockchaininfo",
     "getblockhash",
     "getblockheader",
+    "getmempoolentry",
     "getmempoolinfo",
     "getrawmempool",
     "getrawtransaction",

@@ -48,14 +48,16 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
 }
 
 fn show(reader: &Reader, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
-    let now = SystemClock::new().now().wall;
-    let chains = rows(&reader.chains()?).into_iter();
-    let chains: Vec<Row> = chains.map(|chain| with_lag(chain, now)).collect();
+    let mut chains: Vec<Row> = rows(&reader.chains()?).into_iter().map(with_lag).collect();
     let counts = rows(&reader.counts()?);
     let last_seq = reader.last_seq()?;
     if as_json {
         let whole = json!({ "chains": chains, "payments": counts, "last_seq": last_seq });
         return screen.json(&whole);
+    }
+    let now = SystemClock::new().now().wall;
+    for chain in &mut chains {
+        remark(chain, now);
     }
     screen.listing(CHAINS, chains, false, "no chain was ever followed")?;
     screen.line("")?;
@@ -64,9 +66,20 @@ fn show(reader: &Reader, as_json: bool, screen: &mut Screen) -> Result<(), Failu
     screen.line(&format!("last event: {last_seq}"))
 }
 
-/// Adds how many blocks the chain is behind its node, its state in a word, and where nothing is wrong
-/// but its last block is old, that.
-fn with_lag(mut chain: Row, now: UnixMs) -> Row {
+/// Says where nothing is wrong that the last block is old, where blocks come by themselves.
+fn remark(chain: &mut Row, now: UnixMs) {
+    let network = chain.get("network").and_then(Value::as_str);
+    let is_regular = network.is_some_and(|network| REGULAR.contains(&network));
+    let is_ok = chain.get("state").is_some_and(|state| state == "ok");
+    let tip_at = chain.get("tip_at").and_then(Value::as_i64);
+    let tip_at = tip_at.filter(|_| is_regular && is_ok);
+    if let Some(words) = tip_at.and_then(|tip_at| stale::words(UnixMs(tip_at), now)) {
+        chain.insert("error".to_owned(), words.into());
+    }
+}
+
+/// Adds how many blocks the chain is behind its node, and its state in a word.
+fn with_lag(mut chain: Row) -> Row {
     let height = |key: &str| chain.get(key).and_then(Value::as_i64);
     let lag = height("tip_height")
         .zip(height("scanned_height"))
@@ -78,12 +91,6 @@ fn with_lag(mut chain: Row, now: UnixMs) -> Row {
         (false, true) => "ok",
         (false, false) => "failed",
     };
-    let network = chain.get("network").and_then(Value::as_str);
-    let is_regular = network.is_some_and(|network| REGULAR.contains(&network));
-    let old = height("tip_at").filter(|_| is_regular && state == "ok");
-    if let Some(words) = old.and_then(|tip_at| stale::words(UnixMs(tip_at), now)) {
-        chain.insert("error".to_owned(), words.into());
-    }
     chain.insert("lag".to_owned(), lag.into());
     chain.insert("state".to_owned(), state.into());
     chain
@@ -114,7 +121,8 @@ mod tests {
         ] {
             let chain =
                 json!({ "network": network, "tip_at": hour, "healthy": true, "error": null });
-            let shown = with_lag(row(chain), UnixMs(hour + hours * hour));
+            let mut shown = with_lag(row(chain));
+            remark(&mut shown, UnixMs(hour + hours * hour));
             let words = "no block for 120 minutes: is the node cut off from its network?";
             assert_eq!(
                 shown["error"].as_str(),
@@ -150,7 +158,7 @@ mod tests {
             ),
         ];
         for (chain, lag, state) in cases {
-            let shown = with_lag(row(chain.clone()), UnixMs(0));
+            let shown = with_lag(row(chain.clone()));
             assert_eq!(
                 (&shown["lag"], shown["state"].as_str()),
                 (&lag, Some(state)),

@@ -206,7 +206,7 @@ pub(super) fn http_url(text: &str) -> Result<SecretUrl, String> {
 pub(super) fn zmq(text: &str) -> Result<Option<String>, String> {
     let address = text.strip_prefix("tcp://").filter(|rest| {
         let (host, port) = rest.rsplit_once(':').unwrap_or_default();
-        !host.is_empty() && !host.contains(['@', '/']) && port.parse::<u16>().is_ok()
+        !host.is_empty() && !host.contains(['@', '/', '*']) && port.parse::<u16>().is_ok()
     });
     address.map_or_else(
         || Err("is no ZMQ address; write for example \"tcp://127.0.0.1:28332\"".to_owned()),

@@ -144,7 +144,7 @@ async fn what_is_to_be_said_of_a_ready_chain_is_said() {
     });
     let answer = server.get("/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-    let said = json!({ "ready": true, "reason": "no block for 95 minutes" });
+    let said = json!({ "ready": true, "reason": null, "remark": "no block for 95 minutes" });
     assert_eq!(Server::body(&answer)["chains"]["bitcoin"], said);
 }
 

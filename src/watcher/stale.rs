@@ -4,11 +4,14 @@
 use super::{Watcher, state::ChainState};
 use crate::{
     clock::Now,
-    domain::time::{SpanMs, UnixMs},
+    domain::{
+        block::BlockRef,
+        time::{SpanMs, UnixMs},
+    },
 };
 use tracing::{info, warn};
 
-/// Longer than blocks of ten minutes let anybody wait but once in some months: e^-9 of them.
+/// Blocks of ten minutes let everybody wait longer than this only once in two months.
 const OLD: SpanMs = SpanMs::from_secs(90 * 60);
 
 /// What is to be said of a head of this age where blocks come by themselves.
@@ -25,10 +28,15 @@ impl ChainState {
     /// What is to be said of the age of its node's best block, where blocks come by themselves.
     #[must_use]
     pub fn old_head(&self, now: Now) -> Option<String> {
-        if !self.spec.has_regular_blocks() || self.doubts_clock() {
-            return None;
-        }
-        words(self.head(now.monotonic_ms)?.time, now.wall)
+        let head = self.regular_head(now)?;
+        words(head.time, now.wall)
+    }
+
+    /// The node's best block, if it is one to expect another after within ten minutes or so.
+    fn regular_head(&self, now: Now) -> Option<BlockRef> {
+        let is_syncing = self.answer.as_ref().is_some_and(|(_, said)| said.syncing);
+        let says_something = self.spec.has_regular_blocks() && !self.doubts_clock() && !is_syncing;
+        self.head(now.monotonic_ms).filter(|_| says_something)
     }
 }
 
@@ -36,7 +44,10 @@ impl Watcher {
     /// Tells the log when a head has grown old, and when another came.
     pub(super) fn tell_old_heads(&mut self, now: Now) {
         for chain in &mut self.chains {
-            let words = chain.old_head(now);
+            let Some(head) = chain.regular_head(now) else {
+                continue;
+            };
+            let words = words(head.time, now.wall);
             match (&words, chain.has_old_head) {
                 (Some(words), false) => warn!(chain = %chain.spec.name, "{words}"),
                 (None, true) => info!(chain = %chain.spec.name, "blocks come again"),

@@ -194,6 +194,19 @@ impl<T: Transport> Bitcoind<T> {
         Ok(txids)
     }
 
+    /// Those of these transactions that are in the mempool: with an index of all transactions a node
+    /// shows others, too.
+    pub(super) async fn in_mempool(&self, txids: &[TxId]) -> Result<Vec<TxId>, SourceError> {
+        let call = |txid: &TxId| Call::new("getmempoolentry", json!([txid.to_string()]));
+        let calls: Vec<Call> = txids.iter().map(call).collect();
+        let outcomes = self.batch(&calls).await?;
+        let there = txids.iter().zip(outcomes);
+        Ok(there
+            .filter(|(_, outcome)| outcome.is_ok())
+            .map(|(txid, _)| *txid)
+            .collect())
+    }
+
     /// The facts of unconfirmed transactions, without those that are gone by now.
     pub(super) async fn transactions(
         &self,

@@ -50,6 +50,8 @@ pub struct State {
     pub refuse: Option<(i64, &'static str)>,
     /// Answers for this transaction that its database fails.
     pub unreadable: Option<TxId>,
+    /// Shows this transaction from its index only.
+    pub not_in_mempool: Option<TxId>,
     /// Changes the bytes of blocks and transactions before they are sent.
     pub tamper: Option<fn(&mut Vec<u8>)>,
     /// Runs after each call of this method.
@@ -82,6 +84,7 @@ impl Fake {
             rest: false,
             refuse: None,
             unreadable: None,
+            not_in_mempool: None,
             tamper: None,
             after: None,
             calls: Vec::new(),
@@ -210,6 +213,7 @@ impl State {
             "getblockheader" => self.header(params),
             "getblock" => self.raw_block(params),
             "getrawtransaction" => self.raw_transaction(params),
+            "getmempoolentry" => self.mempool_entry(params),
             "gettxspendingprevout" => Ok(self.spenders(&params[0])),
             _ => Err((-32601, "Method not found")),
         }
@@ -268,6 +272,14 @@ impl State {
         let tx = self.mempool.get(&txid);
         let tx = tx.ok_or((-5, "No such mempool transaction."))?;
         Ok(json!(self.sent(serialize(tx))))
+    }
+
+    fn mempool_entry(&self, params: &Value) -> Result<Value, (i64, &'static str)> {
+        let txid = TxId::from_hex(params[0].as_str().unwrap()).unwrap();
+        let is_there = self.mempool.contains_key(&txid) && self.not_in_mempool != Some(txid);
+        is_there
+            .then(|| json!({}))
+            .ok_or((-5, "Transaction not in mempool"))
     }
 
     fn sent(&self, mut bytes: Vec<u8>) -> String {

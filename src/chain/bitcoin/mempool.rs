@@ -55,9 +55,6 @@ struct Entry {
 pub(super) struct Pool {
     txids: Arc<[TxId]>,
     entries: Vec<Entry>,
-    /// Those that came since the last list, one by one: a list of 300,000 is not put together anew
-    /// for each.
-    recent: BTreeMap<TxId, Entry>,
     /// Those that the node lists, or listed, and could not be read when they were last asked for.
     unread: BTreeMap<TxId, Unread>,
     /// The key of the fingerprints, so that nobody can prepare outputs that collide.
@@ -69,7 +66,6 @@ impl Pool {
         Self {
             txids: Arc::from([]),
             entries: Vec::new(),
-            recent: BTreeMap::new(),
             unread: BTreeMap::new(),
             key: RandomState::new(),
         }
@@ -82,7 +78,7 @@ impl Pool {
             .iter()
             .filter(|txid| {
                 while known.next_if(|known| known < txid).is_some() {}
-                known.peek() != Some(txid) && !self.recent.contains_key(*txid)
+                known.peek() != Some(txid)
             })
             .copied()
             .collect()
@@ -90,15 +86,10 @@ impl Pool {
 
     /// Adds what arrived; forgets what is not in the sorted `listed`.
     fn absorb(&mut self, arrived: &[TxFacts], listed: Option<&[TxId]>) {
-        let is_same = listed.is_none_or(|listed| *listed == *self.txids);
-        if arrived.is_empty() && self.recent.is_empty() && is_same {
+        if arrived.is_empty() && listed.is_none_or(|listed| *listed == *self.txids) {
             return;
         }
         let old = std::mem::take(&mut self.entries);
-        let mut recent = std::mem::take(&mut self.recent);
-        if let Some(listed) = listed {
-            recent.retain(|txid, _| listed.binary_search(txid).is_ok());
-        }
         let mut listed = listed.map(|listed| listed.iter().peekable());
         let mut pool: Vec<(TxId, Entry)> = self
             .txids
@@ -112,18 +103,10 @@ impl Pool {
                 })
             })
             .collect();
-        pool.extend(recent);
         pool.extend(arrived.iter().map(|tx| (tx.txid, self.entry(tx))));
         pool.sort_by_key(|(txid, _)| *txid);
         self.txids = pool.iter().map(|(txid, _)| *txid).collect();
         self.entries = pool.into_iter().map(|(_, entry)| entry).collect();
-    }
-
-    /// Adds what came between two lists.
-    fn add(&mut self, arrived: &[TxFacts]) {
-        for tx in arrived {
-            self.recent.insert(tx.txid, self.entry(tx));
-        }
     }
 
     fn entry(&self, tx: &TxFacts) -> Entry {
@@ -173,17 +156,16 @@ impl Pool {
     }
 
     /// Known transactions that seem to pay one of these destinations, and when each was first
-    /// seen, sorted by id; a fingerprint may deceive.
+    /// seen; a fingerprint may deceive.
     fn paying(&self, destinations: &[Destination]) -> Vec<(TxId, u64)> {
         let wanted: HashSet<u64> = destinations.iter().map(|d| self.fingerprint(d)).collect();
         let pays = |entry: &Entry| entry.outputs.iter().any(|output| wanted.contains(output));
-        let known = self.txids.iter().zip(&self.entries).chain(&self.recent);
-        let paying = known.filter(|(_, entry)| pays(entry));
-        let mut hits: Vec<_> = paying
+        self.txids
+            .iter()
+            .zip(&self.entries)
+            .filter(|(_, entry)| pays(entry))
             .map(|(txid, entry)| (*txid, entry.first_seen_ms))
-            .collect();
-        hits.sort_unstable();
-        hits
+            .collect()
     }
 }
 
@@ -225,29 +207,30 @@ pub(super) async fn news<T: Transport>(
     })
 }
 
-/// Fetches those of the named transactions that are not known. What cannot be had is left to the next
-/// list.
+/// The named transactions that are in the mempool, for an early look: they are not known by it, and
+/// the next list brings them once more. So whatever went on between two lists, and whatever a
+/// publisher left out or made up, the lists alone decide.
 pub(super) async fn named<T: Transport>(
     node: &Bitcoind<T>,
-    pool: &mut Pool,
     mut txids: Vec<TxId>,
     clock: &dyn Clock,
 ) -> Result<MempoolNews, SourceError> {
     txids.sort_unstable();
     txids.dedup();
     let seen_ms = clock.now().monotonic_ms;
-    let (fetched, failure) = fetch(node, &pool.unknown(&txids), seen_ms).await;
-    let mut arrived = fetched.found;
-    if let Some(error) = failure.filter(|_| arrived.is_empty()) {
-        return Err(error);
+    let mut there = Vec::new();
+    for batch in txids.chunks(BATCH) {
+        there.extend(node.in_mempool(batch).await?);
     }
-    pool.settle_unread(&mut arrived, None);
-    pool.add(&arrived);
-    Ok(MempoolNews {
-        arrived,
-        snapshot: None,
-        answered: 0,
-    })
+    let (fetched, failure) = fetch(node, &there, seen_ms).await;
+    match failure {
+        Some(error) if fetched.found.is_empty() => Err(error),
+        Some(_) | None => Ok(MempoolNews {
+            arrived: fetched.found,
+            snapshot: None,
+            answered: 0,
+        }),
+    }
 }
 
 /// What could be fetched, and what stopped it.

@@ -14,6 +14,7 @@ mod scan;
 mod source;
 mod verify;
 mod wire;
+mod zmtp;
 
 #[cfg(test)]
 pub(super) mod fake;

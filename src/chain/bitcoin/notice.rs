@@ -1,9 +1,7 @@
 //! What a bitcoind's ZMQ notification says, read from its three frames: topic, body, number
 //! (Bitcoin Core, `doc/zmq.md`).
 
-use super::wire::tx_id;
 use crate::domain::block::TxId;
-use bitcoin::{Transaction, consensus::encode::deserialize};
 
 /// A kind of notification. Each has its own numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,18 +10,15 @@ pub(super) enum Topic {
     HashBlock,
     /// A block was connected or disconnected, or a transaction entered or left the mempool.
     Sequence,
-    /// A transaction entered the mempool or came with a block.
-    RawTx,
 }
 
 impl Topic {
-    pub(super) const ALL: [Self; 3] = [Self::HashBlock, Self::Sequence, Self::RawTx];
+    pub(super) const ALL: [Self; 2] = [Self::HashBlock, Self::Sequence];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::HashBlock => "hashblock",
             Self::Sequence => "sequence",
-            Self::RawTx => "rawtx",
         }
     }
 }
@@ -58,7 +53,6 @@ pub(super) fn read(frames: &[&[u8]]) -> Option<Notice> {
     let news = match topic {
         Topic::HashBlock => News::Chain,
         Topic::Sequence => sequence(body)?,
-        Topic::RawTx => News::Arrived(tx_id(deserialize::<Transaction>(body).ok()?.compute_txid())),
     };
     Some(Notice {
         topic,
@@ -80,7 +74,6 @@ fn sequence(body: &[u8]) -> Option<News> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bitcoin::consensus::serialize;
 
     const HASH: [u8; 32] = [0xab; 32];
 
@@ -102,17 +95,8 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_transaction_is_named_by_its_id() {
-        let block = bitcoin::constants::genesis_block(bitcoin::Network::Bitcoin);
-        let tx = &block.txdata[0];
-        let notice = read(&[b"rawtx", &serialize(tx), &[0; 4]]).unwrap();
-        let id = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b";
-        assert_eq!(notice.news, News::Arrived(TxId::from_hex(id).unwrap()));
-    }
-
-    #[test]
     fn what_is_no_notification_says_nothing() {
-        let frames: [&[&[u8]]; 8] = [
+        let frames: [&[&[u8]]; 7] = [
             &[],
             &[b"hashblock", &HASH],
             &[b"hashblock", &HASH, &[0; 4], b""],
@@ -120,7 +104,6 @@ mod tests {
             &[b"rawblock", &HASH, &[0; 4]],
             &[b"sequence", &HASH[1..], &[0; 4]],
             &[b"sequence", &HASH, &[0; 4]],
-            &[b"rawtx", &HASH, &[0; 4]],
         ];
         for frames in frames {
             assert_eq!(read(frames), None, "{frames:?}");

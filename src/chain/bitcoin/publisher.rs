@@ -1,30 +1,36 @@
 //! Listening to a bitcoind's ZMQ publisher, which is a doorbell: it says when to ask, and what to
 //! ask for first. Polling goes on without it at its own pace, and nothing that it says is believed.
 
-use super::notice::{self, News, Notice, Topic};
+use super::{
+    notice::{self, News, Notice, Topic},
+    zmtp::Subscriber,
+};
 use crate::{chain::follower::Bell, domain::block::TxId};
 use std::{
     collections::BTreeMap,
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
     select,
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tracing::{debug, info, warn};
-use zeromq::{Socket as _, SocketRecv as _, SubSocket, ZmqError, ZmqMessage};
 
 /// How long a connection may take.
 const CONNECTING: Duration = Duration::from_secs(5);
 
 /// How long after a failure it is tried again.
-const RETRY: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_secs(2);
 
 /// A node that publishes has something to say within this time, also where blocks come seldom. A
 /// connection that died without a word is not told from silence, so it is made anew.
 const SILENCE: Duration = Duration::from_mins(10);
+
+/// Gaps ring no more often than this.
+const GAP_RINGS: Duration = Duration::from_secs(1);
 
 /// As many named transactions are kept; what is beyond comes with the next list.
 const NAMED_MAX: usize = 10_000;
@@ -46,7 +52,8 @@ impl Named {
     }
 }
 
-/// Told of everything that is heard: a `notification`, a `gap` before it, or a `silence`.
+/// Told of everything that is heard: a `notification`, a `gap` before it, a `silence`, or
+/// `other`, which is no notification that we know.
 pub type Observer = Arc<dyn Fn(&'static str) + Send + Sync>;
 
 /// A publisher that is listened to.
@@ -58,6 +65,7 @@ pub struct Publisher {
     silence: Duration,
     /// The last number of each topic.
     numbers: BTreeMap<Topic, u32>,
+    rung_for_gap: Option<Instant>,
 }
 
 impl Publisher {
@@ -71,6 +79,7 @@ impl Publisher {
             observer,
             silence: SILENCE,
             numbers: BTreeMap::new(),
+            rung_for_gap: None,
         }
     }
 
@@ -85,73 +94,67 @@ impl Publisher {
     }
 
     async fn go_on(&mut self) {
-        let mut is_told = false;
+        let mut was_there = None;
         loop {
-            match self.connect().await {
-                Ok(socket) => {
-                    info!(address = self.address, "listening to the ZMQ publisher");
-                    is_told = false;
+            let connected = self.connect().await;
+            let is_news = was_there.replace(connected.is_ok()) != Some(connected.is_ok());
+            match connected {
+                Ok(subscriber) => {
+                    if is_news {
+                        info!(address = self.address, "listening to the ZMQ publisher");
+                    }
                     // What was published before is lost.
                     self.bell.ring();
-                    self.hear(socket).await;
+                    self.hear(subscriber).await;
                 }
-                Err(error) if is_told => debug!(%error, "no ZMQ publisher yet"),
-                Err(error) => {
+                Err(error) if is_news => {
                     warn!(address = self.address, %error, "no ZMQ publisher there: news is found by polling until there is; does bitcoin.conf say zmqpubhashblock= and zmqpubsequence= with this address?");
-                    is_told = true;
                 }
+                Err(error) => debug!(%error, "no ZMQ publisher yet"),
             }
             sleep(RETRY).await;
         }
     }
 
-    async fn connect(&self) -> Result<SubSocket, ZmqError> {
-        let connecting = async {
-            let mut socket = SubSocket::new();
-            for topic in Topic::ALL {
-                socket.subscribe(topic.as_str()).await?;
-            }
-            socket.connect(&self.address).await?;
-            Ok(socket)
-        };
-        let too_long = |_| Err(ZmqError::ConnectTimeout(CONNECTING));
-        timeout(CONNECTING, connecting)
+    async fn connect(&self) -> io::Result<Subscriber> {
+        let at = self.address.strip_prefix("tcp://").unwrap_or_default();
+        let topics = Topic::ALL.map(Topic::as_str);
+        let too_long = |_| Err(io::ErrorKind::TimedOut.into());
+        timeout(CONNECTING, Subscriber::connect(at, &topics))
             .await
             .unwrap_or_else(too_long)
     }
 
     /// Hears what comes until the connection ends, or until it seems to have.
-    async fn hear(&mut self, mut socket: SubSocket) {
+    async fn hear(&mut self, mut subscriber: Subscriber) {
         loop {
-            match timeout(self.silence, socket.recv()).await {
-                Ok(Ok(message)) => self.take(&message),
+            match timeout(self.silence, subscriber.message()).await {
+                Ok(Ok(frames)) => self.take(&frames),
                 Ok(Err(error)) => {
                     debug!(%error, "the ZMQ publisher's connection ends");
                     return;
                 }
                 Err(_) => {
                     (self.observer)("silence");
-                    self.bell.ring();
                     return;
                 }
             }
         }
     }
 
-    fn take(&mut self, message: &ZmqMessage) {
-        let frames: Vec<&[u8]> = message.iter().map(AsRef::as_ref).collect();
+    fn take(&mut self, frames: &[Vec<u8>]) {
+        let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
         let Some(notice) = notice::read(&frames) else {
+            (self.observer)("other");
             return;
         };
         (self.observer)("notification");
         if self.lost_some(&notice) {
             (self.observer)("gap");
-            self.bell.ring();
+            self.ring_for_gap();
         }
         match notice.news {
             News::Chain => self.bell.ring(),
-            // Every transaction of a block comes as `rawtx` too, while `sequence` tells them apart.
-            News::Arrived(_) if notice.topic == Topic::RawTx && self.has_sequence() => {}
             News::Arrived(txid) => {
                 self.named.add(txid);
                 self.bell.ring_for_transactions();
@@ -160,14 +163,19 @@ impl Publisher {
         }
     }
 
+    /// Two nodes behind one port would lose some before every other one.
+    fn ring_for_gap(&mut self) {
+        let now = Instant::now();
+        if self.rung_for_gap.is_none_or(|at| now - at >= GAP_RINGS) {
+            self.rung_for_gap = Some(now);
+            self.bell.ring();
+        }
+    }
+
     /// Whether notifications of its topic were lost before this one.
     fn lost_some(&mut self, notice: &Notice) -> bool {
         let last = self.numbers.insert(notice.topic, notice.number);
         last.is_some_and(|last| notice.number != last.wrapping_add(1))
-    }
-
-    fn has_sequence(&self) -> bool {
-        self.numbers.contains_key(&Topic::Sequence)
     }
 }
 

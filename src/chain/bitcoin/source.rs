@@ -168,7 +168,7 @@ impl<T: Transport> ChainSource for BitcoinSource<T> {
 
     async fn named(&mut self) -> Result<MempoolNews, SourceError> {
         let txids = self.named.take();
-        mempool::named(&self.node, &mut self.pool, txids, self.clock.as_ref()).await
+        mempool::named(&self.node, txids, self.clock.as_ref()).await
     }
 
     async fn unconfirmed(

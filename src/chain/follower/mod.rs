@@ -121,6 +121,8 @@ pub struct Follower<S, K> {
     frozen: bool,
     released: bool,
     connected: bool,
+    /// Whether the last poll found the node where its mempool may be read.
+    reads_mempool: bool,
     pace: pace::Pace,
     asks: asks::Asks,
 }
@@ -142,6 +144,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             frozen: start.frozen,
             released: start.released,
             connected: false,
+            reads_mempool: false,
             pace: pace::Pace::new(),
             asks: asks::Asks::default(),
         }

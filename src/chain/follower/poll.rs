@@ -38,6 +38,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         if let Err(Halt::Source(SourceError::Transient(_) | SourceError::Permanent(_))) = polled {
             self.connected = false;
         }
+        self.reads_mempool = matches!(polled, Ok(Standing::InStep | Standing::Behind));
         polled
     }
 
@@ -148,9 +149,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         Ok(reconciled || !self.options.has_mempool)
     }
 
-    /// Hands on transactions that a push named, while the node is one that may be believed.
+    /// Hands on transactions that a push named, where a poll would have read the mempool.
     pub(super) async fn read_named(&mut self) -> Result<(), Halt> {
-        if !self.connected {
+        if !self.connected || !self.reads_mempool {
             return Ok(());
         }
         let news = self.source.named().await?;

@@ -13,13 +13,16 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-/// The least time between the beginnings of two polls, however often pushes ring: a push wakes
-/// the loop, but the loop asks at its own pace.
+/// The least time between the end of a poll and the beginning of the next, however often pushes ring:
+/// a push wakes the loop, but the loop asks at its own pace.
 const WAKE_GAP: Duration = Duration::from_millis(10);
 
 /// The least time between two looks at transactions that were named: those that come together are
 /// asked for together.
 const NAMED_GAP: Duration = Duration::from_millis(20);
+
+/// How long after a failure it is tried again, however often pushes ring.
+const RUNG_BACKOFF: Duration = Duration::from_secs(1);
 
 /// How many polls in a row may find the node behind in the middle of an answer before that is
 /// reported: behind a balancer it happens at every other block.
@@ -55,6 +58,21 @@ enum Rest {
 struct Complaint {
     error: SourceError,
     at: Instant,
+}
+
+/// Waits after a failure. A node that pushes is there, and worth another try soon.
+async fn back_off(bell: &Bell, began: Instant, span: Duration) {
+    let rung = async {
+        select! {
+            () = bell.rung() => {}
+            () = bell.rung_for_transactions() => {}
+        }
+        sleep_until(began + RUNG_BACKOFF).await;
+    };
+    select! {
+        () = sleep_until(began + span) => {}
+        () = rung => {}
+    }
 }
 
 struct Loop<S, K> {
@@ -94,7 +112,7 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
                     self.serve_once(signals).await?;
                 }
                 Rest::Interval => self.serve_until_next(signals, began).await?,
-                Rest::Backoff(span) => sleep_until(began + span).await,
+                Rest::Backoff(span) => back_off(&signals.bell, began, span).await,
             }
         }
     }
@@ -187,6 +205,9 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
         began: Instant,
     ) -> Result<(), Gone> {
         let until = began + self.follower.options.poll_interval;
+        // Whoever rings all the time is polled half of the time.
+        let gap = WAKE_GAP.max(began.elapsed());
+        let next = Instant::now() + gap;
         let mut named = began;
         loop {
             let more = self.serve_once(signals).await?;
@@ -194,7 +215,7 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
                 biased;
                 () = sleep_until(until) => return Ok(()),
                 () = signals.bell.rung() => {
-                    sleep_until(until.min(began + WAKE_GAP)).await;
+                    sleep_until(until.min(next)).await;
                     return Ok(());
                 }
                 () = signals.bell.rung_for_transactions() => {

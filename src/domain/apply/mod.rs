@@ -93,7 +93,7 @@ fn remember_moves(before: &Payment, after: &mut Payment, now: UnixMs) -> bool {
                 .with_if(Flag::Reorged, was_in.is_some() && was_in != is_in)
                 .with_if(Flag::Replaced, is_replaced(is));
             if was.map(|t| t.place) != Some(is.place) {
-                history.money_at = Some(now);
+                history.money_at = history.money_at.max(Some(now));
             }
         }
     }

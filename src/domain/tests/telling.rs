@@ -47,8 +47,9 @@ fn each_entry_shows_the_reason_that_it_leads_to_and_what_a_person_should_know() 
         "BTC 0.4",
         "mine a=0.1\nblocks 1 => invalid/underpaid\nsee c=25:USDC",
     );
+    let dropped = check("BTC 0.4", "see a=0.4\nevict a => new/dropped");
     let mut attentions = Vec::new();
-    for entry in &story.entries {
+    for entry in story.entries.iter().chain(&dropped.entries) {
         let data: serde_json::Value = serde_json::from_str(&entry.data).unwrap();
         let reason = entry.reason.map(Reason::as_str);
         assert_eq!(data["reason"].as_str(), reason, "{data}");

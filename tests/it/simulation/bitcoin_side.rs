@@ -189,7 +189,7 @@ impl Side for BitcoinSide {
     }
 
     fn is_away(&self) -> bool {
-        self.lagging.is_some() || !self.view.mempool_loaded || self.view.initial_block_download
+        self.lagging.is_some() || !self.view.mempool_loaded
     }
 
     fn unconfirmed(&self) -> Vec<TxId> {
@@ -280,6 +280,10 @@ impl Side for BitcoinSide {
         let head = self.mine_on(parent, at, picked);
         self.lagging = Some(head);
         self.hear_of(head);
+    }
+
+    fn is_syncing(&self) -> bool {
+        self.view.initial_block_download
     }
 
     fn sync(&mut self, is_on: bool) {

@@ -32,8 +32,8 @@ pub const USDT: [u8; 20] = [0xd1; 20];
 pub const USDC: [u8; 20] = [0xc1; 20];
 pub const FAKE: [u8; 20] = [0xfa; 20];
 pub const ROUTER: [u8; 20] = [0xcc; 20];
-/// More than any tag is deep: a node that calls genesis final says nothing by it.
-const PREMINED: u32 = 120;
+/// With one more, more than any tag is deep: a node that calls genesis final says nothing by it.
+const PREMINED: u32 = 100;
 /// Bodies below this depth are forgotten, for the sake of memory.
 const KEPT: u32 = 2_500;
 /// Looking for them costs as much as there are.
@@ -278,7 +278,7 @@ impl Side for EthereumSide {
     }
 
     fn is_away(&self) -> bool {
-        self.lagging.is_some() || self.view.syncing
+        self.lagging.is_some()
     }
 
     fn unconfirmed(&self) -> Vec<TxId> {
@@ -397,6 +397,10 @@ impl Side for EthereumSide {
         let head = self.mine_on(parent, at, picked);
         self.lagging = Some(head);
         self.hear_of(head);
+    }
+
+    fn is_syncing(&self) -> bool {
+        self.view.syncing
     }
 
     fn sync(&mut self, is_on: bool) {

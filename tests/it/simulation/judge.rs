@@ -177,9 +177,15 @@ impl Settled<'_> {
         paying.sort_by_key(|paying| paying.visible_at);
         let watched = i64::try_from(self.case.plan.watch_after_close_ms).unwrap();
         let mut end = shown.expires_at + watched;
-        for paying in &paying {
-            if paying.visible_at.0 <= end {
-                end = end.max(paying.visible_at.0 + watched);
+        // Money that comes or moves puts the end off.
+        let mined = paying.iter().flat_map(|paying| &paying.mined);
+        let mined = mined.map(|mined| mined.block.time.0);
+        let came = paying.iter().map(|paying| paying.visible_at.0);
+        let mut moves: Vec<i64> = mined.chain(came).collect();
+        moves.sort_unstable();
+        for at in moves {
+            if at <= end {
+                end = end.max(at + watched);
             }
         }
         paying.into_iter().any(|paying| {

@@ -110,6 +110,9 @@ pub trait Side {
     /// From now on the node holds a branch for the best that leaves the true one at this height.
     fn stray(&mut self, at: UnixMs, fork: Height, share: u64);
 
+    /// Whether the node says so now.
+    fn is_syncing(&self) -> bool;
+
     /// Whether the node says from now on that it is not done with its own network.
     fn sync(&mut self, is_on: bool);
 
@@ -264,7 +267,8 @@ impl World {
     pub fn look(&mut self, which: Which, is_hard: bool, is_clock_wrong: bool, now: UnixMs) {
         let side = self.side(which);
         let is_blind = side.is_away() || is_clock_wrong;
-        let (is_hard, held) = (is_hard || is_blind, side.unconfirmed());
+        let is_hard = is_hard || is_blind || side.is_syncing();
+        let held = side.unconfirmed();
         let [bitcoin, ethereum] = &mut self.sights;
         match which {
             Which::Bitcoin => bitcoin.look(is_hard, is_blind, &held, now),

@@ -4,9 +4,7 @@ use super::*;
 use crate::{
     chain::{
         ChainSource,
-        bitcoin::BitcoinSource,
         bitcoin::fake::{Change, Fake, TestClock, output, spending, wpkh},
-        rpc::MemoryTransport,
     },
     domain::facts::OutPoint,
 };
@@ -86,53 +84,42 @@ async fn a_transaction_tells_its_credits_inputs_and_when_it_was_first_seen() {
 }
 
 #[tokio::test]
-async fn what_a_push_names_is_fetched_alone_and_once() {
+async fn what_a_push_names_is_looked_at_early_and_left_to_the_lists() {
     let fake = Fake::new();
     let old = fake.add(payment(1));
     let mut source = fake.source();
     source.mempool().await.unwrap();
     let named = fake.add(payment(2));
     let later = fake.add(payment(3));
-    let name = |source: &BitcoinSource<MemoryTransport>, txids: &[TxId]| {
-        for txid in txids {
-            source.named().add(*txid);
-        }
-    };
-    name(&source, &[named, old, named, TxId([9; 32])]);
-    fake.state().calls.clear();
+    // What came back is named again, though a list knows it; what is nowhere is nothing.
+    for txid in [named, old, named, TxId([9; 32])] {
+        source.named().add(txid);
+    }
     let news = ChainSource::named(&mut source).await.unwrap();
-    assert_eq!(ids(&news.arrived), [named]);
+    assert_eq!(sorted(ids(&news.arrived)), sorted(vec![old, named]));
     assert!(news.snapshot.is_none());
-    assert_eq!(
-        fake.state().calls,
-        ["getrawtransaction"; 2],
-        "not the old one"
-    );
-    name(&source, &[named]);
-    let again = ChainSource::named(&mut source).await.unwrap();
-    assert!(again.arrived.is_empty());
-    // It is known like any other: found for a registration, brought by no list, forgotten when it leaves.
-    let found = source.unconfirmed(&[address(2)]).await.unwrap();
-    assert_eq!(ids(&found), [named]);
+    let news = ChainSource::named(&mut source).await.unwrap();
+    assert!(news.arrived.is_empty());
     let news = source.mempool().await.unwrap();
-    assert_eq!(ids(&news.arrived), [later]);
+    assert_eq!(sorted(ids(&news.arrived)), sorted(vec![named, later]));
     assert_eq!(listed(&news), Some(sorted(vec![old, named, later])));
-    fake.state().mempool.clear();
-    source.mempool().await.unwrap();
-    assert!(source.unconfirmed(&[address(2)]).await.unwrap().is_empty());
 }
 
+/// With an index of all transactions a node shows mined ones, too.
 #[tokio::test]
-async fn what_a_push_names_and_leaves_before_the_next_list_is_forgotten() {
+async fn a_name_of_what_is_not_in_the_mempool_names_nothing() {
     let fake = Fake::new();
-    let named = fake.add(payment(2));
+    let mined = fake.add(payment(2));
+    fake.state().not_in_mempool = Some(mined);
     let mut source = fake.source();
-    source.named().add(named);
-    ChainSource::named(&mut source).await.unwrap();
-    fake.state().mempool.clear();
-    let news = source.mempool().await.unwrap();
-    assert_eq!(listed(&news), Some(vec![]));
-    assert!(source.unconfirmed(&[address(2)]).await.unwrap().is_empty());
+    source.named().add(mined);
+    let news = ChainSource::named(&mut source).await.unwrap();
+    assert!(news.arrived.is_empty());
+    let calls = fake.state().calls.clone();
+    assert!(
+        !calls.contains(&"getrawtransaction".to_owned()),
+        "{calls:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,10 +1,9 @@
 //! Listening to publishers that come, go, and lose notifications.
 
 use super::*;
-use crate::chain::follower::Bell;
+use crate::chain::{bitcoin::zmtp::tests::Speaker, follower::Bell};
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::{sync::watch, task::JoinHandle};
-use zeromq::{PubSocket, SocketSend as _};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -36,6 +35,7 @@ fn listen_with(address: &str, silence: Duration) -> Listening {
             "notification" => &counts.0,
             "gap" => &counts.1,
             "silence" => &counts.2,
+            "other" => return,
             other => panic!("{other}"),
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -60,136 +60,116 @@ impl Listening {
         let rung = timeout(PATIENCE, self.bell.rung()).await;
         rung.expect("the bell rings");
     }
+
+    async fn rings_for_transactions(&self) {
+        let rung = timeout(PATIENCE, self.bell.rung_for_transactions()).await;
+        rung.expect("the bell rings for transactions");
+    }
 }
 
-/// A publisher at a port of its own, or at one that was told before.
-async fn publisher(address: &str) -> (PubSocket, String) {
-    let bound = async {
-        loop {
-            let mut socket = PubSocket::new();
-            // The port of one that was just closed may be free a moment later.
-            if let Ok(endpoint) = socket.bind(address).await {
-                return (socket, endpoint.to_string());
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENCE, bound).await.expect("a free port")
+/// Where a publisher is, and its address.
+async fn port() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    (listener, address)
 }
 
-fn notice(topic: &str, body: &[u8], number: u32) -> ZmqMessage {
-    let mut message = ZmqMessage::from(topic.to_owned());
-    message.push_back(body.to_vec().into());
-    message.push_back(number.to_le_bytes().to_vec().into());
-    message
+/// A publisher that is listened to.
+async fn heard() -> (TcpListener, Speaker, Listening) {
+    let (listener, address) = port().await;
+    let listening = listen(&address);
+    let (speaker, topics) = Speaker::accept(&listener).await;
+    assert_eq!(topics, ["hashblock", "sequence"]);
+    listening.rings().await;
+    (listener, speaker, listening)
+}
+
+async fn say(speaker: &mut Speaker, topic: &str, body: &[u8], number: u32) {
+    let number = number.to_le_bytes();
+    speaker.say(&[topic.as_bytes(), body, &number]).await;
 }
 
 fn arrived(of: u8) -> Vec<u8> {
     [&[of; 32][..], b"A", &[0; 8]].concat()
 }
 
-/// Publishes the same until it is heard: who subscribes too late hears nothing.
-async fn first(socket: &mut PubSocket, listening: &Listening, number: u32) {
-    let before = listening.notices.load(Ordering::Relaxed);
-    let heard = async {
-        while listening.notices.load(Ordering::Relaxed) == before {
-            let message = notice("sequence", &[&[0; 32][..], b"R"].concat(), number);
-            socket.send(message).await.unwrap();
-            tokio::task::yield_now().await;
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENCE, heard).await.expect("it is heard");
+#[tokio::test]
+async fn what_is_published_rings_and_names() {
+    let (_listener, mut speaker, listening) = heard().await;
+    say(&mut speaker, "hashblock", &[1; 32], 7).await;
+    listening.rings().await;
+    let connected = [&[1; 32][..], b"C"].concat();
+    say(&mut speaker, "sequence", &connected, 2).await;
+    listening.rings().await;
+    assert_eq!(listening.named.take(), []);
+    say(&mut speaker, "sequence", &arrived(5), 3).await;
+    listening.rings_for_transactions().await;
+    assert_eq!(listening.named.take(), [TxId([5; 32])]);
+    assert_eq!(listening.notices.load(Ordering::Relaxed), 3);
+    assert_eq!(listening.gaps.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
-async fn what_is_published_rings_and_names() {
-    let (mut socket, address) = publisher("tcp://127.0.0.1:0").await;
-    let listening = listen(&address);
+async fn lost_notifications_are_counted_and_everything_is_asked_once_a_second() {
+    let (_listener, mut speaker, listening) = heard().await;
+    for number in [u32::MAX, 0] {
+        say(&mut speaker, "sequence", &arrived(1), number).await;
+        listening.rings_for_transactions().await;
+    }
+    assert_eq!(listening.gaps.load(Ordering::Relaxed), 0, "they go round");
+    say(&mut speaker, "sequence", &arrived(2), 2).await;
     listening.rings().await;
-    first(&mut socket, &listening, 1).await;
-    for (message, named) in [
-        (notice("hashblock", &[1; 32], 7), vec![]),
-        (
-            notice("sequence", &[&[1; 32][..], b"C"].concat(), 2),
-            vec![],
-        ),
-        (notice("sequence", &arrived(5), 3), vec![TxId([5; 32])]),
-    ] {
-        socket.send(message).await.unwrap();
-        if named.is_empty() {
-            listening.rings().await;
-        } else {
-            let rung = timeout(PATIENCE, listening.bell.rung_for_transactions()).await;
-            rung.expect("the bell rings for transactions");
-        }
-        assert_eq!(listening.named.take(), named);
+    say(&mut speaker, "sequence", &arrived(3), 9).await;
+    listening.rings_for_transactions().await;
+    say(&mut speaker, "sequence", &arrived(4), 10).await;
+    listening.rings_for_transactions().await;
+    assert_eq!(listening.gaps.load(Ordering::Relaxed), 2);
+    let again = timeout(Duration::from_millis(50), listening.bell.rung()).await;
+    assert!(again.is_err(), "the second gap rings nothing");
+}
+
+// shows: P10
+#[tokio::test]
+async fn a_publisher_that_comes_late_or_again_is_heard() {
+    let (listener, address) = port().await;
+    drop(listener);
+    let listening = listen(&address);
+    let own = address.strip_prefix("tcp://").unwrap();
+    let listener = TcpListener::bind(own).await.unwrap();
+    for _ in 0..2 {
+        let accepting = timeout(PATIENCE, Speaker::accept(&listener)).await;
+        let (mut speaker, _) = accepting.expect("it comes again");
+        listening.rings().await;
+        say(&mut speaker, "hashblock", &[1; 32], 1).await;
+        listening.rings().await;
     }
 }
 
+/// Whoever answers the port may be anybody.
 #[tokio::test]
-async fn lost_notifications_are_counted_and_everything_is_asked() {
-    let (mut socket, address) = publisher("tcp://127.0.0.1:0").await;
-    let listening = listen(&address);
+async fn what_is_no_notification_is_passed_over_or_ends_the_connection() {
+    let (listener, mut speaker, listening) = heard().await;
+    speaker.say(&[b"hashblock", b"too short", b""]).await;
+    speaker.raw(b"\x02\x10\0\0\0\0\0\0\0").await;
+    let accepting = timeout(PATIENCE, Speaker::accept(&listener)).await;
+    let (mut speaker, _) = accepting.expect("it comes again");
     listening.rings().await;
-    first(&mut socket, &listening, u32::MAX).await;
-    let gaps = listening.gaps.load(Ordering::Relaxed);
-    socket
-        .send(notice("sequence", &arrived(1), 0))
-        .await
-        .unwrap();
-    timeout(PATIENCE, listening.bell.rung_for_transactions())
-        .await
-        .unwrap();
-    assert_eq!(
-        listening.gaps.load(Ordering::Relaxed),
-        gaps,
-        "they go round"
-    );
-    socket
-        .send(notice("sequence", &arrived(2), 2))
-        .await
-        .unwrap();
+    say(&mut speaker, "hashblock", &[1; 32], 1).await;
     listening.rings().await;
-    assert_eq!(listening.gaps.load(Ordering::Relaxed), gaps + 1);
-    assert_eq!(listening.named.take(), [1, 2].map(|n| TxId([n; 32])));
-}
-
-#[tokio::test]
-async fn a_publisher_that_comes_late_or_again_is_heard() {
-    let (socket, address) = publisher("tcp://127.0.0.1:0").await;
-    socket.close().await;
-    let listening = listen(&address);
-    let (mut socket, _) = publisher(&address).await;
-    listening.rings().await;
-    first(&mut socket, &listening, 1).await;
-    socket.close().await;
-    let (mut socket, _) = publisher(&address).await;
-    first(&mut socket, &listening, 1).await;
+    assert_eq!(listening.notices.load(Ordering::Relaxed), 1);
 }
 
 // shows: P10
 #[tokio::test]
 async fn a_connection_without_a_word_is_made_anew_and_everything_is_asked() {
-    let (_socket, address) = publisher("tcp://127.0.0.1:0").await;
+    let (listener, address) = port().await;
     let listening = listen_with(&address, Duration::from_millis(30));
-    for rings in 0..2 {
+    for silences in 0..2 {
+        let accepting = timeout(PATIENCE, Speaker::accept(&listener)).await;
+        let _speaker = accepting.expect("it comes again");
         listening.rings().await;
-        assert!(listening.silences.load(Ordering::Relaxed) >= rings);
+        assert!(listening.silences.load(Ordering::Relaxed) >= silences);
     }
-}
-
-#[tokio::test]
-async fn rawtx_names_transactions_only_where_there_is_no_sequence() {
-    let block = bitcoin::constants::genesis_block(bitcoin::Network::Bitcoin);
-    let raw = bitcoin::consensus::serialize(&block.txdata[0]);
-    let bell = Arc::new(Bell::default());
-    let mut publisher = Publisher::new(String::new(), bell, Arc::default(), Arc::new(|_| {}));
-    publisher.take(&notice("rawtx", &raw, 1));
-    assert_eq!(publisher.named.take().len(), 1);
-    publisher.take(&notice("sequence", &arrived(1), 1));
-    publisher.take(&notice("rawtx", &raw, 2));
-    assert_eq!(publisher.named.take(), [TxId([1; 32])]);
 }
 
 #[test]

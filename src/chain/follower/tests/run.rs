@@ -3,7 +3,7 @@
 use super::{permanent, transient};
 use crate::{
     chain::{
-        Ask, ChainInput,
+        Ask, ChainInput, SourceError,
         follower::{
             Bell, Follower, Gone, Signals, Sink, Start,
             testing::{Bench, Call, FakeNode, Recorder, SteppingClock, hash, options, tx},
@@ -84,6 +84,23 @@ async fn a_ring_polls_at_once_but_a_storm_of_rings_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ring_ends_the_wait_after_a_failure_but_not_within_a_second_of_it() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    for call in 1..=9 {
+        running.node.fail(Call::Status, call, permanent());
+    }
+    after(4_000).await;
+    let failed = statuses(&running);
+    for _ in 0..30 {
+        running.bell.ring_for_transactions();
+        after(100).await;
+    }
+    let tried = statuses(&running) - failed;
+    assert!((2..=4).contains(&tried), "{tried} tries in three seconds");
+}
+
+#[tokio::test(start_paused = true)]
 async fn named_transactions_are_told_without_a_poll_and_those_of_a_moment_together() {
     let running = start(FakeNode::with_height(50));
     after(100).await;
@@ -106,6 +123,25 @@ async fn named_transactions_are_told_without_a_poll_and_those_of_a_moment_togeth
     assert_eq!(statuses(&running), polls);
     let told = running.watcher.told();
     assert!(told.is_empty(), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_named_waits_for_a_poll_that_could_read_the_mempool() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running
+        .node
+        .fail(Call::Status, 1, SourceError::Behind("no body".into()));
+    running.bell.ring();
+    after(100).await;
+    running.node.named(vec![tx(1)]);
+    running.bell.ring_for_transactions();
+    after(100).await;
+    assert_eq!(running.node.count(Call::Named), 0);
+    after(2_000).await;
+    running.bell.ring_for_transactions();
+    after(100).await;
+    assert_eq!(running.node.count(Call::Named), 1, "a poll went well since");
 }
 
 #[tokio::test(start_paused = true)]
