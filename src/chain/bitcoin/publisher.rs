@@ -25,6 +25,9 @@ const CONNECTING: Duration = Duration::from_secs(5);
 /// How long after a failure it is tried again.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// After this time a publisher has taken note of what we subscribe to.
+const SETTLING: Duration = Duration::from_secs(1);
+
 /// A node that publishes has something to say within this time, also where blocks come seldom. A
 /// connection that died without a word is not told from silence, so it is made anew.
 const SILENCE: Duration = Duration::from_mins(10);
@@ -103,9 +106,15 @@ impl Publisher {
                     if is_news {
                         info!(address = self.address, "listening to the ZMQ publisher");
                     }
-                    // What was published before is lost.
+                    // What was published before is lost, and so is what is published before the
+                    // subscriptions have effect.
                     self.bell.ring();
-                    self.hear(subscriber).await;
+                    let bell = Arc::clone(&self.bell);
+                    let again = async move {
+                        sleep(SETTLING).await;
+                        bell.ring();
+                    };
+                    tokio::join!(self.hear(subscriber), again);
                 }
                 Err(error) if is_news => {
                     warn!(address = self.address, %error, "no ZMQ publisher there: news is found by polling until there is; does bitcoin.conf say zmqpubhashblock= and zmqpubsequence= with this address?");
