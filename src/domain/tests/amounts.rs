@@ -233,6 +233,25 @@ fn dust_beyond_the_rows_of_an_address_is_one_row() {
     assert_eq!(sums, ["0.00120000", "0.000003"]);
 }
 
+#[test]
+fn what_is_further_dust_depends_on_the_limit_that_judges_it() {
+    use crate::domain::apply::MAX_ROWS;
+    let dust: Vec<String> = (0..MAX_ROWS).map(|n| format!("d{n}=0.000001")).collect();
+    let mut story = check("BTC 0.4", &format!("mine {}", dust.join(" ")));
+    assert_eq!(story.payment.transfers.len(), MAX_ROWS);
+    // The payment's own limit, when it is lower; that of another asset is that asset's.
+    story.payment.terms.dust = Amount::from_u64(50);
+    story.act("mine own=0.000001");
+    assert_eq!(story.payment.transfers.len(), MAX_ROWS + 1);
+    story.act("mine small=0.000001:USDC");
+    story.act("mine small2=0.000001:USDC");
+    assert_eq!(
+        story.payment.transfers.len(),
+        MAX_ROWS + 2,
+        "one row for both"
+    );
+}
+
 /// Whoever pays decides how many credits a transaction has, so each must cost the same.
 #[test]
 fn thousands_of_credits_in_one_transaction_are_taken_at_once() {

@@ -48,8 +48,10 @@ fn each_entry_shows_the_reason_that_it_leads_to_and_what_a_person_should_know() 
         "mine a=0.1\nblocks 1 => invalid/underpaid\nsee c=25:USDC",
     );
     let dropped = check("BTC 0.4", "see a=0.4\nevict a => new/dropped");
+    let accepted = check("BTC 0.4", "mine a=0.1\nblocks 1\naccept => paid/operator");
     let mut attentions = Vec::new();
-    for entry in story.entries.iter().chain(&dropped.entries) {
+    let others = dropped.entries.iter().chain(&accepted.entries);
+    for entry in story.entries.iter().chain(others) {
         let data: serde_json::Value = serde_json::from_str(&entry.data).unwrap();
         let reason = entry.reason.map(Reason::as_str);
         assert_eq!(data["reason"].as_str(), reason, "{data}");
@@ -59,6 +61,24 @@ fn each_entry_shows_the_reason_that_it_leads_to_and_what_a_person_should_know() 
         }
     }
     assert_eq!(attentions, ["wrong_asset"]);
+}
+
+#[test]
+fn a_payment_is_final_from_the_entry_on_that_says_so() {
+    let story = check(
+        "USDT 25",
+        "mine a=25\nblocks 4\nfinalize\nblocks 1 => paid/exact final",
+    );
+    let finals: Vec<_> = story
+        .entries
+        .iter()
+        .map(|entry| (entry.kind, shown(entry)["final"].clone()))
+        .collect();
+    let [.., paid, last] = &finals[..] else {
+        panic!("{finals:?}");
+    };
+    assert_eq!(*paid, (EventKind::Status, 0.into()));
+    assert_eq!(*last, (EventKind::Finalized, 1.into()));
 }
 
 #[test]
