@@ -155,13 +155,13 @@ fn no_publisher(node: &BitcoinNode, found: &Capabilities) -> Option<String> {
     let port = |address: &str| address.rsplit_once(':').map(|(_, port)| port.to_owned());
     let here = found.zmq.iter().filter(|(_, at)| port(at) == port(address));
     let topics: Vec<&str> = here.map(|(topic, _)| topic.as_str()).collect();
-    let blocks = ["pubhashblock", "pubsequence"];
-    let transactions = ["pubsequence", "pubrawtx"];
-    let has = |wanted: [&str; 2]| wanted.iter().any(|topic| topics.contains(topic));
-    let missing = match (has(blocks), has(transactions)) {
-        (true, true) => return None,
+    // It tells blocks, too; other topics are not listened to.
+    let missing = match (
+        topics.contains(&"pubhashblock"),
+        topics.contains(&"pubsequence"),
+    ) {
+        (_, true) => return None,
         (false, false) => "nothing there; start it with -zmqpubhashblock= and -zmqpubsequence=",
-        (false, true) => "no blocks there; start it with -zmqpubhashblock=",
         (true, false) => "no transactions there; start it with -zmqpubsequence=",
     };
     Some(format!(
