@@ -48,9 +48,7 @@ impl World {
             folder,
         }
     }
-}
 
-impl World {
     /// The daemon listens to the bitcoind's publisher, too.
     pub fn listening(mut self) -> Self {
         self.setup.more_of_bitcoin = format!("zmq = \"{}\"", self.bitcoind.zmq_url());

@@ -26,6 +26,16 @@ pub enum Standing {
     Frozen,
 }
 
+impl Standing {
+    /// Whether the node's mempool may be read: nothing else of it is missing or in doubt.
+    const fn shows_mempool(self) -> bool {
+        match self {
+            Self::InStep | Self::Behind => true,
+            Self::More | Self::Frozen => false,
+        }
+    }
+}
+
 impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// Asks the node once and tells the watcher what changed: at most one batch of headers'
     /// worth of blocks, so that asks and shutdown have their turn in a long catch-up.
@@ -38,7 +48,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         if let Err(Halt::Source(SourceError::Transient(_) | SourceError::Permanent(_))) = polled {
             self.connected = false;
         }
-        self.reads_mempool = matches!(polled, Ok(Standing::InStep | Standing::Behind));
+        self.reads_mempool = polled
+            .as_ref()
+            .is_ok_and(|standing| standing.shows_mempool());
         polled
     }
 
@@ -53,7 +65,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         self.tell(ChainInput::Status(self.vouched(&status))).await?;
         let standing = self.reconcile(&status).await?;
         let standing = self.settle(&status, standing).await?;
-        if matches!(standing, Standing::InStep | Standing::Behind) {
+        if standing.shows_mempool() {
             let reconciled = self.read_mempool().await? && status.mempool_loaded;
             if reconciled && !status.syncing && standing == Standing::InStep {
                 let status = self.vouched(&status);
@@ -151,7 +163,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
 
     /// Hands on transactions that a push named, where a poll would have read the mempool.
     pub(super) async fn read_named(&mut self) -> Result<(), Halt> {
-        if !self.connected || !self.reads_mempool {
+        if !self.reads_mempool {
             return Ok(());
         }
         let news = self.source.named().await?;

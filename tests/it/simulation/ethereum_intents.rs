@@ -68,7 +68,7 @@ pub fn account(destination: &Destination) -> [u8; 20] {
     destination.as_bytes().try_into().unwrap()
 }
 
-fn contract_of(asset: &str) -> Option<[u8; 20]> {
+pub fn contract_of(asset: &str) -> Option<[u8; 20]> {
     match asset {
         "USDT" => Some(USDT),
         "USDC" => Some(USDC),

@@ -1,5 +1,6 @@
 //! What a seed draws: the configuration, the pace of the chains, the faults that may happen.
 
+use super::terms::policy;
 use confirmd::random::Random;
 use std::path::Path;
 
@@ -127,7 +128,7 @@ impl Plan {
     /// The daemon's configuration file.
     pub fn config(&self, dir: &Path) -> String {
         let dir = dir.display();
-        let policy = if self.sum { "sum" } else { "single" };
+        let policy = policy(self.sum);
         format!(
             r#"
 [database]

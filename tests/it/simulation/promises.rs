@@ -6,6 +6,7 @@ use super::{
     judge::Case,
     moments::best,
     rows::{Shown, Transfer},
+    terms::policy,
 };
 use confirmd::domain::block::TxId;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -61,11 +62,7 @@ pub fn is_promised(case: &Case<'_>, order: &Order, shown: &Shown) -> Result<(), 
     if found != wanted {
         return Err(format!("shortfall and grace are {found:?}, not {wanted:?}"));
     }
-    let policy = if asked.sum.unwrap_or(plan.sum) {
-        "sum"
-    } else {
-        "single"
-    };
+    let policy = policy(asked.sum.unwrap_or(plan.sum));
     let confirmations = asked.confirmations.unwrap_or(plan.confirmations);
     let wanted = (policy, confirmations, plan.late_accept_ms);
     let late_accept = u64::try_from(shown.late_accept).unwrap();

@@ -1,7 +1,6 @@
 //! Terms that an order asks for itself, in place of those of the configuration.
 
-use super::moments::past_ms;
-use super::world::Which;
+use super::{moments::past_ms, world::Which};
 use confirmd::{domain::time::UnixMs, random::Random};
 use serde_json::{Map, Value};
 
@@ -44,7 +43,7 @@ impl Terms {
 
     /// Those that are said, as the fields of a request.
     pub fn write(&self, body: &mut Map<String, Value>) {
-        let policy = self.sum.map(|sum| if sum { "sum" } else { "single" });
+        let policy = self.sum.map(policy);
         let tolerance = self.tolerance_percent.map(|percent| format!("{percent}%"));
         let fields = [
             ("confirmations", self.confirmations.map(Value::from)),
@@ -72,6 +71,11 @@ impl Terms {
         let said = NAMES.into_iter().zip(said);
         said.filter_map(|(name, is_said)| is_said.then_some(name))
     }
+}
+
+/// The policy's name.
+pub const fn policy(sum: bool) -> &'static str {
+    if sum { "sum" } else { "single" }
 }
 
 fn minutes(n: u64) -> i64 {

@@ -3,8 +3,8 @@
 
 use super::{
     agenda::Action,
-    customers::Deed,
-    ethereum_side::{USDC, USDT},
+    customers::{Deed, Order},
+    ethereum_intents::{account, contract_of},
     plan::Faults,
     run::Simulation,
     world::Which,
@@ -52,7 +52,7 @@ impl Simulation {
             self.plan_in(span, Action::TokenRuns(asset));
             return;
         }
-        let open = |order: &&super::customers::Order| order.asset == "USDC";
+        let open = |order: &&Order| order.asset == "USDC";
         let orders = self.stage.orders.values().filter(open);
         let mut orders: Vec<(&String, Destination)> =
             orders.map(|order| (&order.id, order.to)).collect();
@@ -67,7 +67,7 @@ impl Simulation {
     }
 
     fn administer(&mut self, asset: &str, change: Change) {
-        let token = if asset == "USDT" { USDT } else { USDC };
+        let token = contract_of(asset).unwrap();
         let mut world = self.stage.shared.world();
         world.ethereum.administer(token, change);
     }
@@ -99,8 +99,4 @@ impl Simulation {
         let amount = order.amount;
         self.odd_deed(&order, 15 * MINUTE, Deed::Pay { amount, parts: 1 });
     }
-}
-
-fn account(of: &Destination) -> [u8; 20] {
-    of.as_bytes().try_into().unwrap()
 }
