@@ -12,6 +12,7 @@ use confirmd::{
     domain::{
         asset::ChainName,
         block::{BlockHash, BlockId, BlockRef, Height},
+        credits::Credits,
         facts::BlockFacts,
         time::UnixMs,
     },
@@ -150,7 +151,7 @@ impl Rig {
         self.advance(BlockFacts {
             block: first_block(),
             transactions: Vec::new(),
-            credits: Vec::new(),
+            credits: Credits::default(),
             spends: Vec::new(),
             ignored: Vec::new(),
         });

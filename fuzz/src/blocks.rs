@@ -1,6 +1,6 @@
 //! Blocks of both chains as nodes send them.
 
-use ::bitcoin::{Network, Transaction, block::Header, consensus::deserialize};
+use ::bitcoin::{Block, Network, Transaction, TxOut, block::Header, consensus::deserialize};
 use confirmd::{
     chain::{
         bitcoin::{block_hash, scan_block, scan_transaction, tx_id},
@@ -8,7 +8,7 @@ use confirmd::{
     },
     domain::{
         block::{BlockHash, BlockId, BlockRef, Height, TxId},
-        facts::BlockFacts,
+        facts::{BlockFacts, Candidate},
         time::UnixMs,
     },
 };
@@ -36,7 +36,25 @@ pub fn bitcoin_block(data: &[u8]) -> bool {
         time: UnixMs(0),
     };
     let read = |data: &[u8]| scan_block(data, &asked, Network::Regtest).ok();
+    if let Some(facts) = read(data) {
+        let block: Block = deserialize(data).expect("the library reads what is believed");
+        let txids = block.txdata.iter().map(|tx| tx_id(tx.compute_txid()));
+        assert_eq!(facts.transactions, txids.collect::<Vec<_>>());
+        let spent = block.txdata.iter().skip(1).map(|tx| tx.input.len());
+        assert_eq!(facts.spends.len(), spent.sum::<usize>());
+        let outputs = block.txdata.iter().flat_map(|tx| &tx.output);
+        let named = outputs.filter(|out| is_named(out));
+        let sats: u128 = named.map(|out| u128::from(out.value.to_sat())).sum();
+        let sats_of = |credit: Candidate| u128::try_from(credit.amount.base()).unwrap();
+        assert_eq!(facts.credits.iter().map(sats_of).sum::<u128>(), sats);
+    }
     check(data, read, |byte| byte ^ 1)
+}
+
+/// Whether an address names whom an output pays.
+fn is_named(output: &TxOut) -> bool {
+    let script = &output.script_pubkey;
+    script.is_p2pkh() || script.is_p2sh() || script.is_witness_program()
 }
 
 /// A raw transaction of the mempool, asked for by its own id: believed, it has as many inputs as the network

@@ -6,6 +6,7 @@ use super::{
     amount::Amount,
     asset::AssetCode,
     block::{BlockHash, BlockRef, Height, TxId},
+    credits::{Credits, Tag},
     time::UnixMs,
     transfer::Position,
 };
@@ -33,6 +34,17 @@ impl Destination {
             len: u8::try_from(bytes.len()).ok()?,
             bytes: buffer,
         })
+    }
+
+    /// How many bytes.
+    pub(super) const fn len(&self) -> u8 {
+        self.len
+    }
+
+    /// Its tag, to look for it among many.
+    #[must_use]
+    pub fn tag(&self) -> Tag {
+        Tag::of(self.as_bytes())
     }
 
     /// The bytes.
@@ -126,7 +138,7 @@ pub struct BlockFacts {
     /// The transaction ids in block order.
     pub transactions: Vec<TxId>,
     /// Every credit in it, in block order.
-    pub credits: Vec<Candidate>,
+    pub credits: Credits,
     /// Every output spent in it (empty on Ethereum).
     pub spends: Vec<Spend>,
     /// Credits that were refused while reading the block, by reason, for a metric.

@@ -11,6 +11,7 @@ pub mod assess;
 pub mod asset;
 pub mod block;
 pub mod command;
+pub mod credits;
 pub mod event;
 pub mod explain;
 pub mod facts;

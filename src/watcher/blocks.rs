@@ -154,8 +154,11 @@ impl Watcher {
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
         let mut inputs = HashMap::new();
-        let hits = facts.credits.iter().filter_map(|candidate| {
-            self.mined(chain, facts, candidate, gone, seen_at, &mut inputs)
+        let may_watch = self.index.may_watch(&chain.spec.name);
+        let all = !gone.transactions.is_empty();
+        let candidates = facts.credits.tagged(|tag| all || may_watch(tag));
+        let hits = candidates.filter_map(|candidate| {
+            self.mined(chain, facts, &candidate, gone, seen_at, &mut inputs)
         });
         let hits = hits.collect();
         self.touch_credits(chain, hits, touched)?;

@@ -126,8 +126,9 @@ impl Watcher {
         if chain.spec.kind != ChainKind::Bitcoin {
             return undated;
         }
+        let may_watch = self.index.may_watch(&chain.spec.name);
         for facts in blocks {
-            for credit in &facts.credits {
+            for credit in facts.credits.tagged(&may_watch) {
                 let txid = transaction(facts, credit.tx_index);
                 if let Some(txid) = txid.filter(|_| self.is_watched(chain, &credit.destination)) {
                     undated.came(credit.destination, txid, now.monotonic_ms);

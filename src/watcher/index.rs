@@ -2,10 +2,12 @@
 //!
 //! It holds 8 bytes of a keyed hash for each address, never the address: a hit is a suspicion
 //! that the loaded payment's exact bytes must confirm. The key is drawn at start, so nobody can
-//! make addresses collide on purpose.
+//! make addresses collide on purpose. Before that, [tags](super::tags) say of nearly every credit
+//! that it is nobody's.
 
+use super::tags::WatchedTags;
 use crate::bugs::{Bug, planted};
-use crate::domain::{asset::ChainName, facts::Destination, payment::PaymentKey};
+use crate::domain::{asset::ChainName, credits::Tag, facts::Destination, payment::PaymentKey};
 use std::{
     collections::HashMap,
     hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
@@ -23,6 +25,7 @@ type Fingerprints = HashMap<u64, PaymentKey, BuildHasherDefault<Taken>>;
 /// The watched addresses of one chain.
 #[derive(Debug, Default)]
 struct Addresses {
+    tags: WatchedTags,
     first: Fingerprints,
     /// Further payments whose fingerprint is taken: two addresses in 2⁶⁴ meet by chance.
     further: Vec<(u64, PaymentKey)>,
@@ -33,13 +36,8 @@ impl WatchIndex {
     pub fn insert(&mut self, chain: &ChainName, destination: &Destination, key: PaymentKey) {
         let fingerprint = self.fingerprint(destination);
         let addresses = self.addresses_mut(chain);
-        match addresses.first.get(&fingerprint) {
-            Some(known) if *known == key => {}
-            Some(_) if addresses.further.contains(&(fingerprint, key)) => {}
-            Some(_) => addresses.further.push((fingerprint, key)),
-            None => {
-                addresses.first.insert(fingerprint, key);
-            }
+        if addresses.insert(fingerprint, key) {
+            addresses.tags.insert(destination.tag());
         }
     }
 
@@ -47,12 +45,15 @@ impl WatchIndex {
     pub fn remove(&mut self, chain: &ChainName, destination: &Destination, key: PaymentKey) {
         let fingerprint = self.fingerprint(destination);
         let addresses = self.addresses_mut(chain);
-        if addresses.first.get(&fingerprint) == Some(&key) {
-            addresses.first.remove(&fingerprint);
+        if addresses.remove(fingerprint, key) {
+            addresses.tags.remove(destination.tag());
         }
-        addresses
-            .further
-            .retain(|entry| *entry != (fingerprint, key));
+    }
+
+    /// Whether an address with some tag may be watched on this chain.
+    pub fn may_watch(&self, chain: &ChainName) -> impl Fn(Tag) -> bool {
+        let tags = self.addresses(chain).map(|all| &all.tags);
+        move |tag| tags.is_some_and(|tags| tags.may_hold(tag))
     }
 
     /// The payments that may own this address; almost always none or one.
@@ -116,6 +117,30 @@ impl WatchIndex {
     }
 }
 
+impl Addresses {
+    /// Whether it was not there yet.
+    fn insert(&mut self, fingerprint: u64, key: PaymentKey) -> bool {
+        match self.first.get(&fingerprint) {
+            Some(known) if *known == key => false,
+            Some(_) if self.further.contains(&(fingerprint, key)) => false,
+            Some(_) => {
+                self.further.push((fingerprint, key));
+                true
+            }
+            None => self.first.insert(fingerprint, key).is_none(),
+        }
+    }
+
+    /// Whether it was there.
+    fn remove(&mut self, fingerprint: u64, key: PaymentKey) -> bool {
+        if self.first.get(&fingerprint) == Some(&key) {
+            return self.first.remove(&fingerprint).is_some();
+        }
+        let place = self.further.iter().position(|it| *it == (fingerprint, key));
+        place.map(|place| self.further.swap_remove(place)).is_some()
+    }
+}
+
 /// Takes a fingerprint as its own hash: it already is one.
 #[derive(Debug, Default)]
 struct Taken(u64);
@@ -165,6 +190,7 @@ mod tests {
         for key in [1, 2, 3, 2] {
             index.insert(&chain, &address(9), PaymentKey(key));
         }
+        let may_watch = |index: &WatchIndex| index.may_watch(&chain)(address(9).tag());
         index.remove(&chain, &address(9), PaymentKey(1));
         let left: Vec<_> = index.owners(&chain, &address(9)).map(|key| key.0).collect();
         assert!(
@@ -172,7 +198,9 @@ mod tests {
             "{left:?}"
         );
         index.remove(&chain, &address(9), PaymentKey(2));
+        index.remove(&chain, &address(9), PaymentKey(2));
+        assert!(may_watch(&index), "payment 3 is still there");
         index.remove(&chain, &address(9), PaymentKey(3));
-        assert!(index.is_empty());
+        assert!(index.is_empty() && !may_watch(&index));
     }
 }

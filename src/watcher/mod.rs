@@ -27,6 +27,7 @@ mod requests;
 pub mod run;
 pub mod stale;
 pub mod state;
+mod tags;
 mod touched;
 mod unconfirmed;
 mod undated;

@@ -1,46 +1,57 @@
-//! What the last blocks credited, as fingerprints by block: a registration whose past lies within
-//! them needs no scan when its address is not among them.
+//! What the last blocks credited, as tags by block: a registration whose past lies within them
+//! needs no scan when its address's tag is not among them.
 //!
-//! A missing fingerprint proves that nothing came only because each block's are taken over all
-//! its candidate credits, and because the blocks are followed by hash from the cursor down to the
-//! start. A fingerprint that is there proves nothing: then the past is scanned. Nothing in here
-//! is stored: a restart begins without, and the blocks that are scanned then fill it again.
+//! A missing tag proves that nothing came only because each block's are taken over all its
+//! candidate credits, and because the blocks are followed by hash from the cursor down to the
+//! start. A tag that is there proves nothing: then the past is scanned. Nothing in here is stored: a restart begins without, and the blocks that are scanned then fill it again.
 
 use crate::{
     bugs::{Bug, planted},
     chain::ChainInput,
     domain::{
         block::{BlockId, BlockRef, Height},
+        credits::Tag,
         facts::{BlockFacts, Destination},
         payment::ScanFrom,
     },
 };
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher, RandomState},
-};
+use std::{cell::RefCell, collections::BTreeMap};
 
 /// How many blocks are kept: several times the default look-back of Bitcoin (12 blocks in two
 /// hours), of Ethereum (10 in two minutes), and of a chain with four blocks a second.
 const BLOCKS_MAX: usize = 512;
-/// How many fingerprints are kept, of 8 bytes each: 4 MiB, a third of a day of full Bitcoin blocks.
-const FINGERPRINTS_MAX: usize = 512 * 1024;
+/// How many tags are kept, of 8 bytes each: 4 MiB, a third of a day of full Bitcoin blocks.
+const TAGS_MAX: usize = 512 * 1024;
 
-/// The fingerprints of the last blocks.
+/// The tags of the last blocks' credits.
 #[derive(Debug, Default)]
 pub struct Past {
-    /// Drawn at start, so that nobody can make addresses collide on purpose.
-    seed: RandomState,
     blocks: BTreeMap<Height, Credited>,
-    fingerprints: usize,
+    tags: usize,
 }
 
 /// Whom a block credited.
 #[derive(Debug)]
 struct Credited {
     block: BlockRef,
-    /// Ascending.
-    fingerprints: Box<[u64]>,
+    tags: RefCell<Tags>,
+}
+
+/// Nobody asks about most blocks of a catch-up, so tags are sorted when somebody does.
+#[derive(Debug)]
+struct Tags {
+    tags: Box<[Tag]>,
+    are_sorted: bool,
+}
+
+impl Tags {
+    fn contains(&mut self, tag: Tag) -> bool {
+        if !self.are_sorted {
+            self.tags.sort_unstable();
+            self.are_sorted = true;
+        }
+        self.tags.binary_search(&tag).is_ok()
+    }
 }
 
 impl Past {
@@ -83,12 +94,11 @@ impl Past {
         from: ScanFrom,
         cursor: BlockId,
     ) -> bool {
-        let fingerprint = self.fingerprint(destination);
+        let tag = destination.tag();
         let mut next = cursor;
         for credited in self.blocks.range(..=cursor.height).rev().map(|(_, it)| it) {
             if credited.block.id != next
-                || credited.fingerprints.binary_search(&fingerprint).is_ok()
-                    && !planted(Bug::PastTrusted)
+                || credited.tags.borrow_mut().contains(tag) && !planted(Bug::PastTrusted)
             {
                 return false;
             }
@@ -109,20 +119,18 @@ impl Past {
         if self.blocks.len() >= BLOCKS_MAX && lowest.is_some_and(|lowest| height < lowest) {
             return;
         }
-        let credits = facts.credits.iter();
-        let mut fingerprints: Vec<u64> = credits
-            .map(|credit| self.fingerprint(&credit.destination))
-            .collect();
-        fingerprints.sort_unstable();
-        fingerprints.dedup();
-        self.fingerprints = self.fingerprints.saturating_add(fingerprints.len());
+        let tags = facts.credits.tags();
+        self.tags = self.tags.saturating_add(tags.len());
         let credited = Credited {
             block: facts.block,
-            fingerprints: fingerprints.into_boxed_slice(),
+            tags: RefCell::new(Tags {
+                tags: tags.into(),
+                are_sorted: false,
+            }),
         };
         let before = self.blocks.insert(height, credited);
         self.forgotten(before);
-        while self.blocks.len() > BLOCKS_MAX || self.fingerprints > FINGERPRINTS_MAX {
+        while self.blocks.len() > BLOCKS_MAX || self.tags > TAGS_MAX {
             let lowest = self.blocks.pop_first();
             self.forgotten(lowest.map(|(_, credited)| credited));
         }
@@ -136,12 +144,8 @@ impl Past {
     }
 
     fn forgotten(&mut self, credited: Option<Credited>) {
-        let count = credited.map_or(0, |credited| credited.fingerprints.len());
-        self.fingerprints = self.fingerprints.saturating_sub(count);
-    }
-
-    fn fingerprint(&self, destination: &Destination) -> u64 {
-        self.seed.hash_one(destination.as_bytes())
+        let count = credited.map_or(0, |credited| credited.tags.into_inner().tags.len());
+        self.tags = self.tags.saturating_sub(count);
     }
 }
 

@@ -72,8 +72,8 @@ async fn mined(anvil: &Anvil, source: &mut Source) -> BlockFacts {
 
 /// The shop's credits as position, asset and amount.
 fn credits(facts: &BlockFacts, tokens: &Tokens) -> Vec<(B256, Position, &'static str, u64)> {
-    let to_shop = |credit: &&_| credit_to(credit, SHOP);
-    let one = |credit: &confirmd::domain::facts::Candidate| {
+    let to_shop = |credit: &_| credit_to(credit, SHOP);
+    let one = |credit: confirmd::domain::facts::Candidate| {
         let asset = match credit.asset {
             CreditAsset::Native => "ETH",
             CreditAsset::Token(contract) if tokens.usdt == contract => "USDT",
@@ -82,7 +82,7 @@ fn credits(facts: &BlockFacts, tokens: &Tokens) -> Vec<(B256, Position, &'static
         };
         let TxId(txid) = facts.transactions[usize::try_from(credit.tx_index).expect("an index")];
         let amount = credit.amount.base().to::<u64>();
-        (txid.into(), credit.position.clone(), asset, amount)
+        (txid.into(), credit.position, asset, amount)
     };
     facts.credits.iter().filter(to_shop).map(one).collect()
 }
@@ -249,7 +249,7 @@ async fn accounts_with_delegated_code_pay_and_are_paid() {
         credits(&facts, &deployed),
         [(paid, Position::Transaction, "ETH", 9)]
     );
-    let payer = confirmd::chain::ethereum::sender::payer(&facts.credits[0]);
+    let payer = confirmd::chain::ethereum::sender::payer(&facts.credits.iter().next().unwrap());
     assert_eq!(payer, Some(anvil.account(2).into_array()));
 }
 

@@ -11,6 +11,7 @@ mod mempool;
 mod notice;
 mod publisher;
 mod scan;
+mod serialized;
 mod source;
 mod verify;
 mod wire;

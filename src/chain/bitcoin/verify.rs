@@ -3,17 +3,18 @@
 //! Everything that binds transactions to a header's hash is checked. The witness commitment is
 //! not: no witness is evidence of a payment, and no output or input can be changed through it.
 
-use super::wire;
+use super::{serialized::SerializedTx, wire};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     block::{BlockHash, BlockId, BlockRef, Height},
     time::UnixMs,
 };
 use bitcoin::{
-    Block, Network, Target, Transaction, TxMerkleNode, Txid,
-    block::Header,
+    Network, Script, Target, TxMerkleNode,
+    block::{Header, Version},
     consensus::{Params, deserialize},
     hashes::{Hash, sha256d},
+    script::{Instruction, read_scriptint},
 };
 
 /// Why a block or a header is refused.
@@ -78,28 +79,43 @@ pub(super) fn header(
     check_header(&header, asked, network)
 }
 
-/// Checks a block against the place in the chain where it was asked for; returns its
-/// transactions' ids.
+/// A block that was checked, in place.
+#[derive(Debug)]
+pub(super) struct Verified<'a> {
+    /// Which, as its header says.
+    pub(super) block: BlockRef,
+    /// What it holds.
+    pub(super) transactions: Vec<SerializedTx<'a>>,
+}
+
+/// Reads a raw block and checks it against the place in the chain where it was asked for.
 ///
 /// # Errors
 /// See [`VerifyError`].
-pub(super) fn block(
-    block: &Block,
+pub(super) fn block<'a>(
+    raw: &'a [u8],
     asked: &BlockRef,
     network: Network,
-) -> Result<Vec<Txid>, VerifyError> {
-    let found = check_header(&block.header, asked.id, network)?;
-    if found.parent != asked.parent {
-        return Err(VerifyError::WrongParent(found.parent));
+) -> Result<Verified<'a>, VerifyError> {
+    let (header, body) = raw
+        .split_at_checked(Header::SIZE)
+        .ok_or_else(|| unparsable("ends within its header"))?;
+    let header: Header = deserialize(header).map_err(unparsable)?;
+    let block = check_header(&header, asked.id, network)?;
+    if block.parent != asked.parent {
+        return Err(VerifyError::WrongParent(block.parent));
     }
-    let txids: Vec<Txid> = block.txdata.iter().map(Transaction::compute_txid).collect();
-    check_merkle_root(&txids, block.header.merkle_root)?;
-    check_coinbase(block)?;
-    check_height(block, asked.id.height, network)?;
-    Ok(txids)
+    let transactions = SerializedTx::read_all(body).map_err(unparsable)?;
+    check_merkle_root(&transactions, header.merkle_root)?;
+    let coinbase = check_coinbase(&transactions)?;
+    check_height(&header, coinbase, asked.id.height, network)?;
+    Ok(Verified {
+        block,
+        transactions,
+    })
 }
 
-pub(super) fn unparsable(error: impl std::fmt::Display) -> VerifyError {
+fn unparsable(error: impl std::fmt::Display) -> VerifyError {
     VerifyError::Unparsable(error.to_string())
 }
 
@@ -137,8 +153,12 @@ fn easiest(height: Height, network: Network) -> Target {
 
 /// The root of the tree over the ids. A level on which the two halves of a pair are equal can
 /// be had by repeating the list's tail, and is refused.
-fn check_merkle_root(txids: &[Txid], expected: TxMerkleNode) -> Result<(), VerifyError> {
-    let mut level: Vec<[u8; 32]> = txids.iter().map(|txid| txid.to_byte_array()).collect();
+fn check_merkle_root(
+    transactions: &[SerializedTx<'_>],
+    expected: TxMerkleNode,
+) -> Result<(), VerifyError> {
+    let txids = transactions.iter().map(|tx| tx.txid.to_byte_array());
+    let mut level: Vec<[u8; 32]> = txids.collect();
     while level.len() > 1 {
         level = level.chunks(2).map(join).collect::<Result<_, _>>()?;
     }
@@ -164,28 +184,46 @@ fn join(pair: &[[u8; 32]]) -> Result<[u8; 32], VerifyError> {
     Ok(sha256d::Hash::hash(&both).to_byte_array())
 }
 
-fn check_coinbase(block: &Block) -> Result<(), VerifyError> {
-    match block.txdata.split_first() {
+/// Finds the coinbase where it must be, and only there.
+fn check_coinbase<'a>(transactions: &[SerializedTx<'a>]) -> Result<SerializedTx<'a>, VerifyError> {
+    match transactions.split_first() {
         Some((first, rest))
-            if first.is_coinbase() && !rest.iter().any(Transaction::is_coinbase) =>
+            if first.is_coinbase() && !rest.iter().any(SerializedTx::is_coinbase) =>
         {
-            Ok(())
+            Ok(*first)
         }
         Some(_) | None => Err(VerifyError::WrongCoinbase),
     }
 }
 
-fn check_height(block: &Block, height: Height, network: Network) -> Result<(), VerifyError> {
+fn check_height(
+    header: &Header,
+    coinbase: SerializedTx<'_>,
+    height: Height,
+    network: Network,
+) -> Result<(), VerifyError> {
     let bound_since = match network {
         Network::Bitcoin => MAINNET_BIP34,
         Network::Testnet4 | Network::Signet => FIRST_PUSHED_HEIGHT,
         // Activation there is a matter of options.
         Network::Testnet | Network::Regtest => return Ok(()),
     };
-    if height >= bound_since && block.bip34_block_height() != Ok(height.0.into()) {
+    let named = || {
+        let script = coinbase.inputs().next()?.script_sig;
+        pushed_height(script).filter(|_| header.version >= Version::TWO)
+    };
+    if height >= bound_since && named() != Some(height.0.into()) {
         return Err(VerifyError::WrongHeight);
     }
     Ok(())
+}
+
+/// The number that a coinbase's script pushes first (BIP 34).
+fn pushed_height(script: &Script) -> Option<i64> {
+    match script.instructions_minimal().next()?.ok()? {
+        Instruction::PushBytes(number) => read_scriptint(number.as_bytes()).ok(),
+        Instruction::Op(_) => None,
+    }
 }
 
 #[cfg(test)]

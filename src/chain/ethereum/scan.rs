@@ -56,7 +56,7 @@ fn scan(block: &VerifiedBlock, tokens: &[[u8; 20]]) -> BlockFacts {
     BlockFacts {
         block: block.block,
         transactions: block.transactions.iter().map(|tx| tx.id).collect(),
-        credits: found.credits,
+        credits: found.credits.into_iter().collect(),
         spends: Vec::new(),
         ignored: found.ignored.into_iter().collect(),
     }

@@ -63,7 +63,7 @@ pub(crate) fn facts_of(block: BlockRef) -> BlockFacts {
     BlockFacts {
         block,
         transactions: vec![TxId(block.id.hash.0)],
-        credits: Vec::new(),
+        credits: crate::domain::credits::Credits::default(),
         spends: Vec::new(),
         ignored: Vec::new(),
     }

@@ -138,7 +138,9 @@ impl Transport for HttpTransport {
 /// a huge one is ever held.
 async fn read(mut response: Response, limits: Limits) -> Result<Vec<u8>, TransportError> {
     let limit_bytes = limits.max_body_bytes;
-    let mut body = Vec::new();
+    // What a node says of the length is a hint: room that is not filled costs nothing.
+    let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(0);
+    let mut body = Vec::with_capacity(told.min(limit_bytes));
     while let Some(piece) = response.chunk().await.map_err(broken)? {
         if body.len().saturating_add(piece.len()) > limit_bytes {
             return Err(TransportError::TooLarge { limit_bytes });

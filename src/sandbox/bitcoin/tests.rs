@@ -116,7 +116,8 @@ async fn the_source_finds_every_true_credit_of_random_blocks_over_rpc_and_rest()
             .iter()
             .zip(&blocks)
         {
-            let found: Vec<TrueCredit> = facts.credits.iter().map(as_true).collect();
+            let found: Vec<TrueCredit> =
+                facts.credits.iter().map(|found| as_true(&found)).collect();
             let truth: Vec<TrueCredit> = made.iter().flat_map(|tx| tx.credits.clone()).collect();
             assert_eq!(found, truth);
             let txids: Vec<TxId> = made.iter().map(|tx| tx.txid).collect();

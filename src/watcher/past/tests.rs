@@ -119,20 +119,11 @@ fn the_oldest_blocks_go_when_there_are_too_many() {
 
 #[test]
 fn the_oldest_blocks_go_when_they_credit_too_many() {
-    let each = u32::try_from(FINGERPRINTS_MAX / 4).unwrap();
+    let each = u32::try_from(TAGS_MAX / 4).unwrap();
     let mut past = past((1..=5).map(|height| block(height, 100..100 + each)));
-    assert_eq!(
-        (past.blocks.len(), past.fingerprints),
-        (4, FINGERPRINTS_MAX)
-    );
+    assert_eq!((past.blocks.len(), past.tags), (4, TAGS_MAX));
     past.remember(&block(5, 100..100 + each));
-    assert_eq!(
-        (past.blocks.len(), past.fingerprints),
-        (4, FINGERPRINTS_MAX)
-    );
+    assert_eq!((past.blocks.len(), past.tags), (4, TAGS_MAX));
     past.forget_above(Height(2));
-    assert_eq!(
-        (past.blocks.len(), past.fingerprints),
-        (1, FINGERPRINTS_MAX / 4)
-    );
+    assert_eq!((past.blocks.len(), past.tags), (1, TAGS_MAX / 4));
 }

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         asset::ChainKind,
         block::{BlockHash, BlockId, BlockRef, Height},
-        facts::BlockFacts,
+        facts::{BlockFacts, Candidate},
         payment::ScanFrom,
         request::Request,
         status::Status,
@@ -187,7 +187,11 @@ fn the_scan_of_others_says_nothing_of_a_refused_payment() {
     let payment = world.payment("p1");
     let mut block = world.next_block(&[Tx::paying(1)]);
     block.block = world.tip();
-    block.credits[0].destination = payment.destination;
+    let to_it = |credit| Candidate {
+        destination: payment.destination,
+        ..credit
+    };
+    block.credits = block.credits.iter().map(to_it).collect();
     answer(&mut world, vec![block]);
     assert!(is_scanned(&world, "p4") && is_scanned(&world, "p5"));
     assert_eq!(world.payment("p1").transfers.len(), 1);

@@ -3,9 +3,19 @@
 use super::*;
 use crate::{
     chain::bitcoin::fake::{coinbase, mined, output, spending, wpkh},
-    domain::block::{BlockHash, BlockId, Height},
+    domain::{
+        amount::Amount,
+        block::{BlockHash, BlockId, Height},
+        facts::{Candidate, CreditAsset, Payer},
+        time::UnixMs,
+        transfer::Position,
+    },
 };
-use bitcoin::{BlockHash as Hash, consensus::serialize, hashes::Hash as _};
+use bitcoin::{
+    Block, BlockHash as Hash, Transaction,
+    consensus::{deserialize, serialize},
+    hashes::Hash as _,
+};
 use bitcoin_test_data::blocks::mainnet_702861;
 
 fn place(block: &Block, height: u32) -> BlockRef {
@@ -95,7 +105,7 @@ fn a_candidate_says_what_where_and_whether_it_must_ripen() {
         candidate(1, 5_000_000_000, 0, 0, true),
         candidate(3, 2000, 1, 2, false),
     ];
-    assert_eq!(facts.credits, expected);
+    assert_eq!(facts.credits.iter().collect::<Vec<_>>(), expected);
     assert_eq!(facts.ignored, [(IgnoredReason::ZeroValue, 1)]);
     let outpoint = OutPoint {
         txid: TxId([1; 32]),

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::chain::bitcoin::fake::{coinbase, mined, output, spending, wpkh};
-use bitcoin::{BlockHash as BareHash, CompactTarget, TxOut, consensus::serialize};
+use bitcoin::{
+    Block, BlockHash as BareHash, CompactTarget, Transaction, TxOut, consensus::serialize,
+};
 use bitcoin_test_data::blocks::mainnet_702861;
 
 const MAINNET_HEIGHT: Height = Height(702_861);
@@ -43,7 +45,7 @@ fn mined_again(block: &Block) -> Block {
 }
 
 fn verdict(changed: &Block, asked: &BlockRef, network: Network) -> Option<VerifyError> {
-    block(changed, asked, network).err()
+    block(&serialize(changed), asked, network).err()
 }
 
 #[test]
@@ -52,8 +54,11 @@ fn a_real_block_passes() {
     let asked = place(&block, MAINNET_HEIGHT);
     let hash = "000000000000000000000c835b2adcaedc20fdf6ee440009c249452c726dafae";
     assert_eq!(asked.id.hash.to_string(), hash);
-    let txids = super::block(&block, &asked, Network::Bitcoin).unwrap();
-    assert_eq!(txids.len(), block.txdata.len());
+    let verified = super::block(mainnet_702861(), &asked, Network::Bitcoin).unwrap();
+    let txids: Vec<_> = verified.transactions.iter().map(|tx| tx.txid).collect();
+    let expected = block.txdata.iter().map(Transaction::compute_txid);
+    assert_eq!(txids, expected.collect::<Vec<_>>());
+    assert_eq!(verified.block, asked);
     let raw = serialize(&block.header);
     assert_eq!(header(&raw, asked.id, Network::Bitcoin), Ok(asked));
 }

@@ -40,7 +40,7 @@ fn token_log(amount: u64) -> Log {
 
 /// The credits as text: transaction, position, asset, amount.
 fn credits(facts: &BlockFacts) -> Vec<String> {
-    let one = |credit: &Candidate| {
+    let one = |credit: Candidate| {
         let asset = match credit.asset {
             CreditAsset::Native => "ether".to_owned(),
             CreditAsset::Token(contract) => format!("{:.6}", Address::from(contract).to_string()),
@@ -359,7 +359,11 @@ fn the_signer_of_every_type_is_recovered() {
     let facts = verify_and_scan(&block, &receipts, &expected, &[]).unwrap();
     let alice = address!("0x70997970c51812dc3a010c7d01b50e0d17dc79c8");
     let bob = address!("0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc");
-    let payers: Vec<_> = facts.credits.iter().map(sender::payer).collect();
+    let payers: Vec<_> = facts
+        .credits
+        .iter()
+        .map(|credit| sender::payer(&credit))
+        .collect();
     let expected = [alice, alice, alice, bob].map(|who| Some(who.into_array()));
     assert_eq!(payers, expected);
 }
@@ -368,9 +372,9 @@ fn the_signer_of_every_type_is_recovered() {
 fn an_account_that_sends_ether_to_itself_is_recognised() {
     let (block, receipts) = crate::chain::ethereum::verify::tests::anvil();
     let expected = header_ref(&block, Height(3)).unwrap();
-    let mut facts = verify_and_scan(&block, &receipts, &expected, &[]).unwrap();
-    let credit = &mut facts.credits[0];
-    assert!(!sender::is_self_transfer(credit));
-    credit.destination = Destination::new(&sender::payer(credit).unwrap()).unwrap();
-    assert!(sender::is_self_transfer(credit));
+    let facts = verify_and_scan(&block, &receipts, &expected, &[]).unwrap();
+    let mut credit = facts.credits.iter().next().unwrap();
+    assert!(!sender::is_self_transfer(&credit));
+    credit.destination = Destination::new(&sender::payer(&credit).unwrap()).unwrap();
+    assert!(sender::is_self_transfer(&credit));
 }

@@ -64,7 +64,7 @@ async fn the_signer_that_the_source_recovers_is_the_sender() {
         let tx = sender.sign(Intent::ether(SHOP, units(1)).of_kind(kind));
         let block = rig.mine(vec![tx]);
         let facts = rig.facts(block).await;
-        let payer = crate::chain::ethereum::sender::payer(&facts.credits[0]);
+        let payer = crate::chain::ethereum::sender::payer(&facts.credits.iter().next().unwrap());
         assert_eq!(payer, Some(sender.address()), "{kind:?}");
         let hash = serde_json::json!([format!("0x{}", block.id.hash), true]);
         let whole = rig.world().call("eth_getBlockByHash", hash).unwrap();

@@ -143,7 +143,7 @@ impl Rig {
             |credit: &&TrueCredit| credit.kind != CreditKind::Inner && credit.token != Some(FAKE);
         let expected: Vec<Seen> = truth.iter().filter(visible).map(Seen::truly).collect();
         let found = facts.credits.iter().filter(|one| !is_self_transfer(one));
-        let found: Vec<Seen> = found.map(|one| Seen::by_source(one, &facts)).collect();
+        let found: Vec<Seen> = found.map(|one| Seen::by_source(&one, &facts)).collect();
         assert_eq!(found, expected, "{name}");
         truth.iter().map(shown).collect()
     }
