@@ -26,6 +26,9 @@ pub type RpcObserver = Arc<dyn Fn(&'static str, &'static str, Duration) + Send +
 /// Told of what is heard of a node that pushes: one of the events that have a label.
 pub type PushObserver = Arc<dyn Fn(&'static str) + Send + Sync>;
 
+/// Told of an endpoint by its name, and in a word how it stands now.
+pub type EndpointObserver = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
+
 /// What stands before every name of ours; the process metrics keep their standard names.
 const PREFIX: &str = "confirmd";
 
@@ -59,6 +62,17 @@ const OTHER: &str = "other";
 
 /// What is heard of a node that pushes; any other text is `other`.
 const PUSH_EVENTS: &[&str] = &["notification", "gap", "silence", OTHER];
+
+/// How an endpoint may stand.
+const ENDPOINT_STATES: &[&str] = &[
+    "untried",
+    "alive",
+    "behind",
+    "rate_limited",
+    "unreachable",
+    "unfit",
+    "lying",
+];
 
 /// The methods that a bitcoind is asked again and again; any other text is `other`.
 const BITCOIN_METHODS: &[&str] = &[
@@ -109,6 +123,8 @@ family_list! {
     reorg_depth_blocks: Histogram["chain"] in DEPTHS;
     /// Requests to nodes; a batch counts once, by its first method.
     rpc_requests_total: Counter["chain", "endpoint", "method", "outcome"];
+    /// 1 for how an endpoint of an EVM chain stands, 0 for how it does not.
+    endpoint_state: Gauge["chain", "endpoint", "state"];
     /// How long calls to nodes take.
     rpc_request_duration_seconds: Histogram["chain"] in RPC_SECONDS;
     /// What is heard of a node that pushes: notifications, gaps in their numbers, silences.
@@ -317,6 +333,18 @@ impl Metrics {
     /// So many addresses are watched.
     pub fn watched_addresses(&self, count: u64) {
         set(&self.watched_addresses, &[], clamp(count));
+    }
+
+    /// What is called when an endpoint of a chain stands otherwise than before.
+    #[must_use]
+    pub fn endpoint_observer(&self, chain: &ChainName) -> EndpointObserver {
+        let (states, chain) = (self.endpoint_state.clone(), chain.clone());
+        Arc::new(move |endpoint, now| {
+            for state in ENDPOINT_STATES {
+                let labels = [chain.as_str(), endpoint, state];
+                set(&states, &labels, i64::from(*state == now));
+            }
+        })
     }
 
     /// What one endpoint's client calls after every request. A method outside the closed

@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
     let findings: Vec<_> = config
         .chains
         .iter()
-        .map(|chain| runtime.block_on(find(&config, chain, &clock)))
+        .flat_map(|chain| runtime.block_on(find(&config, chain, &clock)))
         .collect();
     show(
         &config.warnings,
@@ -107,15 +107,28 @@ fn verdict(findings: &[Finding]) -> Result<(), Failure> {
     Err(Failure::new(exit, lines.join("\n")))
 }
 
-async fn find(config: &Config, chain: &Chain, clock: &Arc<dyn Clock>) -> Finding {
-    let (endpoint, result) = match &chain.node {
-        Node::Bitcoin(node) => ("bitcoind", bitcoin(chain, node, clock).await),
-        Node::Ethereum(node) => {
-            let endpoint = node.endpoints.first();
-            let name = endpoint.map_or("", |endpoint| endpoint.name.as_str());
-            (name, ethereum(config, chain, node, clock).await)
+async fn find(config: &Config, chain: &Chain, clock: &Arc<dyn Clock>) -> Vec<Finding> {
+    match &chain.node {
+        Node::Bitcoin(node) => {
+            let found = bitcoin(chain, node, clock).await;
+            vec![finding(chain, "bitcoind", found)]
         }
-    };
+        Node::Ethereum(node) => {
+            let mut findings = Vec::with_capacity(node.endpoints.len());
+            for endpoint in &node.endpoints {
+                let alone = EthereumNode {
+                    endpoints: vec![endpoint.clone()],
+                    ..node.clone()
+                };
+                let found = ethereum(config, chain, &alone, clock).await;
+                findings.push(finding(chain, &endpoint.name, found));
+            }
+            findings
+        }
+    }
+}
+
+fn finding(chain: &Chain, endpoint: &str, result: Found) -> Finding {
     let (mut row, problems) = result.unwrap_or_else(|error| (Row::new(), vec![error]));
     let result = if problems.is_empty() { "ok" } else { "failed" };
     let words: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -194,7 +207,7 @@ async fn ethereum(
     node: &EthereumNode,
     clock: &Arc<dyn Clock>,
 ) -> Found {
-    let mut source = EthereumSource::new(node, tokens(config, chain), Arc::clone(clock), silent())?;
+    let mut source = EthereumSource::new(node, tokens(config, chain), clock, |_| silent())?;
     source.connect().await?;
     let problems = source.token_problems().await?;
     let problems: Vec<_> = problems.into_iter().map(SourceError::Permanent).collect();

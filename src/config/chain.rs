@@ -232,6 +232,9 @@ fn bitcoin_auth(
     }
 }
 
+/// As many as a metric of each endpoint's requests leaves room for.
+const ENDPOINTS_MAX: usize = 8;
+
 fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
     let chain_id = section
         .require("chain_id", "write 1 for the Ethereum main network")
@@ -245,11 +248,8 @@ fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
         .map(|entry| endpoints(&entry, secrets));
     let count = endpoints.as_ref().and_then(Option::as_ref).map(Vec::len);
     let quorum = section.number_or("quorum", 1, 1..=16);
-    if let (Some(quorum), Some(count)) = (quorum, count)
-        && usize::try_from(quorum).is_ok_and(|quorum| quorum > count)
-    {
-        let message = format!("is {quorum} with {count} endpoint(s); add endpoints or lower it");
-        section.problem("quorum", message);
+    if let (Some(quorum), Some(count)) = (quorum, count) {
+        quorum_problems(section, quorum, count);
     }
     Some(EthereumNode {
         chain_id: chain_id?,
@@ -257,6 +257,18 @@ fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
         quorum: quorum?,
         endpoints: endpoints??,
     })
+}
+
+fn quorum_problems(section: &Section<'_>, quorum: u32, endpoints: usize) {
+    if usize::try_from(quorum).is_ok_and(|quorum| quorum > endpoints) {
+        let message =
+            format!("is {quorum} with {endpoints} endpoint(s); add endpoints or lower it");
+        section.problem("quorum", message);
+    } else if quorum > 1 {
+        let message =
+            format!("is {quorum}; agreement of several endpoints is not there yet, so leave 1");
+        section.problem("quorum", message);
+    }
 }
 
 /// The genesis block of a public EVM network (go-ethereum, `params/config.go`).
@@ -270,15 +282,20 @@ fn endpoints(entry: &Entry<'_>, secrets: &Secrets) -> Option<Vec<Endpoint>> {
     let sections = entry.sections()?;
     match sections.len() {
         0 => entry.problem("is empty; add name and url"),
-        1 => {}
+        1..=ENDPOINTS_MAX => {}
         count => entry.problem(format!(
-            "names {count} endpoints; several are not supported yet, so leave exactly one"
+            "names {count} endpoints; leave {ENDPOINTS_MAX} at most"
         )),
     }
-    let read: Vec<_> = sections
-        .iter()
-        .map(|section| endpoint(section, secrets))
-        .collect();
+    let mut read: Vec<Option<Endpoint>> = Vec::new();
+    for section in &sections {
+        let endpoint = endpoint(section, secrets);
+        let is_same = |other: &Endpoint| endpoint.as_ref().is_some_and(|it| it.name == other.name);
+        if read.iter().flatten().any(is_same) {
+            section.problem("name", "is that of another endpoint of the chain");
+        }
+        read.push(endpoint);
+    }
     read.into_iter().collect()
 }
 

@@ -134,17 +134,9 @@ fn ethereum(
     clock: &Arc<dyn Clock>,
     metrics: &Metrics,
 ) -> anyhow::Result<EthereumSource<crate::chain::rpc::HttpTransport>> {
-    let endpoint = node
-        .endpoints
-        .first()
-        .map_or("", |endpoint| endpoint.name.as_str());
-    let observer = metrics.rpc_observer(&chain.name, endpoint);
-    Ok(EthereumSource::new(
-        node,
-        tokens(config, chain),
-        Arc::clone(clock),
-        observer,
-    )?)
+    let observer = |endpoint: &str| metrics.rpc_observer(&chain.name, endpoint);
+    let source = EthereumSource::new(node, tokens(config, chain), clock, observer)?;
+    Ok(source.observed(metrics.endpoint_observer(&chain.name)))
 }
 
 /// The tokens that a chain carries.

@@ -129,6 +129,9 @@ fn two_chains_with_three_endpoints_stay_below_five_hundred_series() {
         let observe = metrics.rpc_observer(&ChainName::new(chain), endpoint);
         observe("unknown", "unknown", Duration::ZERO);
     }
+    for endpoint in ["local", "other"] {
+        metrics.endpoint_observer(&ChainName::new("ethereum"))(endpoint, "alive");
+    }
     let text = metrics.render().unwrap();
     let series = text.lines().filter(|line| !line.starts_with('#')).count();
     assert!((300..=500).contains(&series), "{series} series");

@@ -9,7 +9,7 @@ use confirmd::{
         ethereum::{EthereumSource, TokenSpec},
         rpc::{HttpTransport, silent},
     },
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     config::{Endpoint, EthereumNode, SecretUrl},
     domain::{
         asset::AssetCode,
@@ -47,7 +47,8 @@ fn token(asset: &str, contract: Address, decimals: u8) -> TokenSpec {
 }
 
 fn source(node: &EthereumNode, tokens: Vec<TokenSpec>) -> Source {
-    EthereumSource::new(node, tokens, Arc::new(SystemClock::new()), silent()).expect("a source")
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    EthereumSource::new(node, tokens, &clock, |_| silent()).expect("a source")
 }
 
 async fn connected(anvil: &Anvil, tokens: &Tokens) -> Source {

@@ -25,10 +25,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{json, value::RawValue};
 use std::fmt;
 
-/// How often in a row the same block may fail verification before it is an operator's matter:
-/// nodes are known to answer with half-written receipts for some seconds after a new block.
-const MAX_DOUBTS: u32 = 10;
-
 /// JSON-RPC: the method does not exist.
 const METHOD_NOT_FOUND: i64 = -32601;
 /// How nodes say that a block is not there: Geth, EIP-1474's "resource not found", Nethermind.
@@ -80,6 +76,29 @@ impl<T: Transport> Endpoint<T> {
             network,
             receipts_by: ReceiptsBy::Hash,
         }
+    }
+
+    /// What it is called in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.client.name()
+    }
+
+    /// How long it asked not to be asked, in milliseconds from now.
+    #[must_use]
+    pub fn paused_for_ms(&self) -> u64 {
+        self.client.paused_for_ms()
+    }
+
+    /// The chain that it must be on; its genesis is known once it has connected.
+    #[must_use]
+    pub const fn network(&self) -> Network {
+        self.network
+    }
+
+    /// It must be on the chain that another endpoint was found to be on.
+    pub const fn expect(&mut self, network: Network) {
+        self.network = network;
     }
 
     /// Asks for chain id, genesis and whether receipts come by the block.
@@ -193,6 +212,21 @@ impl<T: Transport> Endpoint<T> {
             safe: self.tagged("safe", safe)?,
             syncing: self.syncing(syncing)?,
             mempool_loaded: true,
+        })
+    }
+
+    /// How high it is.
+    ///
+    /// # Errors
+    /// As of [`Self::status`].
+    pub async fn head(&self) -> Result<Height, SourceError> {
+        let [number] = self
+            .batch([Call::new("eth_blockNumber", json!([]))])
+            .await?;
+        let number: U64 = self.read("eth_blockNumber", number)?;
+        let height = u32::try_from(number.to::<u64>());
+        height.map(Height).map_err(|_| {
+            SourceError::Transient(format!("{self}: a height that no block can have, {number}"))
         })
     }
 
@@ -356,35 +390,6 @@ pub enum BlockError {
     Source(SourceError),
     /// What it answered is not that block.
     Unverified(VerifyError),
-}
-
-/// Blocks that failed verification, counted, because a node may answer better a moment later.
-#[derive(Debug, Default)]
-pub(super) struct Doubts(Option<(BlockHash, u32)>);
-
-impl Doubts {
-    /// That block was verified after all.
-    pub(super) fn settled(&mut self, block: BlockHash) {
-        self.0.take_if(|(doubted, _)| *doubted == block);
-    }
-
-    /// What the follower is told of a block that did not come.
-    pub(super) fn judge(&mut self, endpoint: &impl fmt::Display, error: BlockError) -> SourceError {
-        let error = match error {
-            BlockError::Source(error) => return error,
-            BlockError::Unverified(error) => error,
-        };
-        let block = error.block.hash;
-        let before = self.0.filter(|(doubted, _)| *doubted == block);
-        let doubts = before.map_or(0, |(_, doubts)| doubts).saturating_add(1);
-        self.0 = Some((block, doubts));
-        let text = format!("{endpoint}: {error}");
-        if error.may_heal() && doubts < MAX_DOUBTS {
-            SourceError::Transient(text)
-        } else {
-            SourceError::Permanent(text)
-        }
-    }
 }
 
 fn by_number(height: Height) -> Call {

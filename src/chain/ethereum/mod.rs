@@ -1,16 +1,20 @@
-//! Ethereum: one endpoint's blocks, verified down to every transaction and log.
+//! Ethereum: blocks, verified down to every transaction and log.
 //!
-//! `wire` reads JSON, [`verify`] checks it against the block's hash, [`scan`] finds credits:
-//! all pure. [`source`] follows one [`endpoint`]. Nothing here knows who is watched.
+//! `wire` reads JSON, [`verify`] checks it against the block's hash, [`scan`] finds credits, `pool`
+//! says which [`endpoint`] to ask: all pure. `endpoints` asks them, and [`source`] is what a follower
+//! sees. Nothing here knows who is watched.
 
 pub mod address;
 mod bloom;
+mod doubts;
 pub mod endpoint;
+mod endpoints;
 #[cfg(test)]
 pub(super) mod fake_node;
 #[cfg(test)]
 pub(super) mod fixture;
 pub mod network;
+mod pool;
 pub mod scan;
 pub mod sender;
 pub mod source;
@@ -19,6 +23,7 @@ pub mod verify;
 mod wire;
 
 pub use address::{AddressError, parse as parse_address};
+pub use endpoints::StandingObserver;
 pub use network::Network;
 pub use scan::verify_and_scan;
 pub use source::EthereumSource;

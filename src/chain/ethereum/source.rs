@@ -1,10 +1,12 @@
-//! Ethereum as a follower sees it: verified blocks, tags and no mempool, from one endpoint.
+//! Ethereum as a follower sees it: verified blocks, tags and no mempool, from one of its endpoints.
 //!
-//! Tracing, several endpoints and their quorum have their place between this file and
-//! [`super::endpoint`]; nothing here knows who is watched.
+//! Whoever fails, [another](super::endpoints) is asked the same. Tracing and a quorum of several
+//! endpoints have their place here; nothing here knows who is watched.
 
 use super::{
-    endpoint::{BlockError, Doubts, Endpoint},
+    doubts::Doubts,
+    endpoint::{BlockError, Endpoint},
+    endpoints::{Endpoints, StandingObserver},
     network::Network,
     token::{self, TokenSpec},
 };
@@ -20,16 +22,22 @@ use crate::{
         facts::{BlockFacts, Destination, OutPoint, TxFacts},
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, future::ready, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 /// Blocks fetched at a time: hides the round trip to a distant endpoint, and stays far below the
 /// request rates of hosted ones.
 const CONCURRENT_BLOCKS: usize = 4;
 
-/// An EVM chain behind one endpoint.
+/// How long one endpoint is waited for while there are others to ask.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long its blocks are waited for, which may be large.
+const BLOCKS_PATIENCE: Duration = Duration::from_secs(20);
+
+/// An EVM chain behind one or more endpoints.
 pub struct EthereumSource<T> {
-    endpoint: Endpoint<T>,
+    endpoints: Endpoints<T>,
     tokens: Vec<TokenSpec>,
     contracts: Arc<[[u8; 20]]>,
     /// Whether the tokens were found as configured since the last connection.
@@ -38,33 +46,50 @@ pub struct EthereumSource<T> {
 }
 
 impl EthereumSource<HttpTransport> {
-    /// The first configured endpoint over HTTP; nothing is asked yet.
+    /// The configured endpoints over HTTP, each with an observer of its calls; nothing is asked yet.
     ///
     /// # Errors
-    /// `Permanent` when there is no endpoint, or its URL cannot be used.
+    /// `Permanent` when a URL cannot be used.
     pub fn new(
         node: &EthereumNode,
         tokens: Vec<TokenSpec>,
-        clock: Arc<dyn Clock>,
-        observer: Observer,
+        clock: &Arc<dyn Clock>,
+        observer: impl Fn(&str) -> Observer,
     ) -> Result<Self, SourceError> {
-        let endpoint = node
-            .endpoints
-            .first()
-            .ok_or_else(|| SourceError::Permanent("no endpoint is configured".to_owned()))?;
-        let transport = HttpTransport::new(&endpoint.url.0)
-            .map_err(|error| SourceError::Permanent(format!("{}: {error}", endpoint.name)))?;
-        let client = Client::new(&endpoint.name, transport, Auth::None, clock, observer);
-        Ok(Self::with_client(client, Network::of(node), tokens))
+        let clients = node.endpoints.iter().map(|endpoint| {
+            let name = &endpoint.name;
+            let transport = HttpTransport::new(&endpoint.url.0)
+                .map_err(|error| SourceError::Permanent(format!("{name}: {error}")))?;
+            let clock = Arc::clone(clock);
+            Ok(Client::new(
+                name,
+                transport,
+                Auth::None,
+                clock,
+                observer(name),
+            ))
+        });
+        let clients = clients.collect::<Result<_, SourceError>>()?;
+        Ok(Self::over(
+            clients,
+            Network::of(node),
+            tokens,
+            Arc::clone(clock),
+        ))
     }
 }
 
 impl<T: Transport> EthereumSource<T> {
-    /// An endpoint behind any transport; nothing is asked yet.
+    /// Endpoints behind any transport; nothing is asked yet.
     #[must_use]
-    pub fn with_client(client: Client<T>, network: Network, tokens: Vec<TokenSpec>) -> Self {
+    pub fn over(
+        clients: Vec<Client<T>>,
+        network: Network,
+        tokens: Vec<TokenSpec>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
-            endpoint: Endpoint::new(client, network),
+            endpoints: Endpoints::new(clients, network, clock),
             contracts: tokens.iter().map(|token| token.contract).collect(),
             tokens,
             tokens_checked: false,
@@ -72,20 +97,33 @@ impl<T: Transport> EthereumSource<T> {
         }
     }
 
-    /// Whether the node can tell of calls inside transactions.
-    pub async fn can_trace(&self) -> bool {
-        self.endpoint.can_trace().await
+    /// With somebody who is told how each endpoint stands.
+    #[must_use]
+    pub fn observed(mut self, observer: StandingObserver) -> Self {
+        self.endpoints.observe(observer);
+        self
     }
 
-    /// Each configured token that the node does not have as configured, with what is wrong.
-    /// The source must be connected.
+    /// Whether the node that is asked first can tell of calls inside transactions.
+    pub async fn can_trace(&self) -> bool {
+        match self.endpoints.leader() {
+            Some(endpoint) => endpoint.can_trace().await,
+            None => false,
+        }
+    }
+
+    /// Each configured token that the node asked first does not have as configured, with what is
+    /// wrong. The source must be connected.
     ///
     /// # Errors
     /// When the node does not answer.
     pub async fn token_problems(&self) -> Result<Vec<String>, SourceError> {
         let mut problems = Vec::new();
+        let Some(leader) = self.endpoints.leader() else {
+            return Ok(problems);
+        };
         for token in &self.tokens {
-            match token::check(&self.endpoint, token).await {
+            match token::check(leader, token).await {
                 Ok(()) => {}
                 Err(SourceError::Permanent(problem)) => problems.push(problem),
                 Err(error @ (SourceError::Transient(_) | SourceError::Behind(_))) => {
@@ -109,51 +147,132 @@ impl<T: Transport> EthereumSource<T> {
         Err(SourceError::Permanent(problems.join("; ")))
     }
 
-    /// A few blocks at once; every outcome in the order asked.
-    async fn fetch(
-        &self,
-        blocks: &[BlockRef],
-    ) -> Result<Vec<Result<BlockFacts, BlockError>>, SourceError> {
-        let mut fetches = JoinSet::new();
-        for (index, block) in blocks.iter().copied().enumerate() {
-            let endpoint = self.endpoint.clone();
-            let contracts = Arc::clone(&self.contracts);
-            fetches.spawn(async move { (index, endpoint.block(&block, &contracts).await) });
+    /// A few blocks from whoever has them. One that does not verify is asked of another endpoint,
+    /// and never skipped.
+    async fn part(&mut self, blocks: &[BlockRef]) -> Result<Vec<BlockFacts>, SourceError> {
+        let mut found = BTreeMap::new();
+        let mut failures: Vec<(usize, BlockError)> = Vec::new();
+        let order = self.endpoints.order();
+        let patience = (order.len() > 1).then_some(BLOCKS_PATIENCE);
+        for at in order {
+            let is_missing = |block: &&BlockRef| !found.contains_key(&block.id.height);
+            let missing: Vec<BlockRef> = blocks.iter().filter(is_missing).copied().collect();
+            let contracts = &self.contracts;
+            let question = |endpoint| fetch(endpoint, missing.clone(), Arc::clone(contracts));
+            match self.endpoints.ask_one(at, patience, question).await {
+                Ok((facts, error)) => {
+                    found.extend(
+                        facts
+                            .into_iter()
+                            .map(|facts| (facts.block.id.height, facts)),
+                    );
+                    if let Some(BlockError::Source(error)) = &error {
+                        self.endpoints.failed(at, error);
+                    }
+                    failures.extend(error.map(|error| (at, error)));
+                }
+                Err(error) => failures.push((at, BlockError::Source(error))),
+            }
+            if found.len() == blocks.len() {
+                break;
+            }
         }
-        let mut outcomes = BTreeMap::new();
-        while let Some(fetched) = fetches.join_next().await {
-            let (index, outcome) = fetched
-                .map_err(|_| SourceError::Transient("fetching blocks was interrupted".into()))?;
-            outcomes.insert(index, outcome);
+        self.blame(&failures, &found);
+        if found.len() < blocks.len() {
+            return Err(self.judge(failures));
         }
-        Ok(outcomes.into_values().collect())
+        for facts in found.values() {
+            self.doubts.settled(facts.block.id.hash);
+        }
+        Ok(found.into_values().collect())
     }
+
+    /// Who failed a check that another passed has answered what is not so. What fails with everybody
+    /// is nobody's lie.
+    fn blame(&mut self, failures: &[(usize, BlockError)], found: &BTreeMap<Height, BlockFacts>) {
+        for (at, error) in failures {
+            let BlockError::Unverified(error) = error else {
+                continue;
+            };
+            let passed = found.get(&error.block.height);
+            if passed.is_some_and(|facts| facts.block.id == error.block) {
+                let check = format!("{error}; another endpoint's answer passes");
+                self.endpoints.lied(*at, &check);
+            }
+        }
+    }
+
+    fn judge(&mut self, failures: Vec<(usize, BlockError)>) -> SourceError {
+        let failures = failures.into_iter().map(|(at, error)| {
+            let endpoint = self.endpoints.named(at);
+            (
+                endpoint.map_or_else(String::new, ToString::to_string),
+                error,
+            )
+        });
+        self.doubts.judge(failures.collect())
+    }
+}
+
+/// What came of some blocks, and the first failure.
+type Fetched = (Vec<BlockFacts>, Option<BlockError>);
+
+/// A few blocks at once.
+async fn fetch<T: Transport>(
+    endpoint: Endpoint<T>,
+    blocks: Vec<BlockRef>,
+    contracts: Arc<[[u8; 20]]>,
+) -> Result<Fetched, SourceError> {
+    let mut fetches = JoinSet::new();
+    for (index, block) in blocks.into_iter().enumerate() {
+        let (endpoint, contracts) = (endpoint.clone(), Arc::clone(&contracts));
+        fetches.spawn(async move { (index, endpoint.block(&block, &contracts).await) });
+    }
+    let mut outcomes = BTreeMap::new();
+    while let Some(fetched) = fetches.join_next().await {
+        let (index, outcome) = fetched
+            .map_err(|_| SourceError::Transient("fetching blocks was interrupted".into()))?;
+        outcomes.insert(index, outcome);
+    }
+    let (mut facts, mut first) = (Vec::new(), None);
+    for outcome in outcomes.into_values() {
+        match outcome {
+            Ok(found) => facts.push(found),
+            Err(error) => drop(first.get_or_insert(error)),
+        }
+    }
+    Ok((facts, first))
 }
 
 impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn connect(&mut self) -> Result<(), SourceError> {
         self.tokens_checked = false;
-        self.endpoint.connect().await
+        self.endpoints.reconnect();
+        let connected = self.endpoints.ask(PATIENCE, |_| ready(Ok(())));
+        connected.await.map(drop)
     }
 
     async fn status(&mut self) -> Result<NodeStatus, SourceError> {
-        let status = self.endpoint.status().await?;
+        self.endpoints.take_looks();
+        let question = |endpoint: Endpoint<T>| async move { endpoint.status().await };
+        let (at, status) = self.endpoints.ask(PATIENCE, question).await?;
+        self.endpoints.leads(at, status.tip.id.height);
+        self.endpoints.look_around();
         self.check_tokens(status.syncing).await?;
         Ok(status)
     }
 
     async fn headers(&mut self, from: Height, count: u32) -> Result<Vec<BlockRef>, SourceError> {
-        self.endpoint.headers(from, count).await
+        let question =
+            move |endpoint: Endpoint<T>| async move { endpoint.headers(from, count).await };
+        let (_, headers) = self.endpoints.ask(PATIENCE, question).await?;
+        Ok(headers)
     }
 
     async fn blocks(&mut self, blocks: &[BlockRef]) -> Result<Vec<BlockFacts>, SourceError> {
         let mut verified = Vec::with_capacity(blocks.len());
         for part in blocks.chunks(CONCURRENT_BLOCKS) {
-            for outcome in self.fetch(part).await? {
-                let facts = outcome.map_err(|error| self.doubts.judge(&self.endpoint, error))?;
-                self.doubts.settled(facts.block.id.hash);
-                verified.push(facts);
-            }
+            verified.extend(self.part(part).await?);
         }
         Ok(verified)
     }
@@ -161,7 +280,10 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     /// A node with another block at that height says that ours is off its best chain, whether or
     /// not it ever knew ours: anvil forgets a block with the reorg, geth remembers it.
     async fn is_stale(&mut self, block: BlockId) -> Result<bool, SourceError> {
-        self.endpoint.contradicts(block).await
+        let question =
+            move |endpoint: Endpoint<T>| async move { endpoint.contradicts(block).await };
+        let (_, is_stale) = self.endpoints.ask(PATIENCE, question).await?;
+        Ok(is_stale)
     }
 
     async fn mempool(&mut self) -> Result<MempoolNews, SourceError> {

@@ -115,6 +115,13 @@ impl<T: Transport> Client<T> {
         &self.shared.name
     }
 
+    /// For how long the node asked not to be asked, from now on.
+    #[must_use]
+    pub fn paused_for_ms(&self) -> u64 {
+        let until_ms = self.shared.paused_until_ms.load(Ordering::Relaxed);
+        until_ms.saturating_sub(self.monotonic_ms())
+    }
+
     /// Calls one method and reads its result; `Option<R>` also takes a `null`.
     ///
     /// # Errors
@@ -320,8 +327,7 @@ impl<T: Transport> Client<T> {
     }
 
     fn refuse_while_paused(&self) -> Result<(), RpcError> {
-        let until_ms = self.shared.paused_until_ms.load(Ordering::Relaxed);
-        match until_ms.saturating_sub(self.monotonic_ms()) {
+        match self.paused_for_ms() {
             0 => Ok(()),
             left_ms => Err(RpcError::RateLimited {
                 retry_after: Duration::from_millis(left_ms),

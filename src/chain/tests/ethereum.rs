@@ -11,7 +11,7 @@ use crate::{
         },
         rpc::{Auth, Client, MemoryTransport, silent},
     },
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     domain::block::{BlockRef, Height},
 };
 use alloy_primitives::{Address, U256};
@@ -51,13 +51,14 @@ impl Node for Geth {
     }
 
     fn source(&self) -> Self::Source {
-        let clock = Arc::new(SystemClock::new());
-        let client = Client::new("local", self.fake.transport(), Auth::None, clock, silent());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let transport = self.fake.transport();
+        let client = Client::new("local", transport, Auth::None, Arc::clone(&clock), silent());
         let network = Network {
             chain_id: 31_337,
             genesis: None,
         };
-        EthereumSource::with_client(client, network, Vec::new())
+        EthereumSource::over(vec![client], network, Vec::new(), clock)
     }
 
     fn mine_one(&mut self) {

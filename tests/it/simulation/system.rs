@@ -118,7 +118,8 @@ impl System {
                 }
                 Node::Ethereum(node) => {
                     let tokens = daemon::tokens(config, chain);
-                    let source = EthereumSource::with_client(client, Network::of(node), tokens);
+                    let (network, own) = (Network::of(node), Arc::clone(&clock));
+                    let source = EthereumSource::over(vec![client], network, tokens, own);
                     followers.spawn(follow(source, sink, options, start, signals, &clock));
                 }
             }

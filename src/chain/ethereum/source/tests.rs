@@ -1,6 +1,7 @@
 //! Connecting and status; what blocks and headers are is next door.
 
 mod blocks;
+mod endpoints;
 
 use super::*;
 use crate::{
@@ -24,18 +25,35 @@ const SHOP: Address = address!("0x00000000000000000000000000000000000c0ffe");
 type Source = EthereumSource<MemoryTransport>;
 
 fn source(node: &FakeNode) -> Source {
-    let clock = Arc::new(SystemClock::new());
-    let client = Client::new("local", node.transport(), Auth::None, clock, silent());
+    source_of(&[("local", node)])
+}
+
+fn source_of(nodes: &[(&str, &FakeNode)]) -> Source {
     let network = Network {
         chain_id: 31_337,
         genesis: None,
     };
+    source_on(network, nodes)
+}
+
+fn source_on(network: Network, nodes: &[(&str, &FakeNode)]) -> Source {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let client = |(name, node): &(&str, &FakeNode)| {
+        Client::new(
+            name,
+            node.transport(),
+            Auth::None,
+            Arc::clone(&clock),
+            silent(),
+        )
+    };
+    let clients = nodes.iter().map(client).collect();
     let token = TokenSpec {
         asset: AssetCode::new("USDT"),
         contract: TOKEN.into_array(),
         decimals: 6,
     };
-    EthereumSource::with_client(client, network, vec![token])
+    EthereumSource::over(clients, network, vec![token], clock)
 }
 
 async fn connected(node: &FakeNode) -> Source {
@@ -121,18 +139,8 @@ async fn the_genesis_of_public_chains_and_a_configured_one_are_required() {
     };
     for (chain_id, genesis) in [(1, None), (31_337, Some(BlockHash([7; 32])))] {
         node.state().chain_id = chain_id;
-        let mut source = source(&node);
         let network = Network::of(&ethereum(chain_id, genesis));
-        source.endpoint = Endpoint::new(
-            Client::new(
-                "local",
-                node.transport(),
-                Auth::None,
-                Arc::new(SystemClock::new()),
-                silent(),
-            ),
-            network,
-        );
+        let mut source = source_on(network, &[("local", &node)]);
         let expected = format!("genesis: expected 0x{}", network.genesis.unwrap());
         let error = told(source.connect().await);
         assert!(
@@ -285,17 +293,20 @@ async fn a_head_that_does_not_hash_to_what_it_claims_is_not_believed() {
     ] {
         let mut block = built.block.clone();
         block[field] = value;
-        node.fault("eth_getBlockByNumber", block);
-        for said in [
-            told(source.status().await),
-            told(source.headers(Height(1), 1).await),
-            told(source.is_stale(reference(&built).id).await),
-        ] {
+        for question in 0..3 {
+            node.fault("eth_getBlockByNumber", block.clone());
+            let said = match question {
+                0 => told(source.status().await),
+                1 => told(source.headers(Height(1), 1).await),
+                _ => told(source.is_stale(reference(&built).id).await),
+            };
             assert!(
                 said.starts_with("transient: local (memory)"),
                 "{field}: {said}"
             );
+            // After a failure the endpoint is connected anew, which no such answer survives.
+            node.heal();
+            source.connect().await.unwrap();
         }
-        node.heal();
     }
 }

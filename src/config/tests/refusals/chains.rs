@@ -142,10 +142,8 @@ const WRONG_ETHEREUM: &[Case] = &[
     ),
     (
         "url = \"http://127.0.0.1:8545\"",
-        "url = \"http://127.0.0.1:8545\"\n[[chains.ethereum.endpoints]]\nname = \"b\"\nurl = \"http://b\"",
-        &[
-            "10: chains.ethereum.endpoints: names 2 endpoints; several are not supported yet, so leave exactly one",
-        ],
+        "url = \"http://127.0.0.1:8545\"\n[[chains.ethereum.endpoints]]\nname = \"local\"\nurl = \"http://b\"",
+        &["13: chains.ethereum.endpoints[2].name: is that of another endpoint of the chain"],
     ),
 ];
 

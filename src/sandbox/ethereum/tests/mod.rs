@@ -13,7 +13,7 @@ use crate::{
         ethereum::{EthereumSource, Network, TokenSpec, sender::is_self_transfer},
         rpc::{Auth, Client, MemoryTransport, silent},
     },
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     domain::{
         asset::AssetCode,
         block::{BlockHash, BlockRef, Height, TxId},
@@ -154,8 +154,14 @@ fn source(world: Arc<Mutex<World>>) -> EthereumSource<MemoryTransport> {
         let World { chain, view } = &*world.lock().unwrap();
         Ok(respond(&SimulatedNode { chain, view }, request))
     });
-    let clock = Arc::new(SystemClock::new());
-    let client = Client::new("simulated", transport, Auth::None, clock, silent());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let client = Client::new(
+        "simulated",
+        transport,
+        Auth::None,
+        Arc::clone(&clock),
+        silent(),
+    );
     let network = Network {
         chain_id: CHAIN_ID,
         genesis: None,
@@ -166,7 +172,7 @@ fn source(world: Arc<Mutex<World>>) -> EthereumSource<MemoryTransport> {
         decimals: 6,
     };
     let tokens = vec![spec("USDT", USDT), spec("USDC", USDC)];
-    EthereumSource::with_client(client, network, tokens)
+    EthereumSource::over(vec![client], network, tokens, clock)
 }
 
 /// A credit as both sides can say it.

@@ -1,0 +1,102 @@
+//! What it means that a block did not come from any endpoint. Pure.
+
+use super::{endpoint::BlockError, verify::VerifyError};
+use crate::{chain::SourceError, domain::block::BlockHash};
+
+/// How often in a row the same block may fail verification before it is an operator's matter:
+/// nodes are known to answer with half-written receipts for some seconds after a new block.
+const MAX_DOUBTS: u32 = 10;
+
+/// Blocks that failed verification, counted, because a node may answer better a moment later.
+#[derive(Debug, Default)]
+pub(super) struct Doubts(Option<(BlockHash, u32)>);
+
+impl Doubts {
+    /// That block was verified after all.
+    pub(super) fn settled(&mut self, block: BlockHash) {
+        self.0.take_if(|(doubted, _)| *doubted == block);
+    }
+
+    /// What the follower is told after every endpoint that was asked failed: each by its name, and
+    /// how.
+    pub(super) fn judge(&mut self, failures: Vec<(String, BlockError)>) -> SourceError {
+        let unverified = failures.iter().find_map(|(_, error)| match error {
+            BlockError::Unverified(error) => Some(error.block.hash),
+            BlockError::Source(_) => None,
+        });
+        let is_lasting = unverified.is_some_and(|block| self.doubt(block) >= MAX_DOUBTS);
+        let failures = failures.into_iter().map(|(endpoint, error)| match error {
+            BlockError::Source(error) => error,
+            BlockError::Unverified(error) => refused(&endpoint, &error, is_lasting),
+        });
+        all_failed(&failures.collect::<Vec<_>>())
+    }
+
+    /// Counts how often in a row a block was doubted.
+    fn doubt(&mut self, block: BlockHash) -> u32 {
+        let before = self.0.filter(|(doubted, _)| *doubted == block);
+        let doubts = before.map_or(0, |(_, doubts)| doubts).saturating_add(1);
+        self.0 = Some((block, doubts));
+        doubts
+    }
+}
+
+fn refused(endpoint: &str, error: &VerifyError, is_lasting: bool) -> SourceError {
+    let text = format!("{endpoint}: {error}");
+    if error.may_heal() && !is_lasting {
+        SourceError::Transient(text)
+    } else {
+        SourceError::Permanent(text)
+    }
+}
+
+/// The errors of all endpoints as one. An operator must act only when that is so at all of them.
+pub(super) fn all_failed(errors: &[SourceError]) -> SourceError {
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let text = texts.join("; ");
+    let is = |kind: fn(&SourceError) -> bool| errors.iter().any(kind);
+    if errors.is_empty() {
+        SourceError::Permanent("no endpoint is configured".to_owned())
+    } else if is(|error| matches!(error, SourceError::Transient(_))) {
+        SourceError::Transient(text)
+    } else if is(|error| matches!(error, SourceError::Behind(_))) {
+        SourceError::Behind(text)
+    } else {
+        SourceError::Permanent(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_no_endpoint_can_mend_is_an_operator_s_matter() {
+        let transient = || SourceError::Transient("busy".to_owned());
+        let behind = || SourceError::Behind("low".to_owned());
+        let permanent = || SourceError::Permanent("other chain".to_owned());
+        for (errors, expected) in [
+            (vec![transient()], transient()),
+            (vec![behind()], behind()),
+            (vec![permanent()], permanent()),
+            (
+                vec![permanent(), transient()],
+                SourceError::Transient("other chain; busy".to_owned()),
+            ),
+            (
+                vec![behind(), transient()],
+                SourceError::Transient("low; busy".to_owned()),
+            ),
+            (
+                vec![permanent(), behind()],
+                SourceError::Behind("other chain; low".to_owned()),
+            ),
+            (
+                vec![permanent(), permanent()],
+                SourceError::Permanent("other chain; other chain".to_owned()),
+            ),
+        ] {
+            assert_eq!(all_failed(&errors), expected);
+        }
+    }
+}
