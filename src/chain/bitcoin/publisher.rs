@@ -43,7 +43,7 @@ const NAMED_MAX: usize = 10_000;
 pub struct Named(Mutex<Vec<TxId>>);
 
 impl Named {
-    pub(super) fn add(&self, txid: TxId) {
+    pub(crate) fn add(&self, txid: TxId) {
         let mut named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() < NAMED_MAX {
             named.push(txid);
