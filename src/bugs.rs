@@ -104,6 +104,8 @@ bugs! {
     FirstPaymentOnly = "first_payment_only",
     /// What a list of the mempool lacks is gone, though the list is of another tip.
     ForeignSnapshot = "foreign_snapshot",
+    /// What a list of the mempool holds stays gone once it was: nobody waits for money that is there.
+    ReturnOverlooked = "return_overlooked",
     /// A poll counts from its end: what came while it ran is too late.
     PollFromItsEnd = "poll_from_its_end",
     /// The cursor is committed before the block's rows: a crash between them loses deposits.
