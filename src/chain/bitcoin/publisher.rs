@@ -151,7 +151,8 @@ impl Publisher {
         }
     }
 
-    fn take(&mut self, frames: &[Vec<u8>]) {
+    /// Takes what was heard, whoever said it and however it came.
+    pub fn take(&mut self, frames: &[Vec<u8>]) {
         let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
         let Some(notice) = notice::read(&frames) else {
             (self.observer)("other");
