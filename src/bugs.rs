@@ -104,6 +104,10 @@ bugs! {
     FirstPaymentOnly = "first_payment_only",
     /// What a list of the mempool lacks is gone, though the list is of another tip.
     ForeignSnapshot = "foreign_snapshot",
+    /// What a list of the mempool holds stays gone once it was: nobody waits for money that is there.
+    ReturnOverlooked = "return_overlooked",
+    /// A transaction that a push names is in the mempool: with an index, a node shows mined ones, too.
+    NameBelieved = "name_believed",
     /// A poll counts from its end: what came while it ran is too late.
     PollFromItsEnd = "poll_from_its_end",
     /// The cursor is committed before the block's rows: a crash between them loses deposits.

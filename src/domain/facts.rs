@@ -265,6 +265,12 @@ pub enum Fact {
         /// When this daemon first observed it.
         seen_at: UnixMs,
     },
+    /// A list of the whole mempool holds a transaction, whatever is known of it: it may have come back
+    /// unnoticed.
+    Listed {
+        /// Which.
+        txid: TxId,
+    },
     /// An unconfirmed transaction is no longer in the mempool, without a known conflict.
     Evicted {
         /// Which.

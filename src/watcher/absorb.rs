@@ -92,7 +92,6 @@ impl Watcher {
         }
         if let Some((chain, destinations)) = plan.answered {
             self.asks.answered(&chain, destinations);
-            self.dates_may_be_known(&chain);
         }
         for (chain, ask) in plan.asks {
             self.asks.push(&chain, ask, plan.step.at);

@@ -42,9 +42,12 @@ impl Watcher {
                 self.touch_arrived(chain, arrived, (seen_at, remembered), &mut touched)?;
             }
             let snapshot = news.snapshot.as_ref();
-            let gone = snapshot.and_then(|snapshot| vanished(chain, snapshot));
-            plan.asks
-                .extend(gone.map(|ask| (chain.spec.name.clone(), ask)));
+            if let Some(snapshot) = snapshot.filter(|snapshot| is_at_cursor(chain, snapshot)) {
+                touch_returned(chain, snapshot, &mut touched);
+                let gone = vanished(chain, snapshot);
+                plan.asks
+                    .extend(gone.map(|ask| (chain.spec.name.clone(), ask)));
+            }
         }
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
@@ -63,23 +66,7 @@ impl Watcher {
         (seen_at, remembered): (UnixMs, bool),
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
-        for input in &arrived.inputs {
-            let spenders = chain.unconfirmed.spenders(input);
-            let replaced = spenders.filter(|txid| *txid != arrived.txid);
-            let payments = replaced.flat_map(|txid| {
-                let payments = chain.unconfirmed.payments(txid);
-                payments.map(move |key| (txid, key))
-            });
-            for (replaced, key) in payments {
-                touched.add(
-                    key,
-                    Fact::Replaced {
-                        txid: replaced,
-                        by: arrived.txid,
-                    },
-                );
-            }
-        }
+        touch_replaced(chain, arrived.txid, &arrived.inputs, touched);
         let inputs: Arc<[OutPoint]> = arrived.inputs.as_slice().into();
         let hits = arrived.credits.iter();
         let fact = |credit| Fact::Seen {
@@ -146,13 +133,43 @@ impl Watcher {
     }
 }
 
-/// Transactions of ours that a snapshot lacks. Only a snapshot at our own cursor counts: at
-/// another tip the transaction may have been mined by a block that was not read yet.
-fn vanished(chain: &ChainState, snapshot: &MempoolSnapshot) -> Option<Ask> {
-    let cursor = chain.view.scanned?;
-    if cursor.id.hash != snapshot.tip && !planted(Bug::ForeignSnapshot) {
-        return None;
+/// Only a snapshot at our own cursor says what is in the mempool and what is not: at another tip a
+/// transaction may have been mined by a block that was not read yet.
+fn is_at_cursor(chain: &ChainState, snapshot: &MempoolSnapshot) -> bool {
+    let cursor = chain.view.scanned;
+    cursor.is_some_and(|cursor| cursor.id.hash == snapshot.tip || planted(Bug::ForeignSnapshot))
+}
+
+/// A transaction in the mempool takes the place of all of ours that spend the same.
+fn touch_replaced(chain: &ChainState, by: TxId, inputs: &[OutPoint], touched: &mut Touched) {
+    for input in inputs {
+        let spenders = chain.unconfirmed.spenders(input);
+        for txid in spenders.filter(|txid| *txid != by) {
+            for key in chain.unconfirmed.payments(txid) {
+                touched.add(key, Fact::Replaced { txid, by });
+            }
+        }
     }
+}
+
+/// Transactions of ours that are in the mempool though we hold them for gone. The source tells once
+/// what enters its list, and does not see one that was replaced and sent again between two lists,
+/// while we heard of the replacement alone; nor do we take what comes back before the block has left
+/// that ended it. Without this they would stay gone until they are mined.
+fn touch_returned(chain: &ChainState, snapshot: &MempoolSnapshot, touched: &mut Touched) {
+    if planted(Bug::ReturnOverlooked) {
+        return;
+    }
+    for (txid, relevant) in chain.unconfirmed.returned_in(&snapshot.txids) {
+        touch_replaced(chain, txid, &relevant.inputs, touched);
+        for key in &relevant.payments {
+            touched.add(*key, Fact::Listed { txid });
+        }
+    }
+}
+
+/// Transactions of ours that a snapshot lacks.
+fn vanished(chain: &ChainState, snapshot: &MempoolSnapshot) -> Option<Ask> {
     let gone: Vec<_> = chain
         .unconfirmed
         .missing_from(&snapshot.txids)

@@ -163,6 +163,8 @@ impl Watcher {
     fn observe(&mut self, at: usize, input: &ChainInput, now: Now) {
         if let ChainInput::Status(status) | ChainInput::Polled { status, .. } = input {
             self.doubt_behind_head(at, status.tip, now);
+            // Only here, where the chain's row follows: no verdict comes while it says that none does.
+            self.dates_may_be_known(&self.chain(at).spec.name.clone());
         }
         if let ChainInput::Polled { status, .. } = input {
             self.trust_by_head(at, status.tip, now);

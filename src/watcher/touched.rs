@@ -75,6 +75,7 @@ impl Touched {
                 Fact::Disconnected { .. }
                 | Fact::Seen { .. }
                 | Fact::Dated { .. }
+                | Fact::Listed { .. }
                 | Fact::Evicted { .. }
                 | Fact::Replaced { .. }
                 | Fact::Conflicted { .. }

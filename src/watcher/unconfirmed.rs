@@ -112,6 +112,17 @@ impl Unconfirmed {
             .filter(|(txid, relevant)| relevant.in_mempool && sorted.binary_search(txid).is_err())
             .map(|(txid, relevant)| (*txid, relevant))
     }
+
+    /// Transactions known to be gone that a sorted list of the mempool holds all the same.
+    pub fn returned_in<'a>(
+        &'a self,
+        sorted: &'a [TxId],
+    ) -> impl Iterator<Item = (TxId, &'a Relevant)> {
+        self.transactions
+            .iter()
+            .filter(|(txid, relevant)| !relevant.in_mempool && sorted.binary_search(txid).is_ok())
+            .map(|(txid, relevant)| (*txid, relevant))
+    }
 }
 
 /// Whether another transaction may still take the place of a transfer's.

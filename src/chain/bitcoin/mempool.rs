@@ -8,6 +8,7 @@ use super::{
     concurrent::in_order,
 };
 use crate::{
+    bugs::{Bug, planted},
     chain::{MempoolNews, SourceError, rpc::Transport},
     clock::Clock,
     domain::{
@@ -220,7 +221,11 @@ pub(super) async fn named<T: Transport>(
     let seen_ms = clock.now().monotonic_ms;
     let mut there = Vec::new();
     for batch in txids.chunks(BATCH) {
-        there.extend(node.in_mempool(batch).await?);
+        if planted(Bug::NameBelieved) {
+            there.extend(batch);
+        } else {
+            there.extend(node.in_mempool(batch).await?);
+        }
     }
     let (fetched, failure) = fetch(node, &there, seen_ms).await;
     match failure {

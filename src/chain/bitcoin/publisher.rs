@@ -43,7 +43,7 @@ const NAMED_MAX: usize = 10_000;
 pub struct Named(Mutex<Vec<TxId>>);
 
 impl Named {
-    pub(super) fn add(&self, txid: TxId) {
+    pub(crate) fn add(&self, txid: TxId) {
         let mut named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() < NAMED_MAX {
             named.push(txid);
@@ -151,7 +151,8 @@ impl Publisher {
         }
     }
 
-    fn take(&mut self, frames: &[Vec<u8>]) {
+    /// Takes what was heard, whoever said it and however it came.
+    pub fn take(&mut self, frames: &[Vec<u8>]) {
         let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
         let Some(notice) = notice::read(&frames) else {
             (self.observer)("other");

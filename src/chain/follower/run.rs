@@ -64,12 +64,14 @@ struct Complaint {
 async fn back_off(bell: &Bell, began: Instant, span: Duration) {
     let rung = async {
         select! {
+            biased;
             () = bell.rung() => {}
             () = bell.rung_for_transactions() => {}
         }
         sleep_until(began + RUNG_BACKOFF).await;
     };
     select! {
+        biased;
         () = sleep_until(began + span) => {}
         () = rung => {}
     }

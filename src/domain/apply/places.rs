@@ -57,6 +57,7 @@ fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
         Fact::Dated { txid, seen_at } => ledger.each_of(*txid, |t| {
             t.first_seen_at = t.first_seen_at.min(*seen_at);
         }),
+        Fact::Listed { txid } => ledger.each_of(*txid, revive),
         Fact::Evicted { txid } => ledger.each_of(*txid, evict),
         Fact::Replaced { txid, by } => replace_all_of(ledger, *txid, *by),
         Fact::Conflicted { txid, by, block } => {

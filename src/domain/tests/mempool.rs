@@ -87,6 +87,31 @@ fn one_more_replacement_is_no_news_about_older_ones() {
 }
 
 #[test]
+fn what_a_list_holds_is_back_as_early_as_it_was() {
+    let story = check(
+        "BTC 0.4",
+        "
+        see a=0.4@x
+        replace a z => new/dropped a@replaced
+        wait 5m
+        list a      => pending a@mempool told=transfer,status
+        list a      => told=
+        evict a     => new/dropped a@evicted
+        list a      => pending a@mempool
+        list other  => pending told=
+        mine a      => confirming
+        list a      => confirming a@confirmed told=
+        swap 1 a
+        rollback 1
+        conflict a z
+        list a      => invalid/double_spent a@replaced
+        ",
+    );
+    let first_seen_at = story.payment.transfers[0].first_seen_at;
+    assert_eq!(first_seen_at, super::setup::START);
+}
+
+#[test]
 fn a_replacement_is_as_early_even_when_one_that_pays_elsewhere_came_between() {
     check(
         "BTC 0.4",

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Actions: `see a=1`, `mine a b=2` (one block), `blocks 3`, `rollback 2` (pure), `swap 2 a / b`
-//! (two blocks leave, two join, in one input), `evict a`, `replace a z`, `conflict a z` (in the
+//! (two blocks leave, two join, in one input), `evict a`, `list a`, `replace a z`, `conflict a z` (in the
 //! next block), `wait 5m`, `poll`, `unhealthy`, `healthy`, `freeze`, `thaw`, `agree N`,
 //! `finalize`, `judge`, `hold` (the database refused a change), and the requests `cancel accept reject ack extend refunded rescan`.
 //! A transaction is `name=amount`, `a=1+2` (two credits), `a=5:USDC` (another asset), `a=1!`
@@ -130,6 +130,10 @@ impl Story {
             "evict" => {
                 let txid = txid(rest[0]);
                 self.take(vec![Fact::Evicted { txid }]);
+            }
+            "list" => {
+                let txid = txid(rest[0]);
+                self.take(vec![Fact::Listed { txid }]);
             }
             "replace" => self.take(vec![Fact::Replaced {
                 txid: txid(rest[0]),

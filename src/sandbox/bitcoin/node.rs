@@ -3,6 +3,7 @@
 
 use super::{
     chain::{Block, Chain},
+    transaction::Tx,
     view::View,
 };
 use crate::{
@@ -50,6 +51,7 @@ impl json_rpc::Node for Node<'_> {
             "getblockheader" => self.header(params),
             "getblock" => self.block(params),
             "getrawmempool" => answer(&self.mempool_txids()),
+            "getmempoolentry" => self.mempool_entry(param(params, 0)),
             "getrawtransaction" => self.raw_transaction(param(params, 0)),
             "gettxspendingprevout" => self.spenders(param(params, 0)),
             _ => Err(Refusal::unknown_method()),
@@ -164,9 +166,24 @@ impl<'a> Node<'a> {
         Ok(block.raw())
     }
 
+    fn mempool_entry(&self, txid: &Value) -> Answer {
+        match self.unconfirmed(txid) {
+            Some(tx) => answer(&json!({
+                "vsize": tx.decoded.vsize(),
+                "weight": tx.decoded.weight().to_wu(),
+                "wtxid": tx.decoded.compute_wtxid().to_string(),
+            })),
+            None => Err(Refusal::new(NOT_FOUND, "Transaction not in mempool")),
+        }
+    }
+
+    fn unconfirmed(&self, txid: &Value) -> Option<&'a Tx> {
+        let txid = txid.as_str().and_then(TxId::from_hex)?;
+        self.view.mempool.get(txid)
+    }
+
     fn raw_transaction(&self, txid: &Value) -> Answer {
-        let txid = txid.as_str().and_then(TxId::from_hex);
-        match txid.and_then(|txid| self.view.mempool.get(txid)) {
+        match self.unconfirmed(txid) {
             Some(tx) => answer(&hex::encode(&tx.raw)),
             None => Err(Refusal::new(
                 NOT_FOUND,

@@ -153,6 +153,23 @@ async fn a_replacement_takes_its_victims_descendants_along_and_is_named_as_spend
     assert_eq!(source.spenders(inputs).await.unwrap(), [Some(second.txid)]);
 }
 
+#[tokio::test]
+async fn what_a_publisher_names_is_found_while_it_is_unconfirmed() {
+    let world = World::new();
+    let mut coins = Coins::default();
+    let [mined, waiting, unknown] = [1, 2, 3].map(|byte| pay(&mut coins, byte, 1_000));
+    world.mine(vec![mined.clone()]);
+    world.with(|_, view| view.receive(waiting.clone())).unwrap();
+    let mut source = world.source();
+    source.connect().await.unwrap();
+    for txid in [mined.txid, waiting.txid, unknown.txid] {
+        source.named().add(txid);
+    }
+    let found = ChainSource::named(&mut source).await.unwrap().arrived;
+    let found: Vec<TxId> = found.iter().map(|tx| tx.txid).collect();
+    assert_eq!(found, [waiting.txid]);
+}
+
 #[test]
 fn transactions_of_lost_blocks_come_back_unless_the_new_chain_conflicts() {
     let world = World::new();

@@ -59,3 +59,44 @@ fn the_answer_about_a_vanished_transaction_comes_too_late_when_it_was_mined() {
     });
     assert_eq!(world.status_of("a"), Status::Confirming);
 }
+
+/// Nobody tells of what was sent again between two lists.
+#[test]
+fn what_a_list_holds_is_back_though_nobody_told_of_it() {
+    let mut world = World::new();
+    let (first, second) = (Tx::paying(1), Tx::paying(2).to(1).spending(1));
+    world.register("a", 0);
+    world.register("b", 1);
+    world.arrive(&first);
+    world.arrive(&second);
+    assert_eq!(world.status_of("a"), Status::New);
+    assert_eq!(world.status_of("b"), Status::Pending);
+    let other = world.next_block(&[]).block.id.hash;
+    world.snapshot(other, &[&first]);
+    assert_eq!(world.status_of("a"), Status::New, "a list of another tip");
+    world.snapshot(world.tip().id.hash, &[&first]);
+    assert_eq!(world.status_of("a"), Status::Pending);
+    let by = first.txid;
+    let replaced = |world: &World| world.payment("b").transfers[0].place;
+    let (confirmed_in, version) = (None, world.payment("a").version);
+    assert_eq!(replaced(&world), Place::Replaced { by, confirmed_in });
+    world.snapshot(world.tip().id.hash, &[&first]);
+    assert_eq!(world.payment("a").version, version, "it is told once");
+}
+
+/// While its block stands, what ended a transaction outweighs news of the mempool.
+#[test]
+fn what_came_back_before_the_block_left_that_ended_it_is_back_by_the_next_list() {
+    let mut world = World::new();
+    let (first, second) = (Tx::paying(1), Tx::paying(2).to(1).spending(1));
+    world.register("a", 0);
+    world.arrive(&first);
+    world.mine(&[second]);
+    world.arrive(&first);
+    world.snapshot(world.tip().id.hash, &[&first]);
+    assert_eq!(world.status_of("a"), Status::Invalid);
+    world.roll_back(1);
+    assert_eq!(world.status_of("a"), Status::New);
+    world.snapshot(world.tip().id.hash, &[&first]);
+    assert_eq!(world.status_of("a"), Status::Pending);
+}

@@ -2,7 +2,7 @@
 
 use super::{
     DAY, DAY_BACK, MINUTE,
-    world::{Tx, World},
+    world::{Tx, World, bitcoin},
 };
 use crate::{
     chain::Ask,
@@ -182,4 +182,32 @@ fn nobody_who_paid_in_doubt_is_expired_before_it_is_asked_when_they_paid() {
     world.poll_alone();
     world.tick();
     assert_eq!(world.status_of("a"), Status::Pending);
+}
+
+/// Whoever reads a verdict may look whether its chain gives any.
+#[test]
+fn the_answer_that_ends_the_doubt_brings_no_verdict_before_the_chains_row_says_so() {
+    let mut world = World::new();
+    let is_healthy = |world: &World| {
+        let stored = world.watcher.store.chain(&bitcoin()).unwrap().unwrap();
+        stored.view.healthy
+    };
+    world.register("a", 0);
+    world.asks();
+    world.mine(&[Tx::paying(1)]);
+    world.set_clock_forward(DAY);
+    world.arrive(&Tx::paying(2));
+    let seen_ms = world.monotonic_ms();
+    world.set_clock_forward(DAY_BACK);
+    world.wait(MINUTE);
+    world.mine(&[]);
+    world.poll_alone();
+    world.remember(&Tx::paying(2), seen_ms);
+    world.arrive(&Tx::paying(3));
+    let seen = (world.status_of("a"), is_healthy(&world));
+    assert_eq!(seen, (Status::Confirming, false));
+    world.poll();
+    world.tick();
+    let seen = (world.status_of("a"), is_healthy(&world));
+    assert_eq!(seen, (Status::Paid, true));
 }

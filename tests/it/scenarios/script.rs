@@ -47,6 +47,7 @@ fn plan() -> Plan {
         strangers: 0,
         own_terms: 0,
         dust_flood: false,
+        publishes: false,
         faults: Faults::default(),
         latency_ms: 0,
         fails_with: None,

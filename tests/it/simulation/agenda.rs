@@ -1,7 +1,7 @@
 //! What happens when, in one order: what is planned for one time happens as it was planned.
 
-use super::world::Which;
-use confirmd::domain::facts::Destination;
+use super::{publisher::Frames, world::Which};
+use confirmd::domain::{block::TxId, facts::Destination};
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// What is due at some time.
@@ -26,6 +26,8 @@ pub enum Action {
     TokenRuns(&'static str),
     Unlist(Destination),
     DustFlood,
+    Hear(Vec<Frames>),
+    SendAgain(TxId),
 }
 
 /// Actions by time, in milliseconds since the beginning.

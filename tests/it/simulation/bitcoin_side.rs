@@ -85,6 +85,11 @@ impl BitcoinSide {
         self.strangers = Strangers { random, most };
     }
 
+    /// All blocks, and what the node holds for true.
+    pub const fn node(&self) -> (&Chain, &View) {
+        (&self.chain, &self.view)
+    }
+
     fn of_strangers(&mut self) -> impl Iterator<Item = Tx> {
         let Self {
             strangers, coins, ..

@@ -1,7 +1,7 @@
 //! What an ordinary run must have seen often enough to mean something: every step of the table,
 //! every reason, flag and fault.
 
-use super::{checks::STEPS, customers::HABITS, lie, oddities, stage::COMMIT_POINTS};
+use super::{checks::STEPS, customers::HABITS, lie, oddities, publisher, stage::COMMIT_POINTS};
 use std::collections::BTreeMap;
 
 /// How often at least.
@@ -82,6 +82,8 @@ pub fn missing(seen: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
         .chain(named("reason", &REASONS))
         .chain(named("flag", &FLAGS))
         .chain(named("fault", &FAULTS))
+        .chain(named("fault", &publisher::MISHAPS))
+        .chain(named("publisher", &["heard", "none"]))
         .chain(named("habit", &HABITS))
         .chain(oddities::names().map(|name| format!("oddity {name}")))
         .chain(named("fault crash_in_commit", &COMMIT_POINTS))

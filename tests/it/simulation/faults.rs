@@ -49,6 +49,8 @@ impl Simulation {
             | Action::Deed(_)
             | Action::Faults
             | Action::DustFlood
+            | Action::Hear(_)
+            | Action::SendAgain(_)
             | Action::Restart => {}
         }
     }
@@ -69,6 +71,7 @@ impl Simulation {
         self.process_faults(&faults);
         self.odd_customers(faults.oddity);
         self.troubles(&faults);
+        self.misname(&faults);
         if self.happens(faults.token_fee, "token_fee") {
             self.count("fault token_fee");
             self.stage.shared.world().ethereum.set_fee(true);

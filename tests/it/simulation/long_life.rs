@@ -121,6 +121,7 @@ fn plan(days: u64) -> Plan {
         strangers: 0,
         own_terms: 0,
         dust_flood: false,
+        publishes: false,
         ..Plan::draw(1, 24)
     };
     assert!(calm.final_depth < 200, "or a day is too short");

@@ -26,6 +26,7 @@ mod naive;
 mod oddities;
 pub mod plan;
 mod promises;
+mod publisher;
 pub mod rows;
 mod run;
 mod shrink;

@@ -34,6 +34,8 @@ pub struct Plan {
     pub strangers: u64,
     /// How many orders in a thousand ask for terms of their own.
     pub own_terms: u64,
+    /// Whether bitcoind names to the daemon what enters its mempool, and blocks.
+    pub publishes: bool,
     /// Whether somebody sends more dust to one address than rows are kept for.
     pub dust_flood: bool,
     /// How often a minute brings a fault of each kind, in a thousand.
@@ -70,6 +72,15 @@ pub struct Faults {
     pub broken_disk: u64,
     /// No fault of a machine: customers who do what few do.
     pub oddity: u64,
+    /// How many of the publisher's notifications in a thousand are lost, late, overtaken, repeated.
+    pub names_lost: u64,
+    pub names_late: u64,
+    pub names_mixed: u64,
+    pub names_again: u64,
+    pub names_foreign: u64,
+    pub names_gone: u64,
+    pub names_flood: u64,
+    pub names_undone: u64,
 }
 
 impl Plan {
@@ -117,6 +128,7 @@ impl Plan {
             strangers: *later.pick(&[0, 0, 0, 2, 30]).unwrap(),
             own_terms: *later.pick(&[0, 300]).unwrap(),
             dust_flood: later.chance(300),
+            publishes: Random::new(seed ^ 0x2309).chance(700),
             faults: Faults::draw(r)
                 .map(|faults| faults.with_later(seed))
                 .unwrap_or_default(),
@@ -236,6 +248,14 @@ impl Faults {
             token_stop: some(0x7057, 6),
             broken_disk: some(0xb0d1, 4),
             oddity: some(0x0ddc, 60),
+            names_lost: some(0x1057, 1000),
+            names_late: some(0x1a7e, 300),
+            names_mixed: some(0x3148, 300),
+            names_again: some(0xa9a1, 300),
+            names_foreign: some(0xf09e, 60),
+            names_gone: some(0x909e, 60),
+            names_flood: some(0xf100, 4),
+            names_undone: some(0x0d0e, 40),
             ..self
         }
     }

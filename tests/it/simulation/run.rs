@@ -3,19 +3,17 @@
 
 use super::{
     agenda::{Action, Agenda},
-    bitcoin_side::BitcoinSide,
     clock::SimClock,
     customers::Deed,
-    ethereum_side::EthereumSide,
     judge,
     mischief::Mischief,
     plan::Plan,
-    sight::Sight,
+    publisher::Publisher,
     stage::Stage,
     story,
     system::{Handled, System},
-    wire::{Shared, Weather, Wire},
-    world::{Forgetting, Side as _, Which, World},
+    wire::{Shared, Weather},
+    world::{Forgetting, Side as _, Which},
 };
 use confirmd::{
     crash::{self, Disk},
@@ -65,6 +63,7 @@ pub struct Simulation {
     /// What nodes that lie draw from.
     pub(super) liar: Random,
     pub(super) mischief: Mischief,
+    pub(super) publisher: Publisher,
     pub(super) agenda: Agenda,
     pub(super) deeds: Vec<(String, Deed)>,
     pub(super) last_paid: HashMap<String, TxId>,
@@ -99,11 +98,13 @@ impl Simulation {
     pub(super) fn new(plan: Plan, dir: PathBuf) -> Self {
         let clock = Arc::new(SimClock::start());
         let mut random = Random::new(plan.seed ^ 0x00c0_ffee);
-        let shared = shared(&plan, &mut random, &clock);
+        let shared = Shared::draw(&plan, &mut random, clock.truth());
+        let publisher = Publisher::new(plan.seed, &shared.world().bitcoin);
         Self {
             stage: Stage::open(&plan.config(&dir), dir, clock, shared),
             liar: Random::new(plan.seed ^ 0x11a5),
             mischief: Mischief::new(plan.seed),
+            publisher,
             plan,
             random,
             agenda: Agenda::default(),
@@ -134,6 +135,8 @@ impl Simulation {
 
     /// Everything that goes on by itself.
     pub(super) fn begin(&mut self) {
+        let heard = if self.plan.publishes { "heard" } else { "none" };
+        self.count(&format!("publisher {heard}"));
         let first = [Action::Tick, Action::Order, Action::Faults];
         let mining = Which::BOTH.map(Action::Mine);
         for action in first.into_iter().chain(mining) {
@@ -295,6 +298,8 @@ impl Simulation {
             Action::Deed(n) => self.deed(n),
             Action::Faults => self.draw_faults(),
             Action::DustFlood => self.dust_flood(),
+            Action::Hear(all) => self.hear(&all),
+            Action::SendAgain(txid) => self.send_again(txid),
             Action::Restart => {
                 if self.stage.system.is_none() {
                     self.restart();
@@ -312,6 +317,7 @@ impl Simulation {
             | Action::MempoolLoaded
             | Action::TokenFeeOff => self.heal(&action),
         }
+        self.publish();
         Ok(())
     }
 
@@ -376,24 +382,4 @@ impl Simulation {
         self.stage.start();
         self.plan_in(100, Action::ReadInbox);
     }
-}
-
-/// The world and the ways to its nodes.
-fn shared(plan: &Plan, random: &mut Random, clock: &SimClock) -> Shared {
-    let depth = u32::try_from(plan.final_depth).unwrap();
-    let at = clock.truth();
-    let mut bitcoin = BitcoinSide::new(random.fork(), at, plan.premined, depth);
-    let mut ethereum = EthereumSide::new(random.fork(), at, plan.premined, plan.tags, depth);
-    let mut strangers = Random::new(plan.seed ^ 0x57a6);
-    bitcoin.meet(strangers.fork(), plan.strangers);
-    ethereum.meet(strangers.fork(), plan.strangers);
-    let world = World {
-        bitcoin,
-        ethereum,
-        odd_at: [at; 2],
-        sights: [plan.bitcoin_poll_ms, plan.ethereum_poll_ms].map(Sight::new),
-    };
-    let mut wire = || Wire::fair(plan.latency_ms, random.fork());
-    let wires = [wire(), wire()];
-    Shared::new(world, wires)
 }

@@ -10,7 +10,7 @@ const HOUR_MS: u64 = 3_600_000;
 type Rate = fn(&mut Faults) -> &mut u64;
 
 /// Every kind of fault, by the name that `CONFIRMD_FAULTS` takes.
-const KINDS: [(&str, Rate); 22] = [
+const KINDS: [(&str, Rate); 30] = [
     ("reorg", |faults| &mut faults.reorg),
     ("deep_reorg", |faults| &mut faults.deep_reorg),
     ("rollback", |faults| &mut faults.rollback),
@@ -33,6 +33,14 @@ const KINDS: [(&str, Rate); 22] = [
     ("token_stop", |faults| &mut faults.token_stop),
     ("broken_disk", |faults| &mut faults.broken_disk),
     ("oddity", |faults| &mut faults.oddity),
+    ("names_lost", |faults| &mut faults.names_lost),
+    ("names_late", |faults| &mut faults.names_late),
+    ("names_mixed", |faults| &mut faults.names_mixed),
+    ("names_again", |faults| &mut faults.names_again),
+    ("names_foreign", |faults| &mut faults.names_foreign),
+    ("names_gone", |faults| &mut faults.names_gone),
+    ("names_flood", |faults| &mut faults.names_flood),
+    ("names_undone", |faults| &mut faults.names_undone),
 ];
 
 /// Leaves only these kinds of faults, by their names between commas.

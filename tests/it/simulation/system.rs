@@ -5,16 +5,16 @@ use super::{clock::SimClock, wire::Shared, world::Which};
 use confirmd::{
     chain::{
         Ask, ChainSource,
-        bitcoin::BitcoinSource,
+        bitcoin::{BitcoinSource, Publisher},
         ethereum::{EthereumSource, Network},
-        follower::{self, Follower, Signals, Start},
+        follower::{self, Bell, Follower, Signals, Start},
         rpc::{Auth, Client, silent},
     },
     clock::Clock,
     config::{Config, Node},
     crash,
     daemon::{self, ASKS_MAX, INPUTS_MAX, ToWatcher},
-    domain::{asset::ChainName, request::Request},
+    domain::{asset::ChainName, request::Request, time::UnixMs},
     health::Health,
     metrics::{Labels, Metrics},
     store::{self, Kind, Store, StoreError, inbox::ROWS_PER_READ},
@@ -53,6 +53,8 @@ pub struct System {
     watcher: Watcher,
     pub inputs: mpsc::Receiver<Message>,
     asks: Vec<(ChainName, mpsc::Sender<Ask>)>,
+    /// What hears bitcoind's publisher.
+    publisher: Option<Publisher>,
     _stop: watch::Sender<bool>,
     _followers: JoinSet<()>,
     /// The last row of the inbox that was handed over.
@@ -63,15 +65,7 @@ impl System {
     /// Starts it on what its databases hold. Must run inside the runtime.
     pub fn start(config: &Config, dir: &Path, clock: &Arc<SimClock>, shared: &Shared) -> Self {
         let clock: Arc<dyn Clock> = Arc::<SimClock>::clone(clock);
-        let options = store::Options::private(dir, Kind::Live);
-        let mut store = Store::open(&options, clock.now().wall).unwrap();
-        store
-            .sync_registry(
-                &daemon::chain_entries(config),
-                &config.assets,
-                clock.now().wall,
-            )
-            .unwrap();
+        let store = open_store(config, dir, clock.now().wall);
         let position = store.inbox_position().unwrap();
         let starts: Vec<_> = config
             .chains
@@ -94,7 +88,7 @@ impl System {
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let (stop, stopping) = watch::channel(false);
         let mut followers = JoinSet::new();
-        let mut asks = Vec::new();
+        let (mut asks, mut publisher) = (Vec::new(), None);
         for (chain, start) in config.chains.iter().zip(starts) {
             let (ask, asked) = mpsc::channel(ASKS_MAX);
             asks.push((chain.name.clone(), ask));
@@ -103,9 +97,10 @@ impl System {
                 inputs: sender.clone(),
             };
             let options = daemon::follower_options(chain);
+            let bell = Arc::new(Bell::default());
             let signals = Signals {
                 asks: asked,
-                bell: Arc::default(),
+                bell: Arc::clone(&bell),
                 shutdown: stopping.clone(),
             };
             let line = shared.line(Which::named(chain.name.as_str()));
@@ -114,6 +109,9 @@ impl System {
                 Node::Bitcoin(node) => {
                     let own = Arc::clone(&clock);
                     let source = BitcoinSource::over(client, node.network, node.rest, own);
+                    let observer = Arc::new(|_| {});
+                    let heard = Publisher::new(String::new(), bell, source.named(), observer);
+                    publisher = Some(heard);
                     followers.spawn(follow(source, sink, options, start, signals, &clock));
                 }
                 Node::Ethereum(node) => {
@@ -128,6 +126,7 @@ impl System {
             watcher,
             inputs,
             asks,
+            publisher,
             _stop: stop,
             _followers: followers,
             read_to: position.map_or(0, |position| position.seq),
@@ -150,6 +149,13 @@ impl System {
         }
         send_asks(&mut self.watcher, &self.asks);
         Handled::Done
+    }
+
+    /// A notification of bitcoind's publisher comes, in these frames.
+    pub fn hear(&mut self, frames: &[Vec<u8>]) {
+        if let Some(publisher) = &mut self.publisher {
+            publisher.take(frames);
+        }
     }
 
     pub fn has_more_due(&self) -> bool {
@@ -180,6 +186,14 @@ impl System {
     pub fn close(self) -> Result<(), StoreError> {
         self.watcher.close()
     }
+}
+
+fn open_store(config: &Config, dir: &Path, now: UnixMs) -> Store {
+    let options = store::Options::private(dir, Kind::Live);
+    let mut store = Store::open(&options, now).unwrap();
+    let chains = daemon::chain_entries(config);
+    store.sync_registry(&chains, &config.assets, now).unwrap();
+    store
 }
 
 fn follow<S: ChainSource>(

@@ -2,11 +2,16 @@
 //! network or a bad provider does to an exchange.
 
 use super::{
+    bitcoin_side::BitcoinSide,
+    ethereum_side::EthereumSide,
     lie::Lie,
+    plan::Plan,
+    sight::Sight,
     world::{Which, World},
 };
 use confirmd::{
     chain::rpc::{HttpRequest, HttpResponse, Transport, TransportError},
+    domain::time::UnixMs,
     random::Random,
 };
 use std::{
@@ -71,6 +76,25 @@ impl Shared {
             world: Arc::new(Mutex::new(world)),
             wires: wires.map(|wire| Arc::new(Mutex::new(wire))),
         }
+    }
+
+    /// The world of a plan and the ways to its nodes.
+    pub fn draw(plan: &Plan, random: &mut Random, at: UnixMs) -> Self {
+        let depth = u32::try_from(plan.final_depth).unwrap();
+        let mut bitcoin = BitcoinSide::new(random.fork(), at, plan.premined, depth);
+        let mut ethereum = EthereumSide::new(random.fork(), at, plan.premined, plan.tags, depth);
+        let mut strangers = Random::new(plan.seed ^ 0x57a6);
+        bitcoin.meet(strangers.fork(), plan.strangers);
+        ethereum.meet(strangers.fork(), plan.strangers);
+        let world = World {
+            bitcoin,
+            ethereum,
+            odd_at: [at; 2],
+            sights: [plan.bitcoin_poll_ms, plan.ethereum_poll_ms].map(Sight::new),
+        };
+        let mut wire = || Wire::fair(plan.latency_ms, random.fork());
+        let wires = [wire(), wire()];
+        Self::new(world, wires)
     }
 
     pub fn line(&self, which: Which) -> Line {
