@@ -67,7 +67,6 @@ const PUSH_EVENTS: &[&str] = &["notification", "gap", "silence", OTHER];
 const ENDPOINT_STATES: &[&str] = &[
     "untried",
     "alive",
-    "behind",
     "rate_limited",
     "unreachable",
     "unfit",

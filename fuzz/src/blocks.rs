@@ -1,6 +1,6 @@
 //! Blocks of both chains as nodes send them.
 
-use ::bitcoin::{Block, Network, Transaction, TxOut, block::Header, consensus::deserialize};
+use ::bitcoin::{Block, Network, Transaction, block::Header, consensus::deserialize};
 use confirmd::{
     chain::{
         bitcoin::{block_hash, scan_block, scan_transaction, tx_id},
@@ -10,6 +10,7 @@ use confirmd::{
         block::{BlockHash, BlockId, BlockRef, Height, TxId},
         facts::{BlockFacts, Candidate},
         time::UnixMs,
+        transfer::Position,
     },
 };
 use std::fmt::Debug;
@@ -42,19 +43,34 @@ pub fn bitcoin_block(data: &[u8]) -> bool {
         assert_eq!(facts.transactions, txids.collect::<Vec<_>>());
         let spent = block.txdata.iter().skip(1).map(|tx| tx.input.len());
         assert_eq!(facts.spends.len(), spent.sum::<usize>());
-        let outputs = block.txdata.iter().flat_map(|tx| &tx.output);
-        let named = outputs.filter(|out| is_named(out));
-        let sats: u128 = named.map(|out| u128::from(out.value.to_sat())).sum();
-        let sats_of = |credit: Candidate| u128::try_from(credit.amount.base()).unwrap();
-        assert_eq!(facts.credits.iter().map(sats_of).sum::<u128>(), sats);
+        let credits: Vec<_> = facts.credits.iter().map(credit).collect();
+        assert_eq!(credits, named_outputs(&block));
     }
     check(data, read, |byte| byte ^ 1)
 }
 
-/// Whether an address names whom an output pays.
-fn is_named(output: &TxOut) -> bool {
-    let script = &output.script_pubkey;
-    script.is_p2pkh() || script.is_p2sh() || script.is_witness_program()
+/// A transaction's and an output's place, who is paid, and how much.
+type Paid = (u32, Position, Vec<u8>, u64);
+
+fn credit(credit: Candidate) -> Paid {
+    let sats = u64::try_from(credit.amount.base()).unwrap();
+    let script = credit.destination.as_bytes().to_vec();
+    (credit.tx_index, credit.position, script, sats)
+}
+
+/// What the library says that a block pays to those whom an address can name.
+fn named_outputs(block: &Block) -> Vec<Paid> {
+    let mut paid = Vec::new();
+    for (tx_index, tx) in (0..).zip(&block.txdata) {
+        for (vout, output) in (0..).zip(&tx.output) {
+            let (script, sats) = (&output.script_pubkey, output.value.to_sat());
+            let is_named = script.is_p2pkh() || script.is_p2sh() || script.is_witness_program();
+            if is_named && sats > 0 {
+                paid.push((tx_index, Position::Output(vout), script.to_bytes(), sats));
+            }
+        }
+    }
+    paid
 }
 
 /// A raw transaction of the mempool, asked for by its own id: believed, it has as many inputs as the network

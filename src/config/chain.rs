@@ -251,6 +251,12 @@ fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
     if let (Some(quorum), Some(count)) = (quorum, count) {
         quorum_problems(section, quorum, count);
     }
+    if let (Some(None), Some(chain_id), Some(2..)) = (genesis, chain_id, count)
+        && known_genesis(chain_id).is_none()
+    {
+        let message = "is missing; with several endpoints, say which chain they must be on";
+        section.problem("genesis", message);
+    }
     Some(EthereumNode {
         chain_id: chain_id?,
         genesis: genesis?.or_else(|| known_genesis(chain_id?)),

@@ -120,9 +120,11 @@ impl WatchIndex {
 impl Addresses {
     /// Whether it was not there yet.
     fn insert(&mut self, fingerprint: u64, key: PaymentKey) -> bool {
+        if self.further.contains(&(fingerprint, key)) {
+            return false;
+        }
         match self.first.get(&fingerprint) {
             Some(known) if *known == key => false,
-            Some(_) if self.further.contains(&(fingerprint, key)) => false,
             Some(_) => {
                 self.further.push((fingerprint, key));
                 true
@@ -197,6 +199,7 @@ mod tests {
             left.contains(&2) && left.contains(&3) && !left.contains(&1),
             "{left:?}"
         );
+        index.insert(&chain, &address(9), PaymentKey(2));
         index.remove(&chain, &address(9), PaymentKey(2));
         index.remove(&chain, &address(9), PaymentKey(2));
         assert!(may_watch(&index), "payment 3 is still there");

@@ -160,7 +160,19 @@ fn touch_returned(chain: &ChainState, snapshot: &MempoolSnapshot, touched: &mut 
     if planted(Bug::ReturnOverlooked) {
         return;
     }
+    let is_listed = |txid: &TxId| snapshot.txids.binary_search(txid).is_ok();
     for (txid, relevant) in chain.unconfirmed.returned_in(&snapshot.txids) {
+        let rivals = relevant
+            .inputs
+            .iter()
+            .flat_map(|input| chain.unconfirmed.spenders(input));
+        if rivals
+            .filter(|rival| *rival != txid)
+            .any(|rival| is_listed(&rival))
+        {
+            // No mempool holds both, and they would replace each other with each list.
+            continue;
+        }
         touch_replaced(chain, txid, &relevant.inputs, touched);
         for key in &relevant.payments {
             touched.add(*key, Fact::Listed { txid });

@@ -1,8 +1,8 @@
 //! Bitcoin's own serialization of transactions (BIP 144), read where it lies: a block in
 //! catch-up costs its bytes and its hashes, no allocation for each input, output and witness.
 //!
-//! Accepts exactly what the library reads, which the tests compare it with. Whether a transaction
-//! is valid, and who is paid, is not known in here.
+//! Accepts of what fits in a block exactly what the library reads, which the tests compare it with.
+//! Whether a transaction is valid, and who is paid, is not known in here.
 
 use bitcoin::{
     OutPoint, Script, Txid,

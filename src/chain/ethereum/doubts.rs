@@ -19,17 +19,17 @@ impl Doubts {
 
     /// What the follower is told after every endpoint that was asked failed: each by its name, and
     /// how.
-    pub(super) fn judge(&mut self, failures: Vec<(String, BlockError)>) -> SourceError {
+    pub(super) fn judge(&mut self, failures: Vec<(String, BlockError)>) -> Vec<SourceError> {
         let unverified = failures.iter().find_map(|(_, error)| match error {
             BlockError::Unverified(error) => Some(error.block.hash),
             BlockError::Source(_) => None,
         });
         let is_lasting = unverified.is_some_and(|block| self.doubt(block) >= MAX_DOUBTS);
-        let failures = failures.into_iter().map(|(endpoint, error)| match error {
+        let errors = failures.into_iter().map(|(endpoint, error)| match error {
             BlockError::Source(error) => error,
             BlockError::Unverified(error) => refused(&endpoint, &error, is_lasting),
         });
-        all_failed(&failures.collect::<Vec<_>>())
+        errors.collect()
     }
 
     /// Counts how often in a row a block was doubted.

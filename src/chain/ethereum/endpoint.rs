@@ -215,21 +215,6 @@ impl<T: Transport> Endpoint<T> {
         })
     }
 
-    /// How high it is.
-    ///
-    /// # Errors
-    /// As of [`Self::status`].
-    pub async fn head(&self) -> Result<Height, SourceError> {
-        let [number] = self
-            .batch([Call::new("eth_blockNumber", json!([]))])
-            .await?;
-        let number: U64 = self.read("eth_blockNumber", number)?;
-        let height = u32::try_from(number.to::<u64>());
-        height.map(Height).map_err(|_| {
-            SourceError::Transient(format!("{self}: a height that no block can have, {number}"))
-        })
-    }
-
     /// A tag that the node does not know, or has no block for, names nothing.
     fn tagged(&self, tag: &str, answer: Answer) -> Result<Option<BlockId>, SourceError> {
         match answer {

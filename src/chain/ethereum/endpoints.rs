@@ -1,5 +1,5 @@
-//! A chain's endpoints: connects them, asks them in the order that [`super::pool`] says, and tells
-//! how each stands. What is asked and what the answers mean is not known in here.
+//! A chain's endpoints: connects them, asks whom [`super::pool`] says, and tells how each stands. What
+//! is asked and what the answers mean is not known in here.
 
 use super::{
     doubts::all_failed,
@@ -13,16 +13,12 @@ use crate::{
         rpc::{Client, Transport},
     },
     clock::Clock,
-    domain::block::Height,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::time::timeout;
 
-/// The others than the leader are asked how high they are so often.
-const LOOK_EVERY_MS: u64 = 10_000;
-
-/// Why one is left alone that answers.
-const LAGS: &str = "it is blocks below another endpoint";
+/// The leader may fail so often in a row to serve the blocks that it names before another leads.
+const UNSERVED_MAX: u32 = 5;
 
 /// Is told of an endpoint by its name, and in a word how it stands now.
 pub type StandingObserver = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
@@ -31,9 +27,8 @@ pub type StandingObserver = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
 pub(super) struct Endpoints<T> {
     seats: Vec<Seat<T>>,
     pool: Pool,
-    /// Looks at others than the leader that are under way.
-    looks: JoinSet<Look<T>>,
-    looked_ms: Option<u64>,
+    /// How often in a row blocks that the leader named did not come.
+    unserved: u32,
     clock: Arc<dyn Clock>,
     observer: StandingObserver,
 }
@@ -46,10 +41,6 @@ struct Seat<T> {
     standing: Standing,
 }
 
-/// Which endpoint was looked at, what became of it when it had to be connected first, and how high
-/// it is.
-type Look<T> = (usize, Endpoint<T>, Result<Height, SourceError>);
-
 impl<T: Transport> Endpoints<T> {
     /// Endpoints that must be on this network; nothing is asked yet.
     pub(super) fn new(clients: Vec<Client<T>>, network: Network, clock: Arc<dyn Clock>) -> Self {
@@ -61,8 +52,7 @@ impl<T: Transport> Endpoints<T> {
         Self {
             pool: Pool::new(clients.len()),
             seats: clients.into_iter().map(seat).collect(),
-            looks: JoinSet::new(),
-            looked_ms: None,
+            unserved: 0,
             clock,
             observer: Arc::new(|_, _| {}),
         }
@@ -98,10 +88,44 @@ impl<T: Transport> Endpoints<T> {
         }
     }
 
-    /// One of them said how the chain stands: it is asked first from now on.
-    pub(super) fn leads(&mut self, at: usize, head: Height) {
-        self.pool.leads(at, head);
-        self.tell(at, LAGS);
+    /// One of them says which blocks there are from now on.
+    pub(super) fn lead(&mut self, at: usize) {
+        if self.pool.leader() != at {
+            self.unserved = 0;
+        }
+        self.pool.lead(at);
+    }
+
+    /// Blocks that the leader named came, or did not. One that names what nobody has does not lead
+    /// for long.
+    pub(super) fn served(&mut self, came: bool) {
+        self.unserved = if came {
+            0
+        } else {
+            self.unserved.saturating_add(1)
+        };
+        if self.unserved >= UNSERVED_MAX && self.pool.len() > 1 {
+            self.unserved = 0;
+            let leader = self.pool.leader();
+            self.pool
+                .failed(leader, Failure::Unreachable, self.now_ms());
+            self.tell(leader, "nobody has the blocks that it names");
+        }
+    }
+
+    /// Whether an operator must act on errors of these: not while others were not asked.
+    pub(super) fn failure_of(&self, asked: usize, errors: &[SourceError]) -> SourceError {
+        match all_failed(errors) {
+            SourceError::Permanent(text) if asked < self.pool.len() => SourceError::Transient(text),
+            error @ (SourceError::Permanent(_)
+            | SourceError::Transient(_)
+            | SourceError::Behind(_)) => error,
+        }
+    }
+
+    /// Whether it was asked since it was last connected.
+    pub(super) fn is_connected(&self, at: usize) -> bool {
+        self.seats.get(at).is_some_and(|seat| seat.is_connected)
     }
 
     /// What it answered failed a check that another's answer passed.
@@ -110,25 +134,15 @@ impl<T: Transport> Endpoints<T> {
         self.tell(at, check);
     }
 
-    /// Asks one endpoint after the other until one answers; which one that was.
+    /// Asks the leader.
     pub(super) async fn ask<R, F>(
         &mut self,
-        patience: Duration,
-        question: impl Fn(Endpoint<T>) -> F + Send,
-    ) -> Result<(usize, R), SourceError>
+        question: impl Fn(Endpoint<T>) -> F,
+    ) -> Result<R, SourceError>
     where
-        F: Future<Output = Result<R, SourceError>> + Send,
+        F: Future<Output = Result<R, SourceError>>,
     {
-        let mut errors = Vec::new();
-        let order = self.order();
-        let patience = (order.len() > 1).then_some(patience);
-        for at in order {
-            match self.ask_one(at, patience, &question).await {
-                Ok(answer) => return Ok((at, answer)),
-                Err(error) => errors.push(error),
-            }
-        }
-        Err(all_failed(&errors))
+        self.ask_one(self.pool.leader(), None, question).await
     }
 
     /// Asks one of them, for so long, and notes whether it answered.
@@ -148,11 +162,19 @@ impl<T: Transport> Endpoints<T> {
                 None => Err(all_failed(&[])),
             }
         };
-        let answer = within(patience, asked).await;
+        let answer = match patience {
+            None => asked.await,
+            Some(patience) => timeout(patience, asked).await.unwrap_or_else(|_| {
+                let endpoint = self.named(at).map_or_else(String::new, ToString::to_string);
+                let seconds = patience.as_secs();
+                let text = format!("{endpoint}: no answer within {seconds} s; others are asked");
+                Err(SourceError::Transient(text))
+            }),
+        };
         match &answer {
             Ok(_) => {
                 self.pool.answered(at);
-                self.tell(at, LAGS);
+                self.tell(at, "");
             }
             Err(error) => self.failed(at, error),
         }
@@ -210,80 +232,14 @@ impl<T: Transport> Endpoints<T> {
                 tracing::debug!(endpoint, "an endpoint answers");
             }
             Standing::Alive => tracing::info!(endpoint, was, "an endpoint answers again"),
-            Standing::Behind
-            | Standing::RateLimited
-            | Standing::Unreachable
-            | Standing::Unfit
-            | Standing::Lying => tracing::warn!(endpoint, now, why, "an endpoint is left alone"),
+            Standing::RateLimited | Standing::Unreachable | Standing::Unfit | Standing::Lying => {
+                tracing::warn!(endpoint, now, why, "an endpoint is left alone");
+            }
         }
         seat.standing = standing;
-    }
-
-    /// Asks the others once in a while how high they are. Nobody waits for it.
-    pub(super) fn look_around(&mut self) {
-        let now_ms = self.now_ms();
-        let is_due = |looked| now_ms.saturating_sub(looked) >= LOOK_EVERY_MS;
-        if !self.looks.is_empty() || !self.looked_ms.is_none_or(is_due) {
-            return;
-        }
-        self.looked_ms = Some(now_ms);
-        for at in self.pool.followers(now_ms) {
-            if let Some(seat) = self.seats.get(at) {
-                let (endpoint, is_connected) = (seat.endpoint.clone(), seat.is_connected);
-                self.looks.spawn(look(at, endpoint, is_connected));
-            }
-        }
-    }
-
-    /// Takes in what the others answered since.
-    pub(super) fn take_looks(&mut self) {
-        while let Some(looked) = self.looks.try_join_next() {
-            let Ok((at, endpoint, head)) = looked else {
-                continue;
-            };
-            match (head, self.seats.get_mut(at)) {
-                (Ok(head), Some(seat)) => {
-                    (seat.endpoint, seat.is_connected) = (endpoint, true);
-                    self.pool.is_at(at, head);
-                    self.tell(at, LAGS);
-                    self.tell(self.pool.leader(), LAGS);
-                }
-                (Err(error), _) => self.failed(at, &error),
-                (Ok(_), None) => {}
-            }
-        }
     }
 
     fn now_ms(&self) -> u64 {
         self.clock.now().monotonic_ms
     }
-}
-
-/// Asks an endpoint how high it is, once it is known to be on our chain.
-async fn look<T: Transport>(at: usize, mut endpoint: Endpoint<T>, is_connected: bool) -> Look<T> {
-    let head = async {
-        if !is_connected {
-            endpoint.connect().await?;
-        }
-        endpoint.head().await
-    };
-    let head = head.await;
-    (at, endpoint, head)
-}
-
-/// Waits for an answer, where there is somebody else to ask for so long only.
-async fn within<R>(
-    patience: Option<Duration>,
-    answer: impl Future<Output = Result<R, SourceError>>,
-) -> Result<R, SourceError> {
-    let Some(patience) = patience else {
-        return answer.await;
-    };
-    timeout(patience, answer).await.unwrap_or_else(|_| {
-        let text = format!(
-            "no answer within {} s, others are asked",
-            patience.as_secs()
-        );
-        Err(SourceError::Transient(text))
-    })
 }

@@ -126,7 +126,6 @@ impl State {
         let which = params[0].as_str().unwrap_or_default();
         match method {
             "eth_chainId" => json!(format!("{:#x}", self.chain_id)),
-            "eth_blockNumber" => json!(format!("{:#x}", self.chain.len() - 1)),
             "eth_syncing" => self.syncing.clone(),
             "eth_getCode" => self.code.clone(),
             "eth_call" => self.decimals.clone(),

@@ -1,17 +1,17 @@
 //! Which of a chain's endpoints is asked, by how each has answered. Pure: it asks nobody and reads
 //! no clock; times are milliseconds of the monotonic clock.
 //!
-//! Whom to ask is all that is decided here. Whatever an endpoint says is verified as far as a block
-//! hash binds it, whoever is asked, and asking another never makes less suffice.
+//! One leads: it alone says which blocks there are, from the beginning of a poll to its end. What two
+//! endpoints say of a chain is no picture of it: a lagging one's head and a sibling that another holds
+//! would look like blocks that left. Blocks are asked for by hash, and may come from anyone.
 
-use crate::domain::block::Height;
-
-/// An endpoint so many blocks below the highest one is not asked while another is there.
-const BEHIND_BLOCKS: u32 = 5;
 /// How long an endpoint is left alone after it failed once; twice as long each further time.
 const FIRST_PAUSE_MS: u64 = 5_000;
 /// The longest that it is left alone: an operator who mended it does not wait longer.
 const LONGEST_PAUSE_MS: u64 = 300_000;
+/// The longest after what it answered was disproved: honest nodes are known to answer with
+/// half-written receipts for some seconds.
+const LONGEST_LIE_PAUSE_MS: u64 = 60_000;
 /// One that is unfit is unfit until somebody does something about it.
 const UNFIT_PAUSE_MS: u64 = 60_000;
 
@@ -22,8 +22,6 @@ pub(super) enum Standing {
     Untried,
     /// It answers.
     Alive,
-    /// It answers, and is blocks below another one.
-    Behind,
     /// It asked not to be asked for a while.
     RateLimited,
     /// It does not answer, or not sensibly.
@@ -40,7 +38,6 @@ impl Standing {
         match self {
             Self::Untried => "untried",
             Self::Alive => "alive",
-            Self::Behind => "behind",
             Self::RateLimited => "rate_limited",
             Self::Unreachable => "unreachable",
             Self::Unfit => "unfit",
@@ -66,7 +63,6 @@ pub(super) enum Failure {
 #[derive(Debug)]
 pub(super) struct Pool {
     members: Vec<Member>,
-    /// The one that is asked first: the last that said how the chain stands.
     leader: usize,
 }
 
@@ -78,9 +74,6 @@ struct Member {
     failures: u32,
     /// How often it was disproved. That it answers makes it no more honest.
     lies: u32,
-    /// As it said last while it led.
-    head: Option<Height>,
-    is_behind: bool,
 }
 
 impl Member {
@@ -89,13 +82,7 @@ impl Member {
         aside_until_ms: 0,
         failures: 0,
         lies: 0,
-        head: None,
-        is_behind: false,
     };
-
-    const fn is_usable(&self, now_ms: u64) -> bool {
-        self.aside_until_ms <= now_ms && !self.is_behind
-    }
 }
 
 impl Pool {
@@ -108,44 +95,35 @@ impl Pool {
     }
 
     /// Whom to ask, one after the other until one answers: the leader, then the others. Those that
-    /// failed a moment ago or are behind are left out; when that leaves nobody, the one that is
-    /// soonest to be asked again is asked now.
+    /// failed a moment ago are left out; when that leaves nobody, all are asked, first the one
+    /// that is soonest to be asked again.
     pub(super) fn order(&self, now_ms: u64) -> Vec<usize> {
         let count = self.members.len();
-        let is_usable = |at: &usize| {
-            let member = self.members.get(*at);
-            member.is_some_and(|member| member.is_usable(now_ms))
-        };
-        let from_leader = (self.leader..count).chain(0..self.leader);
-        let usable: Vec<usize> = from_leader.filter(is_usable).collect();
-        if !usable.is_empty() {
-            return usable;
+        let aside_until = |at: usize| self.members.get(at).map(|member| member.aside_until_ms);
+        let mut all: Vec<usize> = (self.leader..count).chain(0..self.leader).collect();
+        let is_back = |at: &usize| aside_until(*at).is_some_and(|until| until <= now_ms);
+        if all.iter().any(is_back) {
+            all.retain(is_back);
+        } else {
+            all.sort_by_key(|at| aside_until(*at));
         }
-        let soonest = |at: &usize| self.members.get(*at).map(|member| member.aside_until_ms);
-        (0..count).min_by_key(soonest).into_iter().collect()
+        all
     }
 
-    /// The one that is asked first while nothing is wrong with it.
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The one that says which blocks there are.
     pub(super) const fn leader(&self) -> usize {
         self.leader
     }
 
-    /// The others than the leader that are not left alone.
-    pub(super) fn followers(&self, now_ms: u64) -> impl Iterator<Item = usize> {
-        let members = self.members.iter().enumerate();
-        let others = members.filter(|(at, _)| *at != self.leader);
-        others
-            .filter(move |(_, member)| member.aside_until_ms <= now_ms)
-            .map(|(at, _)| at)
-    }
-
     /// How one stands.
     pub(super) fn standing(&self, at: usize) -> Standing {
-        let member = self.members.get(at).unwrap_or(&Member::UNTRIED);
-        if member.standing == Standing::Alive && member.is_behind {
-            return Standing::Behind;
-        }
-        member.standing
+        let member = self.members.get(at);
+        member.map_or(Standing::Untried, |member| member.standing)
     }
 
     /// It answered.
@@ -157,27 +135,9 @@ impl Pool {
         }
     }
 
-    /// It said how the chain stands, and is asked first from now on.
-    pub(super) fn leads(&mut self, at: usize, head: Height) {
-        self.answered(at);
+    /// It says which blocks there are from now on.
+    pub(super) const fn lead(&mut self, at: usize) {
         self.leader = at;
-        if let Some(member) = self.members.get_mut(at) {
-            member.head = Some(head);
-            member.is_behind = false;
-        }
-    }
-
-    /// Another than the leader said how high it is, a moment after the leader did.
-    pub(super) fn is_at(&mut self, at: usize, head: Height) {
-        self.answered(at);
-        let leader = self.members.get_mut(self.leader);
-        let Some((leads, leader)) = leader.and_then(|leader| leader.head.zip(Some(leader))) else {
-            return;
-        };
-        leader.is_behind = head.minus(leads.0).0 >= BEHIND_BLOCKS;
-        if let Some(member) = self.members.get_mut(at) {
-            member.is_behind = leads.minus(head.0).0 >= BEHIND_BLOCKS;
-        }
     }
 
     /// It failed and is left alone for a while.
@@ -185,16 +145,22 @@ impl Pool {
         let Some(member) = self.members.get_mut(at) else {
             return;
         };
-        let again = |times: &mut u32| {
+        let again = |times: &mut u32, longest_ms: u64| {
             *times = times.saturating_add(1);
             let doublings = times.saturating_sub(1).min(16);
-            (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS)
+            (FIRST_PAUSE_MS << doublings).min(longest_ms)
         };
         let (standing, pause_ms) = match failure {
             Failure::RateLimited { pause_ms } => (Standing::RateLimited, pause_ms),
-            Failure::Unreachable => (Standing::Unreachable, again(&mut member.failures)),
+            Failure::Unreachable => {
+                let pause_ms = again(&mut member.failures, LONGEST_PAUSE_MS);
+                (Standing::Unreachable, pause_ms)
+            }
             Failure::Unfit => (Standing::Unfit, UNFIT_PAUSE_MS),
-            Failure::Lie => (Standing::Lying, again(&mut member.lies)),
+            Failure::Lie => {
+                let pause_ms = again(&mut member.lies, LONGEST_LIE_PAUSE_MS);
+                (Standing::Lying, pause_ms)
+            }
         };
         member.standing = standing;
         member.aside_until_ms = now_ms.saturating_add(pause_ms);

@@ -22,14 +22,19 @@ use crate::{
         facts::{BlockFacts, Destination, OutPoint, TxFacts},
     },
 };
-use std::{collections::BTreeMap, future::ready, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::ready,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::task::JoinSet;
 
 /// Blocks fetched at a time: hides the round trip to a distant endpoint, and stays far below the
 /// request rates of hosted ones.
 const CONCURRENT_BLOCKS: usize = 4;
 
-/// How long one endpoint is waited for while there are others to ask.
+/// How long one endpoint is waited for while there are others to ask instead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long its blocks are waited for, which may be large.
@@ -40,8 +45,8 @@ pub struct EthereumSource<T> {
     endpoints: Endpoints<T>,
     tokens: Vec<TokenSpec>,
     contracts: Arc<[[u8; 20]]>,
-    /// Whether the tokens were found as configured since the last connection.
-    tokens_checked: bool,
+    /// The endpoints where tokens were found as configured since they were connected.
+    tokens_checked: BTreeSet<usize>,
     doubts: Doubts,
 }
 
@@ -92,7 +97,7 @@ impl<T: Transport> EthereumSource<T> {
             endpoints: Endpoints::new(clients, network, clock),
             contracts: tokens.iter().map(|token| token.contract).collect(),
             tokens,
-            tokens_checked: false,
+            tokens_checked: BTreeSet::new(),
             doubts: Doubts::default(),
         }
     }
@@ -118,33 +123,39 @@ impl<T: Transport> EthereumSource<T> {
     /// # Errors
     /// When the node does not answer.
     pub async fn token_problems(&self) -> Result<Vec<String>, SourceError> {
-        let mut problems = Vec::new();
-        let Some(leader) = self.endpoints.leader() else {
-            return Ok(problems);
-        };
-        for token in &self.tokens {
-            match token::check(leader, token).await {
-                Ok(()) => {}
-                Err(SourceError::Permanent(problem)) => problems.push(problem),
-                Err(error @ (SourceError::Transient(_) | SourceError::Behind(_))) => {
-                    return Err(error);
-                }
-            }
+        match self.endpoints.leader() {
+            Some(endpoint) => token::problems(endpoint, &self.tokens).await,
+            None => Ok(Vec::new()),
         }
-        Ok(problems)
     }
 
-    /// A node that is still syncing may not have the contracts yet, so it is asked afterwards.
-    async fn check_tokens(&mut self, syncing: bool) -> Result<(), SourceError> {
-        if self.tokens_checked || syncing {
-            return Ok(());
+    /// The state of one endpoint, which must have the tokens as configured. A node that is still
+    /// syncing may not have their contracts yet, so it is not asked for them.
+    async fn status_of(
+        &mut self,
+        at: usize,
+        patience: Option<Duration>,
+    ) -> Result<NodeStatus, SourceError> {
+        if !self.endpoints.is_connected(at) {
+            self.tokens_checked.remove(&at);
         }
-        let problems = self.token_problems().await?;
-        self.tokens_checked = problems.is_empty();
-        if self.tokens_checked {
-            return Ok(());
+        let is_checked = self.tokens_checked.contains(&at);
+        let tokens = &self.tokens;
+        let question = |endpoint: Endpoint<T>| async move {
+            let status = endpoint.status().await?;
+            if !is_checked && !status.syncing {
+                let problems = token::problems(&endpoint, tokens).await?;
+                if !problems.is_empty() {
+                    return Err(SourceError::Permanent(problems.join("; ")));
+                }
+            }
+            Ok(status)
+        };
+        let status = self.endpoints.ask_one(at, patience, question).await?;
+        if !status.syncing {
+            self.tokens_checked.insert(at);
         }
-        Err(SourceError::Permanent(problems.join("; ")))
+        Ok(status)
     }
 
     /// A few blocks from whoever has them. One that does not verify is asked of another endpoint,
@@ -153,12 +164,13 @@ impl<T: Transport> EthereumSource<T> {
         let mut found = BTreeMap::new();
         let mut failures: Vec<(usize, BlockError)> = Vec::new();
         let order = self.endpoints.order();
-        let patience = (order.len() > 1).then_some(BLOCKS_PATIENCE);
-        for at in order {
+        let asked = order.len();
+        for (place, at) in order.into_iter().enumerate() {
             let is_missing = |block: &&BlockRef| !found.contains_key(&block.id.height);
             let missing: Vec<BlockRef> = blocks.iter().filter(is_missing).copied().collect();
             let contracts = &self.contracts;
             let question = |endpoint| fetch(endpoint, missing.clone(), Arc::clone(contracts));
+            let patience = (place.saturating_add(1) < asked).then_some(BLOCKS_PATIENCE);
             match self.endpoints.ask_one(at, patience, question).await {
                 Ok((facts, error)) => {
                     found.extend(
@@ -166,7 +178,8 @@ impl<T: Transport> EthereumSource<T> {
                             .into_iter()
                             .map(|facts| (facts.block.id.height, facts)),
                     );
-                    if let Some(BlockError::Source(error)) = &error {
+                    // What it no longer has, it has pruned: it is as good as before for what is new.
+                    if let Some(BlockError::Source(error @ SourceError::Transient(_))) = &error {
                         self.endpoints.failed(at, error);
                     }
                     failures.extend(error.map(|error| (at, error)));
@@ -177,12 +190,13 @@ impl<T: Transport> EthereumSource<T> {
                 break;
             }
         }
-        self.blame(&failures, &found);
-        if found.len() < blocks.len() {
-            return Err(self.judge(failures));
-        }
         for facts in found.values() {
             self.doubts.settled(facts.block.id.hash);
+        }
+        self.blame(&failures, &found);
+        self.endpoints.served(found.len() == blocks.len());
+        if found.len() < blocks.len() {
+            return Err(self.judge(asked, failures));
         }
         Ok(found.into_values().collect())
     }
@@ -202,15 +216,14 @@ impl<T: Transport> EthereumSource<T> {
         }
     }
 
-    fn judge(&mut self, failures: Vec<(usize, BlockError)>) -> SourceError {
+    fn judge(&mut self, asked: usize, failures: Vec<(usize, BlockError)>) -> SourceError {
         let failures = failures.into_iter().map(|(at, error)| {
             let endpoint = self.endpoints.named(at);
-            (
-                endpoint.map_or_else(String::new, ToString::to_string),
-                error,
-            )
+            let endpoint = endpoint.map_or_else(String::new, ToString::to_string);
+            (endpoint, error)
         });
-        self.doubts.judge(failures.collect())
+        let errors = self.doubts.judge(failures.collect());
+        self.endpoints.failure_of(asked, &errors)
     }
 }
 
@@ -246,27 +259,54 @@ async fn fetch<T: Transport>(
 
 impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn connect(&mut self) -> Result<(), SourceError> {
-        self.tokens_checked = false;
         self.endpoints.reconnect();
-        let connected = self.endpoints.ask(PATIENCE, |_| ready(Ok(())));
-        connected.await.map(drop)
+        let mut errors = Vec::new();
+        let order = self.endpoints.order();
+        let asked = order.len();
+        for (place, at) in order.into_iter().enumerate() {
+            let patience = (place.saturating_add(1) < asked).then_some(PATIENCE);
+            match self
+                .endpoints
+                .ask_one(at, patience, |_| ready(Ok(())))
+                .await
+            {
+                Ok(()) => {
+                    self.endpoints.lead(at);
+                    return Ok(());
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        Err(self.endpoints.failure_of(asked, &errors))
     }
 
+    /// The first endpoint that answers, and is not syncing while another is not, leads from here on.
     async fn status(&mut self) -> Result<NodeStatus, SourceError> {
-        self.endpoints.take_looks();
-        let question = |endpoint: Endpoint<T>| async move { endpoint.status().await };
-        let (at, status) = self.endpoints.ask(PATIENCE, question).await?;
-        self.endpoints.leads(at, status.tip.id.height);
-        self.endpoints.look_around();
-        self.check_tokens(status.syncing).await?;
+        let (mut syncing, mut errors) = (None, Vec::new());
+        let order = self.endpoints.order();
+        let asked = order.len();
+        for (place, at) in order.into_iter().enumerate() {
+            let patience = (place.saturating_add(1) < asked).then_some(PATIENCE);
+            match self.status_of(at, patience).await {
+                Ok(status) if status.syncing => drop(syncing.get_or_insert((at, status))),
+                Ok(status) => {
+                    self.endpoints.lead(at);
+                    return Ok(status);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        let Some((at, status)) = syncing else {
+            return Err(self.endpoints.failure_of(asked, &errors));
+        };
+        self.endpoints.lead(at);
         Ok(status)
     }
 
     async fn headers(&mut self, from: Height, count: u32) -> Result<Vec<BlockRef>, SourceError> {
         let question =
             move |endpoint: Endpoint<T>| async move { endpoint.headers(from, count).await };
-        let (_, headers) = self.endpoints.ask(PATIENCE, question).await?;
-        Ok(headers)
+        self.endpoints.ask(question).await
     }
 
     async fn blocks(&mut self, blocks: &[BlockRef]) -> Result<Vec<BlockFacts>, SourceError> {
@@ -282,8 +322,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn is_stale(&mut self, block: BlockId) -> Result<bool, SourceError> {
         let question =
             move |endpoint: Endpoint<T>| async move { endpoint.contradicts(block).await };
-        let (_, is_stale) = self.endpoints.ask(PATIENCE, question).await?;
-        Ok(is_stale)
+        self.endpoints.ask(question).await
     }
 
     async fn mempool(&mut self) -> Result<MempoolNews, SourceError> {

@@ -29,15 +29,31 @@ pub struct TokenSpec {
     pub decimals: u8,
 }
 
+/// Each of these tokens that the node does not have as configured, with what is wrong.
+///
+/// # Errors
+/// When the node does not answer.
+pub async fn problems<T: Transport>(
+    endpoint: &Endpoint<T>,
+    tokens: &[TokenSpec],
+) -> Result<Vec<String>, SourceError> {
+    let mut problems = Vec::new();
+    for token in tokens {
+        match check(endpoint, token).await {
+            Ok(()) => {}
+            Err(SourceError::Permanent(problem)) => problems.push(problem),
+            Err(error @ (SourceError::Transient(_) | SourceError::Behind(_))) => return Err(error),
+        }
+    }
+    Ok(problems)
+}
+
 /// Checks one token against what the node has at its best block.
 ///
 /// # Errors
 /// `Permanent`, naming asset, contract, what was expected and what was found; others when the
 /// node does not answer.
-pub async fn check<T: Transport>(
-    endpoint: &Endpoint<T>,
-    token: &TokenSpec,
-) -> Result<(), SourceError> {
+async fn check<T: Transport>(endpoint: &Endpoint<T>, token: &TokenSpec) -> Result<(), SourceError> {
     let contract = address::checksummed(token.contract);
     let wrong = |what: String| {
         let asset = &token.asset;

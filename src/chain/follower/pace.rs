@@ -7,8 +7,8 @@ use crate::domain::facts::BlockFacts;
 /// transactions are moved within one step.
 pub(super) const BATCH_BLOCKS: u32 = 16;
 
-/// How much one batch may hold, in transactions, credits and spends: some 12 MB of facts, two
-/// to three full Bitcoin blocks, so that the queue to the watcher stays far inside the daemon's
+/// How much one batch may hold, in transactions, credits and spends: at most 7 MB of Bitcoin's facts,
+/// of two to three full blocks, so that the queue to the watcher stays far inside the daemon's
 /// memory limit.
 const BATCH_ITEMS: usize = 100_000;
 

@@ -17,6 +17,9 @@ use secrecy::{ExposeSecret, SecretString};
 use std::{error::Error, fmt, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
+/// The largest raw block is half as large.
+const HINTED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// A node in reach answers the handshake well within this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -138,9 +141,9 @@ impl Transport for HttpTransport {
 /// a huge one is ever held.
 async fn read(mut response: Response, limits: Limits) -> Result<Vec<u8>, TransportError> {
     let limit_bytes = limits.max_body_bytes;
-    // What a node says of the length is a hint: room that is not filled costs nothing.
+    // What a node says of the length is a hint, and no reason to take much memory for it.
     let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(0);
-    let mut body = Vec::with_capacity(told.min(limit_bytes));
+    let mut body = Vec::with_capacity(told.min(limit_bytes).min(HINTED_BYTES_MAX));
     while let Some(piece) = response.chunk().await.map_err(broken)? {
         if body.len().saturating_add(piece.len()) > limit_bytes {
             return Err(TransportError::TooLarge { limit_bytes });

@@ -100,3 +100,17 @@ fn what_came_back_before_the_block_left_that_ended_it_is_back_by_the_next_list()
     world.snapshot(world.tip().id.hash, &[&first]);
     assert_eq!(world.status_of("a"), Status::Pending);
 }
+
+/// No mempool holds both: they would take each other's place with each list, and no watch would end.
+#[test]
+fn a_list_of_two_that_spend_the_same_brings_neither_back() {
+    let mut world = World::new();
+    let (first, second) = (Tx::paying(1), Tx::paying(2).to(1).spending(1));
+    world.register("a", 0);
+    world.register("b", 1);
+    world.arrive(&first);
+    world.arrive(&second);
+    world.snapshot(world.tip().id.hash, &[&first, &second]);
+    assert_eq!(world.status_of("a"), Status::New);
+    assert_eq!(world.status_of("b"), Status::Pending);
+}

@@ -20,6 +20,8 @@ const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 /// More names than are kept at most.
 const FLOOD: u64 = 12_000;
+/// How many are kept: `NAMED_MAX` of the publisher.
+const KEPT: u64 = 10_000;
 
 /// The frames of one notification.
 pub type Frames = Vec<Vec<u8>>;
@@ -269,7 +271,7 @@ impl Simulation {
     fn flood_with_names(&mut self) {
         self.note("fault: a flood of names");
         self.mishap("names_flood");
-        let count = self.publisher.random.between(FLOOD / 100, FLOOD);
+        let count = self.publisher.random.between(KEPT, FLOOD);
         let mut flood: Vec<Frames> = (0..count).map(|_| self.publisher.foreign()).collect();
         let held = self.publisher.held.clone().into_iter();
         flood.extend(held.map(|txid| self.publisher.frames(Notice::Arrived(txid))));

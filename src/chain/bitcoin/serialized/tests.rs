@@ -114,6 +114,13 @@ fn counts_are_read_in_all_their_lengths() {
 }
 
 #[test]
+fn one_without_inputs_is_read_as_the_library_does() {
+    let mut tx = with_witness(&[]);
+    tx.input.clear();
+    assert_same(&serialize(&tx));
+}
+
+#[test]
 fn a_coinbase_spends_nothing_and_only_that() {
     let minted = coinbase(5, 0, vec![output(1, &wpkh(1))]);
     let mut two = minted.clone();
@@ -139,12 +146,17 @@ proptest! {
     #[test]
     fn changed_bytes_are_read_as_the_library_does(
         legacy: bool,
+        second: bool,
         items in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..5), 1..4),
         changes in proptest::collection::vec((any::<prop::sample::Index>(), 0..12_u8, any::<u8>()), 0..4),
         cut in proptest::option::weighted(0.1, any::<prop::sample::Index>()),
     ) {
         let items: Vec<&[u8]> = if legacy { Vec::new() } else { items.iter().map(Vec::as_slice).collect() };
-        let mut raw = serialize(&with_witness(&items));
+        let mut tx = with_witness(&items);
+        if second {
+            tx.input.push(spending(2, 8, Vec::new()).input[0].clone());
+        }
+        let mut raw = serialize(&tx);
         for (place, how, byte) in changes {
             let place = place.index(raw.len());
             match how {

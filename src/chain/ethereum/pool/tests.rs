@@ -8,7 +8,7 @@ const NOW: u64 = 1_000_000;
 fn the_leader_is_asked_first_and_then_the_others() {
     let mut pool = Pool::new(3);
     assert_eq!(pool.order(NOW), [0, 1, 2]);
-    pool.leads(1, Height(10));
+    pool.lead(1);
     assert_eq!(pool.order(NOW), [1, 2, 0]);
     pool.answered(2);
     assert_eq!(pool.order(NOW), [1, 2, 0], "who only answered leads nobody");
@@ -60,62 +60,13 @@ fn each_failure_has_its_pause_and_its_name() {
 }
 
 #[test]
-fn when_all_failed_the_one_that_is_back_soonest_is_asked() {
+fn when_all_failed_all_are_asked_and_first_the_one_that_is_back_soonest() {
     let mut pool = Pool::new(3);
     pool.failed(0, Failure::Unfit, NOW);
     pool.failed(1, Failure::Unreachable, NOW);
-    pool.failed(2, Failure::Unfit, NOW);
-    assert_eq!(pool.order(NOW), [1]);
+    pool.failed(2, Failure::Unfit, NOW + 1);
+    assert_eq!(pool.order(NOW + 1), [1, 0, 2]);
     let mut alone = Pool::new(1);
     alone.failed(0, Failure::Lie, NOW);
     assert_eq!(alone.order(NOW), [0], "the last one is kept");
-}
-
-#[test]
-fn one_that_is_five_blocks_behind_another_is_not_asked() {
-    for (head, other, expected) in [
-        (10, 14, vec![0, 1]),
-        (10, 15, vec![1]),
-        (14, 10, vec![0, 1]),
-        (15, 10, vec![0]),
-    ] {
-        let mut pool = Pool::new(2);
-        pool.leads(0, Height(head));
-        pool.is_at(1, Height(other));
-        assert_eq!(pool.order(NOW), expected, "{head} and {other}");
-    }
-}
-
-#[test]
-fn one_that_was_behind_is_asked_again_when_it_is_not() {
-    let mut pool = Pool::new(2);
-    pool.leads(0, Height(10));
-    pool.is_at(1, Height(20));
-    assert_eq!(pool.standing(0), Standing::Behind);
-    pool.leads(1, Height(20));
-    pool.is_at(0, Height(19));
-    assert_eq!(
-        (pool.standing(0), pool.order(NOW)),
-        (Standing::Alive, vec![1, 0])
-    );
-}
-
-#[test]
-fn one_that_claims_a_height_and_then_fails_leaves_the_other_in_use() {
-    let mut pool = Pool::new(2);
-    pool.leads(0, Height(10));
-    pool.is_at(1, Height(1000));
-    pool.failed(1, Failure::Lie, NOW);
-    assert_eq!(pool.order(NOW), [0]);
-    pool.leads(0, Height(11));
-    assert_eq!(pool.standing(0), Standing::Alive);
-}
-
-#[test]
-fn those_beside_the_leader_are_looked_at_unless_they_are_left_alone() {
-    let mut pool = Pool::new(3);
-    pool.leads(1, Height(10));
-    assert_eq!(pool.followers(NOW).collect::<Vec<_>>(), [0, 2]);
-    pool.failed(2, Failure::Unreachable, NOW);
-    assert_eq!(pool.followers(NOW).collect::<Vec<_>>(), [0]);
 }

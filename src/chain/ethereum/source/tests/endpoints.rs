@@ -33,20 +33,35 @@ fn asked(node: &FakeNode, call: &str) -> usize {
 }
 
 #[tokio::test]
-async fn the_first_is_asked_and_the_others_only_how_high_they_are() {
+async fn while_the_first_answers_nobody_else_is_asked() {
     let (one, other, built) = twins();
     let (mut source, told) = source_told(&[("one", &one), ("other", &other)]);
     source.connect().await.unwrap();
     source.status().await.unwrap();
     source.blocks(&[reference(&built)]).await.unwrap();
-    tokio::task::yield_now().await;
     source.status().await.unwrap();
-    assert_eq!(asked(&other, "eth_getBlockByHash"), 0);
-    assert_eq!(asked(&other, "eth_blockNumber"), 1);
+    assert_eq!(asked(&other, ""), 0);
     assert_eq!(
         *told.lock().unwrap(),
-        ["one untried", "other untried", "one alive", "other alive"]
+        ["one untried", "other untried", "one alive"]
     );
+}
+
+/// A lower head of one and a sibling that another holds would look like blocks that left.
+#[tokio::test]
+async fn only_the_one_whose_head_it_is_says_which_blocks_left() {
+    let (one, other, built) = twins();
+    let mut source = source_of(&[("one", &one), ("other", &other)]);
+    source.connect().await.unwrap();
+    source.status().await.unwrap();
+    down(&one);
+    other.roll_back(1);
+    other.mine_empty(1, "sibling");
+    assert!(source.is_stale(reference(&built).id).await.is_err());
+    assert!(source.headers(Height(1), 1).await.is_err());
+    assert_eq!(asked(&other, ""), 0);
+    source.status().await.unwrap();
+    assert!(source.is_stale(reference(&built).id).await.unwrap());
 }
 
 #[tokio::test]
@@ -100,9 +115,10 @@ async fn a_block_that_fails_with_one_comes_from_another_which_shows_the_lie() {
     let facts = source.blocks(&[reference(&built)]).await.unwrap();
     assert_eq!(facts[0].credits.len(), 2);
     assert!(told.lock().unwrap().contains(&"one lying".to_owned()));
+    let before = asked(&one, "");
     source.status().await.unwrap();
     source.blocks(&[reference(&built)]).await.unwrap();
-    assert_eq!(asked(&one, "eth_getBlockReceipts 0"), 0);
+    assert_eq!(asked(&one, ""), before);
     assert_eq!(source.endpoints.leader().unwrap().name(), "other");
 }
 
@@ -177,14 +193,61 @@ async fn all_must_have_the_genesis_that_the_first_was_found_to_have() {
 }
 
 #[tokio::test]
-async fn one_that_falls_behind_is_replaced_by_a_higher_one() {
+async fn one_without_the_tokens_is_unfit_and_another_leads() {
     let (one, other, _) = twins();
-    other.mine_empty(5, "more");
-    let (mut source, told) = source_told(&[("one", &one), ("other", &other)]);
+    one.state().decimals = json!(format!("{:#066x}", 18));
+    let (mut source, states) = source_told(&[("one", &one), ("other", &other)]);
     source.connect().await.unwrap();
     source.status().await.unwrap();
-    tokio::task::yield_now().await;
-    let status = source.status().await.unwrap();
-    assert_eq!(status.tip.id.height, Height(6));
-    assert!(told.lock().unwrap().contains(&"one behind".to_owned()));
+    assert!(states.lock().unwrap().contains(&"one unfit".to_owned()));
+    other.state().decimals = json!(format!("{:#066x}", 18));
+    source.status().await.unwrap();
+    source.connect().await.unwrap();
+    let said = told(source.status().await);
+    assert!(said.contains("USDT"), "{said}");
+}
+
+#[tokio::test]
+async fn one_that_is_syncing_leads_only_while_all_are() {
+    let (one, other, _) = twins();
+    one.state().syncing = json!({"currentBlock": "0x1"});
+    let mut source = source_of(&[("one", &one), ("other", &other)]);
+    source.connect().await.unwrap();
+    assert!(!source.status().await.unwrap().syncing);
+    other.state().syncing = json!({"currentBlock": "0x1"});
+    assert!(source.status().await.unwrap().syncing);
+}
+
+#[tokio::test]
+async fn one_that_names_what_nobody_has_does_not_lead_for_long() {
+    let (one, other, _) = twins();
+    let own = one.mine(paying(2));
+    one.fault("eth_getBlockByHash", Value::Null);
+    let mut source = source_of(&[("one", &one), ("other", &other)]);
+    source.connect().await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(source.status().await.unwrap().tip.id, reference(&own).id);
+        let said = told(source.blocks(&[reference(&own)]).await);
+        assert!(said.starts_with("behind"), "{said}");
+    }
+    assert_eq!(source.status().await.unwrap().tip.id.height, Height(1));
+}
+
+#[tokio::test]
+async fn what_one_has_pruned_is_no_operator_s_matter_while_another_was_not_asked() {
+    let (one, other, built) = twins();
+    let mut source = source_of(&[("one", &one), ("other", &other)]);
+    source.connect().await.unwrap();
+    source.status().await.unwrap();
+    one.fault("eth_getBlockByHash", error(4444, "pruned"));
+    down(&other);
+    let said = told(source.blocks(&[reference(&built)]).await);
+    assert!(said.starts_with("transient"), "{said}");
+    let said = told(source.blocks(&[reference(&built)]).await);
+    assert!(
+        said.starts_with("transient"),
+        "the other is left alone: {said}"
+    );
+    other.heal();
+    assert_eq!(source.status().await.unwrap().tip.id, reference(&built).id);
 }
