@@ -112,6 +112,8 @@ family_list! {
     chain_scanned_height: Gauge["chain"];
     /// Height of the last block that can no longer change.
     chain_finalized_height: Gauge["chain"];
+    /// Past blocks that the scan for late registrations under way still has to look at; 0 while there is none.
+    scan_blocks_left: Gauge["chain"];
     /// 1 while the chain's node answers, is synced, and is scanned close to its tip.
     chain_healthy: Gauge["chain"];
     /// 1 while no payment of the chain may rise.
@@ -224,6 +226,7 @@ impl Metrics {
         let name = chain.name.as_str();
         set(&self.chain_healthy, &[name], 0);
         set(&self.chain_frozen, &[name], 0);
+        set(&self.scan_blocks_left, &[name], 0);
         add(&self.reorgs_total, &[name], 0);
         for event in PUSH_EVENTS {
             add(&self.push_events_total, &[name, event], 0);
@@ -257,6 +260,11 @@ impl Metrics {
         }
         set(&self.chain_healthy, &name, i64::from(view.healthy));
         set(&self.chain_frozen, &name, i64::from(view.frozen.is_some()));
+    }
+
+    /// The scan of past blocks under way has so many left; 0 for none under way.
+    pub fn scan_blocks_left(&self, chain: &ChainName, blocks: u32) {
+        set(&self.scan_blocks_left, &[chain.as_str()], blocks);
     }
 
     /// `depth` blocks left the best chain at once.

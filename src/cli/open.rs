@@ -1,7 +1,11 @@
 //! From the configuration file to what a command works on.
 
 use super::{Context, Exit, failure::Failure};
-use crate::{config::Database, store::reader::Reader};
+use crate::{
+    config::{Config, Database},
+    domain::asset::ChainName,
+    store::reader::Reader,
+};
 use nix::unistd::{Uid, User};
 use std::{io::ErrorKind, os::unix::fs::MetadataExt, path::Path};
 
@@ -9,6 +13,12 @@ impl Context {
     /// Where the databases are, from a configuration that is valid as a whole.
     pub(super) fn database(&self) -> Result<Database, Failure> {
         Ok(Database::load(&self.config)?)
+    }
+
+    /// The configured chains: the database may know others, which nobody follows any more.
+    pub(super) fn chains(&self) -> Result<Vec<ChainName>, Failure> {
+        let config = Config::parse(&std::fs::read_to_string(&self.config)?)?;
+        Ok(config.chains.into_iter().map(|chain| chain.name).collect())
     }
 
     /// The public views.

@@ -1,4 +1,7 @@
-//! `status`: where the chains stand, and how many payments are open.
+//! `status`: where the chains stand, what is under way, and how many payments are open.
+
+mod progress;
+mod wait;
 
 use super::{
     Context,
@@ -8,8 +11,8 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock},
-    domain::time::UnixMs,
-    store::reader::Reader,
+    domain::{payment::ScanFrom, time::UnixMs},
+    store::{PastScans, reader::Reader},
     watcher::stale,
 };
 use serde_json::{Value, json};
@@ -19,6 +22,17 @@ pub(super) struct Arguments {
     /// One JSON object.
     #[arg(long)]
     json: bool,
+    /// First wait until every chain is scanned up to its node's tip and no payment waits for past
+    /// blocks.
+    ///
+    /// Looks once a second until all of that is true, then shows the usual tables and ends with 0.
+    /// What it waits for is said on standard error: on a terminal as bars with rate and time left,
+    /// else as a line whenever it becomes something else. A chain that is not healthy is waited
+    /// for, and so is a daemon, since the database alone does not tell where the nodes are.
+    /// Payments whose scan was refused or that are on hold are not waited for. There is no limit:
+    /// end it with Ctrl-C, or with timeout(1) in a script.
+    #[arg(long)]
+    wait: bool,
 }
 
 const CHAINS: &[Column] = &[
@@ -44,14 +58,21 @@ const COUNTS: &[Column] = &[
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
     let reader = context.reader()?;
+    if arguments.wait {
+        wait::until_done(&reader, &context.chains()?)?;
+    }
     show(&reader, arguments.json, &mut context.screen)
 }
 
 fn show(reader: &Reader, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
     let mut chains: Vec<Row> = rows(&reader.chains()?).into_iter().map(with_lag).collect();
+    let scans = reader.past_scans()?;
     let counts = rows(&reader.counts()?);
     let last_seq = reader.last_seq()?;
     if as_json {
+        for chain in &mut chains {
+            add_scans(chain, &scans);
+        }
         let whole = json!({ "chains": chains, "payments": counts, "last_seq": last_seq });
         return screen.json(&whole);
     }
@@ -59,8 +80,15 @@ fn show(reader: &Reader, as_json: bool, screen: &mut Screen) -> Result<(), Failu
     for chain in &mut chains {
         remark(chain, now);
     }
+    let under_way = progress::lines(&chains, &scans, screen.is_terminal);
     screen.listing(CHAINS, chains, false, "no chain was ever followed")?;
     screen.line("")?;
+    for line in &under_way {
+        screen.line(line)?;
+    }
+    if !under_way.is_empty() {
+        screen.line("")?;
+    }
     screen.listing(COUNTS, counts, false, "no payments")?;
     screen.line("")?;
     screen.line(&format!("last event: {last_seq}"))
@@ -96,6 +124,28 @@ fn with_lag(mut chain: Row) -> Row {
     chain
 }
 
+/// Adds the scans of past blocks that the chain's payments still need.
+fn add_scans(chain: &mut Row, scans: &[PastScans]) {
+    let name = chain.get("chain").and_then(Value::as_str);
+    let scans = scans
+        .iter()
+        .find(|scans| Some(scans.chain.as_str()) == name);
+    let value = scans.map_or(Value::Null, |scans| {
+        let (height, at) = match scans.from {
+            None => (None, None),
+            Some(ScanFrom::Height(height)) => (Some(height.0), None),
+            Some(ScanFrom::Time(at)) => (None, Some(at.0)),
+        };
+        json!({
+            "payments": scans.payments, "from_height": height, "from_at": at,
+            "next_height": scans.next.map(|next| next.0),
+            "to_height": scans.goal.map(|goal| goal.0),
+            "refused": scans.refused, "held": scans.held,
+        })
+    });
+    chain.insert("scans".to_owned(), value);
+}
+
 fn is_set(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -109,6 +159,7 @@ fn is_set(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{super::screen::tests::row, *};
+    use crate::domain::{asset::ChainName, block::Height};
 
     #[test]
     fn an_old_block_is_told_of_networks_whose_blocks_come_by_themselves() {
@@ -164,6 +215,43 @@ mod tests {
                 (&lag, Some(state)),
                 "{chain}"
             );
+        }
+    }
+    #[test]
+    fn scans_of_a_chain_are_part_of_it_in_json() {
+        let scans = PastScans {
+            chain: ChainName::new("bitcoin"),
+            payments: 3,
+            from: Some(ScanFrom::Height(Height(100))),
+            next: Some(Height(150)),
+            goal: Some(Height(299)),
+            refused: 2,
+            held: 1,
+        };
+        let of_time = PastScans {
+            from: Some(ScanFrom::Time(UnixMs(7))),
+            next: None,
+            ..scans.clone()
+        };
+        for (scans, wanted) in [
+            (
+                scans,
+                json!({
+                    "payments": 3, "from_height": 100, "from_at": null, "next_height": 150,
+                    "to_height": 299, "refused": 2, "held": 1,
+                }),
+            ),
+            (
+                of_time,
+                json!({
+                    "payments": 3, "from_height": null, "from_at": 7, "next_height": null,
+                    "to_height": 299, "refused": 2, "held": 1,
+                }),
+            ),
+        ] {
+            let mut chain = row(json!({ "chain": "bitcoin" }));
+            add_scans(&mut chain, &[scans]);
+            assert_eq!(chain["scans"], wanted);
         }
     }
 }

@@ -86,6 +86,7 @@ fn every_promised_name_is_there() {
         "chain_tip_timestamp_seconds gauge",
         "chain_scanned_height gauge",
         "chain_finalized_height gauge",
+        "scan_blocks_left gauge",
         "chain_healthy gauge",
         "chain_frozen gauge",
         "reorgs_total counter",
@@ -187,6 +188,7 @@ fn a_chain_shows_where_it_stands() {
         ..view()
     });
     metrics.reorg(&ChainName::new("bitcoin"), 3);
+    metrics.scan_blocks_left(&ChainName::new("bitcoin"), 12);
     check(
         &metrics,
         &[
@@ -194,6 +196,8 @@ fn a_chain_shows_where_it_stands() {
             "confirmd_chain_scanned_height{chain=\"bitcoin\"} 99",
             "confirmd_chain_healthy{chain=\"bitcoin\"} 1",
             "confirmd_chain_frozen{chain=\"bitcoin\"} 1",
+            "confirmd_scan_blocks_left{chain=\"bitcoin\"} 12",
+            "confirmd_scan_blocks_left{chain=\"ethereum\"} 0",
             "confirmd_reorgs_total{chain=\"bitcoin\"} 1",
             "confirmd_reorg_depth_blocks_bucket{chain=\"bitcoin\",le=\"2\"} 0",
             "confirmd_reorg_depth_blocks_bucket{chain=\"bitcoin\",le=\"3\"} 1",

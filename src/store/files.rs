@@ -298,6 +298,21 @@ impl Lock {
     }
 }
 
+/// Whether somebody holds the lock beside the database. Looking takes it for a moment, together
+/// with others who look, which a daemon that starts at that moment waits for.
+pub(super) fn is_locked(database: &Path) -> std::io::Result<bool> {
+    let file = match File::open(beside(database, ".lock")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Giving the daemon's files to root would lock the daemon out.
 fn refuse_root(path: &Path, owner: Uid) -> OpenError {
     let user = user_name(owner);

@@ -29,7 +29,7 @@ pub use open::Options;
 pub use queries::{Count, Credited, Loose};
 pub use registry::{ChainEntry, RegistryError};
 pub use rows::chain::StoredChain;
-pub use scans::ScanBatch;
+pub use scans::{ScanBatch, past::PastScans};
 pub use schema::Kind;
 pub use watches::Watched;
 

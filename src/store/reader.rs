@@ -3,6 +3,8 @@
 //! Strictly read-only. Shows the public views as they are; a payment to be explained is loaded
 //! by the daemon's own code.
 
+mod progress;
+
 use super::{
     commit, connection,
     error::{Fault, OpenError, StoreError},
@@ -19,7 +21,10 @@ use rusqlite::{
     Connection, OpenFlags, ToSql, params_from_iter,
     types::{Value, ValueRef},
 };
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How long a command waits for the daemon.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -68,6 +73,7 @@ pub struct PaymentFilter {
 #[derive(Debug)]
 pub struct Reader {
     conn: Connection,
+    path: PathBuf,
     kind: Kind,
 }
 
@@ -97,7 +103,8 @@ impl Reader {
         for kind in [Kind::Live, Kind::Sandbox] {
             match schema::inspect(&conn, path, kind, MIGRATIONS) {
                 Ok(Found::Ours(version)) if usize::try_from(version) == Ok(MIGRATIONS.len()) => {
-                    return Ok(Self { conn, kind });
+                    let path = path.to_owned();
+                    return Ok(Self { conn, path, kind });
                 }
                 Ok(Found::Ours(_) | Found::Empty) => {
                     return Err(OpenError::Foreign {

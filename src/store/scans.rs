@@ -1,5 +1,7 @@
 //! Which past blocks payments still need.
 
+pub(super) mod past;
+
 use super::{
     Store,
     error::{Fault, StoreError},

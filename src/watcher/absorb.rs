@@ -231,6 +231,8 @@ impl Watcher {
         self.publish_watched();
         for chain in &self.chains {
             self.metrics.chain(&chain.view);
+            self.metrics
+                .scan_blocks_left(&chain.spec.name, chain.scan_blocks_left());
         }
     }
 

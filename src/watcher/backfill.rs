@@ -64,9 +64,7 @@ impl Watcher {
         let error = Self::trouble(chain, &view, now);
         plan.record_chain(view.clone(), error).scan = scan;
         plan.view = Some((at, view));
-        if to >= batch.goal {
-            plan.scans = Some((at, after_success(chain)));
-        }
+        plan.scans = Some((at, after_portion(chain, batch, to)));
         Ok(plan)
     }
 
@@ -127,6 +125,8 @@ impl Watcher {
         let batch = Batch {
             id: self.batches.saturating_add(1),
             covers,
+            from: scan.from,
+            done: None,
             goal: scan.goal,
         };
         let ask = Ask::Backfill {
@@ -196,7 +196,14 @@ fn cover(covers: Covers, to: Height, touched: &mut Touched) -> Option<ScanStep> 
 
 /// After a scan that worked more payments may share one again. The time of the next attempt at a
 /// refused one stays: when an attempt worked it is over, and the next has its turn at once.
-const fn after_success(chain: &ChainState) -> Scans {
+fn after_portion(chain: &ChainState, batch: Batch, to: Height) -> Scans {
+    if to < batch.goal {
+        let done = Some(to);
+        return Scans {
+            under_way: Some(Batch { done, ..batch }),
+            ..chain.scans
+        };
+    }
     Scans {
         under_way: None,
         limit: chain.scans.limit.saturating_mul(2),

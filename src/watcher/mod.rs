@@ -20,6 +20,7 @@ mod ownership;
 mod past;
 mod plan;
 mod polls;
+mod progress;
 mod reach;
 mod registration;
 mod reload;
@@ -236,6 +237,7 @@ impl Watcher {
         self.handle_waiting(now)?;
         self.unwatch_ended(now)?;
         self.tell_old_heads(now);
+        self.tell_progress(now);
         self.publish(now);
         Ok(())
     }

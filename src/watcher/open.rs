@@ -6,6 +6,7 @@ use super::{
     clock_guard::ClockGuard,
     index::WatchIndex,
     past::Past,
+    progress::Told,
     state::{ChainSpec, ChainState, Scans},
     unconfirmed::Unconfirmed,
     undated::Undated,
@@ -125,6 +126,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         answer: None,
         failure: None,
         has_old_head: false,
+        told: Told::default(),
         stopped: None,
         spec,
     })

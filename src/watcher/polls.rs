@@ -59,7 +59,8 @@ impl Watcher {
     }
 
     /// The node is silent, or its state changed without a block. A new tip alone is recorded with
-    /// the block that follows, so that a block costs one commit.
+    /// the block that follows, so that a block costs one commit; with other news it is recorded at
+    /// once, so that nobody takes a chain that became healthy for one that is at its tip.
     pub(super) fn plan_health(&self, at: usize, now: Now) -> Plan {
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
@@ -70,6 +71,9 @@ impl Watcher {
             ..view.clone()
         };
         Self::record_if_changed(chain, &row, now, &mut plan);
+        if let Some(step) = &mut plan.step.chain {
+            step.view.tip = view.tip;
+        }
         plan.view = Some((at, view));
         plan
     }

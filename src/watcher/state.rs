@@ -3,7 +3,7 @@
 //! Everything in here is a copy of committed rows or an observation that a restart makes again;
 //! nothing is true only in memory, but for the ages of what came while the clock was in doubt.
 
-use super::{past::Past, unconfirmed::Unconfirmed, undated::Undated};
+use super::{past::Past, progress::Told, unconfirmed::Unconfirmed, undated::Undated};
 use crate::{
     chain::{NodeStatus, bitcoin, ethereum},
     domain::{
@@ -23,7 +23,7 @@ pub const RECENT_BLOCKS_MAX: usize = 1024;
 /// A source that is silent for this long, or for ten polls, is not healthy.
 const SILENCE_MAX: SpanMs = SpanMs::from_secs(30);
 /// The cursor may be this many blocks behind the node and still give verdicts.
-const LAG_MAX: u32 = 2;
+pub const LAG_MAX: u32 = 2;
 
 /// How a chain's addresses are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,10 @@ pub struct Batch {
     pub id: u64,
     /// For whom.
     pub covers: Covers,
+    /// Where it starts.
+    pub from: ScanFrom,
+    /// Up to where it is done; `None` before its first block.
+    pub done: Option<Height>,
     /// It ends at this block.
     pub goal: Height,
 }
@@ -180,6 +184,8 @@ pub struct ChainState {
     pub failure: Option<String>,
     /// Whether it was told that the node's best block is old.
     pub has_old_head: bool,
+    /// What was told of long work: catching up, and the scan under way.
+    pub told: Told,
 }
 
 impl ChainState {

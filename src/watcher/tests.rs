@@ -8,6 +8,7 @@ mod health;
 mod held;
 mod mempool;
 mod money;
+mod progress;
 mod reload;
 mod requests;
 mod reuse;

@@ -7,7 +7,7 @@ use crate::{
         transfer::Place,
     },
     store::{
-        scans::{SCAN_REFUSED, SCANNING},
+        scans::{SCAN_REFUSED, SCANNING, past::PAST},
         testing::*,
         watches::{OWNER, WATCH_ENDED, WATCHED},
     },
@@ -69,6 +69,10 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
         ),
         (
             SCANNING,
+            "SEARCH payment USING INDEX payment_scanning (chain_key=?)",
+        ),
+        (
+            PAST,
             "SEARCH payment USING INDEX payment_scanning (chain_key=?)",
         ),
         (

@@ -260,3 +260,17 @@ fn either_kind_of_database_is_shown() {
         assert_eq!(reader(&dir).kind(), kind, "and without the daemon");
     }
 }
+
+#[test]
+fn a_daemon_is_there_as_long_as_it_has_the_database_open() {
+    let (dir, store) = store();
+    let reader = reader(&dir);
+    assert!(reader.has_daemon().unwrap());
+    store.close().unwrap();
+    assert!(!reader.has_daemon().unwrap());
+    let again = open(&dir);
+    assert!(reader.has_daemon().unwrap(), "looking keeps no daemon away");
+    again.close().unwrap();
+    std::fs::remove_file(dir.path().join("confirmd.db.lock")).unwrap();
+    assert!(!reader.has_daemon().unwrap(), "a copy has no lock");
+}

@@ -1,9 +1,9 @@
 //! Batches of scans.
 
-use super::*;
+use super::{past::PastScans, *};
 use crate::{
     domain::{payment::Scan, time::UnixMs},
-    store::testing::*,
+    store::{reader::Reader, testing::*},
 };
 
 fn scan(from: ScanFrom, scanned_to: Option<u32>, goal: Option<u32>) -> Scan {
@@ -108,4 +108,104 @@ fn payments_whose_scan_was_refused_are_told_one_by_one_and_in_no_batch() {
     );
     let batch = store.next_scan(&bitcoin(), 9).unwrap().unwrap();
     assert_eq!((batch.up_to, batch.payments), (PaymentKey(2), 1));
+}
+
+/// Start, next block and goal as people are told, for scans like in [`ScanCase`].
+type PastCase = (
+    Vec<(ScanFrom, Option<u32>, Option<u32>)>,
+    (u32, Option<ScanFrom>, Option<u32>, Option<u32>),
+);
+
+/// A store that keeps the blocks 1000 to 1010, each a millisecond after the one before.
+fn store_with_blocks() -> (tempfile::TempDir, Store) {
+    let (dir, mut store) = store();
+    let blocks: Vec<_> = (1000..=1010).map(block).collect();
+    store.commit(&advance(None, &blocks)).unwrap();
+    (dir, store)
+}
+
+/// What people are told of the first chain.
+fn told(dir: &tempfile::TempDir) -> PastScans {
+    let reader = Reader::open(&dir.path().join("confirmd.db")).unwrap();
+    let mut all = reader.past_scans().unwrap();
+    assert_eq!(all.len(), 2, "every chain is there");
+    assert_eq!((all[1].payments, all[1].from), (0, None));
+    all.swap_remove(0)
+}
+
+#[test]
+fn people_are_told_from_which_block_to_which_the_past_is_scanned_and_how_far() {
+    let height = |h| ScanFrom::Height(Height(h));
+    let time = |after| ScanFrom::Time(UnixMs(NOW.0 + after));
+    let done = (height(1), Some(9), Some(9));
+    let cases: [PastCase; 9] = [
+        (vec![done], (0, None, None, None)),
+        (
+            vec![(height(5), None, Some(1010))],
+            (1, Some(height(5)), Some(5), Some(1010)),
+        ),
+        (
+            vec![(height(5), Some(7), Some(1010)), done],
+            (1, Some(height(5)), Some(8), Some(1010)),
+        ),
+        (
+            vec![
+                (height(900), Some(950), Some(1010)),
+                (height(940), None, Some(1009)),
+            ],
+            (2, Some(height(900)), Some(940), Some(1010)),
+        ),
+        // A time is the last block at or before it.
+        (
+            vec![(time(1005), None, Some(1010))],
+            (1, Some(height(1005)), Some(1005), Some(1010)),
+        ),
+        (
+            vec![
+                (time(1005), Some(1006), Some(1010)),
+                (height(1003), Some(1008), Some(1010)),
+            ],
+            (2, Some(height(1003)), Some(1007), Some(1010)),
+        ),
+        // Which block that is, is not known of a time before all that are kept.
+        (
+            vec![(time(999), None, Some(1010)), (height(5), None, Some(9))],
+            (2, Some(time(999)), None, Some(1010)),
+        ),
+        (
+            vec![(time(999), Some(1001), Some(1010))],
+            (1, Some(time(999)), Some(1002), Some(1010)),
+        ),
+        (
+            vec![(height(5), None, None)],
+            (1, Some(height(5)), Some(5), None),
+        ),
+    ];
+    for (scans, wanted) in cases {
+        let (dir, mut store) = store_with_blocks();
+        let payments = (1..).zip(&scans).map(|(key, (from, to, goal))| {
+            let mut payment = payment(key, &format!("p{key}"));
+            payment.scan = scan(*from, *to, *goal);
+            payment
+        });
+        register(&mut store, payments.collect());
+        let told = told(&dir);
+        let [next, goal] = [told.next, told.goal].map(|height| height.map(|height| height.0));
+        assert_eq!((told.payments, told.from, next, goal), wanted, "{scans:?}");
+    }
+}
+
+#[test]
+fn payments_whose_scan_was_refused_or_that_are_on_hold_do_not_wait_for_one() {
+    let (dir, store) = three_that_need_a_scan(&[1]);
+    store
+        .conn
+        .execute("UPDATE payment SET held = 1 WHERE key IN (1, 2)", [])
+        .unwrap();
+    let first = told(&dir);
+    assert_eq!((first.payments, first.refused, first.held), (1, 0, 2));
+    let (dir, _store) = three_that_need_a_scan(&[1, 2, 3]);
+    let second = told(&dir);
+    assert_eq!((second.payments, second.refused, second.held), (0, 3, 0));
+    assert_eq!((second.from, second.next, second.goal), (None, None, None));
 }

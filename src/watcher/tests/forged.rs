@@ -86,21 +86,27 @@ impl io::Write for Lines {
     }
 }
 
-#[test]
-fn no_text_of_a_gateway_looks_like_a_line_or_a_field_of_the_log() {
+/// What the log says of this.
+pub(super) fn logged(act: impl FnOnce()) -> String {
     let lines = Lines::default();
     let writer = lines.clone();
     let log = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    tracing::subscriber::with_default(log, || {
+    tracing::subscriber::with_default(log, act);
+    let shown = lines.0.lock().unwrap().clone();
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn no_text_of_a_gateway_looks_like_a_line_or_a_field_of_the_log() {
+    let shown = logged(|| {
         let mut world = World::new();
         let forged = "x\n2026-11-22 INFO confirmd: paid payment=b\u{1b}[2K\u{85} outcome=applied";
         let request = row(&world, 1, forged, forged, forged, "{}");
         world.give_rows(vec![request]);
     });
-    let shown = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert_eq!(shown.matches("confirmd: paid").count(), 3, "{shown}");
     assert_eq!(shown.lines().count(), 1, "{shown}");
     assert!(!shown.trim_end().contains(char::is_control), "{shown}");

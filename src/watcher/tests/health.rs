@@ -2,7 +2,7 @@
 
 use super::{
     MINUTE,
-    world::{Tx, World},
+    world::{Tx, World, bitcoin},
 };
 use crate::{
     chain::{ChainInput, SourceError},
@@ -51,6 +51,23 @@ fn a_failure_that_passes_by_itself_is_told_once_it_lasts() {
     world.tick();
     let error = error_of(&world).unwrap();
     assert!(error.contains("no answer for 60 s: refused"), "{error}");
+}
+
+#[test]
+fn a_chain_that_becomes_healthy_is_recorded_with_the_tip_that_it_is_behind() {
+    let mut world = World::new();
+    fail(&mut world, SourceError::Transient("refused".to_owned()));
+    world.wait(MINUTE);
+    world.tick();
+    assert_ne!(error_of(&world), None);
+    let mut status = world.status();
+    status.tip.id.height = status.tip.id.height.plus(1);
+    world.give(ChainInput::Status(status));
+    assert_eq!(error_of(&world), None);
+    let stored = world.watcher.store.chain(&bitcoin()).unwrap().unwrap();
+    let heights = [stored.view.tip, stored.view.scanned];
+    let heights = heights.map(|block| block.unwrap().id.height.0);
+    assert_eq!(heights, [101, 100]);
 }
 
 #[test]

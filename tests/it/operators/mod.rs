@@ -4,3 +4,4 @@ mod check;
 mod payments;
 mod reload;
 mod secrets;
+mod waiting;
