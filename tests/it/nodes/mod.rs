@@ -5,6 +5,7 @@
 
 pub mod abi;
 pub mod anvil;
+pub mod anybodys;
 pub mod bitcoind;
 pub mod coins;
 pub mod rpc;
