@@ -2,6 +2,7 @@
 
 mod amounts;
 mod commands;
+mod full_block;
 mod late;
 mod mempool;
 mod outages;

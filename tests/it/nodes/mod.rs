@@ -8,6 +8,7 @@ pub mod anvil;
 pub mod anybodys;
 pub mod bitcoind;
 pub mod coins;
+pub mod full_block;
 pub mod rpc;
 pub mod tokens;
 
