@@ -3,6 +3,7 @@
 mod amounts;
 mod commands;
 mod full_block;
+mod health;
 mod late;
 mod mempool;
 mod outages;
