@@ -6,6 +6,7 @@ mod full_block;
 mod health;
 mod late;
 mod mempool;
+mod networks;
 mod outages;
 mod refusals;
 mod reorgs;
