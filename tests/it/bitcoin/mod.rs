@@ -4,6 +4,7 @@ mod amounts;
 mod commands;
 mod full_block;
 mod health;
+mod lag;
 mod late;
 mod mempool;
 mod networks;
