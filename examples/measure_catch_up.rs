@@ -39,12 +39,15 @@ use support::{
     cpu,
     figures::{ms, verdict},
     floor::Floor,
-    funds::Funds,
     gateway::Gateway,
     payments::Side,
     process::Daemon,
 };
-use world::{World, argument, nodes::bitcoind::Bitcoind};
+use world::{
+    World, argument,
+    funds::Funds,
+    nodes::{anybodys, bitcoind::Bitcoind},
+};
 
 /// Payments that are watched.
 const WATCHED: u64 = 1_000;
@@ -189,7 +192,7 @@ fn rescan(node: &Bitcoind, blocks: &Blocks) -> Taken {
 }
 
 fn take_funds(node: &Bitcoind) -> Funds {
-    let txid = node.send(&Funds::address(), FUNDS);
+    let txid = node.send(&anybodys::address(), FUNDS);
     node.mine(1);
     let coin = OutPoint::new(txid.parse().expect("a txid"), 0);
     let amount: Amount = format!("{FUNDS} BTC").parse().expect("an amount");

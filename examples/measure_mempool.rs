@@ -20,11 +20,7 @@ mod support;
 #[path = "../benches/support/world.rs"]
 mod world;
 
-use bitcoin::{
-    Address, Amount, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid,
-    Witness, absolute::LockTime, consensus::encode::serialize_hex, opcodes::OP_TRUE,
-    script::Builder, transaction::Version,
-};
+use bitcoin::consensus::encode::serialize_hex;
 use serde_json::{Value, json};
 use std::{
     hash::{BuildHasher, RandomState},
@@ -40,8 +36,14 @@ use support::{
     process::Daemon,
 };
 use world::{
-    World, argument, is_asked,
-    nodes::{bitcoind::Bitcoind, rpc::Rpc},
+    World, argument,
+    funds::STRANGERS,
+    is_asked,
+    nodes::{
+        anybodys::{output, spend},
+        bitcoind::Bitcoind,
+        rpc::Rpc,
+    },
 };
 
 /// Strangers' transactions in the mempool before anything is measured.
@@ -56,15 +58,10 @@ const SPAN: Duration = Duration::from_mins(1);
 const WITHIN_WHEN_PUSHED: Duration = Duration::from_millis(300);
 const BEYOND_A_POLL: Duration = Duration::from_millis(100);
 
-/// Coins that one transaction of the wallet makes: it stays below what a node relays.
-const COINS_AT_ONCE: u32 = 2_000;
 /// What a stranger's coin holds, in BTC, and what of it is paid on.
 const STRANGERS_COIN: (&str, u64) = ("0.0002", 19_000);
 /// What a payer's coin holds, in BTC, and what of it is paid on.
 const PAYERS_COIN: (&str, u64) = ("0.01501", payments::SATS);
-
-/// The first of the numbers that no payment has: strangers are paid there.
-const STRANGERS: u64 = 1_000_000;
 
 /// On regtest a bitcoind goes through its whole mempool after each transaction, unless told not to.
 const UNCHECKED: &str = "-checkmempool=0";
@@ -138,51 +135,12 @@ impl Traffic {
 
 /// So many transactions, each of which spends a coin of its own; the n-th pays number `first` + n.
 fn spent(node: &Bitcoind, count: u32, (btc, sats): (&str, u64), first: u64) -> Vec<String> {
-    let coins = mined_coins(node, count, btc);
+    let coins = node.coins_for_anybody(count, btc);
     let paid = (first..).map(payments::script);
     let pairs = coins.into_iter().zip(paid);
-    pairs.map(|(coin, to)| spending(coin, to, sats)).collect()
-}
-
-/// Makes and mines coins that anybody can spend.
-fn mined_coins(node: &Bitcoind, count: u32, btc: &str) -> Vec<OutPoint> {
-    let script = ScriptBuf::new_p2wsh(&anybodys().wscript_hash());
-    let address = Address::from_script(&script, Network::Regtest);
-    let address = address.expect("a standard script").to_string();
-    let mut coins = Vec::new();
-    let mut missing = count;
-    while missing > 0 {
-        let made = missing.min(COINS_AT_ONCE);
-        let outputs: Vec<_> = (0..made).map(|_| (address.as_str(), btc)).collect();
-        let txid: Txid = node.send_many(&outputs).parse().expect("a txid");
-        node.mine(1);
-        coins.extend((0..made).map(|vout| OutPoint::new(txid, vout)));
-        missing -= made;
-    }
-    coins
-}
-
-/// A witness script that needs no signature.
-fn anybodys() -> ScriptBuf {
-    Builder::new().push_opcode(OP_TRUE).into_script()
-}
-
-/// One input, one output; the rest of the coin is the fee.
-fn spending(coin: OutPoint, to: ScriptBuf, sats: u64) -> String {
-    serialize_hex(&Transaction {
-        version: Version::TWO,
-        lock_time: LockTime::ZERO,
-        input: vec![TxIn {
-            previous_output: coin,
-            script_sig: ScriptBuf::new(),
-            sequence: Sequence::ENABLE_RBF_NO_LOCKTIME,
-            witness: Witness::from_slice(&[anybodys()]),
-        }],
-        output: vec![TxOut {
-            value: Amount::from_sat(sats),
-            script_pubkey: to,
-        }],
-    })
+    pairs
+        .map(|(coin, to)| serialize_hex(&spend(coin, vec![output(sats, to)])))
+        .collect()
 }
 
 /// Fills the mempool, and waits until the daemon has read all of it.

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 /// USDT's contract where no node needs to know it.
 pub const USDT: [u8; 20] = [0xda; 20];
 
+/// Anvil's, if nothing else is said.
+pub const ANVILS_CHAIN_ID: u64 = 31_337;
+
 /// What differs between measurements.
 pub struct Setup {
     pub folder: PathBuf,
@@ -16,6 +19,7 @@ pub struct Setup {
     /// What is said of the bitcoind besides: `rest = true`, a publisher.
     pub more_of_bitcoin: String,
     pub ethereum_url: String,
+    pub chain_id: u64,
     pub usdt: String,
 }
 
@@ -30,6 +34,7 @@ impl Setup {
             cookie_file: folder.join("cookie"),
             more_of_bitcoin: String::new(),
             ethereum_url: "http://127.0.0.1:1".to_owned(),
+            chain_id: ANVILS_CHAIN_ID,
             usdt: alloy_primitives::Address::from(USDT).to_string(),
         }
     }
@@ -56,6 +61,7 @@ impl Setup {
             cookie_file,
             more_of_bitcoin,
             ethereum_url,
+            chain_id,
             usdt,
         } = self;
         let (folder, cookie_file) = (folder.display(), cookie_file.display());
@@ -68,6 +74,7 @@ inbox = "{folder}/inbox/inbox.db"
 listen = "127.0.0.1:{http_port}"
 [payments]
 expires_in = "30d"
+grace = "0s"
 [chains.bitcoin]
 kind = "bitcoin"
 network = "regtest"
@@ -77,7 +84,7 @@ poll_interval = "{poll_interval_ms}ms"
 {more_of_bitcoin}
 [chains.ethereum]
 kind = "ethereum"
-chain_id = 31337
+chain_id = {chain_id}
 poll_interval = "{poll_interval_ms}ms"
 [[chains.ethereum.endpoints]]
 name = "one"

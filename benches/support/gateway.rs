@@ -17,6 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Longer than anything that is measured takes.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How old a request is that says so.
+const AGO_MS: i64 = 10 * 60 * 1000;
+
 /// A gateway's connections.
 pub struct Gateway {
     inbox: InboxWriter,
@@ -41,6 +44,16 @@ impl Gateway {
         self.inbox.insert_all(&requests).expect("a written inbox");
     }
 
+    /// Asks for a payment from some minutes ago whose deadline is now.
+    pub fn register_for_now(&mut self, n: u64) {
+        let mut request = request(Side::Bitcoin, n);
+        let mut body: serde_json::Value = serde_json::from_str(&request.body).expect("JSON");
+        body["expires_at"] = now().0.into();
+        request.body = body.to_string();
+        request.created_at = UnixMs(now().0 - AGO_MS);
+        self.inbox.insert_all(&[request]).expect("a written inbox");
+    }
+
     /// How many rows a view has.
     pub fn count(&self, view: &str) -> u64 {
         let sql = format!("SELECT count(*) FROM {view}");
@@ -58,6 +71,13 @@ impl Gateway {
             assert!(began.elapsed() < PATIENCE, "waited in vain for {view}");
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Whether there is a row.
+    pub fn has_row(&self, of: &str, of_whom: String) -> bool {
+        let sql = format!("SELECT 1 FROM {of}");
+        let mut statement = self.views.prepare_cached(&sql).expect("a view");
+        statement.exists([of_whom]).expect("a readable database")
     }
 
     /// Waits for the first row, and says how long after `since` it was read.

@@ -21,7 +21,6 @@ pub mod cpu;
 pub mod ethereum;
 pub mod figures;
 pub mod floor;
-pub mod funds;
 pub mod gateway;
 pub mod memory;
 pub mod payments;

@@ -5,7 +5,13 @@
 #[path = "../../tests/it/nodes/mod.rs"]
 pub mod nodes;
 
-use crate::support::{configuration::Setup, process::free_port};
+#[path = "funds.rs"]
+pub mod funds;
+
+use crate::support::{
+    configuration::{ANVILS_CHAIN_ID, Setup},
+    process::free_port,
+};
 use nodes::{anvil::Anvil, bitcoind::Bitcoind, tokens::Tokens};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -38,6 +44,7 @@ impl World {
             cookie_file: bitcoind.cookie_file(),
             more_of_bitcoin: String::new(),
             ethereum_url: anvil.url(),
+            chain_id: ANVILS_CHAIN_ID,
             usdt: tokens.usdt.to_string(),
         };
         Self {

@@ -3,7 +3,7 @@
 use super::wire::network_name;
 use crate::domain::facts::Destination;
 use bitcoin::{
-    Address, AddressType, Network,
+    Address, AddressType, Network, WitnessVersion,
     address::{NetworkUnchecked, ParseError},
 };
 
@@ -21,9 +21,11 @@ pub enum AddressError {
         /// Where it should belong.
         expected: &'static str,
     },
-    /// Money sent there belongs to nobody, or to anybody.
-    #[error("is of a kind that no wallet can own (only P2PKH, P2SH, P2WPKH, P2WSH and P2TR are)")]
-    UnknownKind,
+    /// Money sent there belongs to anybody, and always will.
+    #[error(
+        "is of a kind that no wallet can own: a witness program of version 1 that is not taproot's"
+    )]
+    Nobodys,
 }
 
 /// The longest address is 90 characters (BIP 173); more is not even looked at.
@@ -48,22 +50,20 @@ pub fn parse(text: &str, network: Network) -> Result<(Destination, String), Addr
         });
     }
     let address = unchecked.assume_checked();
-    let known = [
-        AddressType::P2pkh,
-        AddressType::P2sh,
-        AddressType::P2wpkh,
-        AddressType::P2wsh,
-        AddressType::P2tr,
-    ];
-    if !address
-        .address_type()
-        .is_some_and(|kind| known.contains(&kind))
-    {
-        return Err(AddressError::UnknownKind);
+    if is_nobodys(&address) {
+        return Err(AddressError::Nobodys);
     }
-    let destination =
-        Destination::new(address.script_pubkey().as_bytes()).ok_or(AddressError::UnknownKind)?;
+    let destination = Destination::new(address.script_pubkey().as_bytes())
+        .ok_or_else(|| AddressError::Malformed("too long".into()))?;
     Ok((destination, address.to_string()))
+}
+
+/// Whether no rule guards what is paid there, and none will: of version 1, rules are taproot's alone
+/// (BIP 341). What a version to come means, its owner knows when it has come; we match its bytes.
+fn is_nobodys(address: &Address) -> bool {
+    let program = address.witness_program();
+    let is_first = program.is_some_and(|program| program.version() == WitnessVersion::V1);
+    is_first && address.address_type() != Some(AddressType::P2tr)
 }
 
 /// The library tries bech32 first and base58 then, and tells only of the latter.
@@ -127,6 +127,13 @@ mod tests {
                 TAPROOT,
                 "512079be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
             ),
+            // Versions to come (BIP 350's examples).
+            (
+                Network::Bitcoin,
+                "bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs",
+                "5210751e76e8199196d454941c45d1b3a323",
+            ),
+            (Network::Bitcoin, "bc1sw50qgdz25j", "6002751e"),
         ] {
             let (destination, canonical) = parse(text, network).unwrap();
             assert_eq!(format!("{destination:?}"), script, "{text}");
@@ -144,6 +151,54 @@ mod tests {
             parse(&mixed, Network::Bitcoin),
             Err(AddressError::Malformed(_))
         ));
+    }
+
+    #[test]
+    fn each_network_takes_its_own_addresses_alone() {
+        let test_networks = [Network::Testnet4, Network::Signet];
+        let not_mainnet = [Network::Testnet4, Network::Signet, Network::Regtest];
+        let cases: [(&[Network], &[&str]); 4] = [
+            (
+                &[Network::Bitcoin],
+                &[
+                    GENESIS,
+                    "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy",
+                    "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+                    TAPROOT,
+                ],
+            ),
+            (
+                &test_networks,
+                &["tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"],
+            ),
+            (
+                &[Network::Regtest],
+                &["bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],
+            ),
+            // Base58 is the same wherever nothing is worth anything.
+            (
+                &not_mainnet,
+                &[
+                    "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn",
+                    "2MzQwSSnBHWHqSAqtTVQ6v47XtaisrJa1Vc",
+                ],
+            ),
+        ];
+        let networks = [&[Network::Bitcoin][..], &not_mainnet].concat();
+        for (own, texts) in cases {
+            for (text, network) in texts
+                .iter()
+                .flat_map(|text| networks.iter().map(move |network| (text, *network)))
+            {
+                let found = parse(text, network);
+                if own.contains(&network) {
+                    assert_eq!(found.unwrap().1, *text, "{network}");
+                } else {
+                    let refused = matches!(found, Err(AddressError::WrongNetwork { .. }));
+                    assert!(refused, "{text} on {network}: {found:?}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -201,6 +256,12 @@ mod tests {
                 "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqh2y7hd",
                 "is no Bitcoin address",
             ),
+            // So is one of version 2, and one of version 16.
+            (
+                "bc1zw508d6qejxtdg4y5r3zarvaryvg6kdaj",
+                "is no Bitcoin address",
+            ),
+            ("BC1SW50QA3JX3S", "is no Bitcoin address"),
             // A version 0 program of 16 bytes.
             (
                 "BC1QR508D6QEJXTDG4Y5R3ZARVARYV98GJ9P",
@@ -211,9 +272,12 @@ mod tests {
                 "0x52908400098527886E0F7030069857D2E4169EE7",
                 "is no Bitcoin address",
             ),
-            // Version 16, and the anchor that anybody may spend.
-            ("BC1SW50QGDZ25J", "is of a kind"),
+            // The anchor that anybody may spend, and what else of version 1 is not taproot's.
             ("bc1pfeessrawgf", "is of a kind"),
+            (
+                "bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7kt5nd6y",
+                "is of a kind",
+            ),
         ] {
             let error = parse(text, Network::Bitcoin).unwrap_err().to_string();
             assert!(error.starts_with(words), "{text}: {error}");

@@ -136,7 +136,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-// shows: A1
+// shows: A1 M9 M10
 #[test]
 fn what_arrives_decides_what_a_payment_becomes() {
     let (node, confirmd) = world();

@@ -2,8 +2,12 @@
 
 mod amounts;
 mod commands;
+mod full_block;
+mod health;
+mod lag;
 mod late;
 mod mempool;
+mod networks;
 mod outages;
 mod refusals;
 mod reorgs;

@@ -8,7 +8,7 @@ use crate::confirmd::wait::assert_row;
 use crate::nodes::bitcoind::Bitcoind;
 
 /// F1, F16.
-// shows: F1
+// shows: F1 F16
 #[test]
 fn a_burst_of_blocks_is_applied_in_order_and_none_is_skipped() {
     let (node, confirmd) = world();
@@ -72,7 +72,7 @@ fn a_payment_whose_block_is_replaced_by_two_empty_ones_is_not_confirmed() {
 }
 
 /// F4, F7, F10: there and elsewhere, one transfer.
-// shows: F4
+// shows: F4 F7 F10
 #[test]
 fn a_payment_mined_again_moves_to_its_new_block() {
     let (node, confirmd) = world();

@@ -11,6 +11,7 @@ pub mod config;
 pub mod daemon;
 pub mod gateway;
 pub mod ledger;
+pub mod listeners;
 pub mod relay;
 pub mod simulated;
 pub mod wait;

@@ -1,61 +1,30 @@
-//! Simulated nodes of both chains in this process, behind listeners: the daemon reaches them like any other.
-//! No block comes by itself; what happens, a test does.
-
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+//! What a test does with simulated nodes of both chains: whatever happens there, it lets happen.
 
 use alloy_primitives::{Address, keccak256};
 use bitcoin::hashes::Hash as _;
 use bitcoin::{Network, ScriptBuf, WPubkeyHash};
 use confirmd::chain::{bitcoin as btc, ethereum as eth};
-use confirmd::clock::SystemClock;
 use confirmd::domain::amount::Amount;
 use confirmd::domain::asset::ChainKind;
 use confirmd::domain::facts::{CreditAsset, Destination};
-use confirmd::sandbox::listener;
 use confirmd::sandbox::live::Live;
 use confirmd::sandbox::world::{CHAIN_ID, Pay, World, tokens};
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
 
 use super::config::{BTC_DEPTH, Config, ETH_DEPTH, Followed, POLL, TOKEN_DEPTH};
+use super::listeners::Listeners;
 
 /// Both nodes. Gone when dropped.
 pub struct Simulated {
     pub live: Live,
-    bitcoin: SocketAddr,
-    ethereum: SocketAddr,
-    _listeners: Runtime,
+    listeners: Listeners,
 }
 
 impl Simulated {
     pub fn start() -> Self {
-        let live = Live::new(Arc::new(SystemClock::new()));
-        for chain in [ChainKind::Bitcoin, ChainKind::Ethereum] {
-            live.with(|world| world.stall(chain, true));
-        }
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build();
-        let runtime = runtime.expect("a runtime");
-        let serve = |chain| {
-            let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-            let listener = listener.expect("a port");
-            let at = listener.local_addr().expect("an address");
-            runtime.spawn(listener::serve(
-                listener,
-                chain,
-                live.clone(),
-                std::future::pending(),
-            ));
-            at
-        };
+        let listeners = Listeners::start();
         Self {
-            bitcoin: serve(ChainKind::Bitcoin),
-            ethereum: serve(ChainKind::Ethereum),
-            live,
-            _listeners: runtime,
+            live: listeners.live.clone(),
+            listeners,
         }
     }
 
@@ -149,11 +118,11 @@ pub fn follow(config: &mut Config, kind: ChainKind, name: &str, url: &str) {
 
 impl Followed for Simulated {
     fn configure(&self, config: &mut Config) {
-        let url = format!("http://user:word@{}", self.bitcoin);
+        let url = self.listeners.url(ChainKind::Bitcoin);
         follow(config, ChainKind::Bitcoin, "bitcoin", &url);
         config.set("assets.BTC.chain", "bitcoin");
         config.set("assets.BTC.confirmations", BTC_DEPTH);
-        let url = format!("http://{}", self.ethereum);
+        let url = self.listeners.url(ChainKind::Ethereum);
         follow(config, ChainKind::Ethereum, "ethereum", &url);
         config.set("assets.ETH.chain", "ethereum");
         config.set("assets.ETH.confirmations", ETH_DEPTH);

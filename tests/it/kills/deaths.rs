@@ -105,7 +105,7 @@ const ON_REAL_NODES: &[Death] = &[
 /// Deaths of each kind before there is a database.
 const FIRST_DEATHS: usize = 2;
 
-// shows: S1
+// shows: F15 S1
 #[test]
 fn a_hundred_deaths_leave_the_rows_of_a_daemon_that_never_died() {
     let mut world = World::new(Simulated::start(), seed());
@@ -120,7 +120,7 @@ fn a_hundred_deaths_leave_the_rows_of_a_daemon_that_never_died() {
     report.assert_complete(100);
 }
 
-// shows: S1
+// shows: F15 S1
 #[test]
 fn deaths_while_real_nodes_go_on_leave_the_rows_of_a_daemon_that_never_died() {
     let mut world = World::new(Real::start(), seed());

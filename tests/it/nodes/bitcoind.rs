@@ -8,10 +8,12 @@ use std::process::{Command, Stdio};
 use bitcoin::hashes::Hash as _;
 use bitcoin::{Address, Network, ScriptBuf, WPubkeyHash};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::rpc::Rpc;
+use super::rpc::{Rpc, RpcError};
 use super::{Process, START_LIMIT, executable, free_port, scratch_folder, wait_for};
 
 /// The wallet's name on the node.
@@ -20,11 +22,46 @@ const WALLET: &str = "payer";
 /// Blocks mined for a funded node: coinbases of the first ten can be spent, as ten independent coins.
 const FUNDING_BLOCKS: u64 = 110;
 
+/// Digits of a block that are its header.
+const HEADER_HEX: usize = 160;
+
+/// `RPC_IN_WARMUP`.
+const WARMING_UP: i64 = -28;
+
 /// Starts with other ports each, before the node itself is to blame.
 const START_ATTEMPTS: u32 = 5;
 
-/// A running (or stopped) regtest node. Killed, with its data, when dropped.
+/// The chain that a node is on, by its own names for it.
+#[derive(Clone, Copy, Debug)]
+pub enum Chain {
+    Main,
+    Testnet4,
+    Signet,
+    Regtest,
+}
+
+impl Chain {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Testnet4 => "testnet4",
+            Self::Signet => "signet",
+            Self::Regtest => "regtest",
+        }
+    }
+
+    /// Where in its data folder its files are.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Main => ".",
+            Self::Testnet4 | Self::Signet | Self::Regtest => self.name(),
+        }
+    }
+}
+
+/// A running (or stopped) node, on regtest if nothing else is said. Killed, with its data, when dropped.
 pub struct Bitcoind {
+    chain: Chain,
     process: Option<Process>,
     rpc: Rpc,
     wallet: Rpc,
@@ -51,11 +88,18 @@ impl Bitcoind {
 
     /// A node with nothing but the genesis block, and without a wallet.
     pub fn start_empty(args: &[&str]) -> Self {
+        Self::start_on(Chain::Regtest, args)
+    }
+
+    /// As [`start_empty`](Self::start_empty), on any chain.
+    pub fn start_on(chain: Chain, args: &[&str]) -> Self {
         let mut folder = scratch_folder();
         for _ in 0..START_ATTEMPTS {
             let port = free_port();
-            let rpc = Rpc::new(port).with_cookie(folder.path().join("regtest/.cookie"));
+            let cookie = folder.path().join(chain.folder()).join(".cookie");
+            let rpc = Rpc::new(port).with_cookie(cookie);
             let mut node = Self {
+                chain,
                 process: None,
                 wallet: rpc.at(&format!("/wallet/{WALLET}")),
                 rpc,
@@ -69,16 +113,30 @@ impl Bitcoind {
             }
             folder = node.folder; // another test may have taken the port: choose again
         }
-        let log = std::fs::read_to_string(folder.path().join("regtest/debug.log"));
+        let log = folder.path().join(chain.folder()).join("debug.log");
+        let log = std::fs::read_to_string(log);
         panic!("bitcoind does not start with {args:?}: {log:?}")
     }
 
     /// Starts the process and waits until it answers; false when it ended instead.
     fn launch(&mut self, args: &[&str]) -> bool {
+        let mut process = self.spawn(args);
+        let answers = wait_for("bitcoind to answer", START_LIMIT, || {
+            if !process.is_running() {
+                return Some(false);
+            }
+            let height = self.rpc.try_call("getblockcount", json!([]));
+            height.is_ok().then_some(true)
+        });
+        self.process = answers.then_some(process);
+        answers
+    }
+
+    fn spawn(&self, args: &[&str]) -> Process {
         let _ = std::fs::remove_file(self.cookie_file());
-        let mut process = Process::spawn(
+        Process::spawn(
             Command::new(executable("bitcoind", "BITCOIND_EXE"))
-                .arg("-regtest")
+                .arg(format!("-chain={}", self.chain.name()))
                 .arg(format!("-datadir={}", self.folder.path().display()))
                 .arg(format!("-rpcport={}", self.port))
                 .arg(format!("-zmqpubhashblock={}", self.zmq_url()))
@@ -91,16 +149,7 @@ impl Bitcoind {
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null()),
-        );
-        let answers = wait_for("bitcoind to answer", START_LIMIT, || {
-            if !process.is_running() {
-                return Some(false);
-            }
-            let height = self.rpc.try_call("getblockcount", json!([]));
-            height.is_ok().then_some(true)
-        });
-        self.process = answers.then_some(process);
-        answers
+        )
     }
 
     /// Ends the process as an operator would: it keeps its mempool on disk.
@@ -129,13 +178,40 @@ impl Bitcoind {
     /// Restarts the node with arguments for this one run.
     pub fn restart_with(&mut self, args: &[&str]) {
         self.stop();
-        let wallet = self.folder.path().join("regtest/wallets").join(WALLET);
+        let wallet = self.data().join("wallets").join(WALLET);
         wait_for("bitcoind to start again", START_LIMIT, || {
             self.launch(args).then_some(())
         });
         if wallet.exists() {
             self.rpc.call("loadwallet", json!([WALLET]));
         }
+    }
+
+    /// Stops the node and starts it so that it never comes to the end of its start: it reads a pipe that nobody
+    /// writes to. Only [`kill`](Self::kill) ends it.
+    pub fn restart_and_stay_warming_up(&mut self) {
+        self.stop();
+        let pipe = Pipe::make(self.folder.path().join("asmap"));
+        let process = self.spawn(&[&format!("-asmap={}", pipe.0.display())]);
+        wait_for("bitcoind to warm up", START_LIMIT, || {
+            let answer = self.rpc.try_call("getblockcount", json!([]));
+            let code = match answer {
+                Err(RpcError::Node { code, .. }) => Some(code),
+                Ok(_) | Err(RpcError::Transport(_)) => None,
+            };
+            (code == Some(WARMING_UP)).then_some(())
+        });
+        self.process = Some(process);
+    }
+
+    /// Restarts the node, which reads its mempool from a pipe: it does not end until told to.
+    pub fn restart_without_reading_mempool(&mut self) -> Pipe {
+        self.stop();
+        let file = self.data().join("mempool.dat");
+        std::fs::remove_file(&file).expect("a mempool on disk");
+        let pipe = Pipe::make(file);
+        self.restart();
+        pipe
     }
 
     /// Halts the process: connections are accepted and nothing is answered.
@@ -164,7 +240,12 @@ impl Bitcoind {
 
     /// Exists while the node runs; each start writes another password into it.
     pub fn cookie_file(&self) -> PathBuf {
-        self.folder.path().join("regtest/.cookie")
+        self.data().join(".cookie")
+    }
+
+    /// The folder of its chain.
+    fn data(&self) -> PathBuf {
+        self.folder.path().join(self.chain.folder())
     }
 
     /// The node itself, for calls that have no method here.
@@ -175,6 +256,22 @@ impl Bitcoind {
     /// The node's wallet, for calls that have no method here.
     pub fn wallet(&self) -> &Rpc {
         &self.wallet
+    }
+}
+
+/// What a node reads from for as long as nobody writes.
+pub struct Pipe(PathBuf);
+
+impl Pipe {
+    fn make(at: PathBuf) -> Self {
+        mkfifo(&at, Mode::S_IRUSR | Mode::S_IWUSR).expect("a pipe");
+        Self(at)
+    }
+
+    /// The node finds the end, and nothing before it.
+    pub fn let_it_end(self) {
+        let writer = std::fs::OpenOptions::new().write(true).open(self.0);
+        drop(writer.expect("a node that reads"));
     }
 }
 
@@ -230,6 +327,22 @@ impl Bitcoind {
             self.invalidate(lowest);
         }
         gone
+    }
+
+    /// A block that the node has, in hex.
+    pub fn raw_block(&self, hash: &str) -> String {
+        text(&self.rpc.call("getblock", json!([hash, 0])))
+    }
+
+    /// Gives the node a block of another one.
+    pub fn take_block(&self, raw: &str) {
+        self.rpc.call("submitblock", json!([raw]));
+    }
+
+    /// Gives the node no more of a block than its header.
+    pub fn take_header(&self, raw_block: &str) {
+        let header = &raw_block[..HEADER_HEX];
+        self.rpc.call("submitheader", json!([header]));
     }
 
     pub fn height(&self) -> u64 {

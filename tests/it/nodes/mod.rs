@@ -5,8 +5,10 @@
 
 pub mod abi;
 pub mod anvil;
+pub mod anybodys;
 pub mod bitcoind;
 pub mod coins;
+pub mod full_block;
 pub mod rpc;
 pub mod tokens;
 
