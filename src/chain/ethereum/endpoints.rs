@@ -96,8 +96,13 @@ impl<T: Transport> Endpoints<T> {
         self.pool.lead(at);
     }
 
-    /// Blocks that the leader named came, or did not. One that names what nobody has does not lead
-    /// for long.
+    /// Whether this one leads.
+    pub(super) const fn leads(&self, at: usize) -> bool {
+        self.pool.leader() == at
+    }
+
+    /// Blocks that the leader named came, or others say that they have none such. One that names what
+    /// nobody has does not lead for long.
     pub(super) fn served(&mut self, came: bool) {
         self.unserved = if came {
             0
@@ -109,7 +114,7 @@ impl<T: Transport> Endpoints<T> {
             let leader = self.pool.leader();
             self.pool
                 .failed(leader, Failure::Unreachable, self.now_ms());
-            self.tell(leader, "nobody has the blocks that it names");
+            self.tell(leader, "others have none of the blocks that it names");
         }
     }
 

@@ -194,7 +194,12 @@ impl<T: Transport> EthereumSource<T> {
             self.doubts.settled(facts.block.id.hash);
         }
         self.blame(&failures, &found);
-        self.endpoints.served(found.len() == blocks.len());
+        let is_nowhere = |(at, error): &(usize, BlockError)| {
+            !self.endpoints.leads(*at)
+                && matches!(error, BlockError::Source(SourceError::Behind(_)))
+        };
+        let are_missed = found.len() < blocks.len() && failures.iter().any(is_nowhere);
+        self.endpoints.served(!are_missed);
         if found.len() < blocks.len() {
             return Err(self.judge(asked, failures));
         }
@@ -260,6 +265,7 @@ async fn fetch<T: Transport>(
 impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn connect(&mut self) -> Result<(), SourceError> {
         self.endpoints.reconnect();
+        self.tokens_checked.clear();
         let mut errors = Vec::new();
         let order = self.endpoints.order();
         let asked = order.len();
