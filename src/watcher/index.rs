@@ -2,7 +2,7 @@
 //!
 //! It holds 8 bytes of a keyed hash for each address, never the address: a hit is a suspicion
 //! that the loaded payment's exact bytes must confirm. The key is drawn at start, so nobody can
-//! make addresses collide on purpose. Before that, [tags](super::tags) say of nearly every credit
+//! make addresses collide on purpose. Before that, tags say of nearly every credit
 //! that it is nobody's.
 
 use super::tags::WatchedTags;

@@ -1,6 +1,6 @@
 //! Ethereum as a follower sees it: verified blocks, tags and no mempool, from one of its endpoints.
 //!
-//! Whoever fails, [another](super::endpoints) is asked the same. Tracing and a quorum of several
+//! Whoever fails, another is asked the same. Tracing and a quorum of several
 //! endpoints have their place here; nothing here knows who is watched.
 
 use super::{
