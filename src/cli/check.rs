@@ -152,11 +152,13 @@ async fn bitcoin(chain: &Chain, node: &BitcoinNode, clock: &Arc<dyn Clock>) -> F
     let problems = no_rest.into_iter().chain(no_publisher(node, &found));
     let problems = problems.map(|text| SourceError::Permanent(format!("{}: {text}", chain.name)));
     let mut row = bitcoin_row(&found);
-    let tip = source.status().await?.tip;
+    let status = source.status().await?;
     let is_regular = node.network != Network::Regtest && !found.initial_block_download;
-    let old = is_regular.then(|| stale::words(tip.time, clock.now().wall));
+    let old = is_regular.then(|| stale::words(status.tip.time, clock.now().wall));
     if let Some(words) = old.flatten() {
         row.insert("sync".to_owned(), words.into());
+    } else if !status.mempool_loaded {
+        row.insert("sync".to_owned(), "mempool not loaded yet".into());
     }
     Ok((row, problems.collect()))
 }

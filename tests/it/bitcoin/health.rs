@@ -100,6 +100,7 @@ fn a_node_that_has_not_read_its_mempool_is_said_so_and_drops_nothing() {
     let raw = node.raw(&txid);
     let mempool = node.restart_without_reading_mempool();
     assert_told(&confirmd, "the node has not loaded its mempool yet");
+    assert_checked(&confirmd, 0, "mempool not loaded yet");
     node.mine_empty(2);
     let scanned = json!({"scanned_height": node.height()});
     confirmd.await_chain("bitcoin", &scanned);
