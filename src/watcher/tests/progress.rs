@@ -48,6 +48,7 @@ fn catching_up_is_told_while_it_goes_on_and_when_it_is_over() {
         }
         fetch(&mut world, 1, 1);
         world.tick();
+        world.tick();
     });
     let told = lines(&log, "catching up");
     assert_eq!(told.len(), 2, "{log}");
