@@ -7,10 +7,10 @@ use crate::domain::facts::BlockFacts;
 /// transactions are moved within one step.
 pub(super) const BATCH_BLOCKS: u32 = 16;
 
-/// How much one batch may hold, in transactions, credits and spends: at most 7 MB of Bitcoin's facts,
-/// of two to three full blocks, so that the queue to the watcher stays far inside the daemon's
-/// memory limit.
-const BATCH_ITEMS: usize = 100_000;
+/// How much one batch may hold, in transactions, credits and spends: at most 14 MB of Bitcoin's facts,
+/// of some six full blocks, so that the queue to the watcher stays far inside the daemon's memory
+/// limit.
+const BATCH_ITEMS: usize = 200_000;
 
 /// Learns the size of the next batch from the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn batches_shrink_to_what_fits_the_heaviest_block() {
-        let cases = [(10, 4), (40_000, 2), (60_000, 1), (1_000_000, 1)];
+        let cases = [(10, 4), (80_000, 2), (120_000, 1), (1_000_000, 1)];
         for (transactions, blocks) in cases {
             let mut pace = Pace::new();
             pace.succeeded(&[block_of(1), block_of(transactions)]);
