@@ -50,9 +50,11 @@ fn refused(endpoint: &str, error: &VerifyError, is_lasting: bool) -> SourceError
     }
 }
 
-/// The errors of all endpoints as one. An operator must act only when that is so at all of them.
+/// The errors of all endpoints as one, the same whoever was asked first: it is told once. An operator
+/// must act only when that is so at all of them.
 pub(super) fn all_failed(errors: &[SourceError]) -> SourceError {
-    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let mut texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    texts.sort_unstable();
     let text = texts.join("; ");
     let is = |kind: fn(&SourceError) -> bool| errors.iter().any(kind);
     if errors.is_empty() {
@@ -81,15 +83,15 @@ mod tests {
             (vec![permanent()], permanent()),
             (
                 vec![permanent(), transient()],
-                SourceError::Transient("other chain; busy".to_owned()),
+                SourceError::Transient("busy; other chain".to_owned()),
             ),
             (
                 vec![behind(), transient()],
-                SourceError::Transient("low; busy".to_owned()),
+                SourceError::Transient("busy; low".to_owned()),
             ),
             (
                 vec![permanent(), behind()],
-                SourceError::Behind("other chain; low".to_owned()),
+                SourceError::Behind("low; other chain".to_owned()),
             ),
             (
                 vec![permanent(), permanent()],
