@@ -41,7 +41,7 @@ pub struct Credits {
 #[derive(Debug, Clone)]
 enum Form {
     Listed(Vec<Candidate>),
-    Packed(Box<Outputs>),
+    Packed(Box<Packed>),
 }
 
 impl Default for Form {
@@ -80,7 +80,7 @@ impl Credits {
         let wanted = places.filter(move |(_, tag)| is_wanted(**tag));
         wanted.filter_map(|(place, _)| match &self.form {
             Form::Listed(candidates) => candidates.get(place).cloned(),
-            Form::Packed(outputs) => outputs.get(place),
+            Form::Packed(packed) => packed.get(place),
         })
     }
 }
@@ -97,10 +97,10 @@ impl FromIterator<Candidate> for Credits {
 }
 
 impl From<Outputs> for Credits {
-    fn from(mut outputs: Outputs) -> Self {
+    fn from(outputs: Outputs) -> Self {
         Self {
-            tags: std::mem::take(&mut outputs.tags),
-            form: Form::Packed(Box::new(outputs)),
+            tags: outputs.tags,
+            form: Form::Packed(Box::new(outputs.packed)),
         }
     }
 }
@@ -138,13 +138,19 @@ impl Output {
 #[derive(Debug, Clone, Default)]
 pub struct Outputs {
     tags: Vec<Tag>,
-    packed: Vec<Packed>,
+    packed: Packed,
+}
+
+/// Outputs without their tags.
+#[derive(Debug, Clone, Default)]
+struct Packed {
+    places: Vec<Place>,
     /// One after the other.
     destinations: Vec<u8>,
 }
 
 #[derive(Debug, Clone)]
-struct Packed {
+struct Place {
     output: Output,
     /// Where in the destinations its own begins.
     at: usize,
@@ -157,25 +163,31 @@ impl Outputs {
     pub fn with_capacity(outputs: usize) -> Self {
         Self {
             tags: Vec::with_capacity(outputs),
-            packed: Vec::with_capacity(outputs),
-            destinations: Vec::with_capacity(outputs.saturating_mul(USUAL_LEN)),
+            packed: Packed {
+                places: Vec::with_capacity(outputs),
+                destinations: Vec::with_capacity(outputs.saturating_mul(USUAL_LEN)),
+            },
         }
     }
 
     /// Adds one.
     pub fn push(&mut self, destination: &Destination, output: Output) {
-        let bytes = destination.as_bytes();
+        let packed = &mut self.packed;
         self.tags.push(destination.tag());
-        self.packed.push(Packed {
+        packed.places.push(Place {
             output,
-            at: self.destinations.len(),
+            at: packed.destinations.len(),
             len: destination.len(),
         });
-        self.destinations.extend_from_slice(bytes);
+        packed
+            .destinations
+            .extend_from_slice(destination.as_bytes());
     }
+}
 
+impl Packed {
     fn get(&self, place: usize) -> Option<Candidate> {
-        let Packed { output, at, len } = self.packed.get(place)?;
+        let Place { output, at, len } = self.places.get(place)?;
         let end = at.checked_add(usize::from(*len))?;
         let destination = Destination::new(self.destinations.get(*at..end)?)?;
         Some(output.credit(destination))

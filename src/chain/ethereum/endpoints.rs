@@ -76,9 +76,18 @@ impl<T: Transport> Endpoints<T> {
         self.seats.get(at).map(|seat| &seat.endpoint)
     }
 
-    /// Whom to ask now, one after the other.
-    pub(super) fn order(&self) -> Vec<usize> {
-        self.pool.order(self.now_ms())
+    /// Whom to ask now, one after the other, and for how long each: the last is waited for as long as
+    /// it takes.
+    pub(super) fn turns(&self, patience: Duration) -> Vec<(usize, Option<Duration>)> {
+        let order = self.pool.order(self.now_ms());
+        let last = order.last().copied();
+        let turn = |at| (at, (Some(at) != last).then_some(patience));
+        order.into_iter().map(turn).collect()
+    }
+
+    /// What one of them is called in errors.
+    pub(super) fn name(&self, at: usize) -> String {
+        self.named(at).map_or_else(String::new, ToString::to_string)
     }
 
     /// All are connected anew before they are asked again.
@@ -128,7 +137,7 @@ impl<T: Transport> Endpoints<T> {
         }
     }
 
-    /// Whether it was asked since it was last connected.
+    /// Whether it is connected.
     pub(super) fn is_connected(&self, at: usize) -> bool {
         self.seats.get(at).is_some_and(|seat| seat.is_connected)
     }
@@ -170,7 +179,7 @@ impl<T: Transport> Endpoints<T> {
         let answer = match patience {
             None => asked.await,
             Some(patience) => timeout(patience, asked).await.unwrap_or_else(|_| {
-                let endpoint = self.named(at).map_or_else(String::new, ToString::to_string);
+                let endpoint = self.name(at);
                 let seconds = patience.as_secs();
                 let text = format!("{endpoint}: no answer within {seconds} s; others are asked");
                 Err(SourceError::Transient(text))

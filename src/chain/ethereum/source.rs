@@ -163,14 +163,13 @@ impl<T: Transport> EthereumSource<T> {
     async fn part(&mut self, blocks: &[BlockRef]) -> Result<Vec<BlockFacts>, SourceError> {
         let mut found = BTreeMap::new();
         let mut failures: Vec<(usize, BlockError)> = Vec::new();
-        let order = self.endpoints.order();
-        let asked = order.len();
-        for (place, at) in order.into_iter().enumerate() {
+        let turns = self.endpoints.turns(BLOCKS_PATIENCE);
+        let asked = turns.len();
+        for (at, patience) in turns {
             let is_missing = |block: &&BlockRef| !found.contains_key(&block.id.height);
             let missing: Vec<BlockRef> = blocks.iter().filter(is_missing).copied().collect();
             let contracts = &self.contracts;
             let question = |endpoint| fetch(endpoint, missing.clone(), Arc::clone(contracts));
-            let patience = (place.saturating_add(1) < asked).then_some(BLOCKS_PATIENCE);
             match self.endpoints.ask_one(at, patience, question).await {
                 Ok((facts, error)) => {
                     found.extend(
@@ -222,11 +221,8 @@ impl<T: Transport> EthereumSource<T> {
     }
 
     fn judge(&mut self, asked: usize, failures: Vec<(usize, BlockError)>) -> SourceError {
-        let failures = failures.into_iter().map(|(at, error)| {
-            let endpoint = self.endpoints.named(at);
-            let endpoint = endpoint.map_or_else(String::new, ToString::to_string);
-            (endpoint, error)
-        });
+        let failures = failures.into_iter();
+        let failures = failures.map(|(at, error)| (self.endpoints.name(at), error));
         let errors = self.doubts.judge(failures.collect());
         self.endpoints.failure_of(asked, &errors)
     }
@@ -267,10 +263,9 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
         self.endpoints.reconnect();
         self.tokens_checked.clear();
         let mut errors = Vec::new();
-        let order = self.endpoints.order();
-        let asked = order.len();
-        for (place, at) in order.into_iter().enumerate() {
-            let patience = (place.saturating_add(1) < asked).then_some(PATIENCE);
+        let turns = self.endpoints.turns(PATIENCE);
+        let asked = turns.len();
+        for (at, patience) in turns {
             match self
                 .endpoints
                 .ask_one(at, patience, |_| ready(Ok(())))
@@ -289,10 +284,9 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     /// The first endpoint that answers, and is not syncing while another is not, leads from here on.
     async fn status(&mut self) -> Result<NodeStatus, SourceError> {
         let (mut syncing, mut errors) = (None, Vec::new());
-        let order = self.endpoints.order();
-        let asked = order.len();
-        for (place, at) in order.into_iter().enumerate() {
-            let patience = (place.saturating_add(1) < asked).then_some(PATIENCE);
+        let turns = self.endpoints.turns(PATIENCE);
+        let asked = turns.len();
+        for (at, patience) in turns {
             match self.status_of(at, patience).await {
                 Ok(status) if status.syncing => drop(syncing.get_or_insert((at, status))),
                 Ok(status) => {

@@ -60,15 +60,21 @@ fn the_answer_about_a_vanished_transaction_comes_too_late_when_it_was_mined() {
     assert_eq!(world.status_of("a"), Status::Confirming);
 }
 
-/// Nobody tells of what was sent again between two lists.
-#[test]
-fn what_a_list_holds_is_back_though_nobody_told_of_it() {
+/// A payment's transaction was replaced by one that pays another.
+fn one_replaced() -> (World, Tx, Tx) {
     let mut world = World::new();
     let (first, second) = (Tx::paying(1), Tx::paying(2).to(1).spending(1));
     world.register("a", 0);
     world.register("b", 1);
     world.arrive(&first);
     world.arrive(&second);
+    (world, first, second)
+}
+
+/// Nobody tells of what was sent again between two lists.
+#[test]
+fn what_a_list_holds_is_back_though_nobody_told_of_it() {
+    let (mut world, first, _) = one_replaced();
     assert_eq!(world.status_of("a"), Status::New);
     assert_eq!(world.status_of("b"), Status::Pending);
     let other = world.next_block(&[]).block.id.hash;
@@ -104,12 +110,7 @@ fn what_came_back_before_the_block_left_that_ended_it_is_back_by_the_next_list()
 /// No mempool holds both: they would take each other's place with each list, and no watch would end.
 #[test]
 fn a_list_of_two_that_spend_the_same_brings_neither_back() {
-    let mut world = World::new();
-    let (first, second) = (Tx::paying(1), Tx::paying(2).to(1).spending(1));
-    world.register("a", 0);
-    world.register("b", 1);
-    world.arrive(&first);
-    world.arrive(&second);
+    let (mut world, first, second) = one_replaced();
     world.snapshot(world.tip().id.hash, &[&first, &second]);
     assert_eq!(world.status_of("a"), Status::New);
     assert_eq!(world.status_of("b"), Status::Pending);
