@@ -37,5 +37,6 @@ for line in sys.stdin:
             rows = [dict(row) for row in database.execute(*request)]
         answer = {"rows": rows}
     except sqlite3.Error as error:
-        answer = {"error": str(error)}
+        name = getattr(error, "sqlite_errorname", "")
+        answer = {"error": f"{error} {name}"}
     print(json.dumps(answer), flush=True)
