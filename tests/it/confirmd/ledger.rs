@@ -53,7 +53,7 @@ impl Ledger {
         }))
     }
 
-    /// The rows of a query. Asks again where the README tells gateways to.
+    /// The rows of a query. Opens the database anew and asks again where the README tells gateways to.
     pub fn query(&self, sql: &str, params: &[&str]) -> Vec<Row> {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -65,6 +65,7 @@ impl Ledger {
                     assert!(patient, "{sql} by a reader: {error}");
                 }
             }
+            let _ = self.reopen();
             thread::sleep(POLL_EVERY);
         }
     }

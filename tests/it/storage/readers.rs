@@ -1,7 +1,8 @@
 //! S3, S5, S6, S7: who reads or writes beside the daemon, and how it ends.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 
 use nix::unistd::Uid;
 use serde_json::json;
@@ -49,6 +50,42 @@ fn another_user_reads_at_any_time() {
     confirmd.start();
     pay(&confirmd, &node, "order-2");
     confirmd.await_status("order-1", "paid");
+}
+
+/// S6: the header of the WAL's index is there twice, and the daemon died between the two writes of it. Only who
+/// may write can mend that; but a connection that finds itself alone makes an index of its own.
+// shows: S6
+#[test]
+fn a_new_connection_reads_what_a_death_left_half_written() {
+    let node = Bitcoind::start();
+    let mut confirmd = Confirmd::with(&node).start();
+    pay(&confirmd, &node, "order-1");
+    confirmd.kill();
+    let index = confirmd.database().with_file_name("confirmd.db-shm");
+    tear_index_header(&index);
+
+    let sql = "SELECT status FROM v1_payment";
+    let error = confirmd.ledger().try_query(sql, &[]);
+    let error = error.expect_err("a torn header");
+    assert!(error.contains("SQLITE_READONLY_RECOVERY"), "{error}");
+    confirmd.ledger().reopen().expect("a new connection");
+    let rows = confirmd.ledger().try_query(sql, &[]);
+    assert_eq!(rows, Ok(vec![json!({"status": "confirming"})]));
+
+    confirmd.start();
+    node.mine(1);
+    confirmd.await_status("order-1", "paid");
+}
+
+/// Makes the copies of the header differ in the number of the last frame (SQLite, "WAL-index file format").
+fn tear_index_header(index: &Path) {
+    const COPY_BYTES: u64 = 48;
+    const LAST_FRAME: u64 = 16;
+    let file = fs::OpenOptions::new().write(true).open(index);
+    let torn = file
+        .expect("an index")
+        .write_all_at(&[0; 4], COPY_BYTES + LAST_FRAME);
+    torn.expect("a write");
 }
 
 /// S6: a reader can read and nothing else.
