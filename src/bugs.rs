@@ -54,6 +54,8 @@ bugs! {
     UnhealthyJudges = "unhealthy_judges",
     /// A frozen chain still gives verdicts: goods leave on a branch that is in doubt.
     FrozenPays = "frozen_pays",
+    /// Nobody else is asked about a block: one lying endpoint gives goods away.
+    QuorumIgnored = "quorum_ignored",
     /// Verdicts do not wait for the past of a late registration: who paid before it is expired.
     PastUnscanned = "past_unscanned",
     /// A replaced transaction stays pending: the shop waits for money that cannot come.

@@ -68,6 +68,7 @@ const ENDPOINT_STATES: &[&str] = &[
     "untried",
     "alive",
     "rate_limited",
+    "behind",
     "unreachable",
     "unfit",
     "lying",

@@ -88,6 +88,12 @@ pub trait ChainSource: Send + 'static {
         block: BlockId,
     ) -> impl Future<Output = Result<bool, SourceError>> + Send;
 
+    /// How far other operators hold what we hold: asked of some blocks of our chain, ascending. Where
+    /// nobody else is asked, all of them are held.
+    fn agreement(&mut self, ours: &[BlockRef]) -> impl Future<Output = Agreement> + Send {
+        std::future::ready(Agreement::with_all(ours))
+    }
+
     /// News of the mempool since the last call; nothing where there is no mempool.
     fn mempool(&mut self) -> impl Future<Output = Result<MempoolNews, SourceError>> + Send;
 
@@ -108,6 +114,26 @@ pub trait ChainSource: Send + 'static {
         &mut self,
         outpoints: &[OutPoint],
     ) -> impl Future<Output = Result<Vec<Option<TxId>>, SourceError>> + Send;
+}
+
+/// What the operators of a chain's endpoints say of our blocks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// The highest of them that enough operators hold.
+    pub held: Option<BlockRef>,
+    /// What those who do not hold the highest say instead, in words.
+    pub dissent: Vec<String>,
+}
+
+impl Agreement {
+    /// All of these blocks are held.
+    #[must_use]
+    pub fn with_all(ours: &[BlockRef]) -> Self {
+        Self {
+            held: ours.last().copied(),
+            dissent: Vec::new(),
+        }
+    }
 }
 
 /// What changed in a mempool.
@@ -185,6 +211,13 @@ pub enum ChainInput {
     },
     /// The node is back on our final block's chain.
     Thawed,
+    /// Enough operators hold our chain up to here.
+    Agreed {
+        /// The highest block that they hold; `None` for none that was asked about.
+        block: Option<BlockRef>,
+        /// Why no payment may rise: for too long there was no progress, and who says what.
+        lost: Option<String>,
+    },
 }
 
 impl ChainInput {
@@ -202,7 +235,8 @@ impl ChainInput {
             | Self::BackfillRefused { .. }
             | Self::Spenders { .. }
             | Self::Frozen { .. }
-            | Self::Thawed => &[],
+            | Self::Thawed
+            | Self::Agreed { .. } => &[],
         }
     }
 }

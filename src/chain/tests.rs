@@ -6,6 +6,7 @@
 
 mod bitcoin;
 mod ethereum;
+mod quorum;
 
 use super::{
     Ask, ChainInput, ChainSource, SourceError,

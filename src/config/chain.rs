@@ -15,6 +15,7 @@ use crate::domain::{
 };
 use bitcoin::Network;
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeSet;
 
 /// Genesis blocks of public EVM networks, so that a node of another network with the same chain
 /// id is refused without being configured: chain id, hash.
@@ -246,10 +247,11 @@ fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
             "add [[chains.NAME.endpoints]] with name and url",
         )
         .map(|entry| endpoints(&entry, secrets));
-    let count = endpoints.as_ref().and_then(Option::as_ref).map(Vec::len);
+    let read = endpoints.as_ref().and_then(Option::as_ref);
+    let count = read.map(Vec::len);
     let quorum = section.number_or("quorum", 1, 1..=16);
-    if let (Some(quorum), Some(count)) = (quorum, count) {
-        quorum_problems(section, quorum, count);
+    if let (Some(quorum), Some(read)) = (quorum, read) {
+        quorum_problems(section, quorum, read);
     }
     if let (Some(None), Some(chain_id), Some(2..)) = (genesis, chain_id, count)
         && known_genesis(chain_id).is_none()
@@ -265,14 +267,13 @@ fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
     })
 }
 
-fn quorum_problems(section: &Section<'_>, quorum: u32, endpoints: usize) {
-    if usize::try_from(quorum).is_ok_and(|quorum| quorum > endpoints) {
-        let message =
-            format!("is {quorum} with {endpoints} endpoint(s); add endpoints or lower it");
-        section.problem("quorum", message);
-    } else if quorum > 1 {
-        let message =
-            format!("is {quorum}; agreement of several endpoints is not there yet, so leave 1");
+fn quorum_problems(section: &Section<'_>, quorum: u32, endpoints: &[Endpoint]) {
+    let operators = endpoints.iter().map(|endpoint| &endpoint.operator);
+    let operators = operators.collect::<BTreeSet<_>>().len();
+    if usize::try_from(quorum).is_ok_and(|quorum| quorum > operators) {
+        let message = format!(
+            "is {quorum} with {operators} operator(s); add endpoints of others or lower it"
+        );
         section.problem("quorum", message);
     }
 }
@@ -324,9 +325,12 @@ fn endpoint(section: &Section<'_>, secrets: &Secrets) -> Option<Endpoint> {
             None
         }
     };
+    let operator = section.read_or("operator", None, |text| value::name(text).map(Some));
     section.close();
+    let name = name?;
     Some(Endpoint {
-        name: name?,
+        operator: operator?.unwrap_or_else(|| name.clone()),
+        name,
         url: url?,
     })
 }

@@ -73,6 +73,17 @@ pub struct Chain {
     pub node: Node,
 }
 
+impl Chain {
+    /// How many operators must hold a block before a verdict rests on it; 1 asks nobody else.
+    #[must_use]
+    pub const fn quorum(&self) -> u32 {
+        match &self.node {
+            Node::Bitcoin(_) => 1,
+            Node::Ethereum(node) => node.quorum,
+        }
+    }
+}
+
 /// How a chain's node is reached.
 #[derive(Debug, Clone)]
 pub enum Node {
@@ -120,7 +131,7 @@ pub struct EthereumNode {
     pub chain_id: u64,
     /// The genesis hash that every endpoint must have, where it is known.
     pub genesis: Option<crate::domain::block::BlockHash>,
-    /// How many operators must agree on a block before `paid`.
+    /// How many operators must hold a block before a verdict rests on it.
     pub quorum: u32,
     /// Where to ask.
     pub endpoints: Vec<Endpoint>,
@@ -131,6 +142,8 @@ pub struct EthereumNode {
 pub struct Endpoint {
     /// Its name in logs and metrics.
     pub name: String,
+    /// Who runs it: those of one operator have one voice.
+    pub operator: String,
     /// JSON-RPC over HTTP; path and query may hold a key.
     pub url: SecretUrl,
 }

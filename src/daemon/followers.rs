@@ -51,6 +51,7 @@ pub fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
             known.view.frozen,
             Some(FreezeReason::BelowFinality | FreezeReason::Released)
         ),
+        lost_quorum: known.view.frozen == Some(FreezeReason::Quorum),
         released: known.view.frozen == Some(FreezeReason::Released),
         recent: known.recent,
     })
@@ -176,6 +177,7 @@ pub fn options(chain: &Chain) -> Options {
         poll_interval: Duration::from_millis(poll_ms),
         final_depth: chain.final_depth,
         max_rescan: chain.max_rescan,
+        quorum: chain.quorum(),
         has_mempool,
         seed: chain
             .name

@@ -139,6 +139,7 @@ fn chain_spec(config: &Config, chain: &Chain) -> ChainSpec {
         poll_interval: chain.poll_interval,
         final_depth: chain.final_depth,
         max_rescan: chain.max_rescan,
+        quorum: chain.quorum(),
         assets: config
             .assets
             .iter()

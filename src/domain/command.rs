@@ -282,10 +282,10 @@ impl Case<'_> {
     /// The transactions, of any asset, that an acceptance may rest on.
     fn at_depth(&self) -> Vec<String> {
         let may_rest = |money: &&Money| {
-            let agreed = |a: &super::transfer::Anchor| self.view.is_agreed(a.block.id.height);
+            let buried_at = money.deep_at(self.payment.terms.confirmations_required);
             money.significant
                 && case::is_deep(self.payment, self.view, money)
-                && money.anchor().is_some_and(agreed)
+                && buried_at.is_some_and(|height| self.view.is_agreed(height))
         };
         let txids = self
             .money

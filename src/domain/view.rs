@@ -37,8 +37,9 @@ pub struct ChainView {
     pub finalized: Option<Height>,
     /// The highest block that the node calls safe (Ethereum).
     pub safe: Option<Height>,
-    /// The highest block of ours that a quorum of operators holds by hash.
-    pub agreed: Option<Height>,
+    /// The highest block of ours that a quorum of operators holds by hash; the cursor where nobody
+    /// else is asked.
+    pub agreed: Option<BlockRef>,
     /// The highest block whose inner credits are recorded too; equals `scanned` without tracing.
     pub traced: Option<Height>,
     /// Set while no payment may rise.
@@ -75,6 +76,12 @@ impl ChainView {
     /// Whether a quorum of operators holds our block at `height`.
     #[must_use]
     pub fn is_agreed(&self, height: Height) -> bool {
-        self.agreed.is_some_and(|agreed| height <= agreed)
+        self.agreed_height().is_some_and(|agreed| height <= agreed)
+    }
+
+    /// The height of our highest block that a quorum of operators holds.
+    #[must_use]
+    pub fn agreed_height(&self) -> Option<Height> {
+        self.agreed.map(|block| block.id.height)
     }
 }

@@ -237,7 +237,7 @@ pub(super) fn view(cursor: BlockRef) -> ChainView {
         tip: Some(cursor),
         finalized: Some(cursor.id.height.minus(100)),
         safe: None,
-        agreed: Some(cursor.id.height),
+        agreed: Some(cursor),
         traced: Some(cursor.id.height),
         frozen: None,
         healthy: true,

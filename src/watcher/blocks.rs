@@ -68,8 +68,8 @@ impl Watcher {
             release(&mut view, fork.id.height);
         }
         view.scanned = blocks.last().map(|facts| facts.block).or(base);
-        let cursor = view.scanned.map(|block| block.id.height);
-        (view.agreed, view.traced) = (cursor, cursor);
+        view.agreed = Self::agreed_after(chain, view.agreed, fork, view.scanned);
+        view.traced = view.scanned.map(|block| block.id.height);
         Self::settle_view(chain, &mut view, now);
 
         let mut touched = Touched::default();
@@ -98,6 +98,22 @@ impl Watcher {
         step.connected = blocks.iter().map(|facts| facts.block).collect();
         plan.view = Some((at, view));
         Ok(plan)
+    }
+
+    /// What is agreed on once blocks above `fork` left and the cursor is another: who holds a block
+    /// holds all below it.
+    fn agreed_after(
+        chain: &ChainState,
+        agreed: Option<BlockRef>,
+        fork: Option<BlockRef>,
+        cursor: Option<BlockRef>,
+    ) -> Option<BlockRef> {
+        if !chain.spec.asks_others() {
+            return cursor;
+        }
+        let is_above =
+            |block: &BlockRef| agreed.is_some_and(|agreed| agreed.id.height > block.id.height);
+        fork.filter(is_above).or(agreed)
     }
 
     /// When the cursor falls, blocks that stayed lose confirmations too.
@@ -232,9 +248,8 @@ impl Watcher {
         view.healthy = Self::trouble(chain, view, now).is_none();
         if view.frozen.is_none() && !chain.tagged {
             let depth = chain.spec.final_depth;
-            let by_depth = view
-                .scanned
-                .and_then(|cursor| cursor.id.height.0.checked_sub(depth));
+            let agreed = view.agreed_height();
+            let by_depth = agreed.and_then(|agreed| agreed.0.checked_sub(depth));
             view.finalized = view.finalized.max(by_depth.map(Height));
         }
     }

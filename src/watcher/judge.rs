@@ -37,13 +37,13 @@ impl Watcher {
         touched: &mut Touched,
         plan: &mut Plan,
     ) -> Result<(), StoreError> {
-        let Some(scanned) = view.scanned.filter(|_| gives_verdicts(view)) else {
+        let Some(agreed) = view.agreed_height().filter(|_| gives_verdicts(view)) else {
             return Ok(());
         };
         let wall = Some(plan.step.at).filter(|_| planted(Bug::ExpireByWallClock));
         let due = self.store.due(
             &view.name,
-            scanned.id.height,
+            agreed,
             view.finalized,
             wall.unwrap_or(judged_until(view)),
             DUE_MAX,
@@ -63,12 +63,12 @@ const fn gives_verdicts(view: &ChainView) -> bool {
     view.healthy && view.frozen.is_none()
 }
 
-/// Up to when deadlines can be judged: the last full poll began then, and on Ethereum the head is
-/// that far too.
+/// Up to when deadlines can be judged: the last full poll began then, and on Ethereum the block that
+/// is agreed on is that far too.
 pub(super) fn judged_until(view: &ChainView) -> UnixMs {
     let polled = view.polled_at.unwrap_or(UnixMs(0));
     match view.kind {
         ChainKind::Bitcoin => polled,
-        ChainKind::Ethereum => view.scanned.map_or(polled, |head| head.time.min(polled)),
+        ChainKind::Ethereum => view.agreed.map_or(polled, |head| head.time.min(polled)),
     }
 }

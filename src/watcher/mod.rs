@@ -190,7 +190,8 @@ impl Watcher {
             | ChainInput::BackfillRefused { .. }
             | ChainInput::Spenders { .. }
             | ChainInput::Frozen { .. }
-            | ChainInput::Thawed => {}
+            | ChainInput::Thawed
+            | ChainInput::Agreed { .. } => {}
         }
         // An answer alone mends nothing: the node told its tip, but a block may not be readable.
         if matches!(
@@ -222,6 +223,9 @@ impl Watcher {
                 Ok(self.plan_freeze(at, Some((*reason, message)), now))
             }
             ChainInput::Thawed => Ok(self.plan_freeze(at, None, now)),
+            ChainInput::Agreed { block, lost } => {
+                self.plan_agreed(at, *block, lost.as_deref(), now)
+            }
         }
     }
 

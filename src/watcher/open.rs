@@ -103,6 +103,8 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
     for row in store.loose(&spec.name)? {
         unconfirmed.insert(row.txid, row.payment, &row.inputs, row.in_mempool);
     }
+    // Trust is not inherited: others may be asked now who were not, or more of them.
+    let agreed = view.scanned.filter(|_| !spec.asks_others());
     Ok(ChainState {
         tagged: was_tagged(&view),
         stored: (view.clone(), error.clone()),
@@ -110,6 +112,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         view: ChainView {
             healthy: false,
             polled_at: None,
+            agreed,
             ..view
         },
         error,

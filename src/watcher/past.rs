@@ -82,7 +82,8 @@ impl Past {
             | ChainInput::BackfillRefused { .. }
             | ChainInput::Spenders { .. }
             | ChainInput::Frozen { .. }
-            | ChainInput::Thawed => {}
+            | ChainInput::Thawed
+            | ChainInput::Agreed { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@ use crate::{
     chain::{NodeStatus, says_the_same},
     clock::Now,
     domain::{
+        block::BlockRef,
         event::{Entry, EventKind},
         time::{SpanMs, UnixMs},
         view::{ChainView, FreezeReason},
@@ -102,6 +103,38 @@ impl Watcher {
         plan
     }
 
+    /// Enough operators hold our chain up to `agreed`: what waited for that is judged. A lost quorum
+    /// freezes the chain, and heals by itself; a freeze for another reason stays.
+    pub(super) fn plan_agreed(
+        &self,
+        at: usize,
+        agreed: Option<BlockRef>,
+        lost: Option<&str>,
+        now: Now,
+    ) -> Result<Plan, StoreError> {
+        let chain = self.chain(at);
+        let mut view = ChainView {
+            agreed,
+            ..chain.view.clone()
+        };
+        view.frozen = match (view.frozen, lost) {
+            (None | Some(FreezeReason::Quorum), _) => lost.map(|_| FreezeReason::Quorum),
+            (other @ Some(FreezeReason::BelowFinality | FreezeReason::Released), _) => other,
+        };
+        Self::settle_view(chain, &mut view, now);
+        let mut plan = self.plan_due(at, view.clone(), now)?;
+        if view.frozen != chain.view.frozen {
+            let frozen = view.frozen.zip(lost);
+            plan.step
+                .entries
+                .push(freeze_entry(chain, frozen, now.wall));
+            let error = lost.map(str::to_owned);
+            let error = error.or_else(|| Self::trouble(chain, &view, now));
+            plan.record_chain(view, error);
+        }
+        Ok(plan)
+    }
+
     fn record_if_changed(chain: &ChainState, view: &ChainView, now: Now, plan: &mut Plan) {
         let error = match view.frozen {
             Some(_) => chain.error.clone(),
@@ -128,15 +161,15 @@ fn said_otherwise(before: Option<&str>, after: Option<&str>) -> bool {
 }
 
 /// Takes over the final and the safe block that the node names; neither ever goes back, and
-/// neither is above our cursor.
+/// neither is above what is agreed on.
 fn settle_tags(view: &mut ChainView, status: &NodeStatus) {
     if view.frozen.is_some() {
         return;
     }
-    let cursor = view.scanned.map(|block| block.id.height);
-    let finalized = status.finalized.map(|block| block.height).min(cursor);
+    let agreed = view.agreed_height();
+    let finalized = status.finalized.map(|block| block.height).min(agreed);
     view.finalized = view.finalized.max(finalized);
-    let safe = status.safe.map(|block| block.height).min(cursor);
+    let safe = status.safe.map(|block| block.height).min(agreed);
     view.safe = view.safe.max(safe);
 }
 

@@ -64,6 +64,8 @@ pub struct ChainSpec {
     pub final_depth: u32,
     /// How many past blocks a late registration may ask for.
     pub max_rescan: u32,
+    /// How many operators must hold a block before a verdict rests on it; 1 asks nobody else.
+    pub quorum: u32,
     /// The assets that it carries.
     pub assets: Vec<Asset>,
     /// Whether it is a developer's own chain, whose block times are set by hand: they say nothing
@@ -77,6 +79,12 @@ impl ChainSpec {
     #[must_use]
     pub fn has_regular_blocks(&self) -> bool {
         self.kind == ChainKind::Bitcoin && !self.is_local
+    }
+
+    /// Whether several operators must hold a block.
+    #[must_use]
+    pub const fn asks_others(&self) -> bool {
+        self.quorum > 1
     }
 
     /// The configured asset that a credit is in.

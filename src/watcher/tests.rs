@@ -1,5 +1,6 @@
 //! The watcher on a real store, told by hand what followers and gateways would tell it.
 
+mod agreement;
 mod backfill;
 mod clock;
 mod commits;

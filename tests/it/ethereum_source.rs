@@ -32,6 +32,7 @@ fn config(anvil: &Anvil) -> EthereumNode {
         genesis: None,
         quorum: 1,
         endpoints: vec![Endpoint {
+            operator: "anvil".to_owned(),
             name: "anvil".to_owned(),
             url: SecretUrl(anvil.url().parse().expect("a URL")),
         }],

@@ -15,10 +15,23 @@ use crate::{
     clock::Clock,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout, timeout_at},
+};
 
 /// The leader may fail so often in a row to serve the blocks that it names before another leads.
 const UNSERVED_MAX: u32 = 5;
+
+/// How long those who have not answered yet are waited for once a quorum has.
+const STRAGGLERS: Duration = Duration::from_millis(250);
+
+/// So often in a row the leader may hold another block than a quorum: it may be the first to follow a
+/// reorganisation.
+const DISSENTS_OF_LEADER_MAX: u32 = 3;
+
+/// So often in a row anyone may.
+const DISSENTS_MAX: u32 = 10;
 
 /// Is told of an endpoint by its name, and in a word how it stands now.
 pub type StandingObserver = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
@@ -39,6 +52,10 @@ struct Seat<T> {
     is_connected: bool,
     /// As it was told last.
     standing: Standing,
+    /// Whether its tokens were found as configured since it was connected.
+    is_vetted: bool,
+    /// How often in a row it held another block than a quorum.
+    dissents: u32,
 }
 
 impl<T: Transport> Endpoints<T> {
@@ -48,6 +65,8 @@ impl<T: Transport> Endpoints<T> {
             endpoint: Endpoint::new(client, network),
             is_connected: false,
             standing: Standing::Untried,
+            is_vetted: false,
+            dissents: 0,
         };
         Self {
             pool: Pool::new(clients.len()),
@@ -105,6 +124,11 @@ impl<T: Transport> Endpoints<T> {
         self.pool.lead(at);
     }
 
+    /// Which one leads.
+    pub(super) const fn leads_at(&self) -> usize {
+        self.pool.leader()
+    }
+
     /// Whether this one leads.
     pub(super) const fn leads(&self, at: usize) -> bool {
         self.pool.leader() == at
@@ -137,9 +161,17 @@ impl<T: Transport> Endpoints<T> {
         }
     }
 
-    /// Whether it is connected.
-    pub(super) fn is_connected(&self, at: usize) -> bool {
-        self.seats.get(at).is_some_and(|seat| seat.is_connected)
+    /// Whether its tokens were found as configured since it was connected.
+    pub(super) fn is_vetted(&self, at: usize) -> bool {
+        let seat = self.seats.get(at);
+        seat.is_some_and(|seat| seat.is_connected && seat.is_vetted)
+    }
+
+    /// Its tokens are as configured.
+    pub(super) fn vetted(&mut self, at: usize) {
+        if let Some(seat) = self.seats.get_mut(at) {
+            seat.is_vetted = true;
+        }
     }
 
     /// What it answered failed a check that another's answer passed.
@@ -178,12 +210,10 @@ impl<T: Transport> Endpoints<T> {
         };
         let answer = match patience {
             None => asked.await,
-            Some(patience) => timeout(patience, asked).await.unwrap_or_else(|_| {
-                let endpoint = self.name(at);
-                let seconds = patience.as_secs();
-                let text = format!("{endpoint}: no answer within {seconds} s; others are asked");
-                Err(SourceError::Transient(text))
-            }),
+            Some(patience) => {
+                let answer = timeout(patience, asked).await;
+                answer.unwrap_or_else(|_| Err(no_answer(&self.name(at), patience)))
+            }
         };
         match &answer {
             Ok(_) => {
@@ -195,13 +225,91 @@ impl<T: Transport> Endpoints<T> {
         answer
     }
 
+    /// Asks all at once, for so long each, and those who are slower than a quorum a little longer
+    /// than that: whoever does not answer is noted as usual.
+    pub(super) async fn ask_all<R, F>(
+        &mut self,
+        patience: Duration,
+        question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
+        suffices: impl Fn(&[(usize, Result<R, SourceError>)]) -> bool,
+    ) -> Vec<(usize, Result<R, SourceError>)>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, SourceError>> + Send + 'static,
+    {
+        let mut asked = JoinSet::new();
+        for (at, seat) in self.seats.iter().enumerate() {
+            let (endpoint, is_connected) = (seat.endpoint.clone(), seat.is_connected);
+            let question = question.clone();
+            asked.spawn(async move { (at, ask(endpoint, is_connected, patience, question).await) });
+        }
+        let mut answers = Vec::new();
+        let mut until = Instant::now() + patience * 2;
+        while let Ok(Some(joined)) = timeout_at(until, asked.join_next()).await {
+            let Ok((at, (endpoint, answer))) = joined else {
+                continue;
+            };
+            self.heard(at, endpoint, &answer);
+            answers.push((at, answer));
+            if suffices(&answers) {
+                until = until.min(Instant::now() + STRAGGLERS);
+            }
+        }
+        answers.sort_by_key(|(at, _)| *at);
+        answers
+    }
+
+    /// Notes how one answered what all were asked.
+    fn heard<R>(&mut self, at: usize, endpoint: Endpoint<T>, answer: &Result<R, SourceError>) {
+        let now_ms = self.now_ms();
+        if let Some(seat) = self.seats.get_mut(at).filter(|seat| !seat.is_connected) {
+            (seat.endpoint, seat.is_connected, seat.is_vetted) = (endpoint, answer.is_ok(), false);
+        }
+        match answer {
+            Ok(_) => {
+                self.pool.heard(at, now_ms);
+                self.tell(at, "");
+            }
+            Err(error) => self.failed(at, error),
+        }
+    }
+
+    /// Whether one holds another block than a quorum. One that goes on with that does not lead, and is
+    /// left alone at last: two honest ones may be on two branches for some blocks.
+    pub(super) fn dissents(&mut self, at: usize, what: Option<&str>) {
+        let Some(seat) = self.seats.get_mut(at) else {
+            return;
+        };
+        seat.dissents = what.map_or(0, |_| seat.dissents.saturating_add(1));
+        if seat.dissents >= DISSENTS_MAX {
+            self.lied(at, what.unwrap_or_default());
+        }
+    }
+
+    /// Whether it held another block than a quorum so often in a row that it may not lead.
+    pub(super) fn is_alone(&self, at: usize) -> bool {
+        let seat = self.seats.get(at);
+        seat.is_some_and(|seat| seat.dissents >= DISSENTS_OF_LEADER_MAX)
+    }
+
+    /// Another has blocks that it lacks.
+    pub(super) fn is_behind(&mut self, at: usize, why: &str) {
+        self.pool.failed(at, Failure::Behind, self.now_ms());
+        self.tell(at, why);
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.pool.len()
+    }
+
     /// Connects an endpoint unless it is. All must be on the chain that the first was found to be on.
     async fn connected(&mut self, at: usize) -> Result<(), SourceError> {
         let Some(seat) = self.seats.get_mut(at).filter(|seat| !seat.is_connected) else {
             return Ok(());
         };
         seat.endpoint.connect().await?;
-        seat.is_connected = true;
+        (seat.is_connected, seat.is_vetted) = (true, false);
         let network = seat.endpoint.network();
         for seat in &mut self.seats {
             seat.endpoint.expect(network);
@@ -246,14 +354,47 @@ impl<T: Transport> Endpoints<T> {
                 tracing::debug!(endpoint, "an endpoint answers");
             }
             Standing::Alive => tracing::info!(endpoint, was, "an endpoint answers again"),
-            Standing::RateLimited | Standing::Unreachable | Standing::Unfit | Standing::Lying => {
+            Standing::RateLimited
+            | Standing::Behind
+            | Standing::Unreachable
+            | Standing::Unfit
+            | Standing::Lying => {
                 tracing::warn!(endpoint, now, why, "an endpoint is left alone");
             }
         }
         seat.standing = standing;
     }
 
-    fn now_ms(&self) -> u64 {
+    /// The monotonic clock.
+    pub(super) fn now_ms(&self) -> u64 {
         self.clock.now().monotonic_ms
     }
+}
+
+/// Asks one endpoint, connecting it first unless it is; the endpoint as it is then.
+async fn ask<T: Transport, R, F>(
+    mut endpoint: Endpoint<T>,
+    is_connected: bool,
+    patience: Duration,
+    question: impl Fn(Endpoint<T>) -> F,
+) -> (Endpoint<T>, Result<R, SourceError>)
+where
+    F: Future<Output = Result<R, SourceError>>,
+{
+    let asked = async {
+        if !is_connected {
+            endpoint.connect().await?;
+        }
+        question(endpoint.clone()).await
+    };
+    let answer = timeout(patience, asked).await;
+    let answer = answer.unwrap_or_else(|_| Err(no_answer(&endpoint, patience)));
+    (endpoint, answer)
+}
+
+fn no_answer(endpoint: &impl std::fmt::Display, patience: Duration) -> SourceError {
+    let seconds = patience.as_secs();
+    SourceError::Transient(format!(
+        "{endpoint}: no answer within {seconds} s; others are asked"
+    ))
 }

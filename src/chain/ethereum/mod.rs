@@ -1,10 +1,11 @@
 //! Ethereum: blocks, verified down to every transaction and log.
 //!
 //! `wire` reads JSON, [`verify`] checks it against the block's hash, [`scan`] finds credits, `pool`
-//! says which [`endpoint`] to ask: all pure. `endpoints` asks them, and [`source`] is what a follower
-//! sees. Nothing here knows who is watched.
+//! says which [`endpoint`] to ask, `quorum` counts what they hold: all pure. `endpoints` asks them,
+//! `agreement` compares them, and [`source`] is what a follower sees. Nothing here knows who is watched.
 
 pub mod address;
+mod agreement;
 mod bloom;
 mod doubts;
 pub mod endpoint;
@@ -15,6 +16,7 @@ pub(super) mod fake_node;
 pub(super) mod fixture;
 pub mod network;
 mod pool;
+mod quorum;
 pub mod scan;
 pub mod sender;
 pub mod source;

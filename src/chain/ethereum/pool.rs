@@ -14,6 +14,8 @@ const LONGEST_PAUSE_MS: u64 = 300_000;
 const LONGEST_LIE_PAUSE_MS: u64 = 60_000;
 /// One that is unfit is unfit until somebody does something about it.
 const UNFIT_PAUSE_MS: u64 = 60_000;
+/// One that fell behind catches up, or does not.
+const BEHIND_PAUSE_MS: u64 = 30_000;
 
 /// How an endpoint stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +26,14 @@ pub(super) enum Standing {
     Alive,
     /// It asked not to be asked for a while.
     RateLimited,
+    /// It is some blocks behind another.
+    Behind,
     /// It does not answer, or not sensibly.
     Unreachable,
     /// It is on another chain, lacks what is needed, or refuses us.
     Unfit,
-    /// What it answered failed a check that another's answer about the same block passed.
+    /// What it answered failed a check that another's answer about the same block passed, or a
+    /// quorum of operators has long held another block.
     Lying,
 }
 
@@ -39,6 +44,7 @@ impl Standing {
             Self::Untried => "untried",
             Self::Alive => "alive",
             Self::RateLimited => "rate_limited",
+            Self::Behind => "behind",
             Self::Unreachable => "unreachable",
             Self::Unfit => "unfit",
             Self::Lying => "lying",
@@ -51,6 +57,8 @@ impl Standing {
 pub(super) enum Failure {
     /// It wants to be left alone for so long.
     RateLimited { pause_ms: u64 },
+    /// Others have blocks that it lacks.
+    Behind,
     /// It did not answer.
     Unreachable,
     /// It cannot be used as it is.
@@ -135,6 +143,18 @@ impl Pool {
         }
     }
 
+    /// It answered what all are asked. One that is left alone for what it answers stays so.
+    pub(super) fn heard(&mut self, at: usize, now_ms: u64) {
+        let is_judged = self.members.get(at).is_some_and(|member| {
+            let standing = member.standing;
+            let for_answers = standing == Standing::Lying || standing == Standing::Behind;
+            for_answers && member.aside_until_ms > now_ms
+        });
+        if !is_judged {
+            self.answered(at);
+        }
+    }
+
     /// It says which blocks there are from now on.
     pub(super) const fn lead(&mut self, at: usize) {
         self.leader = at;
@@ -156,6 +176,7 @@ impl Pool {
                 let pause_ms = again(&mut member.failures, LONGEST_PAUSE_MS);
                 (Standing::Unreachable, pause_ms)
             }
+            Failure::Behind => (Standing::Behind, BEHIND_PAUSE_MS),
             Failure::Unfit => (Standing::Unfit, UNFIT_PAUSE_MS),
             Failure::Lie => {
                 let pause_ms = again(&mut member.lies, LONGEST_LIE_PAUSE_MS);

@@ -1,7 +1,7 @@
 //! Ethereum as a follower sees it: verified blocks, tags and no mempool, from one of its endpoints.
 //!
-//! Whoever fails, another is asked the same. Tracing and a quorum of several
-//! endpoints have their place here; nothing here knows who is watched.
+//! Whoever fails, another is asked the same. How far several hold the same chain is asked next door
+//! (`agreement`). Nothing here knows who is watched.
 
 use super::{
     doubts::Doubts,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     chain::{
-        ChainSource, MempoolNews, NodeStatus, SourceError,
+        Agreement, ChainSource, MempoolNews, NodeStatus, SourceError,
         rpc::{Auth, Client, HttpTransport, Observer, Transport},
     },
     clock::Clock,
@@ -22,12 +22,7 @@ use crate::{
         facts::{BlockFacts, Destination, OutPoint, TxFacts},
     },
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    future::ready,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, future::ready, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 /// Blocks fetched at a time: hides the round trip to a distant endpoint, and stays far below the
@@ -40,14 +35,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long its blocks are waited for, which may be large.
 const BLOCKS_PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often endpoints are compared where no quorum is asked.
+const COMPARE_EVERY_MS: u64 = 60_000;
+
 /// An EVM chain behind one or more endpoints.
 pub struct EthereumSource<T> {
-    endpoints: Endpoints<T>,
+    pub(super) endpoints: Endpoints<T>,
     tokens: Vec<TokenSpec>,
     contracts: Arc<[[u8; 20]]>,
-    /// The endpoints where tokens were found as configured since they were connected.
-    tokens_checked: BTreeSet<usize>,
     doubts: Doubts,
+    /// Who runs each endpoint.
+    pub(super) operators: Vec<String>,
+    /// How many operators must hold a block.
+    pub(super) quorum: usize,
+    /// The block that a quorum holds in place of one of ours.
+    pub(super) outvoted: Option<BlockId>,
+    /// When endpoints were last compared where no quorum is asked.
+    compared_at_ms: u64,
 }
 
 impl EthereumSource<HttpTransport> {
@@ -75,12 +79,10 @@ impl EthereumSource<HttpTransport> {
             ))
         });
         let clients = clients.collect::<Result<_, SourceError>>()?;
-        Ok(Self::over(
-            clients,
-            Network::of(node),
-            tokens,
-            Arc::clone(clock),
-        ))
+        let source = Self::over(clients, Network::of(node), tokens, Arc::clone(clock));
+        let operators = node.endpoints.iter();
+        let operators = operators.map(|endpoint| endpoint.operator.clone());
+        Ok(source.with_quorum(node.quorum, operators.collect()))
     }
 }
 
@@ -97,8 +99,21 @@ impl<T: Transport> EthereumSource<T> {
             endpoints: Endpoints::new(clients, network, clock),
             contracts: tokens.iter().map(|token| token.contract).collect(),
             tokens,
-            tokens_checked: BTreeSet::new(),
             doubts: Doubts::default(),
+            operators: Vec::new(),
+            quorum: 1,
+            outvoted: None,
+            compared_at_ms: 0,
+        }
+    }
+
+    /// With so many operators that must hold a block; who runs each endpoint, in their order.
+    #[must_use]
+    pub fn with_quorum(self, quorum: u32, operators: Vec<String>) -> Self {
+        Self {
+            quorum: usize::try_from(quorum).unwrap_or(usize::MAX),
+            operators,
+            ..self
         }
     }
 
@@ -136,10 +151,7 @@ impl<T: Transport> EthereumSource<T> {
         at: usize,
         patience: Option<Duration>,
     ) -> Result<NodeStatus, SourceError> {
-        if !self.endpoints.is_connected(at) {
-            self.tokens_checked.remove(&at);
-        }
-        let is_checked = self.tokens_checked.contains(&at);
+        let is_checked = self.endpoints.is_vetted(at);
         let tokens = &self.tokens;
         let question = |endpoint: Endpoint<T>| async move {
             let status = endpoint.status().await?;
@@ -153,7 +165,7 @@ impl<T: Transport> EthereumSource<T> {
         };
         let status = self.endpoints.ask_one(at, patience, question).await?;
         if !status.syncing {
-            self.tokens_checked.insert(at);
+            self.endpoints.vetted(at);
         }
         Ok(status)
     }
@@ -220,6 +232,17 @@ impl<T: Transport> EthereumSource<T> {
         }
     }
 
+    /// Where no quorum is asked at each poll, endpoints are compared now and then, so that one that
+    /// stands still does not lead for ever.
+    async fn compare_sometimes(&mut self, tip: BlockRef) {
+        let now_ms = self.endpoints.now_ms();
+        let is_due = now_ms >= self.compared_at_ms.saturating_add(COMPARE_EVERY_MS);
+        if self.quorum <= 1 && self.endpoints.len() > 1 && is_due {
+            self.compared_at_ms = now_ms;
+            self.compare(&[tip]).await;
+        }
+    }
+
     fn judge(&mut self, asked: usize, failures: Vec<(usize, BlockError)>) -> SourceError {
         let failures = failures.into_iter();
         let failures = failures.map(|(at, error)| (self.endpoints.name(at), error));
@@ -261,7 +284,6 @@ async fn fetch<T: Transport>(
 impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn connect(&mut self) -> Result<(), SourceError> {
         self.endpoints.reconnect();
-        self.tokens_checked.clear();
         let mut errors = Vec::new();
         let turns = self.endpoints.turns(PATIENCE);
         let asked = turns.len();
@@ -291,6 +313,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
                 Ok(status) if status.syncing => drop(syncing.get_or_insert((at, status))),
                 Ok(status) => {
                     self.endpoints.lead(at);
+                    self.compare_sometimes(status.tip).await;
                     return Ok(status);
                 }
                 Err(error) => errors.push(error),
@@ -322,7 +345,23 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn is_stale(&mut self, block: BlockId) -> Result<bool, SourceError> {
         let question =
             move |endpoint: Endpoint<T>| async move { endpoint.contradicts(block).await };
-        self.endpoints.ask(question).await
+        if self.endpoints.ask(question).await? {
+            return Ok(true);
+        }
+        // Its chain may be shorter than ours, and ours was a liar's.
+        let Some(theirs) = self.outvoted.filter(|theirs| theirs.height <= block.height) else {
+            return Ok(false);
+        };
+        let holds = move |endpoint: Endpoint<T>| async move { endpoint.holds(theirs).await };
+        self.endpoints.ask(holds).await
+    }
+
+    async fn agreement(&mut self, ours: &[BlockRef]) -> Agreement {
+        if self.quorum > 1 {
+            self.compare(ours).await
+        } else {
+            Agreement::with_all(ours)
+        }
     }
 
     async fn mempool(&mut self) -> Result<MempoolNews, SourceError> {

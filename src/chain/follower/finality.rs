@@ -2,7 +2,7 @@
 
 use super::window::Window;
 use crate::bugs::{Bug, planted};
-use crate::domain::block::{BlockId, Height};
+use crate::domain::block::{BlockId, BlockRef, Height};
 
 /// The final height, which never goes back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,16 +38,18 @@ impl Finality {
         self.tag
     }
 
-    /// Takes the node's tag and our tip into account; a tag counts only for a block of ours.
-    pub fn observe(&mut self, window: &Window, tag: Option<BlockId>) {
+    /// Takes the node's tag and the block up to which our chain is vouched for into account; a tag
+    /// counts only for a block of ours up to there.
+    pub fn observe(&mut self, window: &Window, upto: Option<BlockRef>, tag: Option<BlockId>) {
         // Before there is finality some nodes name genesis: that is no tag yet.
         let tag = tag.filter(|tag| tag.height > Height(0));
         self.tagged |= tag.is_some();
+        let upto = upto.map_or(Height(0), |block| block.id.height);
         if !self.tagged {
-            let tip = window.tip().map_or(Height(0), |tip| tip.id.height);
-            self.height = self.height.max(tip.minus(self.depth));
+            self.height = self.height.max(upto.minus(self.depth));
         }
-        if let Some(tag) = tag.filter(|tag| window.contains(*tag)) {
+        let is_ours = |tag: &BlockId| tag.height <= upto && window.contains(*tag);
+        if let Some(tag) = tag.filter(is_ours) {
             let before = Some(self.height).filter(|_| !planted(Bug::FinalityGoesBack));
             self.height = before.unwrap_or_default().max(tag.height);
             self.tag = self.tag.max(Some(tag));

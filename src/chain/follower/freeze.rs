@@ -28,7 +28,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         status: &NodeStatus,
         standing: Standing,
     ) -> Result<Standing, Halt> {
-        self.finality.observe(&self.window, status.finalized);
+        self.observe_finality(status.finalized);
         let in_step = standing == Standing::InStep;
         if in_step && Finality::is_contradicted(&self.window, status.finalized) {
             return self.freeze(contradiction(status.finalized)).await;
@@ -44,6 +44,11 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             self.tell(ChainInput::Thawed).await?;
         }
         Ok(standing)
+    }
+
+    pub(super) fn observe_finality(&mut self, tag: Option<BlockId>) {
+        let upto = self.vouched_for();
+        self.finality.observe(&self.window, upto, tag);
     }
 
     fn is_at_or_above_final(&self, block: BlockId) -> bool {

@@ -12,9 +12,12 @@
 //!   unless it knows our tip and says that it is off its best chain.
 //! - Blocks are disconnected in the same input that connects what replaces them, and only when
 //!   those bodies are here: a missing body never rolls anything back.
+//! - Where several operators are asked, only blocks that enough of them hold become final, and no
+//!   block that enough of them hold is left.
 //! - Nothing at or below the final height changes: the chain freezes instead, until the node is
 //!   back or an operator releases it.
 
+mod agreement;
 mod asks;
 mod backfill;
 mod backoff;
@@ -61,6 +64,8 @@ pub struct Options {
     pub final_depth: u32,
     /// How many past blocks one backfill may scan.
     pub max_rescan: u32,
+    /// How many operators must hold a block; 1 asks nobody else.
+    pub quorum: u32,
     /// Whether the chain has a mempool, so that a full poll needs a snapshot of it.
     pub has_mempool: bool,
     /// Seeds the jitter of repeated attempts, so that a run can be repeated.
@@ -80,6 +85,8 @@ pub struct Start {
     pub tagged: bool,
     /// Whether the chain was left frozen below finality.
     pub frozen: bool,
+    /// Whether it was left frozen for want of a quorum.
+    pub lost_quorum: bool,
     /// Whether an operator released it: one change below finality is then followed.
     pub released: bool,
 }
@@ -118,6 +125,7 @@ pub struct Follower<S, K> {
     /// Our chain's recent blocks; changed only after the watcher was told.
     window: Window,
     finality: Finality,
+    agreed: agreement::Agreed,
     frozen: bool,
     released: bool,
     connected: bool,
@@ -132,22 +140,24 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     #[must_use]
     pub fn new(source: S, sink: K, clock: Arc<dyn Clock>, options: Options, start: Start) -> Self {
         let window = Window::new(start.recent);
-        let mut finality = Finality::new(options.final_depth, start.finalized, start.tagged);
-        finality.observe(&window, None);
-        Self {
+        let finality = Finality::new(options.final_depth, start.finalized, start.tagged);
+        let mut follower = Self {
             source,
             sink,
             clock,
             options,
             window,
             finality,
+            agreed: agreement::Agreed::after_restart(start.lost_quorum),
             frozen: start.frozen,
             released: start.released,
             connected: false,
             reads_mempool: false,
             pace: pace::Pace::new(),
             asks: asks::Asks::default(),
-        }
+        };
+        follower.observe_finality(None);
+        follower
     }
 
     async fn tell(&mut self, input: ChainInput) -> Result<(), Halt> {

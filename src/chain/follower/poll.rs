@@ -61,10 +61,11 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
         let began_ms = self.clock.now().monotonic_ms;
         let status = self.source.status().await?;
-        self.finality.observe(&self.window, status.finalized);
+        self.observe_finality(status.finalized);
         self.tell(ChainInput::Status(self.vouched(&status))).await?;
         let standing = self.reconcile(&status).await?;
         let standing = self.settle(&status, standing).await?;
+        self.agree().await?;
         if standing.shows_mempool() {
             let reconciled = self.read_mempool().await? && status.mempool_loaded;
             if reconciled && !status.syncing && standing == Standing::InStep {
@@ -79,7 +80,11 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// tag makes nothing final. What was final stays named when the node's tag goes back. A tag
     /// below all that we hold makes nothing of ours final, but says that the node names tags.
     fn vouched(&self, status: &NodeStatus) -> NodeStatus {
-        let safe = status.safe.filter(|safe| self.window.contains(*safe));
+        let upto = self
+            .vouched_for()
+            .map_or(Height(0), |block| block.id.height);
+        let is_ours = |tag: &BlockId| tag.height <= upto && self.window.contains(*tag);
+        let safe = status.safe.filter(is_ours);
         let is_below = |tag: &BlockId| {
             let all_above = self.window.tip().is_none() || tag.height < self.window.bottom();
             all_above && tag.height > Height(0)

@@ -90,6 +90,7 @@ pub(crate) fn options() -> Options {
         poll_interval: Duration::from_secs(2),
         final_depth: 30,
         max_rescan: 500,
+        quorum: 1,
         has_mempool: false,
         seed: 1,
     }
@@ -154,6 +155,7 @@ impl Bench {
             finalized: Some(self.follower.finality.height()),
             tagged: self.follower.finality.tag().is_some(),
             frozen: self.watcher.is_frozen(),
+            lost_quorum: false,
             released: false,
         };
         change(&mut start);

@@ -1,5 +1,6 @@
 //! The follower against a fake node, by behaviour.
 
+mod agreement;
 mod asks;
 mod backfill;
 mod bodies;

@@ -65,10 +65,21 @@ impl<'a> Case<'a> {
 
     /// Whether `paid` may be said: it stays while the money that made it so stays where it was.
     pub(super) fn may_pay(&mut self, decision: &Decision) -> bool {
+        self.still_paid() || self.may_rest_on(decision)
+    }
+
+    /// Whether `invalid` may be said of money at depth.
+    pub(super) fn may_refuse(&mut self, decision: &Decision) -> bool {
+        self.payment.judged.status == Status::Invalid || self.may_rest_on(decision)
+    }
+
+    /// Whether the blocks that buried this money carry a verdict.
+    fn may_rest_on(&mut self, decision: &Decision) -> bool {
+        let required = self.payment.terms.confirmations_required;
         let members = self.members(decision);
-        let anchors = members.iter().filter_map(|money| money.anchor());
-        let top = anchors.map(|anchor| anchor.block.id.height).max();
-        self.still_paid() || self.permitted(self.gate.rise(top.unwrap_or_default()))
+        let buried_at = members.iter().filter_map(|money| money.deep_at(required));
+        let top = buried_at.max().unwrap_or_default();
+        self.permitted(self.gate.rest_on(top))
     }
 
     pub(super) fn still_paid(&self) -> bool {
@@ -127,7 +138,7 @@ impl<'a> Case<'a> {
             self.waits.push(Wait::Final(top));
             return false;
         }
-        self.permitted(self.gate.rise(top))
+        self.permitted(self.gate.rest_on(top))
     }
 
     pub(super) fn wait_for_depths(&mut self) {

@@ -19,8 +19,8 @@ pub enum Wait {
     Health,
     /// The chain must be released from its freeze.
     Thaw,
-    /// A quorum of operators must hold the block.
-    Agreement,
+    /// A quorum of operators must hold our block at this height.
+    Agreement(Height),
     /// A full poll must begin at or after this time.
     Poll(UnixMs),
     /// The cursor must reach this height.
@@ -66,16 +66,17 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Whether a rise to `paid` or `final` may rest on blocks up to this height.
+    /// Whether a verdict on money at depth may rest on blocks up to this height, the one that
+    /// buried it: enough operators must hold that block, and with it all below.
     ///
     /// # Errors
     /// What to wait for.
-    pub fn rise(&self, top: Height) -> Result<(), Wait> {
+    pub fn rest_on(&self, top: Height) -> Result<(), Wait> {
         self.verdict()?;
-        if self.view.is_agreed(top) {
+        if self.view.is_agreed(top) || planted(Bug::QuorumIgnored) {
             Ok(())
         } else {
-            Err(Wait::Agreement)
+            Err(Wait::Agreement(top))
         }
     }
 
@@ -100,7 +101,7 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Whether the payment's deadline is passed. On Ethereum the cursor's block must be later
+    /// Whether the payment's deadline is passed. On Ethereum a block that is agreed on must be later
     /// too, since there a block's time says when it was made; native money must also be traced.
     ///
     /// # Errors
@@ -118,7 +119,7 @@ impl<'a> Gate<'a> {
     fn scanned_beyond(&self, at: UnixMs) -> bool {
         match self.view.kind {
             ChainKind::Bitcoin => true,
-            ChainKind::Ethereum => self.view.scanned.is_some_and(|cursor| cursor.time > at),
+            ChainKind::Ethereum => self.view.agreed.is_some_and(|block| block.time > at),
         }
     }
 
@@ -129,11 +130,8 @@ impl<'a> Gate<'a> {
 
     /// Later blocks and their traces come with the cursor.
     fn next_block(&self) -> Wait {
-        let scanned = self
-            .view
-            .scanned
-            .map_or(Height(0), |cursor| cursor.id.height);
-        Wait::Cursor(scanned.plus(1))
+        let agreed = self.view.agreed_height().unwrap_or_default();
+        Wait::Cursor(agreed.plus(1))
     }
 }
 
@@ -152,11 +150,13 @@ pub fn due(waits: &[Wait]) -> Due {
             // Time and blocks change nothing about it; the request that ends it judges anew.
             Wait::Review => {}
             // Before every block on purpose: found by the first look that is allowed.
-            Wait::Scan | Wait::Health | Wait::Thaw | Wait::Agreement => {
+            Wait::Scan | Wait::Health | Wait::Thaw => {
                 due.at = Some(UnixMs(0));
             }
             Wait::Poll(at) => due.at = Some(earliest(due.at, at)),
-            Wait::Cursor(height) => due.height = Some(earliest(due.height, height)),
+            Wait::Cursor(height) | Wait::Agreement(height) => {
+                due.height = Some(earliest(due.height, height));
+            }
             Wait::Final(height) => due.final_height = Some(earliest(due.final_height, height)),
         }
     }

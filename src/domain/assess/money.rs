@@ -86,7 +86,8 @@ impl Money {
     /// The cursor height at which it is deep enough; `None` while it is in no block.
     #[must_use]
     pub fn deep_at(&self, required: u32) -> Option<Height> {
-        let blocks = self.depth_required(required).saturating_sub(1);
+        let ahead = 1_u32.saturating_add(u32::from(planted(Bug::CountAhead)));
+        let blocks = self.depth_required(required).saturating_sub(ahead);
         self.anchor()
             .map(|anchor| anchor.block.id.height.plus(blocks))
     }

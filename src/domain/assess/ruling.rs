@@ -121,10 +121,15 @@ impl Case<'_> {
             Pool::OnTime | Pool::Accepted if decision.covers() => self
                 .may_pay(decision)
                 .then(|| (Status::Paid, Some(self.paid_reason(decision.total)))),
-            Pool::OnTime | Pool::Accepted => self.invalid(short_reason(decision)),
-            Pool::Late => self.invalid(Reason::Late),
-            Pool::AfterCancel => self.invalid(Reason::AfterCancel),
+            Pool::OnTime | Pool::Accepted => self.refused(decision, short_reason(decision)),
+            Pool::Late => self.refused(decision, Reason::Late),
+            Pool::AfterCancel => self.refused(decision, Reason::AfterCancel),
         }
+    }
+
+    fn refused(&mut self, decision: &Decision, reason: Reason) -> Option<Verdict> {
+        self.may_refuse(decision)
+            .then_some((Status::Invalid, Some(reason)))
     }
 
     fn invalid(&mut self, reason: Reason) -> Option<Verdict> {

@@ -61,7 +61,7 @@ fn accept_needs_money_at_depth() {
     );
     check(
         "USDT 25",
-        "agree 1000\nmine a=1\nblocks 9 => invalid/underpaid\naccept => refused=nothing_at_depth",
+        "mine a=1\nblocks 9 => invalid/underpaid\nagree 1000\naccept => refused=nothing_at_depth",
     );
     check(
         "BTC 0.4",

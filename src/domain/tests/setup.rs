@@ -114,7 +114,7 @@ pub fn view(kind: ChainKind, cursor: BlockRef, now: UnixMs) -> ChainView {
         tip: Some(cursor),
         finalized: Some(height.minus(100)),
         safe: None,
-        agreed: Some(height),
+        agreed: Some(cursor),
         traced: Some(height),
         frozen: None,
         healthy: true,

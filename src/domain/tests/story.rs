@@ -270,7 +270,9 @@ impl Story {
         let tip = self.tip();
         self.view.scanned = Some(tip);
         self.view.tip = Some(tip);
-        self.view.agreed = Some(self.agreed.map_or(tip.id.height, |a| a.min(tip.id.height)));
+        let agreed = self.agreed.unwrap_or(tip.id.height);
+        let known = self.blocks.iter().find(|block| block.id.height == agreed);
+        self.view.agreed = known.copied().or(Some(tip));
         self.view.traced = Some(tip.id.height);
         let depth = tip.id.height.minus(99);
         if self.view.kind == ChainKind::Bitcoin {

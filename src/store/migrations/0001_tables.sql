@@ -39,6 +39,9 @@ CREATE TABLE chain (
   finalized_height INTEGER,
   safe_height      INTEGER,
   agreed_height    INTEGER,
+  agreed_hash      TEXT,
+  agreed_parent    TEXT,
+  agreed_at        INTEGER,
   traced_height    INTEGER,
   frozen           TEXT CHECK (
                     frozen = 'below_finality' OR frozen = 'quorum' OR frozen = 'released'),

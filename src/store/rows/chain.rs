@@ -15,7 +15,7 @@ use crate::{
 use rusqlite::{Row, types::Value};
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 19] = [
     "tip_height",
     "tip_hash",
     "tip_parent",
@@ -27,6 +27,9 @@ const COLUMNS: [&str; 16] = [
     "finalized_height",
     "safe_height",
     "agreed_height",
+    "agreed_hash",
+    "agreed_parent",
+    "agreed_at",
     "traced_height",
     "frozen",
     "healthy",
@@ -67,7 +70,9 @@ pub(in crate::store) fn update(view: &ChainView, error: Option<&str>) -> Vec<Val
     let mut values = Vec::with_capacity(COLUMNS.len());
     values.extend(block::write(view.kind, view.tip.as_ref()));
     values.extend(block::write(view.kind, view.scanned.as_ref()));
-    values.extend([view.finalized, view.safe, view.agreed, view.traced].map(height_opt));
+    values.extend([view.finalized, view.safe].map(height_opt));
+    values.extend(block::write(view.kind, view.agreed.as_ref()));
+    values.push(height_opt(view.traced));
     values.push(text_opt(view.frozen.map(FreezeReason::as_str)));
     values.push(view.healthy.into());
     values.push(at_opt(view.polled_at));
@@ -85,7 +90,7 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<StoredChain, Fault> {
         scanned: block::read(f)?,
         finalized: f.height_opt()?,
         safe: f.height_opt()?,
-        agreed: f.height_opt()?,
+        agreed: block::read(f)?,
         traced: f.height_opt()?,
         frozen: f.parse_opt(FreezeReason::parse)?,
         healthy: f.next()?,

@@ -57,6 +57,11 @@ impl World {
         Self::with(kind, open::public_settings)
     }
 
+    /// One chain of this kind where two operators must hold a block.
+    pub fn asking_others(kind: ChainKind) -> Self {
+        Self::with(kind, open::settings_with_quorum)
+    }
+
     /// The Bitcoin chain of [`new`](Self::new), and an Ethereum chain with blocks of the same names.
     pub fn of_both() -> Self {
         let mut world = Self::with(ChainKind::Bitcoin, |_| open::settings_of_both());

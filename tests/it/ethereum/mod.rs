@@ -4,6 +4,7 @@ mod endpoints;
 mod ether;
 mod finality;
 mod hostile;
+mod quorum;
 mod reorgs;
 mod tokens;
 

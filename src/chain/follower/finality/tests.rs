@@ -11,6 +11,12 @@ fn stranger(height: u32) -> BlockId {
     child(hash(1), height, 9_999).id
 }
 
+/// With our chain vouched for up to its tip.
+fn observe(finality: &mut Finality, tip: u32, tag: Option<BlockId>) {
+    let window = chain_to(tip);
+    finality.observe(&window, window.tip(), tag);
+}
+
 #[test]
 fn depth_counts_until_there_are_tags() {
     let cases = [
@@ -29,7 +35,7 @@ fn depth_counts_until_there_are_tags() {
     ];
     for (stored, tagged, tip, tag, expected) in cases {
         let mut finality = Finality::new(100, stored.map(Height), tagged);
-        finality.observe(&chain_to(tip), tag);
+        observe(&mut finality, tip, tag);
         let case = (stored, tagged, tip, tag);
         assert_eq!(finality.height(), Height(expected), "{case:?}");
     }
@@ -38,14 +44,14 @@ fn depth_counts_until_there_are_tags() {
 #[test]
 fn what_was_final_stays_final_and_named() {
     let mut finality = Finality::new(100, None, false);
-    finality.observe(&chain_to(200), Some(block(170).id));
+    observe(&mut finality, 200, Some(block(170).id));
     for tag in [
         None,
         Some(block(160).id),
         Some(stranger(180)),
         Some(block(0).id),
     ] {
-        finality.observe(&chain_to(190), tag);
+        observe(&mut finality, 190, tag);
         assert_eq!(finality.height(), Height(170), "{tag:?}");
         assert_eq!(finality.tag(), Some(block(170).id), "{tag:?}");
     }
@@ -70,7 +76,7 @@ fn a_tag_contradicts_only_a_known_block_of_another_hash() {
 #[test]
 fn a_release_takes_finality_down_to_the_fork() {
     let mut finality = Finality::new(100, None, false);
-    finality.observe(&chain_to(200), Some(block(170).id));
+    observe(&mut finality, 200, Some(block(170).id));
     finality.release(Height(190));
     assert_eq!(finality.height(), Height(170));
     finality.release(Height(160));
@@ -80,6 +86,6 @@ fn a_release_takes_finality_down_to_the_fork() {
 #[test]
 fn a_depth_of_zero_still_lets_the_tip_change() {
     let mut finality = Finality::new(0, None, false);
-    finality.observe(&chain_to(200), None);
+    observe(&mut finality, 200, None);
     assert_eq!(finality.height(), Height(199));
 }

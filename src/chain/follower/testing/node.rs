@@ -2,7 +2,7 @@
 
 use super::{child, facts_of, hash};
 use crate::{
-    chain::{ChainSource, MempoolNews, NodeStatus, SourceError},
+    chain::{Agreement, ChainSource, MempoolNews, NodeStatus, SourceError},
     domain::{
         block::{BlockHash, BlockId, BlockRef, Height, TxId},
         facts::{BlockFacts, Destination, MempoolSnapshot, OutPoint, TxFacts},
@@ -58,6 +58,8 @@ pub(crate) struct State {
     header_counts: Vec<u32>,
     lies: HashMap<Height, BlockRef>,
     swapped: HashMap<BlockHash, BlockRef>,
+    /// What other operators hold, where they are asked.
+    held: Option<HashSet<BlockHash>>,
 }
 
 impl State {
@@ -216,6 +218,19 @@ impl FakeNode {
     /// Names a final and a safe block.
     pub(crate) fn tag(&self, finalized: Option<BlockId>, safe: Option<BlockId>) -> &Self {
         self.state().tags = (finalized, safe);
+        self
+    }
+
+    /// Other operators hold these blocks, and what they hold is asked.
+    pub(crate) fn others_hold(&self, blocks: &[BlockRef]) -> &Self {
+        let hashes = blocks.iter().map(|block| block.id.hash);
+        self.state().held = Some(hashes.collect());
+        self
+    }
+
+    /// Other operators hold what it holds.
+    pub(crate) fn others_agree(&self) -> &Self {
+        self.state().held = None;
         self
     }
 
@@ -379,6 +394,20 @@ impl ChainSource for FakeSource {
         let heard_of = state.known.contains_key(&block.hash)
             && !hidden.iter().any(|hidden| hidden.id == block);
         Ok(heard_of && !state.best.iter().any(|best| best.id == block))
+    }
+
+    async fn agreement(&mut self, ours: &[BlockRef]) -> Agreement {
+        let state = self.0.state();
+        let Some(held) = &state.held else {
+            return Agreement::with_all(ours);
+        };
+        let mut from_top = ours.iter().rev();
+        Agreement {
+            held: from_top
+                .find(|block| held.contains(&block.id.hash))
+                .copied(),
+            dissent: vec!["other has none of it".to_owned()],
+        }
     }
 
     async fn mempool(&mut self) -> Result<MempoolNews, SourceError> {

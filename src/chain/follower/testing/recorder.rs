@@ -104,6 +104,10 @@ impl Model {
             | ChainInput::Failed { .. }
             | ChainInput::BackfillRefused { .. }
             | ChainInput::Spenders { .. } => {}
+            ChainInput::Agreed { block, .. } => {
+                let is_ours = |block: &BlockRef| self.chain.contains(block);
+                assert!(block.as_ref().is_none_or(is_ours), "agreed on {block:?}");
+            }
         }
     }
 }
@@ -204,6 +208,11 @@ fn in_words(input: &ChainInput) -> Option<String> {
         ChainInput::Spenders { answers } => format!("spenders {}", answers.len()),
         ChainInput::Frozen { .. } => "frozen".into(),
         ChainInput::Thawed => "thawed".into(),
+        ChainInput::Agreed { block, lost } => {
+            let height = block.map_or_else(|| "nothing".into(), |b| b.id.height.to_string());
+            let lost = lost.as_ref().map_or("", |_| ", lost");
+            format!("agreed {height}{lost}")
+        }
     })
 }
 

@@ -24,9 +24,9 @@ impl Case<'_> {
                 self.payment.chain
             )),
             Wait::Thaw => Some(self.frozen()),
-            Wait::Agreement => {
-                Some("It waits until enough endpoints agree on the block of its money.".to_owned())
-            }
+            Wait::Agreement(height) => Some(format!(
+                "It waits until enough operators hold our block {height}, which buries its money."
+            )),
             Wait::Poll(at) => self.poll(at),
             Wait::Cursor(height) => Some(format!(
                 "It is judged again at block {height}, {} from now.",

@@ -110,7 +110,9 @@ const WRONG_ETHEREUM: &[Case] = &[
     (
         "chain_id = 1",
         "chain_id = 1\nquorum = 2",
-        &["7: chains.ethereum.quorum: is 2 with 1 endpoint(s); add endpoints or lower it"],
+        &[
+            "7: chains.ethereum.quorum: is 2 with 1 operator(s); add endpoints of others or lower it",
+        ],
     ),
     (
         "name = \"local\"",

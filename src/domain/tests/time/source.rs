@@ -54,7 +54,9 @@ fn nothing_rises_on_a_frozen_chain_or_above_what_is_agreed() {
         agree 1000
         mine a=25   => confirming
         blocks 9    => confirming
-        agree 1001  => paid/exact
+        agree 1001  => confirming
+        agree 1005  => confirming
+        agree 1006  => paid/exact
         agree 1000  => paid/exact
         finalize    => paid/exact unfinal
         agree 1001  => paid/exact final

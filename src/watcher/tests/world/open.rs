@@ -67,6 +67,7 @@ pub fn settings(kind: ChainKind) -> Settings {
         poll_interval: SpanMs::from_secs(2),
         final_depth: 100,
         max_rescan: 1000,
+        quorum: 1,
         assets: vec![asset],
         is_local: true,
     };
@@ -81,6 +82,13 @@ pub fn settings(kind: ChainKind) -> Settings {
 pub fn public_settings(kind: ChainKind) -> Settings {
     let mut settings = settings(kind);
     settings.chains[0].is_local = false;
+    settings
+}
+
+/// One chain where two operators must hold a block.
+pub fn settings_with_quorum(kind: ChainKind) -> Settings {
+    let mut settings = settings(kind);
+    settings.chains[0].quorum = 2;
     settings
 }
 

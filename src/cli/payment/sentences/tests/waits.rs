@@ -63,8 +63,8 @@ fn each_wait_has_its_sentence() {
         ),
         (
             Status::Confirming,
-            Wait::Agreement,
-            Some("It waits until enough endpoints agree on the block of its money."),
+            Wait::Agreement(Height(11)),
+            Some("It waits until enough operators hold our block 11, which buries its money."),
         ),
         (
             Status::New,

@@ -1,0 +1,177 @@
+//! How far a quorum of operators holds our chain, and for how long it went no further.
+
+use super::{Follower, Halt, Sink, window::Window};
+use crate::{
+    chain::{Agreement, ChainInput, ChainSource, SourceError},
+    domain::block::{BlockRef, Height},
+};
+
+/// The least time without progress after which the quorum counts as lost: operators are seconds
+/// apart, and a node restarts within that.
+const PATIENCE_MIN_MS: u64 = 30_000;
+
+/// The same in polls.
+const PATIENCE_POLLS: u64 = 10;
+
+/// Blocks asked about beside the tip: 1, 2, 4 … below it, deeper than any reorganisation of a healthy
+/// network. Who holds a block holds all below it.
+const STEPS: u32 = 8;
+
+/// What was agreed on, and what the watcher was told of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Agreed {
+    block: Option<BlockRef>,
+    /// When it last went further, or was as far as our chain.
+    fresh_at_ms: Option<u64>,
+    /// Whether the watcher was told that the quorum is lost.
+    told_lost: bool,
+    /// The block that the watcher was told of.
+    told: Option<BlockRef>,
+}
+
+impl Agreed {
+    /// What a restart knows: whether the quorum was lost, and nothing of what was agreed on.
+    pub(super) fn after_restart(told_lost: bool) -> Self {
+        Self {
+            told_lost,
+            ..Self::default()
+        }
+    }
+
+    /// Our highest block that enough operators hold.
+    pub(super) const fn block(&self) -> Option<BlockRef> {
+        self.block
+    }
+
+    /// Blocks above `fork` left our chain. Who held them holds it.
+    pub(super) fn rewind(&mut self, fork: BlockRef) {
+        for known in [&mut self.block, &mut self.told].into_iter().flatten() {
+            if known.id.height > fork.id.height {
+                *known = fork;
+            }
+        }
+    }
+
+    /// Takes an answer about our chain up to `tip`; what the watcher must be told of it.
+    fn learn(
+        &mut self,
+        answer: &Agreement,
+        tip: BlockRef,
+        now_ms: u64,
+        patience_ms: u64,
+    ) -> Option<ChainInput> {
+        let height = |block: Option<BlockRef>| block.map(|block| block.id.height);
+        let goes_on = answer.held == Some(tip) || height(answer.held) > height(self.block);
+        let since_ms = self.fresh_at_ms.get_or_insert(now_ms);
+        if goes_on {
+            *since_ms = now_ms;
+        }
+        let silent_ms = now_ms.saturating_sub(*since_ms);
+        let is_lost = !goes_on && (self.told_lost || silent_ms > patience_ms);
+        self.block = answer.held;
+        let is_news = is_lost || is_lost != self.told_lost || self.told != self.block;
+        (self.told, self.told_lost) = (self.block, is_lost);
+        is_news.then(|| ChainInput::Agreed {
+            block: self.block,
+            lost: is_lost.then(|| in_words(tip, &answer.dissent)),
+        })
+    }
+}
+
+fn in_words(tip: BlockRef, dissent: &[String]) -> String {
+    let (height, hash) = (tip.id.height, tip.id.hash);
+    let dissent = dissent.join("; ");
+    format!("too few operators hold our block {height} {hash}: {dissent}")
+}
+
+/// Our tip and some blocks below it, ascending.
+fn samples(window: &Window) -> Vec<BlockRef> {
+    let Some(tip) = window.tip() else {
+        return Vec::new();
+    };
+    let below = (0..STEPS).map(|step| tip.id.height.0.checked_sub(1 << step));
+    let heights = std::iter::once(Some(tip.id.height.0)).chain(below);
+    let blocks = heights.map_while(|height| window.get(Height(height?)));
+    let mut samples: Vec<BlockRef> = blocks.collect();
+    samples.reverse();
+    samples
+}
+
+/// Blocks above one that is held and below the next that was asked about, ascending.
+fn between(window: &Window, held: BlockRef, asked: &[BlockRef]) -> Vec<BlockRef> {
+    let mut above = asked.iter().map(|block| block.id.height);
+    let next = above.find(|height| *height > held.id.height);
+    let heights = (0..STEPS).map(|step| held.id.height.plus(1 << step));
+    let heights = heights.take_while(|height| next.is_some_and(|next| *height < next));
+    heights.map_while(|height| window.get(height)).collect()
+}
+
+impl<S: ChainSource, K: Sink> Follower<S, K> {
+    /// The block up to which others vouch for our chain; all of it where nobody else is asked.
+    pub(super) fn vouched_for(&self) -> Option<BlockRef> {
+        if self.asks_others() {
+            self.agreed.block()
+        } else {
+            self.window.tip()
+        }
+    }
+
+    const fn asks_others(&self) -> bool {
+        self.options.quorum > 1
+    }
+
+    /// Asks how far others hold our chain, and tells the watcher what is new.
+    pub(super) async fn agree(&mut self) -> Result<(), Halt> {
+        let samples = samples(&self.window);
+        let Some(tip) = samples.last().copied() else {
+            return Ok(());
+        };
+        if !self.asks_others() && !self.agreed.told_lost {
+            return Ok(());
+        }
+        let answer = self.compare(samples).await;
+        let poll_ms = u64::try_from(self.options.poll_interval.as_millis()).unwrap_or(u64::MAX);
+        let patience_ms = poll_ms.saturating_mul(PATIENCE_POLLS).max(PATIENCE_MIN_MS);
+        let now_ms = self.clock.now().monotonic_ms;
+        match self.agreed.learn(&answer, tip, now_ms, patience_ms) {
+            Some(news) => self.tell(news).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks about ever fewer blocks, until it is known whether those who do not hold our tip are behind
+    /// or on another branch: the block above the highest that they hold shows it.
+    async fn compare(&mut self, samples: Vec<BlockRef>) -> Agreement {
+        let mut answer = self.source.agreement(&samples).await;
+        let mut asked = samples;
+        for _ in 0..STEPS {
+            let Some(held) = answer.held else { break };
+            let between = between(&self.window, held, &asked);
+            if between.is_empty() {
+                break;
+            }
+            answer.held = self.source.agreement(&between).await.held.or(Some(held));
+            asked.extend(between);
+            asked.sort_unstable_by_key(|block| block.id.height);
+        }
+        answer
+    }
+
+    /// Refuses to leave a block that a quorum still holds: a node that leads away from it is alone.
+    pub(super) async fn may_leave(&mut self, lowest: BlockRef) -> Result<(), SourceError> {
+        if !self.asks_others() || self.released {
+            return Ok(());
+        }
+        let answer = self.source.agreement(&[lowest]).await;
+        let (height, hash) = (lowest.id.height, lowest.id.hash);
+        match answer.held {
+            None => Ok(()),
+            Some(_) => Err(SourceError::Behind(format!(
+                "the node leaves block {height} {hash}, which a quorum of operators still holds"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
