@@ -32,7 +32,24 @@ impl<T: Transport> EthereumSource<T> {
         let suffices = |answers: &[(usize, Result<Holding, SourceError>)]| {
             quorum::held(ours, &votes(operators, answers), quorum) == top
         };
-        let answers = self.endpoints.ask_all(PATIENCE, question, suffices).await;
+        // Those that are left alone are asked where the others are not enough, or one is ahead of them.
+        let back = self.endpoints.back();
+        let asked = self
+            .endpoints
+            .ask_some(&back, PATIENCE, question.clone(), suffices);
+        let mut answers = asked.await;
+        let is_ahead = |(_, answer): &(usize, Result<Holding, SourceError>)| {
+            let head = answer.as_ref().ok().map(|holding| holding.head.id.height);
+            head > quorum::height(&votes(operators, &answers), quorum)
+        };
+        if quorum > 1 && (!suffices(&answers) || answers.iter().any(is_ahead)) {
+            let all = 0..self.endpoints.len();
+            let rest: Vec<usize> = all.filter(|at| !back.contains(at)).collect();
+            let asked = self
+                .endpoints
+                .ask_some(&rest, PATIENCE, question, |_| false);
+            answers.extend(asked.await);
+        }
         let votes = votes(&self.operators, &answers);
         let held = quorum::held(ours, &votes, self.quorum);
         let outvoted = quorum::outvoted(&votes, self.quorum);
@@ -135,7 +152,7 @@ impl<T: Transport> EthereumSource<T> {
             let name = self.endpoints.name(at);
             let answer = answers.iter().find(|(other, _)| *other == at);
             match answer.map(|(_, answer)| answer) {
-                None => Some(format!("{name}: no answer")),
+                None => Some(format!("{name} was not asked, or has not answered")),
                 Some(Err(error)) => Some(error.to_string()),
                 Some(Ok(holding)) if holding.held == top => None,
                 Some(Ok(holding)) => Some(match holding.others.first() {

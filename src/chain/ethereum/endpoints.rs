@@ -225,10 +225,18 @@ impl<T: Transport> Endpoints<T> {
         answer
     }
 
-    /// Asks all at once, for so long each, and those who are slower than a quorum a little longer
+    /// Those that are not left alone now.
+    pub(super) fn back(&self) -> Vec<usize> {
+        let now_ms = self.now_ms();
+        let all = 0..self.pool.len();
+        all.filter(|at| self.pool.is_back(*at, now_ms)).collect()
+    }
+
+    /// Asks some at once, for so long each, and those who are slower than a quorum a little longer
     /// than that: whoever does not answer is noted as usual.
-    pub(super) async fn ask_all<R, F>(
+    pub(super) async fn ask_some<R, F>(
         &mut self,
+        whom: &[usize],
         patience: Duration,
         question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
         suffices: impl Fn(&[(usize, Result<R, SourceError>)]) -> bool,
@@ -238,7 +246,8 @@ impl<T: Transport> Endpoints<T> {
         F: Future<Output = Result<R, SourceError>> + Send + 'static,
     {
         let mut asked = JoinSet::new();
-        for (at, seat) in self.seats.iter().enumerate() {
+        let seats = self.seats.iter().enumerate();
+        for (at, seat) in seats.filter(|(at, _)| whom.contains(at)) {
             let (endpoint, is_connected) = (seat.endpoint.clone(), seat.is_connected);
             let question = question.clone();
             asked.spawn(async move { (at, ask(endpoint, is_connected, patience, question).await) });

@@ -109,13 +109,19 @@ impl Pool {
         let count = self.members.len();
         let aside_until = |at: usize| self.members.get(at).map(|member| member.aside_until_ms);
         let mut all: Vec<usize> = (self.leader..count).chain(0..self.leader).collect();
-        let is_back = |at: &usize| aside_until(*at).is_some_and(|until| until <= now_ms);
+        let is_back = |at: &usize| self.is_back(*at, now_ms);
         if all.iter().any(is_back) {
             all.retain(is_back);
         } else {
             all.sort_by_key(|at| aside_until(*at));
         }
         all
+    }
+
+    /// Whether one is not left alone now.
+    pub(super) fn is_back(&self, at: usize, now_ms: u64) -> bool {
+        let member = self.members.get(at);
+        member.is_some_and(|member| member.aside_until_ms <= now_ms)
     }
 
     /// How many there are.
