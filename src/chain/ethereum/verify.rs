@@ -202,8 +202,25 @@ fn checked_header(json: &str, id: BlockId) -> Result<Header, VerifyError> {
     let check = Check(id);
     let header = check.read(wire::header(json), Part::Header)?;
     check.that(header.number == u64::from(id.height.0), Part::Number)?;
+    check.that(is_gapless(&header), Part::Header)?;
     check.that(header.hash_slow().0 == id.hash.0, Part::Header)?;
     Ok(header)
+}
+
+/// Whether no field is missing among those that forks have added one behind the other. The encoding
+/// leaves out what is missing, so that a value behind a gap would hash as the field before it.
+fn is_gapless(header: &Header) -> bool {
+    let added = [
+        header.base_fee_per_gas.is_some(),
+        header.withdrawals_root.is_some(),
+        header.blob_gas_used.is_some(),
+        header.excess_blob_gas.is_some(),
+        header.parent_beacon_block_root.is_some(),
+        header.requests_hash.is_some(),
+        header.block_access_list_hash.is_some(),
+        header.slot_number.is_some(),
+    ];
+    added.is_sorted_by(|earlier, later| earlier >= later)
 }
 
 fn reference(header: &Header, id: BlockId) -> BlockRef {

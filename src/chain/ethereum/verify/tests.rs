@@ -40,6 +40,16 @@ pub(in crate::chain::ethereum) fn anvil() -> (String, String) {
     (read("block").unwrap(), read("receipts").unwrap())
 }
 
+/// Fields that forks have added to headers, in their order.
+const ADDED: [&str; 6] = [
+    "baseFeePerGas",
+    "withdrawalsRoot",
+    "blobGasUsed",
+    "excessBlobGas",
+    "parentBeaconBlockRoot",
+    "requestsHash",
+];
+
 /// An answer that may be tampered with, and what the untouched one means.
 struct Case {
     block: Value,
@@ -318,6 +328,32 @@ fn a_header_that_we_cannot_encode_is_not_believed() {
             .ends_with("its header contradicts its hash"),
         "{error}"
     );
+}
+
+/// With a root of withdrawals that hashes as that of another field, nobody would look at the withdrawals.
+#[test]
+fn a_value_under_the_name_of_a_later_field_is_refused() {
+    for (field, later) in [
+        ("requestsHash", "blockAccessListHash"),
+        ("withdrawalsRoot", "parentBeaconBlockRoot"),
+        ("baseFeePerGas", "blobGasUsed"),
+    ] {
+        let mut case = Case::from_anvil();
+        let fields = case.block.as_object_mut().unwrap();
+        let moved = fields.remove(field).unwrap();
+        // The header of a time at which that field was the last one.
+        let newer = ADDED.iter().skip_while(|name| **name != field);
+        newer.for_each(|name| drop(fields.remove(*name)));
+        let mut honest = fields.clone();
+        honest.insert(field.into(), moved.clone());
+        fields.insert(later.into(), moved);
+        let header: Header = serde_json::from_value(honest.into()).unwrap();
+        case.expected.id.hash = BlockHash(header.hash_slow().0);
+        let moved: Header = serde_json::from_value(case.block.clone()).unwrap();
+        assert_eq!(moved.hash_slow(), header.hash_slow(), "it hashes the same");
+        let error = case.scan().unwrap_err();
+        assert_eq!(error.fault, Fault::Contradiction(Part::Header), "{later}");
+    }
 }
 
 #[test]
