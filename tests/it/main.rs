@@ -16,6 +16,7 @@ use std::alloc::System;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+mod alterations;
 mod architecture;
 mod bitcoin;
 mod bugs;

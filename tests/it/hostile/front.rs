@@ -64,9 +64,9 @@ struct Server {
     manner: Arc<Mutex<Manner>>,
 }
 
-struct Request {
+pub struct Request {
     head: String,
-    exchange: HttpRequest,
+    pub exchange: HttpRequest,
 }
 
 impl Front {
@@ -192,7 +192,7 @@ impl Server {
 }
 
 /// The next request on a connection; `None` at its end.
-fn read(reader: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
+pub fn read(reader: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head)? == 0 {
@@ -219,7 +219,7 @@ fn head(stream: &mut TcpStream, status: u16, fields: &str) -> io::Result<()> {
     write!(stream, "HTTP/1.1 {status} Said\r\n{fields}\r\n\r\n")
 }
 
-fn send(stream: &mut TcpStream, status: u16, field: &str, body: &[u8]) -> io::Result<()> {
+pub fn send(stream: &mut TcpStream, status: u16, field: &str, body: &[u8]) -> io::Result<()> {
     let field = if field.is_empty() { "X: y" } else { field };
     let length = body.len();
     head(

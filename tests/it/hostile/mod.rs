@@ -1,7 +1,7 @@
 //! P5: servers that answer as no node should. Each stops the chain that it is the node of, in words and
 //! without secrets, as long as it does so; the chains beside it go on.
 
-mod front;
+pub mod front;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

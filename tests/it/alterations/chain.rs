@@ -1,0 +1,184 @@
+//! A chain of a real anvil that has some of everything: each type of transaction that anvil can make a block of,
+//! payments that count and look-alikes that do not, and blocks with nothing in them.
+
+use alloy_primitives::{Address, B256, U256, hex};
+use serde_json::{Value, json};
+
+use crate::nodes::abi::{Arg, encode_call};
+use crate::nodes::anvil::{Anvil, ETHER};
+use crate::nodes::tokens::{self, Tokens, transfer};
+
+/// Who is paid.
+pub const SHOP: Address = Address::repeat_byte(0x11);
+/// Who is watched as well, and never paid.
+pub const UNPAID: Address = Address::repeat_byte(0x12);
+/// Who is paid and not watched.
+pub const STRANGER: Address = Address::repeat_byte(0x13);
+
+/// How often the shop is paid on this chain: 6 times in ether, 9 times in tokens.
+pub const SHOP_CREDITS: usize = 15;
+
+/// When the chain begins, so that every run has the same one.
+const BEGINNING: u64 = 1_700_000_000;
+
+pub struct Chain {
+    pub anvil: Anvil,
+    pub tokens: Tokens,
+}
+
+impl Chain {
+    pub fn start() -> Self {
+        let beginning = BEGINNING.to_string();
+        let anvil = Anvil::start_with(&["--timestamp", &beginning, "--slots-in-an-epoch", "1"]);
+        anvil.set_next_timestamp(BEGINNING + 12);
+        let tokens = Tokens::deploy(&anvil);
+        let chain = Self { anvil, tokens };
+        chain.ether();
+        chain.dollars();
+        chain.mine(); // nothing
+        chain.look_alikes();
+        chain.twins();
+        chain.mine();
+        chain.mine();
+        chain
+    }
+
+    /// A block with what waits, twelve seconds after the one before.
+    fn mine(&self) {
+        self.anvil.set_next_timestamp(self.anvil.timestamp() + 12);
+        self.anvil.mine(1);
+    }
+
+    /// Sends a transaction of whatever type these fields make it.
+    fn send(&self, to: Address, wei: u64, nonce: u64, fields: Value) -> B256 {
+        let mut transaction = fields;
+        transaction["from"] = json!(self.anvil.account(2));
+        transaction["to"] = json!(to);
+        transaction["value"] = json!(U256::from(wei));
+        transaction["gas"] = json!("0x186a0");
+        transaction["nonce"] = json!(U256::from(nonce));
+        let hash = self
+            .anvil
+            .rpc()
+            .call("eth_sendTransaction", json!([transaction]));
+        serde_json::from_value(hash).expect("a hash")
+    }
+
+    /// Ether to the shop and to a stranger in types 0, 1, 2 and 4, with calldata, into a creation, and in vain.
+    fn ether(&self) {
+        let anvil = &self.anvil;
+        let keys = [B256::repeat_byte(1), B256::repeat_byte(2)];
+        let access = json!([
+            {"address": self.tokens.usdt, "storageKeys": keys},
+            {"address": STRANGER, "storageKeys": []},
+        ]);
+        let authorization = |byte: u8| {
+            json!({
+                "chainId": "0x7a69", "address": Address::repeat_byte(byte), "nonce": "0x5",
+                "yParity": "0x1", "r": "0x1234", "s": "0x5678",
+            })
+        };
+        let fees = json!({"maxFeePerGas": "0x77359400", "maxPriorityFeePerGas": "0x1"});
+        let with = |field: &str, value: &Value| {
+            let mut fields = fees.clone();
+            fields[field] = value.clone();
+            fields
+        };
+        let types = [
+            json!({"gasPrice": "0x77359400"}),
+            json!({"gasPrice": "0x77359400", "accessList": access}),
+            with("accessList", &access),
+            with(
+                "authorizationList",
+                &json!([authorization(0x21), authorization(0x22)]),
+            ),
+        ];
+        for (nonce, fields) in (0..).step_by(2).zip(types) {
+            self.send(SHOP, ETHER + nonce, nonce, fields.clone());
+            self.send(STRANGER, 2 * ETHER, nonce + 1, fields);
+        }
+        anvil.call_contract(anvil.account(1), SHOP, 7, b"order-1, thank you");
+        anvil.deploy("60006000f3", &[]);
+        anvil.invoke_paying(self.tokens.mischief, ETHER, "createWith()", &[]);
+        let forward = "forwardAndRevert(address)";
+        anvil.invoke_paying(self.tokens.mischief, ETHER, forward, &[SHOP.into()]);
+        self.mine();
+    }
+
+    /// Tokens to the shop, one by one and in a batch.
+    fn dollars(&self) {
+        let (anvil, tokens) = (&self.anvil, &self.tokens);
+        transfer(anvil, tokens.usdt, SHOP, 25_000_000);
+        transfer(anvil, tokens.usdc, SHOP, 3_000_000);
+        transfer(anvil, tokens.usdt, STRANGER, 9_000_000);
+        let payouts = [(SHOP, 1_000_000), (STRANGER, 2_000_000), (SHOP, 3_000_000)];
+        tokens::batch(anvil, tokens, tokens.usdt, &payouts);
+        let amounts = [
+            tokens.usdt.into(),
+            SHOP.into(),
+            999.into(),
+            7_000_000.into(),
+        ];
+        let signature = "logAndTransfer(address,address,uint256,uint256)";
+        anvil.invoke(tokens.mischief, signature, &amounts);
+        let mint = "mint(address,uint256)";
+        let huge = U256::from(u128::MAX) + U256::from(1);
+        anvil.invoke(tokens.usdc, mint, &[SHOP.into(), huge.into()]);
+        self.typed_transfer(tokens.usdc, 4_000_000);
+        self.mine();
+    }
+
+    /// A transfer of tokens by a transaction of type 2.
+    fn typed_transfer(&self, token: Address, amount: u64) {
+        let anvil = &self.anvil;
+        let (payer, payout) = (anvil.account(4), "transfer(address,uint256)");
+        tokens::transfer(anvil, token, payer, amount);
+        let call = encode_call(payout, &[SHOP.into(), amount.into()]);
+        let transaction = json!({
+            "from": payer, "to": token, "gas": "0x186a0", "input": hex::encode_prefixed(call), "nonce": "0x0",
+            "maxFeePerGas": "0x77359400", "maxPriorityFeePerGas": "0x1",
+        });
+        anvil
+            .rpc()
+            .call("eth_sendTransaction", json!([transaction]));
+    }
+
+    /// Everything that looks like money and is none.
+    fn look_alikes(&self) {
+        let (anvil, tokens) = (&self.anvil, &self.tokens);
+        transfer(anvil, tokens.fake_usdt, SHOP, 99_000_000);
+        for function in [
+            "logClean(address,address,uint256)",
+            "logFourTopics(address,address,uint256)",
+            "logTwoTopics(address,address,uint256)",
+            "logOneTopic(address,address,uint256)",
+            "logShortData(address,address,uint248)",
+            "logLongData(address,address,uint256)",
+            "logDirtyTopics(address,address,uint256)",
+        ] {
+            let args = [anvil.account(1).into(), SHOP.into(), 5.into()];
+            anvil.invoke(tokens.mischief, function, &args);
+        }
+        for function in [
+            "transferAndRevert(address,address,uint256)",
+            "transferInRevertedCall(address,address,uint256)",
+        ] {
+            let args = [tokens.usdt.into(), SHOP.into(), 5_000_000.into()];
+            anvil.invoke(tokens.mischief, function, &args);
+        }
+        let victims: &[Address] = &[SHOP, UNPAID];
+        let args: [Arg; 3] = [tokens.usdt.into(), anvil.account(3).into(), victims.into()];
+        anvil.invoke(tokens.mischief, "poison(address,address,address[])", &args);
+        self.mine();
+    }
+
+    /// Equal logs in one transaction and equal transfers in one block.
+    fn twins(&self) {
+        let (anvil, tokens) = (&self.anvil, &self.tokens);
+        tokens::batch(anvil, tokens, tokens.usdc, &[(SHOP, 8), (SHOP, 8)]);
+        transfer(anvil, tokens.usdt, STRANGER, 8);
+        transfer(anvil, tokens.usdt, STRANGER, 8);
+        anvil.send_eth(SHOP, 8);
+        self.mine();
+    }
+}

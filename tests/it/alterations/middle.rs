@@ -1,0 +1,116 @@
+//! A provider between a real node and the daemon: hands on every answer, each of a batch by itself, but for those
+//! that it was told to give instead.
+
+use std::io::{self, BufReader};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use confirmd::chain::rpc::Verb;
+use serde_json::{Value, json};
+
+use super::recorded::{Lie, call};
+use crate::hostile::front::{read, send};
+use crate::nodes::anvil::Anvil;
+use crate::nodes::rpc::{Rpc, RpcError};
+
+/// Its threads end with their connections.
+pub struct Middle {
+    port: u16,
+    provider: Arc<Provider>,
+}
+
+struct Provider {
+    node: Rpc,
+    lies: Mutex<Vec<Lie>>,
+    told: AtomicUsize,
+}
+
+impl Middle {
+    /// Honest, until it is told otherwise.
+    pub fn before(anvil: &Anvil) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let provider = Arc::new(Provider {
+            node: anvil.rpc().clone(),
+            lies: Mutex::default(),
+            told: AtomicUsize::new(0),
+        });
+        let serving = Arc::clone(&provider);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let provider = Arc::clone(&serving);
+                thread::spawn(move || provider.serve(stream));
+            }
+        });
+        Self { port, provider }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on this is its answer to these calls.
+    pub fn lie(&self, lies: Vec<Lie>) {
+        *self.provider.lies.lock().expect("no panic") = lies;
+    }
+
+    pub fn be_honest(&self) {
+        self.lie(Vec::new());
+    }
+
+    /// How many answers of its own it has given.
+    pub fn told(&self) -> usize {
+        self.provider.told.load(Ordering::SeqCst)
+    }
+}
+
+impl Provider {
+    fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+        let mut reader = BufReader::new(stream.try_clone()?);
+        while let Some(request) = read(&mut reader)? {
+            let Verb::Post(body) = &request.exchange.verb else {
+                return Err(io::ErrorKind::InvalidInput.into());
+            };
+            let answer = self.answer(&serde_json::from_slice(body)?)?;
+            send(&mut stream, 200, "", answer.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn answer(&self, asked: &Value) -> io::Result<String> {
+        let Value::Array(calls) = asked else {
+            return self.answer_one(asked);
+        };
+        let answers = calls.iter().map(|call| self.answer_one(call));
+        let answers = answers.collect::<io::Result<Vec<String>>>()?;
+        Ok(format!("[{}]", answers.join(",")))
+    }
+
+    fn answer_one(&self, asked: &Value) -> io::Result<String> {
+        let method = asked["method"].as_str().unwrap_or_default();
+        let result = match self.lie_about(&call(method, &asked["params"])) {
+            Some(lie) => format!(r#""result":{lie}"#),
+            None => match self.node.try_call(method, asked["params"].clone()) {
+                Ok(truth) => format!(r#""result":{truth}"#),
+                Err(RpcError::Node { code, message }) => {
+                    let error = json!({"code": code, "message": message});
+                    format!(r#""error":{error}"#)
+                }
+                Err(RpcError::Transport(error)) => return Err(io::Error::other(error)),
+            },
+        };
+        Ok(format!(
+            r#"{{"jsonrpc":"2.0","id":{},{result}}}"#,
+            asked["id"]
+        ))
+    }
+
+    fn lie_about(&self, call: &str) -> Option<String> {
+        let lies = self.lies.lock().expect("no panic");
+        let (_, lie) = lies.iter().find(|(of, _)| of == call)?;
+        self.told.fetch_add(1, Ordering::SeqCst);
+        Some(lie.clone())
+    }
+}

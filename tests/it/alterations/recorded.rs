@@ -1,0 +1,245 @@
+//! What a real node answered, once, and a node in memory that says the same again, but for what it is told to
+//! say instead. Behind it stands the real source.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use confirmd::chain::ChainSource as _;
+use confirmd::chain::ethereum::{EthereumSource, Network, TokenSpec};
+use confirmd::chain::rpc::{
+    Auth, Client, HttpRequest, HttpResponse, MemoryTransport, Verb, silent,
+};
+use confirmd::clock::{Clock, SystemClock};
+use confirmd::domain::asset::AssetCode;
+use confirmd::domain::block::{BlockRef, Height};
+use confirmd::domain::facts::{BlockFacts, Candidate};
+use serde_json::{Value, json};
+
+use crate::nodes::anvil::Anvil;
+use crate::nodes::rpc::Rpc;
+use crate::nodes::tokens::Tokens;
+
+/// What it is called in errors.
+pub const ENDPOINT: &str = "hostile (memory)";
+
+/// Which question an answer answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A header by its number, as followers walk along them.
+    Header,
+    /// The header that a tag names.
+    Tag,
+    /// A block with its transactions, by hash.
+    Block,
+    /// Its receipts, by hash.
+    Receipts,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::Header, Self::Tag, Self::Block, Self::Receipts];
+
+    /// Whether it holds a header and no transactions.
+    pub const fn is_header(self) -> bool {
+        matches!(self, Self::Header | Self::Tag)
+    }
+}
+
+/// A true answer.
+pub struct Answer {
+    pub kind: Kind,
+    /// Which block, as the source asks for it.
+    pub block: BlockRef,
+    /// Method and parameters.
+    pub call: String,
+    pub truth: Value,
+    /// What the source makes of it.
+    pub facts: String,
+}
+
+/// What is answered to a call instead of the truth, as JSON.
+pub type Lie = (String, String);
+
+/// A node that remembers what a real one said, and asks it what it does not know yet.
+pub struct Recorded {
+    tokens: Vec<TokenSpec>,
+    clock: Arc<dyn Clock>,
+    node: Arc<Node>,
+}
+
+struct Node {
+    rpc: Rpc,
+    known: Mutex<BTreeMap<String, String>>,
+    lies: Mutex<Vec<Lie>>,
+}
+
+impl Recorded {
+    pub fn of(anvil: &Anvil, tokens: &Tokens) -> Self {
+        let dollars = [("USDT", tokens.usdt), ("USDC", tokens.usdc)];
+        let token = |(asset, contract): (&str, alloy_primitives::Address)| TokenSpec {
+            asset: AssetCode::new(asset),
+            contract: contract.into_array(),
+            decimals: 6,
+        };
+        Self {
+            tokens: dollars.map(token).into(),
+            clock: Arc::new(SystemClock::new()),
+            node: Arc::new(Node {
+                rpc: anvil.rpc().clone(),
+                known: Mutex::default(),
+                lies: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Every answer by which this chain is followed, with what an honest node's mean.
+    pub async fn answers(&self, height: u64) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        let heights = 0..=u32::try_from(height).expect("a low height");
+        let headers = self
+            .source()
+            .await
+            .headers(Height(0), heights.end() + 1)
+            .await;
+        let tip = *headers.as_ref().expect("headers").last().expect("a tip");
+        for block in headers.expect("headers") {
+            let number = format!("{:#x}", block.id.height.0);
+            let hash = format!("0x{}", block.id.hash);
+            let calls = [
+                (
+                    Kind::Header,
+                    call("eth_getBlockByNumber", &json!([number, false])),
+                ),
+                (
+                    Kind::Block,
+                    call("eth_getBlockByHash", &json!([hash, true])),
+                ),
+                (Kind::Receipts, call("eth_getBlockReceipts", &json!([hash]))),
+            ];
+            for (kind, call) in calls {
+                answers.push(self.answer(kind, block, call).await);
+            }
+        }
+        for tag in ["latest", "safe", "finalized"] {
+            let call = call("eth_getBlockByNumber", &json!([tag, false]));
+            answers.push(self.answer(Kind::Tag, tip, call).await);
+        }
+        answers
+    }
+
+    async fn answer(&self, kind: Kind, block: BlockRef, call: String) -> Answer {
+        let facts = self.ask(kind, block, Vec::new()).await;
+        let truth = serde_json::from_str(&self.node.truth(&call)).expect("JSON");
+        Answer {
+            kind,
+            block,
+            truth,
+            call,
+            facts: facts.expect("an honest answer"),
+        }
+    }
+
+    /// What the source says when it is told these lies: facts, or why it has none. It connected before.
+    pub async fn ask(&self, kind: Kind, block: BlockRef, lies: Vec<Lie>) -> Result<String, String> {
+        let mut source = self.source().await;
+        *self.node.lies.lock().expect("no panic") = lies;
+        let told = match kind {
+            Kind::Header => source
+                .headers(block.id.height, 1)
+                .await
+                .map(|all| format!("{all:?}")),
+            Kind::Tag => source.status().await.map(|status| format!("{status:?}")),
+            Kind::Block | Kind::Receipts => source.blocks(&[block]).await.map(|all| show(&all)),
+        };
+        self.node.lies.lock().expect("no panic").clear();
+        told.map_err(|error| error.to_string())
+    }
+
+    /// The facts of a block, as an honest node tells it.
+    pub async fn facts(&self, block: BlockRef) -> BlockFacts {
+        let facts = self.source().await.blocks(&[block]).await;
+        facts.expect("an honest answer").remove(0)
+    }
+
+    async fn source(&self) -> EthereumSource<MemoryTransport> {
+        let node = Arc::clone(&self.node);
+        let transport = MemoryTransport::new(move |request| Ok(node.exchange(request)));
+        let clock = Arc::clone(&self.clock);
+        let client = Client::new(
+            "hostile",
+            transport,
+            Auth::None,
+            Arc::clone(&clock),
+            silent(),
+        );
+        let network = Network {
+            chain_id: 31_337,
+            genesis: None,
+        };
+        let mut source = EthereumSource::over(vec![client], network, self.tokens.clone(), clock);
+        source.connect().await.expect("an honest node");
+        source
+    }
+}
+
+/// How a call is remembered.
+pub fn call(method: &str, params: &Value) -> String {
+    format!("{method} {params}")
+}
+
+/// Everything that a block says, credit by credit.
+fn show(blocks: &[BlockFacts]) -> String {
+    let mut shown = String::new();
+    for facts in blocks {
+        let BlockFacts {
+            block,
+            transactions,
+            credits,
+            spends,
+            ignored,
+        } = facts;
+        let credits: Vec<Candidate> = credits.iter().collect();
+        write!(
+            shown,
+            "{block:?} {transactions:?} {credits:?} {spends:?} {ignored:?}"
+        )
+        .expect("a text");
+    }
+    shown
+}
+
+impl Node {
+    fn exchange(&self, request: &HttpRequest) -> HttpResponse {
+        let Verb::Post(body) = &request.verb else {
+            panic!("only POST")
+        };
+        let asked: Value = serde_json::from_slice(body).expect("JSON");
+        let Value::Array(calls) = &asked else {
+            return HttpResponse::ok(self.respond(&asked));
+        };
+        let answers: Vec<String> = calls.iter().map(|call| self.respond(call)).collect();
+        HttpResponse::ok(format!("[{}]", answers.join(",")))
+    }
+
+    fn respond(&self, asked: &Value) -> String {
+        let method = asked["method"].as_str().expect("a method");
+        let call = call(method, &asked["params"]);
+        let lies = self.lies.lock().expect("no panic");
+        let lie = lies.iter().find(|(of, _)| *of == call);
+        let result = lie.map_or_else(|| self.truth(&call), |(_, lie)| lie.clone());
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+            asked["id"]
+        )
+    }
+
+    fn truth(&self, call: &str) -> String {
+        let mut known = self.known.lock().expect("no panic");
+        let ask = || {
+            let (method, params) = call.split_once(' ').expect("method and parameters");
+            let params = serde_json::from_str(params).expect("JSON");
+            self.rpc.call(method, params).to_string()
+        };
+        known.entry(call.to_owned()).or_insert_with(ask).clone()
+    }
+}
