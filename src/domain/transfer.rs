@@ -178,7 +178,7 @@ pub struct Transfer {
     /// Our first observation, in mempool or block; inherited through a replacement. At the latest
     /// the block's time, where nobody could say then what time it was.
     pub first_seen_at: UnixMs,
-    /// The time of the first block that ever held it.
+    /// The earliest time of all blocks that ever held it, on whatever branch.
     pub first_block_at: Option<UnixMs>,
     /// What its transaction spends, to know a replacement or a conflict by; empty on Ethereum.
     pub inputs: Vec<OutPoint>,

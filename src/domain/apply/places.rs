@@ -155,7 +155,8 @@ fn mined(
     let known = known.filter(|t| t.first_block_at.is_none() || !planted(Bug::MinedAgainTwice));
     if let Some(transfer) = known {
         transfer.place = Place::Block(anchor);
-        transfer.first_block_at.get_or_insert(time);
+        let first = transfer.first_block_at.map_or(time, |at| at.min(time));
+        transfer.first_block_at = Some(first);
         restate(transfer, credit);
     } else if !ledger.payment().is_watched_at(seen_at.min(time)) {
         return;

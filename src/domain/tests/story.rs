@@ -9,7 +9,7 @@
 //! Actions: `see a=1`, `mine a b=2` (one block), `blocks 3`, `rollback 2` (pure), `swap 2 a / b`
 //! (two blocks leave, two join, in one input), `evict a`, `list a`, `replace a z`, `conflict a z` (in the
 //! next block), `wait 5m`, `poll`, `unhealthy`, `healthy`, `freeze`, `thaw`, `agree N`,
-//! `finalize`, `judge`, `hold` (the database refused a change), and the requests `cancel accept reject ack extend refunded rescan`.
+//! `finalize`, `behind 10m` (of miners' clocks from now on), `judge`, `hold` (the database refused a change), and the requests `cancel accept reject ack extend refunded rescan`.
 //! A transaction is `name=amount`, `a=1+2` (two credits), `a=5:USDC` (another asset), `a=1!`
 //! (coinbase), `a=1@x` (spends the output `x`); once told, its name is enough.
 //!
@@ -47,6 +47,8 @@ pub struct Story {
     pub blocks: Vec<BlockRef>,
     txs: BTreeMap<String, Told>,
     forks: u8,
+    /// How far block times are behind.
+    behind: SpanMs,
     agreed: Option<Height>,
     requests: i64,
     pub last: Outcome,
@@ -94,6 +96,7 @@ impl Story {
             blocks: vec![cursor],
             txs: BTreeMap::new(),
             forks: 0,
+            behind: SpanMs(0),
             agreed: None,
             requests: 0,
             last: Outcome::default(),
@@ -173,6 +176,7 @@ impl Story {
                 // Time without a poll: the source was away.
                 self.now = self.now.plus(span(rest[0]));
             }
+            "behind" => self.behind = span(rest[0]),
             "poll" => self.view.polled_at = Some(self.now),
             "judge" => {}
             "hold" => return self.hold(),
@@ -284,7 +288,8 @@ impl Story {
     pub fn connect(&mut self, words: &[&str]) -> Vec<Fact> {
         let parent = self.tip();
         let height = parent.id.height.0 + 1;
-        let block = block(height, self.forks, parent.id.hash, self.now);
+        let at = self.now.minus(self.behind);
+        let block = block(height, self.forks, parent.id.hash, at);
         self.blocks.push(block);
         self.follow();
         let mut facts = Vec::new();

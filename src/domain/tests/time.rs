@@ -107,6 +107,38 @@ fn on_time_is_known_by_the_block_too_and_never_moves_later() {
 }
 
 #[test]
+fn of_all_blocks_that_held_money_the_earliest_says_when_it_was_there() {
+    for again in ["swap 1 a", "swap 1 / a", "rollback 1\nmine a"] {
+        let again = again.replace('\n', "\n        ");
+        check(
+            "BTC 0.4",
+            &format!(
+                "
+        wait 23m    => expired/deadline
+        mine a=0.4  => expired/deadline flags=late a:late
+        behind 10m
+        {again}     => expired/deadline flags=reorged a:counted
+        behind 0m
+        swap 1 a    => expired/deadline flags=reorged a:counted
+        blocks 1    => paid/exact flags=reorged
+        "
+            ),
+        );
+    }
+    check(
+        "USDT 25",
+        "
+        wait 23m    => new
+        behind 2m
+        mine a=25   => confirming flags=
+        behind 0m
+        swap 1 a    => confirming flags=reorged
+        blocks 5    => paid/exact flags=reorged
+        ",
+    );
+}
+
+#[test]
 fn a_deadline_waits_for_a_healthy_poll_that_began_after_it() {
     check(
         "BTC 0.4",
