@@ -319,14 +319,19 @@ impl Settled<'_> {
         if told.decided {
             return Ok(false);
         }
-        // The time of the first block that held a transaction may have been another branch's.
-        let mut judged = Vec::new();
-        for earliest in [true, false] {
-            let mut books = self.books(order, shown, transfers, earliest);
+        // Blocks of branches that were left may never have been seen: a payment is as old as the
+        // earliest block that was.
+        let blocks = |transfer: &Transfer| {
+            let paying = self.side.truth().get(transfer.txid);
+            paying.map_or(0, |paying| paying.mined.len())
+        };
+        let most = transfers.iter().map(blocks).max().unwrap_or(0);
+        let mut judged = (0..=most).map(|unseen| {
+            let mut books = self.books(order, shown, transfers, unseen);
             (books.ever_paid, books.expired, books.canceled) =
                 (told.ever_paid, told.expired, told.canceled);
-            judged.push(books.judge());
-        }
+            books.judge()
+        });
         let found = Verdict {
             // Who cancelled is not on the chain.
             state: shown.state.replace("canceled/gateway", "canceled/operator"),
@@ -335,16 +340,17 @@ impl Settled<'_> {
             surplus: shown.surplus,
             is_final: shown.is_final,
         };
-        if judged.contains(&found) {
+        let first = judged.next().unwrap();
+        if first == found || judged.any(|verdict| verdict == found) {
             return Ok(true);
         }
-        Err(format!("is {found:?}, but the judge says {:?}", judged[0]))
+        Err(format!("is {found:?}, but the judge says {first:?}"))
     }
 
-    fn books(&self, order: &Order, shown: &Shown, transfers: &[Transfer], earliest: bool) -> Books {
+    fn books(&self, order: &Order, shown: &Shown, transfers: &[Transfer], unseen: usize) -> Books {
         let txids: BTreeSet<TxId> = transfers.iter().map(|transfer| transfer.txid).collect();
         let txs = txids.into_iter().filter_map(|txid| {
-            let tx = self.transaction(order, txid, transfers, earliest)?;
+            let tx = self.transaction(order, txid, transfers, unseen)?;
             Some((txid.to_string(), tx))
         });
         Books {
@@ -369,7 +375,7 @@ impl Settled<'_> {
         order: &Order,
         txid: TxId,
         transfers: &[Transfer],
-        earliest: bool,
+        unseen: usize,
     ) -> Option<Tx> {
         let truth = self.side.truth();
         let of_tx = transfers.iter().filter(|transfer| transfer.txid == txid);
@@ -385,16 +391,11 @@ impl Settled<'_> {
                 None => At::Evicted,
             },
         };
-        let times = truth
-            .get(txid)?
-            .mined
-            .iter()
-            .map(|mined| mined.block.time.0);
-        let block_at = if earliest {
-            times.min()
-        } else {
-            place.map(|mined| mined.block.time.0)
-        };
+        let time = |mined: &super::truth::Mined| mined.block.time.0;
+        let mut times: Vec<i64> = truth.get(txid)?.mined.iter().map(time).collect();
+        times.sort_unstable();
+        let seen = times.get(unseen).copied().into_iter();
+        let block_at = seen.chain(place.map(time)).min();
         let right_asset = first.asset == order.asset;
         // A contract may pay at other positions in another block: the old ones stand nowhere.
         let amount = place.filter(|mined| pays(mined)).map_or_else(
