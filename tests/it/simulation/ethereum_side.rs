@@ -34,8 +34,9 @@ pub const FAKE: [u8; 20] = [0xfa; 20];
 pub const ROUTER: [u8; 20] = [0xcc; 20];
 /// With one more, more than any tag is deep: a node that calls genesis final says nothing by it.
 const PREMINED: u32 = 100;
-/// Bodies below this depth are forgotten, for the sake of memory.
-const KEPT: u32 = 2_500;
+/// Bodies below this depth are forgotten, for the sake of memory: no daemon is kept from its node for
+/// a day of blocks every 12 seconds.
+const KEPT: u32 = 8_000;
 /// Looking for them costs as much as there are.
 const PRUNED_EVERY: u32 = 128;
 
