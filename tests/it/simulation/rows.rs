@@ -148,6 +148,12 @@ pub fn cursor(db: &Connection, which: Which) -> Option<BlockHash> {
     BlockHash::from_hex(&hash?)
 }
 
+/// How far a chain is scanned.
+pub fn height(db: &Connection, which: Which) -> u32 {
+    let sql = "SELECT coalesce(scanned_height, 0) FROM v1_chain WHERE chain = ?";
+    db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
+}
+
 /// The highest block of a chain that is final.
 pub fn finalized(db: &Connection, which: Which) -> Option<u32> {
     let sql = "SELECT finalized_height FROM v1_chain WHERE chain = ?";

@@ -9,6 +9,7 @@ use super::{
     mischief::Mischief,
     plan::Plan,
     publisher::Publisher,
+    rows,
     stage::Stage,
     story,
     system::{Handled, System},
@@ -168,7 +169,7 @@ impl Simulation {
         for _ in 0..3 {
             self.until(self.stage.clock.elapsed_ms() + QUIET_MS).await?;
             for which in Which::BOTH {
-                self.mine(which, 0);
+                self.mine_beyond(which);
             }
         }
         // Long enough for polls, too short for an Ethereum head to grow old.
@@ -361,6 +362,16 @@ impl Simulation {
     fn mine(&mut self, which: Which, share: u64) {
         let at = self.stage.clock.truth();
         self.stage.shared.world().side_mut(which).mine(at, share);
+    }
+
+    /// Mines on until the chain is longer than whatever branch a node that strayed has shown:
+    /// from there the daemon goes to no chain that is not.
+    fn mine_beyond(&mut self, which: Which) {
+        let scanned = rows::height(&self.stage.db, which);
+        self.mine(which, 0);
+        while self.stage.shared.world().side(which).best().id.height.0 <= scanned {
+            self.mine(which, 0);
+        }
     }
 
     pub(super) fn forget(&mut self, how: Forgetting) -> bool {
