@@ -7,6 +7,7 @@
 mod family;
 #[cfg(test)]
 mod tests;
+pub(crate) mod values;
 
 use crate::domain::{
     asset::{AssetCode, ChainKind, ChainName},
@@ -19,6 +20,10 @@ use crate::domain::{
 use family::{Counter, Gauge, Histogram, Labelled, add, family_list, observe, set};
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
 use std::{sync::Arc, time::Duration};
+use values::{
+    BITCOIN_METHODS, ENDPOINT_STATES, ETHEREUM_METHODS, MALFORMED, OTHER, PUSH_EVENTS,
+    REQUEST_KINDS, RPC_OUTCOMES, UNKNOWN, methods, one_of,
+};
 
 /// Told after every call to a node: method, outcome, and how long it took.
 pub type RpcObserver = Arc<dyn Fn(&'static str, &'static str, Duration) + Send + Sync>;
@@ -39,68 +44,6 @@ const APPLY_SECONDS: &[f64] = &[0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
 const COMMIT_SECONDS: &[f64] = &[0.001, 0.005, 0.02, 0.05, 0.2, 1.0, 5.0];
 const DETECTION_SECONDS: &[f64] = &[0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 600.0];
 const PAID_SECONDS: &[f64] = &[15.0, 60.0, 120.0, 300.0, 900.0, 1800.0, 7200.0];
-
-/// The kinds of request that have a label of their own; any other text is `unknown`.
-const REQUEST_KINDS: &[&str] = &[
-    "register", "cancel", "accept", "reject", "ack", "extend", "refunded", "rescan", UNKNOWN,
-];
-const UNKNOWN: &str = "unknown";
-
-/// The outcomes of a call that have a label of their own; any other text, such as `too_large`,
-/// means an answer that could not be used, and is `malformed`.
-const RPC_OUTCOMES: &[&str] = &[
-    "ok",
-    "error",
-    "transient",
-    "timeout",
-    "rate_limited",
-    "unauthorized",
-    MALFORMED,
-];
-const MALFORMED: &str = "malformed";
-const OTHER: &str = "other";
-
-/// What is heard of a node that pushes; any other text is `other`.
-const PUSH_EVENTS: &[&str] = &["notification", "gap", "silence", OTHER];
-
-/// How an endpoint may stand.
-const ENDPOINT_STATES: &[&str] = &[
-    "untried",
-    "alive",
-    "rate_limited",
-    "behind",
-    "unreachable",
-    "unfit",
-    "lying",
-];
-
-/// The methods that a bitcoind is asked again and again; any other text is `other`.
-const BITCOIN_METHODS: &[&str] = &[
-    "getbestblockhash",
-    "getblock",
-    "getblockchaininfo",
-    "getblockhash",
-    "getblockheader",
-    "getmempoolentry",
-    "getmempoolinfo",
-    "getrawmempool",
-    "getrawtransaction",
-    "gettxspendingprevout",
-    "rest_block",
-    OTHER,
-];
-
-/// The methods that an Ethereum node is asked again and again; any other text is `other`.
-const ETHEREUM_METHODS: &[&str] = &[
-    "eth_call",
-    "eth_chainId",
-    "eth_getBlockByHash",
-    "eth_getBlockByNumber",
-    "eth_getBlockReceipts",
-    "eth_getCode",
-    "eth_syncing",
-    OTHER,
-];
 
 family_list! {
     /// Always 1; the version, source revision and linked SQLite are in its labels.
@@ -395,21 +338,6 @@ impl Metrics {
         families.extend(self.process.gather());
         TextEncoder::new().encode_to_string(&families)
     }
-}
-
-const fn methods(kind: ChainKind) -> &'static [&'static str] {
-    match kind {
-        ChainKind::Bitcoin => BITCOIN_METHODS,
-        ChainKind::Ethereum => ETHEREUM_METHODS,
-    }
-}
-
-fn one_of(known: &[&'static str], text: &str, otherwise: &'static str) -> &'static str {
-    known
-        .iter()
-        .find(|name| **name == text)
-        .copied()
-        .unwrap_or(otherwise)
 }
 
 fn clamp(count: u64) -> i64 {

@@ -1,6 +1,7 @@
 //! Who is asked after what.
 
 use super::*;
+use crate::metrics::values::ENDPOINT_STATES;
 
 const NOW: u64 = 1_000_000;
 
@@ -69,4 +70,21 @@ fn when_all_failed_all_are_asked_and_first_the_one_that_is_back_soonest() {
     let mut alone = Pool::new(1);
     alone.failed(0, Failure::Lie, NOW);
     assert_eq!(alone.order(NOW), [0], "the last one is kept");
+}
+
+/// A state that the metric does not know would show an endpoint that stands nowhere.
+#[test]
+fn every_standing_has_a_series_of_its_own() {
+    let next = |standing: &Standing| match standing {
+        Standing::Untried => Some(Standing::Alive),
+        Standing::Alive => Some(Standing::RateLimited),
+        Standing::RateLimited => Some(Standing::Behind),
+        Standing::Behind => Some(Standing::Unreachable),
+        Standing::Unreachable => Some(Standing::Unfit),
+        Standing::Unfit => Some(Standing::Lying),
+        Standing::Lying => None,
+    };
+    let all = std::iter::successors(Some(Standing::Untried), next);
+    let names: Vec<&str> = all.map(Standing::as_str).collect();
+    assert_eq!(names, ENDPOINT_STATES);
 }
