@@ -22,7 +22,7 @@ pub(super) mod fake;
 
 pub use address::{AddressError, parse as parse_address};
 pub use connect::Capabilities;
-pub use publisher::{Named, Publisher};
+pub use publisher::{NAMED_MAX, Named, Publisher};
 pub use scan::{scan_block, scan_transaction};
 pub use source::BitcoinSource;
 pub use verify::VerifyError;

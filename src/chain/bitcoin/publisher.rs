@@ -36,7 +36,7 @@ const SILENCE: Duration = Duration::from_mins(10);
 const GAP_RINGS: Duration = Duration::from_secs(1);
 
 /// As many named transactions are kept; what is beyond comes with the next list.
-const NAMED_MAX: usize = 10_000;
+pub const NAMED_MAX: usize = 10_000;
 
 /// Transactions that a publisher named and nobody asked the node for yet.
 #[derive(Debug, Default)]

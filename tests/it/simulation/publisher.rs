@@ -10,6 +10,7 @@ use super::{
     world::{Meddling, Side as _},
 };
 use confirmd::{
+    chain::bitcoin::NAMED_MAX,
     domain::block::{BlockHash, TxId},
     random::Random,
     sandbox::tree::Branch,
@@ -20,8 +21,6 @@ const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 /// More names than are kept at most.
 const FLOOD: u64 = 12_000;
-/// How many are kept: `NAMED_MAX` of the publisher.
-const KEPT: u64 = 10_000;
 
 /// The frames of one notification.
 pub type Frames = Vec<Vec<u8>>;
@@ -271,7 +270,8 @@ impl Simulation {
     fn flood_with_names(&mut self) {
         self.note("fault: a flood of names");
         self.mishap("names_flood");
-        let count = self.publisher.random.between(KEPT, FLOOD);
+        let kept = u64::try_from(NAMED_MAX).unwrap();
+        let count = self.publisher.random.between(kept, FLOOD);
         let mut flood: Vec<Frames> = (0..count).map(|_| self.publisher.foreign()).collect();
         let held = self.publisher.held.clone().into_iter();
         flood.extend(held.map(|txid| self.publisher.frames(Notice::Arrived(txid))));
