@@ -98,9 +98,14 @@ pub trait ChainSource: Send + 'static {
     fn mempool(&mut self) -> impl Future<Output = Result<MempoolNews, SourceError>> + Send;
 
     /// Unconfirmed transactions that a push of the node named since the last call, without a list of
-    /// the others; nothing where nothing is pushed.
+    /// the others, and no more than can be asked for soon; nothing where nothing is pushed.
     fn named(&mut self) -> impl Future<Output = Result<MempoolNews, SourceError>> + Send {
         std::future::ready(Ok(MempoolNews::default()))
+    }
+
+    /// Whether more were named than the last call was about.
+    fn has_named(&self) -> bool {
+        false
     }
 
     /// Unconfirmed transactions already known that pay one of these destinations.

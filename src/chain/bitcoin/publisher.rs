@@ -50,8 +50,16 @@ impl Named {
         }
     }
 
-    pub(super) fn take(&self) -> Vec<TxId> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes those that were named first, so many at most.
+    pub(super) fn take(&self, most: usize) -> Vec<TxId> {
+        let mut named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = named.len().min(most);
+        named.drain(..taken).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        named.is_empty()
     }
 }
 

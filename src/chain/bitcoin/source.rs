@@ -29,6 +29,10 @@ const BLOCKS_AT_ONCE: usize = 4;
 /// Outputs asked about in one call; an answer about one takes some 200 bytes.
 const OUTPOINTS_A_CALL: usize = 1000;
 
+/// Names looked at in one go: some ten exchanges after another, within which neither blocks nor asks
+/// have their turn.
+const NAMES_A_LOOK: usize = 1000;
+
 /// A node whose blocks lag its headers by more than this is still catching up.
 const MAX_BLOCK_LAG: u32 = 2;
 
@@ -167,8 +171,12 @@ impl<T: Transport> ChainSource for BitcoinSource<T> {
     }
 
     async fn named(&mut self) -> Result<MempoolNews, SourceError> {
-        let txids = self.named.take();
+        let txids = self.named.take(NAMES_A_LOOK);
         mempool::named(&self.node, txids, self.clock.as_ref()).await
+    }
+
+    fn has_named(&self) -> bool {
+        !self.named.is_empty()
     }
 
     async fn unconfirmed(

@@ -166,16 +166,17 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         Ok(reconciled || !self.options.has_mempool)
     }
 
-    /// Hands on transactions that a push named, where a poll would have read the mempool.
-    pub(super) async fn read_named(&mut self) -> Result<(), Halt> {
+    /// Hands on transactions that a push named, where a poll would have read the mempool; whether
+    /// another look would find more.
+    pub(super) async fn read_named(&mut self) -> Result<bool, Halt> {
         if !self.reads_mempool {
-            return Ok(());
+            return Ok(false);
         }
         let news = self.source.named().await?;
         if !news.arrived.is_empty() {
             self.tell(ChainInput::Mempool(news)).await?;
         }
-        Ok(())
+        Ok(self.source.has_named())
     }
 
     /// The lowest block that may be a fork point.

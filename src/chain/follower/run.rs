@@ -189,9 +189,14 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
         }
     }
 
-    async fn read_named(&mut self) -> Result<(), Gone> {
+    async fn read_named(&mut self, bell: &Bell) -> Result<(), Gone> {
         match self.follower.read_named().await {
-            Ok(()) => Ok(()),
+            Ok(more) => {
+                if more {
+                    bell.ring_for_transactions();
+                }
+                Ok(())
+            }
             Err(Halt::Gone(gone)) => Err(gone),
             Err(Halt::Source(error)) => {
                 debug!(chain = %self.follower.options.chain, %error, "what was named is left to the next list");
@@ -223,7 +228,7 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
                 () = signals.bell.rung_for_transactions() => {
                     sleep_until(until.min(named + NAMED_GAP)).await;
                     named = Instant::now();
-                    self.read_named().await?;
+                    self.read_named(&signals.bell).await?;
                 }
                 () = ready(()), if more => {}
                 Some(ask) = signals.asks.recv(), if self.follower.asks.has_room() => {

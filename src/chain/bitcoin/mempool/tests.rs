@@ -105,6 +105,32 @@ async fn what_a_push_names_is_looked_at_early_and_left_to_the_lists() {
     assert_eq!(listed(&news), Some(sorted(vec![old, named, later])));
 }
 
+/// Blocks have their turn between two portions of what a flood of names brings.
+#[tokio::test]
+async fn a_flood_of_names_is_looked_at_in_portions() {
+    let fake = Fake::new();
+    let mut source = fake.source();
+    source.mempool().await.unwrap();
+    let named = fake.add(payment(2));
+    for n in 0_u32..1_500 {
+        let foreign = [&n.to_le_bytes()[..], &[9; 28]].concat();
+        source.named().add(TxId(foreign.try_into().unwrap()));
+    }
+    source.named().add(named);
+    let mut looks = Vec::new();
+    let mut arrived = Vec::new();
+    while source.has_named() {
+        fake.state().calls.clear();
+        let news = ChainSource::named(&mut source).await.unwrap();
+        arrived.extend(ids(&news.arrived));
+        let calls = fake.state().calls.clone();
+        let asked = calls.iter().filter(|call| *call == "getmempoolentry");
+        looks.push(asked.count());
+    }
+    assert_eq!(looks, [1_000, 501]);
+    assert_eq!(arrived, [named]);
+}
+
 /// With an index of all transactions a node shows mined ones, too.
 #[tokio::test]
 async fn a_name_of_what_is_not_in_the_mempool_names_nothing() {

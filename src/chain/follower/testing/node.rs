@@ -51,6 +51,7 @@ pub(crate) struct State {
     mempool: Option<Vec<TxFacts>>,
     mempool_loading: bool,
     named: Vec<TxFacts>,
+    named_a_look: Option<usize>,
     spenders: HashMap<OutPoint, TxId>,
     shuffled: bool,
     counts: HashMap<Call, usize>,
@@ -252,6 +253,12 @@ impl FakeNode {
         self
     }
 
+    /// Looks at no more than so many named ones in one call.
+    pub(crate) fn named_a_look(&self, most: usize) -> &Self {
+        self.state().named_a_look = Some(most);
+        self
+    }
+
     /// Is, or is no longer, loading its mempool.
     pub(crate) fn mempool_loading(&self, loading: bool) -> &Self {
         self.state().mempool_loading = loading;
@@ -428,10 +435,16 @@ impl ChainSource for FakeSource {
 
     async fn named(&mut self) -> Result<MempoolNews, SourceError> {
         let mut state = self.enter(Call::Named)?;
+        let count = state.named_a_look.unwrap_or(usize::MAX);
+        let count = count.min(state.named.len());
         Ok(MempoolNews {
-            arrived: std::mem::take(&mut state.named),
+            arrived: state.named.drain(..count).collect(),
             ..MempoolNews::default()
         })
+    }
+
+    fn has_named(&self) -> bool {
+        !self.0.state().named.is_empty()
     }
 
     async fn unconfirmed(&mut self, _: &[Destination]) -> Result<Vec<TxFacts>, SourceError> {

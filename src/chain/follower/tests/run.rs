@@ -126,6 +126,23 @@ async fn named_transactions_are_told_without_a_poll_and_those_of_a_moment_togeth
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_look_leaves_of_the_named_is_looked_at_next_without_another_ring() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running.watcher.forget();
+    let polls = statuses(&running);
+    running.node.named_a_look(2);
+    running.node.named((1..=5).map(tx).collect());
+    running.bell.ring_for_transactions();
+    after(100).await;
+    let told = ["mempool +2", "mempool +2", "mempool +1"];
+    assert_eq!(running.watcher.told(), told);
+    after(100).await;
+    assert_eq!(running.node.count(Call::Named), 3, "and no more looks");
+    assert_eq!(statuses(&running), polls);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_named_waits_for_a_poll_that_could_read_the_mempool() {
     let running = start(FakeNode::with_height(50));
     after(100).await;
