@@ -25,7 +25,7 @@ use std::{
 pub use super::envelope::Call;
 
 /// Is told of every exchange: the method (of a batch the first one's), the outcome (`ok` or
-/// [`RpcError::outcome`]) and how long it took.
+/// [`RpcError::outcome`], or [`RpcError::GIVEN_UP`]) and how long it took.
 pub type Observer = Arc<dyn Fn(&'static str, &'static str, Duration) + Send + Sync>;
 
 /// An observer that does nothing.
@@ -247,11 +247,14 @@ impl<T: Transport> Client<T> {
         method: &'static str,
         work: impl Future<Output = Result<R, RpcError>>,
     ) -> Result<R, RpcError> {
-        let began_ms = self.monotonic_ms();
+        let mut exchange = Exchange {
+            client: self,
+            method,
+            outcome: RpcError::GIVEN_UP,
+            began_ms: self.monotonic_ms(),
+        };
         let result = self.clean(work.await);
-        let outcome = result.as_ref().map_or_else(RpcError::outcome, |_| "ok");
-        let took_ms = self.monotonic_ms().saturating_sub(began_ms);
-        (self.shared.observer)(method, outcome, Duration::from_millis(took_ms));
+        exchange.outcome = result.as_ref().map_or_else(RpcError::outcome, |_| "ok");
         result
     }
 
@@ -337,6 +340,22 @@ impl<T: Transport> Client<T> {
 
     fn monotonic_ms(&self) -> u64 {
         self.shared.clock.now().monotonic_ms
+    }
+}
+
+/// An exchange under way. Its end is observed also when nobody waits for the answer any longer.
+struct Exchange<'a, T: Transport> {
+    client: &'a Client<T>,
+    method: &'static str,
+    outcome: &'static str,
+    began_ms: u64,
+}
+
+impl<T: Transport> Drop for Exchange<'_, T> {
+    fn drop(&mut self) {
+        let took_ms = self.client.monotonic_ms().saturating_sub(self.began_ms);
+        let took = Duration::from_millis(took_ms);
+        (self.client.shared.observer)(self.method, self.outcome, took);
     }
 }
 

@@ -41,6 +41,9 @@ pub enum RpcError {
 }
 
 impl RpcError {
+    /// The name in metrics of a call that nobody waited for to the end: it was too slow for them.
+    pub const GIVEN_UP: &'static str = "timeout";
+
     /// The name in metrics.
     #[must_use]
     pub const fn outcome(&self) -> &'static str {

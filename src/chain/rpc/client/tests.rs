@@ -273,6 +273,47 @@ async fn every_exchange_is_observed_once() {
     assert_eq!(*seen.lock().unwrap(), expected);
 }
 
+/// A node that takes a question and never answers.
+struct Silent;
+
+impl Transport for Silent {
+    async fn exchange(&self, _: &HttpRequest) -> Result<HttpResponse, TransportError> {
+        std::future::pending().await
+    }
+
+    fn place(&self) -> &'static str {
+        "nowhere"
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_is_observed_as_too_slow() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let observer: Observer = Arc::new(move |method, outcome, took| {
+        log.lock().unwrap().push((method, outcome, took));
+    });
+    let time = clock();
+    let shared: Arc<TestClock> = Arc::clone(&time);
+    let client = Client::new("local", Silent, Auth::None, shared, observer);
+    let mut call = Box::pin(client.call::<u64>("one", json!([]), Limits::ANSWER));
+    assert!(at_once(&mut call).is_none(), "it waits");
+    assert_eq!(*seen.lock().unwrap(), []);
+    time.0.store(5_000, Ordering::Relaxed);
+    drop(call);
+    let expected = [("one", "timeout", Duration::from_secs(5))];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+/// What a future says when it is asked once.
+fn at_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::Pin::new(future).poll(&mut context) {
+        std::task::Poll::Ready(output) => Some(output),
+        std::task::Poll::Pending => None,
+    }
+}
+
 #[tokio::test]
 async fn errors_name_the_endpoint_and_the_method() {
     let client = client(|_| Err(TransportError::Unreachable("refused".into())));
