@@ -310,6 +310,9 @@ impl<T: Transport> Client<T> {
             status @ 300..=399 => Err(RpcError::Malformed(format!(
                 "a redirect (HTTP {status}), which is not followed"
             ))),
+            503 if response.retry_after_secs.is_some() => {
+                Err(self.pause(response.retry_after_secs))
+            }
             503 => Err(RpcError::Transient(
                 "the node is too busy (HTTP 503)".into(),
             )),

@@ -8,9 +8,10 @@ use super::{
     transport::{HttpRequest, HttpResponse, Limits, Transport, TransportError, Verb},
 };
 use crate::config::{SecretUrl, percent_decoded};
+use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use reqwest::{
     Client, RequestBuilder, Response, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER},
     redirect,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -153,14 +154,21 @@ async fn read(mut response: Response, limits: Limits) -> Result<Vec<u8>, Transpo
     Ok(body)
 }
 
+/// A number of seconds, or a date (RFC 9110, 10.2.3), counted by the node's own clock: ours may
+/// differ. A moment that has passed is now.
 fn retry_after_secs(response: &Response) -> Option<u64> {
-    response
-        .headers()
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    let said = |name| response.headers().get(name)?.to_str().ok();
+    let asked = said(RETRY_AFTER)?;
+    if let Ok(secs) = asked.parse() {
+        return Some(secs);
+    }
+    let (then, now) = (date_secs(asked)?, date_secs(said(DATE)?)?);
+    Some(u64::try_from(then.saturating_sub(now)).unwrap_or(0))
+}
+
+fn date_secs(text: &str) -> Option<i64> {
+    let read = DateTimeParser::new().parse_timestamp(text);
+    read.ok().map(Timestamp::as_second)
 }
 
 fn authorization(request: &HttpRequest) -> Option<HeaderValue> {

@@ -53,7 +53,7 @@ pub enum Verb {
 pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
-    /// The `Retry-After` header in seconds, when it is a number.
+    /// The `Retry-After` header in seconds from now.
     pub retry_after_secs: Option<u64>,
     /// The decompressed body.
     pub body: Vec<u8>,

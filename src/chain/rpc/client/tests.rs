@@ -315,6 +315,19 @@ fn at_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 }
 
 #[tokio::test]
+async fn a_busy_node_that_says_for_how_long_is_left_alone_so_long() {
+    let client = client(|_| {
+        let mut response = HttpResponse::with_status(503, "");
+        response.retry_after_secs = Some(20);
+        Ok(response)
+    });
+    let said = client.call::<u64>("m", json!([]), Limits::ANSWER).await;
+    let retry_after = Duration::from_secs(20);
+    assert_eq!(said, Err(RpcError::RateLimited { retry_after }));
+    assert_eq!(client.paused_for_ms(), 20_000);
+}
+
+#[tokio::test]
 async fn errors_name_the_endpoint_and_the_method() {
     let client = client(|_| Err(TransportError::Unreachable("refused".into())));
     let error = client

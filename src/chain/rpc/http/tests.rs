@@ -228,6 +228,25 @@ async fn status_and_pause_are_passed_on() {
 }
 
 #[tokio::test]
+async fn a_pause_until_a_date_is_counted_by_the_nodes_own_clock() {
+    const NOW: &str = "Date: Fri, 31 Dec 1999 23:59:29 GMT\r\n";
+    for (until, date, secs) in [
+        ("Fri, 31 Dec 1999 23:59:59 GMT", NOW, Some(30)),
+        ("Sat, 01 Jan 2000 01:00:00 GMT", NOW, Some(3631)),
+        ("Fri, 31 Dec 1999 20:00:00 GMT", NOW, Some(0)),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "", None),
+        ("tomorrow", NOW, None),
+        ("-5", NOW, None),
+    ] {
+        let server = Server::saying(format!(
+            "HTTP/1.1 503 Busy\r\n{date}Retry-After: {until}\r\nContent-Length: 0\r\n\r\n"
+        ));
+        let response = server.ask(SMALL).await.unwrap();
+        assert_eq!(response.retry_after_secs, secs, "{until}, {date:?}");
+    }
+}
+
+#[tokio::test]
 async fn requests_go_where_the_url_says_with_what_it_says() {
     let mut server = Server::saying("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     let port = server.url.port().unwrap();
