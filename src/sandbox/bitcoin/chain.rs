@@ -5,6 +5,7 @@ use crate::{
     chain::bitcoin::block_hash,
     domain::{
         block::{BlockHash, BlockId, BlockRef, Height},
+        facts::Destination,
         time::UnixMs,
     },
     sandbox::tree::{Linked, Tree},
@@ -105,10 +106,21 @@ impl Chain {
         at: UnixMs,
         transactions: Vec<Tx>,
     ) -> Option<BlockRef> {
+        self.extend_paying(parent, at, transactions, &[])
+    }
+
+    /// The same; the block's coinbase pays these scripts, in satoshi.
+    pub fn extend_paying(
+        &mut self,
+        parent: BlockHash,
+        at: UnixMs,
+        transactions: Vec<Tx>,
+        miners: &[(Destination, u64)],
+    ) -> Option<BlockRef> {
         let below = self.tree.get(parent)?;
         let height = below.reference.id.height.plus(1);
         self.mined = self.mined.saturating_add(1);
-        let mut all = vec![Tx::coinbase(height, self.mined)];
+        let mut all = vec![Tx::coinbase(height, self.mined, miners)];
         all.extend(transactions);
         let header = mine(below.header.block_hash(), at, &all);
         Some(self.tree.insert(Block::around(header, height, all)))

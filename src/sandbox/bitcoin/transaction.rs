@@ -46,9 +46,10 @@ impl Tx {
         Self::of(inputs.iter().map(spend).collect(), outputs)
     }
 
-    /// The coinbase of a block at this height; `mark` tells blocks apart that are otherwise alike.
+    /// The coinbase of a block at this height, which pays these scripts, or nobody; `mark` tells blocks
+    /// apart that are otherwise alike.
     #[must_use]
-    pub fn coinbase(height: Height, mark: u64) -> Self {
+    pub fn coinbase(height: Height, mark: u64, outputs: &[(Destination, u64)]) -> Self {
         let script_sig = ScriptBuf::builder()
             .push_int(height.0.into())
             .push_slice(mark.to_be_bytes())
@@ -59,11 +60,14 @@ impl Tx {
             sequence: Sequence::MAX,
             witness: Witness::new(),
         };
-        let reward = TxOut {
-            value: bitcoin::Amount::from_sat(5_000_000_000),
-            script_pubkey: ScriptBuf::new_op_return([]),
-        };
-        Self::of(vec![input], vec![reward])
+        let mut outputs: Vec<TxOut> = outputs.iter().map(output).collect();
+        if outputs.is_empty() {
+            outputs.push(TxOut {
+                value: bitcoin::Amount::from_sat(5_000_000_000),
+                script_pubkey: ScriptBuf::new_op_return([]),
+            });
+        }
+        Self::of(vec![input], outputs)
     }
 
     fn of(input: Vec<TxIn>, output: Vec<TxOut>) -> Self {

@@ -8,6 +8,7 @@ use super::{
 use crate::simulation::{
     customers::{self, Order},
     terms::Terms,
+    wire::AmidWalk,
     world::{Forgetting, Meddling, Payment, Trick, Which},
 };
 use confirmd::{
@@ -16,6 +17,7 @@ use confirmd::{
     domain::{block::TxId, facts::Destination, time::UnixMs},
 };
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 impl Player {
     /// Does what is done to the world or to the process.
@@ -43,11 +45,10 @@ impl Player {
                 depth,
                 to,
                 empty,
-            } => {
-                let (at, share) = (self.stage.clock.truth(), share(*empty));
-                let mut world = self.stage.shared.world();
-                world.odd_side(*which, at).reorg(at, *depth, *to, share);
-            }
+                amid_walk,
+            } => self.reorg(*which, (*depth, *to), share(*empty), *amid_walk),
+            Deed::Mint(id, amount) => return self.mint(id, amount),
+            Deed::Crowd(count) => self.stage.shared.world().bitcoin.crowd(*count),
             Deed::Remember(which, name) => {
                 let head = self.stage.shared.world().side(*which).head();
                 self.heads.insert(name.clone(), head);
@@ -65,11 +66,7 @@ impl Player {
             }
             Deed::Node(which, weather) => self.stage.shared.wire(*which).weather = *weather,
             Deed::Lie(which, lie) => self.stage.shared.wire(*which).lie.clone_from(lie),
-            Deed::Withdraw(id, amount) => {
-                let order = self.order(id)?;
-                let wei = asset_of(&order).units(amount)?;
-                self.stage.shared.world().ethereum.withdraw(&order.to, wei);
-            }
+            Deed::Withdraw(id, amount) => return self.withdraw(id, amount),
             Deed::Delegate(id) => {
                 let to = self.order(id)?.to;
                 self.stage.shared.world().ethereum.delegate(&to);
@@ -84,6 +81,38 @@ impl Player {
             Deed::DiskFull(false) => crash::set_disk(Disk::Sound),
             Deed::Clock(by_ms) => self.stage.clock.skew(*by_ms),
         }
+        Ok(())
+    }
+
+    fn reorg(&self, which: Which, blocks: (u32, u32), share: u64, amid_walk: Option<u32>) {
+        let (depth, grow) = blocks;
+        let at = self.stage.clock.truth();
+        if let Some(answers) = amid_walk {
+            let clock = Arc::clone(&self.stage.clock);
+            self.stage.shared.wire(which).amid_walk = Some(AmidWalk {
+                answers,
+                clock,
+                depth,
+                grow,
+                share,
+            });
+        } else {
+            let mut world = self.stage.shared.world();
+            world.odd_side(which, at).reorg(at, depth, grow, share);
+        }
+    }
+
+    fn mint(&self, id: &str, amount: &str) -> Result<(), Trouble> {
+        let order = self.order(id)?;
+        let sats = asset_of(&order).units(amount)?;
+        self.stage.shared.world().bitcoin.mint(order.to, sats);
+        Ok(())
+    }
+
+    fn withdraw(&self, id: &str, amount: &str) -> Result<(), Trouble> {
+        let order = self.order(id)?;
+        let wei = asset_of(&order).units(amount)?;
+        self.stage.shared.world().ethereum.withdraw(&order.to, wei);
         Ok(())
     }
 

@@ -63,6 +63,8 @@ scenarios! {
     amounts_in_ether
     amounts_in_tokens
     another_chain_on_reconnect
+    another_reorg_amid_the_walk
+    answers_in_any_order
     answers_that_were_changed
     around_the_deadline
     block_that_cannot_be_read
@@ -72,6 +74,7 @@ scenarios! {
     child_of_a_replaced_parent
     clock_jumps_a_day_ahead
     clock_jumps_back
+    coinbase_that_ripens
     conflict_confirms_instead
     crash_inside_a_rollback
     deadline_on_a_frozen_chain
@@ -97,6 +100,7 @@ scenarios! {
     log_beside_moved_ether
     look_alikes_of_a_token_transfer
     mined_again_elsewhere
+    many_in_the_mempool_at_start
     money_after_a_cancel
     money_that_moves_after_its_window
     more_depth_for_more_money

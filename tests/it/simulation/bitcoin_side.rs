@@ -41,6 +41,8 @@ pub struct BitcoinSide {
     /// What no miner takes.
     stuck: BTreeSet<TxId>,
     strangers: Strangers,
+    /// What the coinbase of the next block pays.
+    rewards: Vec<(Destination, u64)>,
     final_depth: u32,
     /// The highest block ever: final ones are counted from here.
     highest: Height,
@@ -70,6 +72,7 @@ impl BitcoinSide {
             sent: BTreeMap::new(),
             stuck: BTreeSet::new(),
             strangers: Strangers::default(),
+            rewards: Vec::new(),
             final_depth,
             highest: Height(premined),
         }
@@ -88,6 +91,33 @@ impl BitcoinSide {
     /// All blocks, and what the node holds for true.
     pub const fn node(&self) -> (&Chain, &View) {
         (&self.chain, &self.view)
+    }
+
+    /// The coinbase of the next block pays this.
+    pub fn mint(&mut self, to: Destination, sats: u64) {
+        self.rewards.push((to, sats));
+    }
+
+    /// So many transactions of people who pay each other wait in the node's mempool.
+    pub fn crowd(&mut self, count: u32) {
+        for _ in 0..count {
+            let tx = Tx::new(&[self.coins.fresh()], &[(elsewhere(), 1_000)]);
+            self.view.receive(tx).unwrap();
+        }
+    }
+
+    fn note_coinbase(&mut self, block: BlockRef) {
+        let mined = self.chain.tree().get(block.id.hash).unwrap();
+        let coinbase = mined.transactions()[0].clone();
+        let credits = credits(&coinbase);
+        let txid = coinbase.txid;
+        self.truth.note(txid, &credits, &[], block.time);
+        let mined = Mined {
+            block,
+            index: 0,
+            credits,
+        };
+        self.truth.mined(txid, mined);
     }
 
     fn of_strangers(&mut self) -> impl Iterator<Item = Tx> {
@@ -137,10 +167,14 @@ impl BitcoinSide {
     fn mine_on(&mut self, parent: BlockRef, at: UnixMs, transactions: Vec<Tx>) -> BlockRef {
         let after = UnixMs(at.0.max(parent.time.0));
         let mined = transactions.clone();
+        let rewards = std::mem::take(&mut self.rewards);
         let block = self
             .chain
-            .extend(parent.id.hash, after, transactions)
+            .extend_paying(parent.id.hash, after, transactions, &rewards)
             .unwrap();
+        if !rewards.is_empty() {
+            self.note_coinbase(block);
+        }
         for (index, tx) in (1..).zip(mined) {
             let credits = credits(&tx);
             let mined = Mined {

@@ -45,7 +45,7 @@ const FLAGS: [&str; 10] = [
     "manual",
 ];
 
-const FAULTS: [&str; 21] = [
+const FAULTS: [&str; 22] = [
     "reorg",
     "deep_reorg",
     "rollback",
@@ -56,6 +56,7 @@ const FAULTS: [&str; 21] = [
     "fall_back",
     "flip_flop",
     "stray",
+    "amid_walk",
     "long_outage",
     "crash",
     "eviction",

@@ -6,13 +6,14 @@ use super::{
     plan::Faults,
     rows,
     run::Simulation,
-    wire::Weather,
+    wire::{AmidWalk, Weather},
     world::{Side, Which},
 };
 use confirmd::{
     domain::block::{BlockRef, Height},
     random::Random,
 };
+use std::sync::Arc;
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -26,6 +27,8 @@ pub struct Mischief {
     pub(super) troubles: Random,
     /// What orders draw that ask for terms of their own.
     pub(super) terms: Random,
+    /// What lets a second reorganisation come in the middle of a walk.
+    pub(super) walks: Random,
     /// Where the next commit is cut off.
     pub(super) trap: &'static str,
     /// Whether the disk was full when something was to be written.
@@ -43,6 +46,7 @@ impl Mischief {
             customers: Random::new(seed ^ 0x00dd_c057),
             troubles: Random::new(seed ^ 0x00dd_7b1e),
             terms: Random::new(seed ^ 0x00dd_7e55),
+            walks: Random::new(seed ^ 0x00dd_a31d),
             trap: "",
             disk_refused: false,
             comes_back: [None; 2],
@@ -66,6 +70,9 @@ impl Simulation {
         }
         if self.mischief.random.chance(faults.stray) {
             self.stray(which);
+        }
+        if self.mischief.walks.chance(faults.amid_walk) {
+            self.reorg_amid_walk(which);
         }
         if self.mischief.random.chance(faults.long_outage) {
             self.note(format_args!("fault: long outage, it is {which:?}'s"));
@@ -124,6 +131,33 @@ impl Simulation {
         ));
         let span = self.mischief.random.between(5_000, 15 * MINUTE);
         self.plan_in(span, Action::Return(which));
+    }
+
+    /// Blocks leave, and others leave while the daemon walks down to where the first ones did.
+    fn reorg_amid_walk(&mut self, which: Which) {
+        let now = self.stage.clock.truth();
+        let random = &mut self.mischief.walks;
+        let mut draw = |most| u32::try_from(random.between(1, most)).unwrap();
+        let (depth, second, answers) = (draw(14), draw(18), draw(3));
+        let share = *random.pick(&[0, 500, 1000]).unwrap();
+        {
+            let mut world = self.stage.shared.world();
+            if depth > world.side(which).loose_blocks() {
+                return;
+            }
+            let side = world.odd_side(which, now);
+            side.reorg(now, depth, depth + 1, share);
+        }
+        self.note(format_args!(
+            "fault: {which:?} leaves {depth} blocks, and {second} amid the walk"
+        ));
+        self.stage.shared.wire(which).amid_walk = Some(AmidWalk {
+            answers,
+            clock: Arc::clone(&self.stage.clock),
+            depth: second,
+            grow: second + 1,
+            share: 1000 - share,
+        });
     }
 
     /// A branch that was left is the best one again, unless something final would leave.

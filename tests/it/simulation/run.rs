@@ -159,6 +159,7 @@ impl Simulation {
         for which in Which::BOTH {
             self.stage.shared.wire(which).weather = Weather::Fair;
             self.stage.shared.wire(which).lie = None;
+            self.stage.shared.wire(which).amid_walk = None;
             self.stage.shared.world().side_mut(which).catch_up();
             self.stage.shared.world().side_mut(which).sync(false);
         }
@@ -196,7 +197,10 @@ impl Simulation {
         self.report.excused = judged.excused;
         for which in Which::BOTH {
             self.report.blocks += u64::from(world.side(which).head().id.height.0);
-            self.report.exchanges += self.stage.shared.wire(which).exchanges;
+            let wire = self.stage.shared.wire(which);
+            self.report.exchanges += wire.exchanges;
+            let amid = "fault amid_walk".to_owned();
+            *self.report.coverage.entry(amid).or_default() += wire.amid_walks;
         }
         self.report.orders = u64::try_from(self.stage.orders.len()).unwrap();
         for (what, times) in &self.stage.reader.coverage {

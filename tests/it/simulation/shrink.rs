@@ -10,7 +10,7 @@ const HOUR_MS: u64 = 3_600_000;
 type Rate = fn(&mut Faults) -> &mut u64;
 
 /// Every kind of fault, by the name that `CONFIRMD_FAULTS` takes.
-const KINDS: [(&str, Rate); 30] = [
+const KINDS: [(&str, Rate); 31] = [
     ("reorg", |faults| &mut faults.reorg),
     ("deep_reorg", |faults| &mut faults.deep_reorg),
     ("rollback", |faults| &mut faults.rollback),
@@ -28,6 +28,7 @@ const KINDS: [(&str, Rate); 30] = [
     ("lie", |faults| &mut faults.lie),
     ("flip_flop", |faults| &mut faults.flip_flop),
     ("stray", |faults| &mut faults.stray),
+    ("amid_walk", |faults| &mut faults.amid_walk),
     ("long_outage", |faults| &mut faults.long_outage),
     ("sync_trouble", |faults| &mut faults.sync_trouble),
     ("token_stop", |faults| &mut faults.token_stop),

@@ -3,6 +3,7 @@
 
 use super::{
     bitcoin_side::BitcoinSide,
+    clock::SimClock,
     ethereum_side::EthereumSide,
     lie::Lie,
     plan::Plan,
@@ -10,10 +11,11 @@ use super::{
     world::{Which, World},
 };
 use confirmd::{
-    chain::rpc::{HttpRequest, HttpResponse, Transport, TransportError},
+    chain::rpc::{HttpRequest, HttpResponse, Transport, TransportError, Verb},
     domain::time::UnixMs,
     random::Random,
 };
+use serde_json::Value;
 use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -29,6 +31,19 @@ pub enum Weather {
     Slow,
     /// Answers are errors, pages of HTML, cut short, or have a byte changed.
     Noisy,
+    /// Answers overtake each other, and those in a batch come in any order.
+    Jumbled,
+}
+
+/// Blocks leave as soon as the node has answered so many questions about its headers by height: in
+/// the middle of a walk to the fork point.
+#[derive(Debug)]
+pub struct AmidWalk {
+    pub answers: u32,
+    pub clock: Arc<SimClock>,
+    pub depth: u32,
+    pub grow: u32,
+    pub share: u64,
 }
 
 /// The wire's state, beside the world's.
@@ -39,9 +54,15 @@ pub struct Wire {
     pub random: Random,
     /// What the node does not say as it is.
     pub lie: Option<Lie>,
+    pub amid_walk: Option<AmidWalk>,
+    /// How often blocks left so.
+    pub amid_walks: u64,
     /// How many exchanges there were.
     pub exchanges: u64,
 }
+
+/// How late an answer may come that others overtake.
+const OVERTAKEN_MS: u64 = 1_000;
 
 impl Wire {
     /// A good line to an honest node.
@@ -51,9 +72,54 @@ impl Wire {
             latency_ms,
             random,
             lie: None,
+            amid_walk: None,
+            amid_walks: 0,
             exchanges: 0,
         }
     }
+
+    /// What happens to the chain now that this question is answered.
+    fn answered(&mut self, request: &HttpRequest) -> Option<AmidWalk> {
+        let waits = self.amid_walk.as_mut()?;
+        if !asks_for_heights(request) {
+            return None;
+        }
+        waits.answers = waits.answers.saturating_sub(1);
+        self.amid_walk.take_if(|waits| waits.answers == 0)
+    }
+
+    fn jumble(&mut self, response: &mut HttpResponse) {
+        let Ok(Value::Array(mut answers)) = serde_json::from_slice(&response.body) else {
+            return;
+        };
+        for last in (1..answers.len()).rev() {
+            let end = u64::try_from(last).unwrap() + 1;
+            let other = usize::try_from(self.random.below(end)).unwrap();
+            answers.swap(last, other);
+        }
+        response.body = serde_json::to_vec(&answers).unwrap();
+    }
+}
+
+/// Whether headers of the best chain are asked for by their heights.
+fn asks_for_heights(request: &HttpRequest) -> bool {
+    let Verb::Post(body) = &request.verb else {
+        return false;
+    };
+    let asked: Value = serde_json::from_slice(body).unwrap();
+    let calls = asked.as_array().cloned().unwrap_or_else(|| vec![asked]);
+    let by_height = |call: &Value| {
+        let first = &call["params"][0];
+        match call["method"].as_str().unwrap_or_default() {
+            "getblockhash" => first != 0,
+            // Block 0 says which chain it is.
+            "eth_getBlockByNumber" => first
+                .as_str()
+                .is_some_and(|at| at.starts_with("0x") && at != "0x0"),
+            _ => false,
+        }
+    };
+    calls.iter().all(by_height)
 }
 
 /// What the simulation and the adapters share.
@@ -150,8 +216,27 @@ impl Line {
                 let fate = *wire.random.pick(&fates).unwrap();
                 (usual, fate)
             }
+            Weather::Jumbled => (usual + wire.random.below(OVERTAKEN_MS), Fate::Jumbled),
         };
         (Duration::from_millis(ms), fate)
+    }
+}
+
+impl Line {
+    /// What was final stays, whatever leaves.
+    fn happen_amid_walk(&self, request: &HttpRequest) {
+        let Some(amid) = self.shared.wire(self.which).answered(request) else {
+            return;
+        };
+        let mut world = self.shared.world();
+        let depth = amid.depth.min(world.side(self.which).loose_blocks());
+        if depth > 0 {
+            let at = amid.clock.truth();
+            let side = world.odd_side(self.which, at);
+            side.reorg(at, depth, amid.grow, amid.share);
+            drop(world);
+            self.shared.wire(self.which).amid_walks += 1;
+        }
     }
 }
 
@@ -164,6 +249,7 @@ enum Fate {
     Page,
     Cut,
     Flipped,
+    Jumbled,
 }
 
 impl Transport for Line {
@@ -184,12 +270,13 @@ impl Transport for Line {
             }
             Fate::Status(status) => return Ok(HttpResponse::with_status(status, "busy")),
             Fate::Page => return Ok(HttpResponse::ok("<html>Welcome</html>")),
-            Fate::Answered | Fate::Cut | Fate::Flipped => {}
+            Fate::Answered | Fate::Cut | Fate::Flipped | Fate::Jumbled => {}
         }
         let mut response = self.shared.world().side(self.which).respond(request);
         if let Some(lie) = &mut self.shared.wire(self.which).lie {
             lie.spoil(request, &mut response);
         }
+        self.happen_amid_walk(request);
         let length = u64::try_from(response.body.len()).unwrap();
         let place = usize::try_from(self.shared.wire(self.which).random.below(length)).unwrap();
         match fate {
@@ -199,6 +286,7 @@ impl Transport for Line {
                     *byte ^= 1;
                 }
             }
+            Fate::Jumbled => self.shared.wire(self.which).jumble(&mut response),
             Fate::Answered | Fate::Unreachable | Fate::TimedOut | Fate::Status(_) | Fate::Page => {}
         }
         Ok(response)

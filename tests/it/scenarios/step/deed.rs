@@ -37,7 +37,13 @@ pub enum Deed {
         depth: u32,
         to: u32,
         empty: bool,
+        /// Not now, but when the node has answered so many questions about headers by height.
+        amid_walk: Option<u32>,
     },
+    /// The coinbase of the next block pays a payment so much.
+    Mint(String, String),
+    /// So many transactions of strangers wait in the mempool.
+    Crowd(u32),
     /// The name under which a chain's head is remembered.
     Remember(Which, String),
     ReturnTo(Which, String),
@@ -80,7 +86,7 @@ pub struct Paying {
 }
 
 /// Every deed by its first word.
-pub const DEEDS: [(&str, Parse<Deed>); 25] = [
+pub const DEEDS: [(&str, Parse<Deed>); 27] = [
     ("order", |w| Ok(Deed::Order(registration(w)?))),
     ("pay", pay),
     ("replace", replace),
@@ -95,6 +101,14 @@ pub const DEEDS: [(&str, Parse<Deed>); 25] = [
     ("blocks", |w| blocks(w, |w| w.number("number of blocks"))),
     ("reorg", reorg),
     ("rollback", rollback),
+    ("mint", |w| {
+        let amount = w.take("amount")?.to_owned();
+        w.expect("to")?;
+        Ok(Deed::Mint(name(w)?, amount))
+    }),
+    ("crowd", |w| {
+        w.number("number of transactions").map(Deed::Crowd)
+    }),
     ("remember", |w| {
         let which = w.chain()?;
         w.expect("as")?;
@@ -230,11 +244,17 @@ fn reorg(words: &mut Words<'_>) -> Result<Deed, Trouble> {
     words.expect("to")?;
     let to = words.number("number of blocks")?;
     let empty = words.take_if("empty");
+    let answers = |w: &mut Words<'_>| w.number("number of answers");
+    let amid_walk = words
+        .take_if("amid-walk")
+        .then(|| answers(words))
+        .transpose()?;
     Ok(Deed::Reorg {
         which,
         depth,
         to,
         empty,
+        amid_walk,
     })
 }
 
@@ -244,15 +264,17 @@ fn rollback(words: &mut Words<'_>) -> Result<Deed, Trouble> {
         depth: words.number("number of blocks")?,
         to: 0,
         empty: true,
+        amid_walk: None,
     })
 }
 
 fn node(words: &mut Words<'_>) -> Result<Deed, Trouble> {
-    const WEATHERS: [(&str, Weather); 4] = [
+    const WEATHERS: [(&str, Weather); 5] = [
         ("up", Weather::Fair),
         ("down", Weather::Down),
         ("slow", Weather::Slow),
         ("noisy", Weather::Noisy),
+        ("jumbled", Weather::Jumbled),
     ];
     let which = words.chain()?;
     let weather = words.one_of("state of a node", &WEATHERS)?;
