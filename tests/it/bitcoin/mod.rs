@@ -2,6 +2,7 @@
 
 mod amounts;
 mod commands;
+mod crowd;
 mod full_block;
 mod health;
 mod lag;
@@ -11,6 +12,7 @@ mod networks;
 mod outages;
 mod refusals;
 mod reorgs;
+mod walk;
 mod zmq;
 
 use crate::confirmd::Confirmd;

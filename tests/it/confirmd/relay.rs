@@ -1,9 +1,14 @@
 //! A cable between the daemon and a node that can be cut: the node lives on, and the daemon cannot reach it.
-//! It can twist the node's words as well.
+//! It can twist the node's words as well, hold answers back, and put those of a batch into another order.
 
+mod answers;
+mod jumble;
+
+use answers::{Answers, Connection};
+use jumble::Jumble;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -19,6 +24,9 @@ struct Wire {
     target: AtomicU16,
     ends: Mutex<Vec<TcpStream>>,
     twist: Mutex<Option<Twist>>,
+    answers: Answers,
+    jumble: Mutex<Option<Jumble>>,
+    connections: AtomicU64,
 }
 
 /// What the node says, and what the daemon hears instead.
@@ -76,6 +84,22 @@ impl Relay {
         });
     }
 
+    /// What becomes of the node's answers on their way.
+    pub fn answers(&self) -> &Answers {
+        &self.wire.answers
+    }
+
+    /// From now on the answers of each batch come in another order, which the seed says.
+    pub fn jumble(&self, seed: u64) {
+        *self.wire.jumble.lock().expect("no panic") = Some(Jumble::new(seed));
+    }
+
+    /// How many batches came in another order.
+    pub fn jumbled(&self) -> u64 {
+        let jumble = self.wire.jumble.lock().expect("no panic");
+        jumble.as_ref().map_or(0, |jumble| jumble.batches)
+    }
+
     /// Ends [`twist`](Self::twist).
     pub fn be_true(&self) {
         *self.wire.twist.lock().expect("no panic") = None;
@@ -94,8 +118,20 @@ impl Wire {
         }
         let target = self.target.load(Ordering::SeqCst);
         let far = TcpStream::connect((Ipv4Addr::LOCALHOST, target))?;
-        pump(near.try_clone()?, far.try_clone()?);
-        pump_answers(Arc::clone(self), far.try_clone()?, near.try_clone()?);
+        let number = self.connections.fetch_add(1, Ordering::SeqCst);
+        let on = Arc::new(Connection::new(number));
+        let (asking, answering) = (Arc::clone(self), Arc::clone(self));
+        let (from, to) = (near.try_clone()?, far.try_clone()?);
+        pump(to, {
+            let on = Arc::clone(&on);
+            move |to| asking.pass_on(&on, from, to)
+        });
+        let (from, to) = (far.try_clone()?, near.try_clone()?);
+        pump(to, move |to| {
+            let ended = answering.hand_on(&on, from, to);
+            answering.answers.ended(&on);
+            ended
+        });
         let mut ends = self.ends.lock().expect("no panic");
         ends.extend([near, far]);
         if self.cut.load(Ordering::SeqCst) {
@@ -107,29 +143,44 @@ impl Wire {
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream) {
+/// Moves bytes on a thread of its own until there are no more.
+fn pump(mut to: TcpStream, carry: impl FnOnce(&mut TcpStream) -> io::Result<()> + Send + 'static) {
     thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut to);
-        let _ = to.shutdown(Shutdown::Write);
-    });
-}
-
-fn pump_answers(wire: Arc<Wire>, mut from: TcpStream, mut to: TcpStream) {
-    thread::spawn(move || {
-        let _ = wire.hand_on(&mut from, &mut to);
+        let _ = carry(&mut to);
         let _ = to.shutdown(Shutdown::Write);
     });
 }
 
 impl Wire {
-    fn hand_on(&self, from: &mut TcpStream, to: &mut TcpStream) -> io::Result<()> {
+    fn pass_on(&self, on: &Connection, mut from: TcpStream, to: &mut TcpStream) -> io::Result<()> {
+        let (mut part, mut before) = (vec![0; 65_536], Vec::new());
+        loop {
+            let read = from.read(&mut part)?;
+            if read == 0 {
+                return Ok(());
+            }
+            self.answers.asked(on, &mut before, &part[..read]);
+            to.write_all(&part[..read])?;
+        }
+    }
+
+    fn hand_on(&self, on: &Connection, mut from: TcpStream, to: &mut TcpStream) -> io::Result<()> {
         let (mut part, mut held) = (vec![0; 65_536], Vec::new());
         loop {
             let read = from.read(&mut part)?;
             held.extend_from_slice(&part[..read]);
             let twist = self.twist.lock().expect("no panic").clone();
             let unclear = twist.map_or(0, |twist| twist.apply(&mut held));
-            let ready = held.len() - if read == 0 { 0 } else { unclear };
+            let mut ready = held.len() - if read == 0 { 0 } else { unclear };
+            if let Some(jumble) = self.jumble.lock().expect("no panic").as_mut()
+                && !jumble.apply(&mut held)
+                && read > 0
+            {
+                ready = 0;
+            }
+            if ready > 0 {
+                self.answers.came(on);
+            }
             to.write_all(&held[..ready])?;
             held.drain(..ready);
             if read == 0 {
