@@ -128,7 +128,7 @@ fn headers_and_blocks_that_come_in_any_order_are_followed_in_theirs() {
 fn told_in(confirmd: &Confirmd, status: &str) -> Vec<String> {
     let sql =
         "SELECT payment_id FROM v1_event WHERE to_status = ? AND kind = 'status' ORDER BY seq";
-    let rows = confirmd.ledger().query(sql, &[&status]);
+    let rows = confirmd.ledger().query(sql, &[status]);
     let id = |row: &Value| row["payment_id"].as_str().expect("a text").to_owned();
     rows.iter().map(id).collect()
 }

@@ -47,7 +47,7 @@ impl Answers {
     pub fn hold(&self, text: &str) {
         assert!(text.len() <= TEXT_MAX, "{text:?} is too long");
         let mut state = self.state();
-        state.text = text.to_owned();
+        text.clone_into(&mut state.text);
         state.is_holding = true;
         state.most = 0;
     }
