@@ -88,6 +88,11 @@ pub trait ChainSource: Send + 'static {
         block: BlockId,
     ) -> impl Future<Output = Result<bool, SourceError>> + Send;
 
+    /// Whether a quorum of operators holds the tip of the last status; no where nobody else is asked.
+    fn has_agreed_tip(&self) -> bool {
+        false
+    }
+
     /// How far other operators hold what we hold: asked of some blocks of our chain, ascending. Where
     /// nobody else is asked, all of them are held.
     fn agreement(&mut self, ours: &[BlockRef]) -> impl Future<Output = Agreement> + Send {

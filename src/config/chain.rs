@@ -268,6 +268,17 @@ fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
 }
 
 fn quorum_problems(section: &Section<'_>, quorum: u32, endpoints: &[Endpoint]) {
+    let unknown = endpoints
+        .iter()
+        .find(|endpoint| endpoint.operator.is_none());
+    if let Some(unknown) = unknown.filter(|_| quorum > 1) {
+        let name = &unknown.name;
+        let message = format!(
+            "is {quorum}, but endpoint {name:?} has no operator; say of each endpoint who runs it"
+        );
+        section.problem("quorum", message);
+        return;
+    }
     let operators = endpoints.iter().map(|endpoint| &endpoint.operator);
     let operators = operators.collect::<BTreeSet<_>>().len();
     if usize::try_from(quorum).is_ok_and(|quorum| quorum > operators) {
@@ -327,10 +338,9 @@ fn endpoint(section: &Section<'_>, secrets: &Secrets) -> Option<Endpoint> {
     };
     let operator = section.read_or("operator", None, |text| value::name(text).map(Some));
     section.close();
-    let name = name?;
     Some(Endpoint {
-        operator: operator?.unwrap_or_else(|| name.clone()),
-        name,
+        operator: operator?,
+        name: name?,
         url: url?,
     })
 }

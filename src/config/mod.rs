@@ -142,8 +142,8 @@ pub struct EthereumNode {
 pub struct Endpoint {
     /// Its name in logs and metrics.
     pub name: String,
-    /// Who runs it: those of one operator have one voice.
-    pub operator: String,
+    /// Who runs it: those of one operator have one voice. Always there with a quorum.
+    pub operator: Option<String>,
     /// JSON-RPC over HTTP; path and query may hold a key.
     pub url: SecretUrl,
 }

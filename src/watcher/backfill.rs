@@ -61,7 +61,7 @@ impl Watcher {
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
         self.judge(&view, touched, &mut plan)?;
-        let error = Self::trouble(chain, &view, now);
+        let error = Self::row_error(chain, &view, now);
         plan.record_chain(view.clone(), error).scan = scan;
         plan.view = Some((at, view));
         plan.scans = Some((at, after_portion(chain, batch, to)));

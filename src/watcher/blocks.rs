@@ -92,7 +92,7 @@ impl Watcher {
             .iter()
             .flat_map(|facts| facts.ignored.iter().copied())
             .collect();
-        let error = Self::trouble(chain, &view, now);
+        let error = Self::row_error(chain, &view, now);
         let step = plan.record_chain(view.clone(), error);
         step.disconnected_to = fork.map(|block| block.id.height);
         step.connected = blocks.iter().map(|facts| facts.block).collect();

@@ -69,6 +69,6 @@ pub(super) fn judged_until(view: &ChainView) -> UnixMs {
     let polled = view.polled_at.unwrap_or(UnixMs(0));
     match view.kind {
         ChainKind::Bitcoin => polled,
-        ChainKind::Ethereum => view.agreed.map_or(polled, |head| head.time.min(polled)),
+        ChainKind::Ethereum => view.agreed.map_or(UnixMs(0), |head| head.time.min(polled)),
     }
 }

@@ -123,11 +123,15 @@ impl Watcher {
         };
         Self::settle_view(chain, &mut view, now);
         let mut plan = self.plan_due(at, view.clone(), now)?;
-        if view.frozen != chain.view.frozen {
+        let is_news = view.frozen != chain.view.frozen;
+        if is_news {
             let frozen = view.frozen.zip(lost);
             plan.step
                 .entries
                 .push(freeze_entry(chain, frozen, now.wall));
+        }
+        let is_lost = view.frozen == Some(FreezeReason::Quorum);
+        if is_news || is_lost && said_otherwise(chain.error.as_deref(), lost) {
             let error = lost.map(str::to_owned);
             let error = error.or_else(|| Self::trouble(chain, &view, now));
             plan.record_chain(view, error);
@@ -135,11 +139,16 @@ impl Watcher {
         Ok(plan)
     }
 
-    fn record_if_changed(chain: &ChainState, view: &ChainView, now: Now, plan: &mut Plan) {
-        let error = match view.frozen {
+    /// Why it gives no verdicts, for its row. A frozen chain keeps saying why it is.
+    pub(super) fn row_error(chain: &ChainState, view: &ChainView, now: Now) -> Option<String> {
+        match view.frozen {
             Some(_) => chain.error.clone(),
             None => Self::trouble(chain, view, now),
-        };
+        }
+    }
+
+    fn record_if_changed(chain: &ChainState, view: &ChainView, now: Now, plan: &mut Plan) {
+        let error = Self::row_error(chain, view, now);
         let (stored, stored_error) = &chain.stored;
         let row = ChainView {
             polled_at: stored.polled_at,

@@ -32,7 +32,7 @@ fn config(anvil: &Anvil) -> EthereumNode {
         genesis: None,
         quorum: 1,
         endpoints: vec![Endpoint {
-            operator: "anvil".to_owned(),
+            operator: None,
             name: "anvil".to_owned(),
             url: SecretUrl(anvil.url().parse().expect("a URL")),
         }],

@@ -1,194 +1,310 @@
-//! All endpoints of a chain compared: how far enough operators hold our chain, and who leads.
+//! All endpoints of a chain asked together: which tip a quorum holds, who may lead to it, and how far
+//! others hold our chain.
 
 use super::{
-    endpoint::{Endpoint, Holding},
+    endpoint::Endpoint,
     quorum::{self, Vote},
     source::EthereumSource,
 };
 use crate::{
-    chain::{Agreement, SourceError, rpc::Transport},
+    chain::{Agreement, NodeStatus, SourceError, rpc::Transport},
     domain::block::{BlockId, BlockRef, Height},
 };
-use std::{cmp::Reverse, time::Duration};
+use std::time::Duration;
 
 /// How long each endpoint is waited for. A poll goes on without those that are slower.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// An endpoint so many blocks behind another does not lead: nodes are one or two apart.
+/// An endpoint so many blocks behind others does not lead: nodes are one or two apart.
 const BEHIND_BLOCKS: u32 = 5;
 
-type Answers = Vec<(usize, Result<Holding, SourceError>)>;
+/// Blocks asked about below the height that a quorum has: 1, 2, 4 … lower, deeper than any
+/// reorganisation of a healthy network.
+const STEPS: u32 = 8;
+
+type Answer<R> = (usize, Result<R, SourceError>);
 
 impl<T: Transport> EthereumSource<T> {
-    /// Asks every endpoint about these blocks of ours, ascending.
-    pub(super) async fn compare(&mut self, ours: &[BlockRef]) -> Agreement {
-        let asked: Vec<BlockRef> = ours.to_vec();
-        let question = move |endpoint: Endpoint<T>| {
-            let asked = asked.clone();
-            async move { endpoint.holding(&asked).await }
-        };
+    /// What a quorum of operators says of the chain, with one that holds their tip in the lead;
+    /// `None` where they do not agree on anything. No endpoint alone can say more than the others.
+    pub(super) async fn agreed_status(&mut self) -> Option<NodeStatus> {
+        let question = |endpoint: Endpoint<T>| async move { endpoint.status().await };
         let (operators, quorum) = (&self.operators, self.quorum);
-        let top = ours.last().copied();
-        let suffices = |answers: &[(usize, Result<Holding, SourceError>)]| {
-            quorum::held(ours, &votes(operators, answers), quorum) == top
-        };
-        // Those that are left alone are asked where the others are not enough, or one is ahead of them.
+        let suffices =
+            |answers: &[Answer<NodeStatus>]| shared_tip(operators, answers, quorum).is_some();
         let back = self.endpoints.back();
+        let asked = self.endpoints.ask_some(&back, PATIENCE, question, suffices);
+        let mut statuses = asked.await;
+        if !suffices(&statuses) || one_is_ahead(operators, &statuses, quorum) {
+            let rest = self.endpoints.all_but(&back);
+            let asked = self.endpoints.ask_some(&rest, PATIENCE, question, suffices);
+            statuses.extend(asked.await);
+        }
+        let operators = &self.operators;
+        let shared = shared_tip(operators, &statuses, quorum);
+        let (tip, holders) = match shared {
+            Some(tip) => {
+                let is_there = |(at, answer): &Answer<NodeStatus>| {
+                    answer
+                        .as_ref()
+                        .is_ok_and(|status| status.tip.id == tip.id)
+                        .then_some(*at)
+                };
+                self.compare_heads(&statuses, tip);
+                (tip, statuses.iter().filter_map(is_there).collect())
+            }
+            None => self.tip_below(&statuses).await?,
+        };
+        self.note_laggards(&statuses, tip);
+        let tags = |tag: fn(&NodeStatus) -> Option<BlockId>| {
+            let named = statuses.iter().filter_map(|(at, answer)| {
+                Some((
+                    self.operators.get(*at)?.as_str(),
+                    tag(answer.as_ref().ok()?),
+                ))
+            });
+            quorum::named(&named.collect::<Vec<_>>(), self.quorum)
+        };
+        let (finalized, safe) = (tags(|status| status.finalized), tags(|status| status.safe));
+        let leader = self.leader_among(holders).await?;
+        let answer = statuses.into_iter().find(|(at, _)| *at == leader)?.1;
+        Some(NodeStatus {
+            tip,
+            finalized,
+            safe,
+            ..answer.ok()?
+        })
+    }
+
+    /// The highest block that a quorum holds at or somewhat below the height that it has, and who holds
+    /// it.
+    async fn tip_below(
+        &mut self,
+        statuses: &[Answer<NodeStatus>],
+    ) -> Option<(BlockRef, Vec<usize>)> {
+        let top = quorum_height(&self.operators, statuses, self.quorum)?;
+        let below = (0..STEPS).map_while(|step| top.0.checked_sub(1 << step));
+        let heights: Vec<Height> = std::iter::once(top.0).chain(below).map(Height).collect();
+        let question = move |endpoint: Endpoint<T>| {
+            let heights = heights.clone();
+            async move { endpoint.blocks_at(&heights).await }
+        };
+        let answered = statuses.iter().filter(|(_, answer)| answer.is_ok());
+        let whom: Vec<usize> = answered.map(|(at, _)| *at).collect();
         let asked = self
             .endpoints
-            .ask_some(&back, PATIENCE, question.clone(), suffices);
-        let mut answers = asked.await;
-        let is_ahead = |(_, answer): &(usize, Result<Holding, SourceError>)| {
-            let head = answer.as_ref().ok().map(|holding| holding.head.id.height);
-            head > quorum::height(&votes(operators, &answers), quorum)
+            .ask_some(&whom, PATIENCE, question, |_| false);
+        let answers = asked.await;
+        let tip = quorum::held(&votes(&self.operators, &answers), self.quorum)?;
+        let holds = |(at, answer): &Answer<Vec<BlockRef>>| {
+            answer
+                .as_ref()
+                .is_ok_and(|blocks| blocks.contains(&tip))
+                .then_some(*at)
         };
-        if quorum > 1 && (!suffices(&answers) || answers.iter().any(is_ahead)) {
-            let all = 0..self.endpoints.len();
-            let rest: Vec<usize> = all.filter(|at| !back.contains(at)).collect();
-            let asked = self
-                .endpoints
-                .ask_some(&rest, PATIENCE, question, |_| false);
-            answers.extend(asked.await);
+        for (at, answer) in &answers {
+            let has_other = answer.as_ref().is_ok_and(|blocks| {
+                let mut there = blocks
+                    .iter()
+                    .filter(|block| block.id.height == tip.id.height);
+                there.any(|block| block.id != tip.id)
+            });
+            self.dissents(*at, tip, has_other);
         }
-        let votes = votes(&self.operators, &answers);
-        let held = quorum::held(ours, &votes, self.quorum);
-        let outvoted = quorum::outvoted(&votes, self.quorum);
-        let highest = quorum::height(&votes, self.quorum);
-        if self.quorum > 1 {
-            self.note_dissent(&answers, held, outvoted);
-            self.follow_majority(&answers, held, outvoted, highest);
+        let holders = answers.iter().filter_map(holds).collect();
+        Some((tip, holders))
+    }
+
+    /// Who leads to a tip that these hold: who leads already, else the first that is as it should be.
+    async fn leader_among(&mut self, mut holders: Vec<usize>) -> Option<usize> {
+        let leader = self.endpoints.leads_at();
+        let back = self.endpoints.back();
+        holders.sort_by_key(|at| (!back.contains(at), *at != leader, *at));
+        for at in holders {
+            let is_fit =
+                self.endpoints.is_vetted(at) || self.status_of(at, Some(PATIENCE)).await.is_ok();
+            if is_fit {
+                self.endpoints.lead(at);
+                return Some(at);
+            }
         }
-        if let Some(highest) = highest {
-            self.leave_laggards(&answers, top, highest);
+        None
+    }
+
+    /// Notes who has another block at the height of the tip that a quorum holds.
+    fn compare_heads(&mut self, statuses: &[Answer<NodeStatus>], tip: BlockRef) {
+        for (at, answer) in statuses {
+            let head = answer.as_ref().ok().map(|status| status.tip);
+            if let Some(head) = head.filter(|head| head.id.height == tip.id.height) {
+                self.dissents(*at, tip, head.id != tip.id);
+            }
         }
+    }
+
+    /// Notes who is far behind the tip that a quorum holds.
+    fn note_laggards(&mut self, statuses: &[Answer<NodeStatus>], tip: BlockRef) {
+        for (at, answer) in statuses {
+            let Ok(status) = answer else { continue };
+            let head = status.tip.id.height;
+            let behind = tip.id.height.minus(head.0).0;
+            if behind >= BEHIND_BLOCKS {
+                let why = format!("it is {behind} blocks behind others, at {head}");
+                self.endpoints.is_behind(*at, &why);
+            }
+        }
+    }
+
+    fn dissents(&mut self, at: usize, tip: BlockRef, has_other: bool) {
+        let height = tip.id.height;
+        let what = format!("at height {height} it has another block than a quorum of operators");
+        self.endpoints.dissents(at, has_other.then_some(&what));
+    }
+
+    /// How far operators hold these blocks of ours, ascending.
+    pub(super) async fn agreement_on(&mut self, ours: &[BlockRef]) -> Agreement {
+        let heights: Vec<Height> = ours.iter().map(|block| block.id.height).collect();
+        let question = move |endpoint: Endpoint<T>| {
+            let heights = heights.clone();
+            async move { endpoint.blocks_at(&heights).await }
+        };
+        let (operators, quorum) = (&self.operators, self.quorum);
+        let held = |answers: &[Answer<Vec<BlockRef>>]| {
+            let ours_alone = answers.iter().map(|(at, answer)| {
+                let blocks = answer.as_ref().map(|blocks| {
+                    let both = blocks.iter().filter(|block| ours.contains(block));
+                    both.copied().collect()
+                });
+                (*at, blocks.map_err(Clone::clone))
+            });
+            let ours_alone: Vec<Answer<Vec<BlockRef>>> = ours_alone.collect();
+            quorum::held(&votes(operators, &ours_alone), quorum)
+        };
+        let top = ours.last().copied();
+        let suffices = |answers: &[Answer<Vec<BlockRef>>]| held(answers) == top;
+        let all = self.endpoints.all_but(&[]);
+        let asked = self.endpoints.ask_some(&all, PATIENCE, question, suffices);
+        let answers = asked.await;
         Agreement {
-            held,
+            held: held(&answers),
             dissent: self.dissent(&answers, top),
         }
     }
 
-    /// Who holds another block than a quorum.
-    fn note_dissent(
-        &mut self,
-        answers: &Answers,
-        held: Option<BlockRef>,
-        outvoted: Option<BlockId>,
-    ) {
-        for (at, answer) in answers {
-            let Ok(holding) = answer else { continue };
-            let what = contradiction(holding, held, outvoted);
-            let what = what.map(|height| {
-                format!("at height {height} it has another block than a quorum of operators")
-            });
-            self.endpoints.dissents(*at, what.as_deref());
-        }
-    }
-
-    /// A leader that stands alone against a quorum is no leader, nor is one that led us off the quorum's
-    /// branch.
-    fn follow_majority(
-        &mut self,
-        answers: &Answers,
-        held: Option<BlockRef>,
-        outvoted: Option<BlockId>,
-        highest: Option<Height>,
-    ) {
-        let leader = self.endpoints.leads_at();
-        let is_with = |holding: &Holding| match outvoted {
-            Some(other) => holding.others.contains(&other),
-            None => holding.held == held,
-        };
-        let answered = answers.iter();
-        let answered = answered.filter_map(|(at, answer)| Some((*at, answer.as_ref().ok()?)));
-        let fit = answered.filter(|(_, holding)| is_with(holding));
-        // Who is higher than a quorum may have made that up: it comes last.
-        let is_higher = |height: Height| highest.is_none_or(|highest| height > highest);
-        let rank =
-            |at: usize, height: Height| (is_higher(height), Reverse(height), at != leader, at);
-        let best = fit.min_by_key(|(at, holding)| rank(*at, holding.head.id.height));
-        let successor = best.map(|(at, _)| at).filter(|at| *at != leader);
-        let must_go = outvoted.is_some() || self.endpoints.is_alone(leader);
-        if let Some(at) = successor.filter(|_| must_go) {
-            let (from, to) = (self.endpoints.name(leader), self.endpoints.name(at));
-            tracing::warn!(%from, %to, "a quorum is on another branch and is followed");
-            self.endpoints.lead(at);
-        }
-        let is_settled = |block: &BlockId| held.is_some_and(|held| held.id.height >= block.height);
-        self.outvoted = outvoted.or(self.outvoted.filter(|block| !is_settled(block)));
-    }
-
-    /// Who is some blocks behind the height that a quorum has does not lead, while one that is there
-    /// holds our chain.
-    fn leave_laggards(&mut self, answers: &Answers, top: Option<BlockRef>, highest: Height) {
-        let heads = answers.iter().filter_map(|(at, answer)| {
-            let holding = answer.as_ref().ok()?;
-            Some((*at, holding.head.id.height, holding.held == top))
-        });
-        let heads: Vec<_> = heads.collect();
-        let mut ahead = heads
-            .iter()
-            .filter(|(_, head, is_ours)| *is_ours && *head >= highest);
-        let Some((best, _, _)) = ahead.next().copied() else {
-            return;
-        };
-        for (at, head, _) in heads {
-            let behind = highest.minus(head.0).0;
-            let is_behind = behind >= BEHIND_BLOCKS;
-            if is_behind {
-                let why = format!("it is {behind} blocks behind others, at {head}");
-                self.endpoints.is_behind(at, &why);
-            }
-            // What a quorum has is followed at once, whoever has it first.
-            let is_slower = behind > 0 && self.quorum > 1;
-            if (is_behind || is_slower) && self.endpoints.leads(at) {
-                self.endpoints.lead(best);
-            }
-        }
-    }
-
     /// What those who do not hold our tip say instead.
-    fn dissent(&self, answers: &Answers, top: Option<BlockRef>) -> Vec<String> {
+    fn dissent(&self, answers: &[Answer<Vec<BlockRef>>], top: Option<BlockRef>) -> Vec<String> {
         let says = |at: usize| {
             let name = self.endpoints.name(at);
             let answer = answers.iter().find(|(other, _)| *other == at);
             match answer.map(|(_, answer)| answer) {
-                None => Some(format!("{name} was not asked, or has not answered")),
+                None => Some(format!("{name} has not answered")),
                 Some(Err(error)) => Some(error.to_string()),
-                Some(Ok(holding)) if holding.held == top => None,
-                Some(Ok(holding)) => Some(match holding.others.first() {
-                    Some(BlockId { height, hash }) => format!("{name} has block {height} {hash}"),
-                    None => format!("{name} is at block {}", holding.head.id.height),
-                }),
+                Some(Ok(blocks)) => match blocks.iter().max_by_key(|block| block.id.height) {
+                    Some(block) if Some(*block) == top => None,
+                    Some(block) => {
+                        let BlockId { height, hash } = block.id;
+                        Some(format!("{name} has block {height} {hash}"))
+                    }
+                    None => Some(format!("{name} has no block there")),
+                },
             }
         };
-        (0..self.endpoints.len()).filter_map(says).collect()
+        let all = self.endpoints.all_but(&[]);
+        all.into_iter().filter_map(says).collect()
+    }
+
+    /// Where no quorum is asked: leaves a leader whose tip has not moved for long for one that is some
+    /// blocks ahead on the same chain.
+    pub(super) async fn leave_if_it_stands(&mut self, tip: BlockRef) {
+        if self.endpoints.all_but(&[]).len() < 2
+            || !self.standing.is_due(tip, self.endpoints.now_ms())
+        {
+            return;
+        }
+        let height = tip.id.height;
+        let ahead = height.plus(BEHIND_BLOCKS);
+        let question =
+            move |endpoint: Endpoint<T>| async move { endpoint.blocks_at(&[height, ahead]).await };
+        let leader = self.endpoints.leads_at();
+        let others = self.endpoints.all_but(&[leader]);
+        let asked = self
+            .endpoints
+            .ask_some(&others, PATIENCE, question, |_| false);
+        let is_ahead = |(at, answer): Answer<Vec<BlockRef>>| {
+            let blocks = answer.ok()?;
+            let has = |height: Height| blocks.iter().find(|block| block.id.height == height);
+            (has(height) == Some(&tip) && has(ahead).is_some()).then_some(at)
+        };
+        if let Some(at) = asked.await.into_iter().find_map(is_ahead) {
+            let why = format!(
+                "it stands at {height}, and others are {BEHIND_BLOCKS} blocks or more ahead"
+            );
+            self.endpoints.is_behind(leader, &why);
+            self.endpoints.lead(at);
+        }
     }
 }
 
-/// Where an endpoint contradicts what a quorum holds: our block, or another in place of it.
-fn contradiction(
-    holding: &Holding,
-    held: Option<BlockRef>,
-    outvoted: Option<BlockId>,
-) -> Option<Height> {
-    let is_ours = |block: &&BlockId| held.is_some_and(|held| block.height <= held.id.height);
-    let instead = holding
-        .others
-        .iter()
-        .find(is_ours)
-        .map(|block| block.height);
-    let top = holding.held.map(|held| held.id.height);
-    let with_us = outvoted.filter(|other| top >= Some(other.height));
-    instead.or(with_us.map(|other| other.height))
+/// A leader's tip, and since when it is the same.
+#[derive(Debug, Default)]
+pub(super) struct StandingTip {
+    tip: Option<BlockRef>,
+    since_ms: u64,
 }
 
-fn votes<'a>(
-    operators: &'a [String],
-    answers: &'a [(usize, Result<Holding, SourceError>)],
-) -> Vec<Vote<'a>> {
-    let vote = |(at, answer): &'a (usize, Result<Holding, SourceError>)| {
-        let (operator, holding) = operators.get(*at).zip(answer.as_ref().ok())?;
-        Some(Vote { operator, holding })
+impl StandingTip {
+    /// How long a tip may stand before others are asked, and between two times that they are.
+    const LONG_MS: u64 = 60_000;
+
+    /// Whether others should be asked now.
+    fn is_due(&mut self, tip: BlockRef, now_ms: u64) -> bool {
+        let stands = self.tip == Some(tip);
+        let is_due = stands && now_ms.saturating_sub(self.since_ms) >= Self::LONG_MS;
+        if !stands || is_due {
+            (self.tip, self.since_ms) = (Some(tip), now_ms);
+        }
+        is_due
+    }
+}
+
+/// The tip that so many operators name, if none of so many is higher.
+fn shared_tip(
+    operators: &[String],
+    statuses: &[Answer<NodeStatus>],
+    quorum: usize,
+) -> Option<BlockRef> {
+    let tips = tips(statuses);
+    let shared = quorum::held(&votes(operators, &tips), quorum)?;
+    let top = quorum_height(operators, statuses, quorum);
+    Some(shared).filter(|shared| Some(shared.id.height) == top)
+}
+
+fn quorum_height(
+    operators: &[String],
+    statuses: &[Answer<NodeStatus>],
+    quorum: usize,
+) -> Option<Height> {
+    quorum::height(&votes(operators, &tips(statuses)), quorum)
+}
+
+/// Whether one is higher than a quorum of those who answered.
+fn one_is_ahead(operators: &[String], statuses: &[Answer<NodeStatus>], quorum: usize) -> bool {
+    let tips = tips(statuses);
+    let votes = votes(operators, &tips);
+    quorum::height(&votes, 1) > quorum::height(&votes, quorum)
+}
+
+fn tips(statuses: &[Answer<NodeStatus>]) -> Vec<Answer<Vec<BlockRef>>> {
+    let tip = |(at, answer): &Answer<NodeStatus>| {
+        let tip = answer.as_ref().map(|status| vec![status.tip]);
+        (*at, tip.map_err(Clone::clone))
+    };
+    statuses.iter().map(tip).collect()
+}
+
+fn votes<'a>(operators: &'a [String], answers: &'a [Answer<Vec<BlockRef>>]) -> Vec<Vote<'a>> {
+    let vote = |(at, answer): &'a Answer<Vec<BlockRef>>| {
+        let (operator, blocks) = operators.get(*at).zip(answer.as_ref().ok())?;
+        Some(Vote { operator, blocks })
     };
     answers.iter().filter_map(vote).collect()
 }

@@ -273,61 +273,19 @@ impl<T: Transport> Endpoint<T> {
         Ok(found.is_some_and(|found| found.id != block))
     }
 
-    /// Whether this block is on its best chain.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn holds(&self, block: BlockId) -> Result<bool, SourceError> {
-        let [answer] = self.batch([by_number(block.height)]).await?;
-        let found = self.header_at(block.height, answer)?;
-        Ok(found.is_some_and(|found| found.id == block))
-    }
-
-    /// How far it holds these blocks of a chain, ascending, on its own best chain.
+    /// Its own blocks at these heights, without those that it does not have.
     ///
     /// # Errors
     /// When it does not answer, or a header does not hash to what it claims.
-    pub async fn holding(&self, ours: &[BlockRef]) -> Result<Holding, SourceError> {
-        let Some((top, below)) = ours.split_last() else {
-            return Err(SourceError::Behind(format!("{self}: asked about no block")));
-        };
-        let latest = Call::new("eth_getBlockByNumber", json!(["latest", false]));
-        let [latest, answer] = self.batch([latest, by_number(top.id.height)]).await?;
-        let mut holding = Holding {
-            head: self.header("latest", latest)?,
-            held: None,
-            others: Vec::new(),
-        };
-        self.compare(&mut holding, top, answer)?;
-        if holding.held.is_none() && !below.is_empty() {
-            let calls: Vec<Call> = below
-                .iter()
-                .map(|block| by_number(block.id.height))
-                .collect();
-            let answers = self.client.batch(&calls).await;
-            let answers = answers.map_err(|error| self.error("eth_getBlockByNumber", &error))?;
-            for (block, answer) in below.iter().zip(answers) {
-                self.compare(&mut holding, block, answer)?;
-            }
+    pub async fn blocks_at(&self, heights: &[Height]) -> Result<Vec<BlockRef>, SourceError> {
+        let calls: Vec<Call> = heights.iter().map(|height| by_number(*height)).collect();
+        let answers = self.client.batch(&calls).await;
+        let answers = answers.map_err(|error| self.error("eth_getBlockByNumber", &error))?;
+        let mut blocks = Vec::with_capacity(heights.len());
+        for (height, answer) in heights.iter().zip(answers) {
+            blocks.extend(self.header_at(*height, answer)?);
         }
-        Ok(holding)
-    }
-
-    fn compare(
-        &self,
-        holding: &mut Holding,
-        ours: &BlockRef,
-        answer: Answer,
-    ) -> Result<(), SourceError> {
-        match self.header_at(ours.id.height, answer)? {
-            Some(found) if found.id == ours.id => {
-                let is_higher = |held: BlockRef| held.id.height > ours.id.height;
-                holding.held = holding.held.filter(|held| is_higher(*held)).or(Some(*ours));
-            }
-            Some(other) => holding.others.push(other.id),
-            None => {}
-        }
-        Ok(())
+        Ok(blocks)
     }
 
     fn header_at(&self, height: Height, answer: Answer) -> Result<Option<BlockRef>, SourceError> {
@@ -423,17 +381,6 @@ impl<T: Transport> Endpoint<T> {
     fn permanent(&self, text: &str) -> SourceError {
         SourceError::Permanent(format!("{self}: {text}"))
     }
-}
-
-/// What an endpoint says of blocks of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holding {
-    /// Its best block.
-    pub head: BlockRef,
-    /// The highest of ours that is on its best chain.
-    pub held: Option<BlockRef>,
-    /// Its own blocks in place of ours.
-    pub others: Vec<BlockId>,
 }
 
 /// Why a block did not come.

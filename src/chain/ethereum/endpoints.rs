@@ -26,11 +26,8 @@ const UNSERVED_MAX: u32 = 5;
 /// How long those who have not answered yet are waited for once a quorum has.
 const STRAGGLERS: Duration = Duration::from_millis(250);
 
-/// So often in a row the leader may hold another block than a quorum: it may be the first to follow a
-/// reorganisation.
-const DISSENTS_OF_LEADER_MAX: u32 = 3;
-
-/// So often in a row anyone may.
+/// So often in a row an endpoint may have another block than a quorum: two honest ones may be on two
+/// branches for some blocks.
 const DISSENTS_MAX: u32 = 10;
 
 /// Is told of an endpoint by its name, and in a word how it stands now.
@@ -147,7 +144,10 @@ impl<T: Transport> Endpoints<T> {
             let leader = self.pool.leader();
             self.pool
                 .failed(leader, Failure::Unreachable, self.now_ms());
-            self.tell(leader, "others have none of the blocks that it names");
+            self.tell(leader, "the blocks that it names do not come");
+            if let Some(next) = self.pool.order(self.now_ms()).first() {
+                self.pool.lead(*next);
+            }
         }
     }
 
@@ -254,13 +254,15 @@ impl<T: Transport> Endpoints<T> {
         }
         let mut answers = Vec::new();
         let mut until = Instant::now() + patience * 2;
+        // Who was never reached gets the time for it once, or is left alone for a while.
+        let are_connected = seats_of(&self.seats, whom).all(|seat| seat.is_connected);
         while let Ok(Some(joined)) = timeout_at(until, asked.join_next()).await {
             let Ok((at, (endpoint, answer))) = joined else {
                 continue;
             };
             self.heard(at, endpoint, &answer);
             answers.push((at, answer));
-            if suffices(&answers) {
+            if are_connected && suffices(&answers) {
                 until = until.min(Instant::now() + STRAGGLERS);
             }
         }
@@ -283,8 +285,7 @@ impl<T: Transport> Endpoints<T> {
         }
     }
 
-    /// Whether one holds another block than a quorum. One that goes on with that does not lead, and is
-    /// left alone at last: two honest ones may be on two branches for some blocks.
+    /// Whether one has another block than a quorum, and what. One that goes on with that is left alone.
     pub(super) fn dissents(&mut self, at: usize, what: Option<&str>) {
         let Some(seat) = self.seats.get_mut(at) else {
             return;
@@ -295,21 +296,16 @@ impl<T: Transport> Endpoints<T> {
         }
     }
 
-    /// Whether it held another block than a quorum so often in a row that it may not lead.
-    pub(super) fn is_alone(&self, at: usize) -> bool {
-        let seat = self.seats.get(at);
-        seat.is_some_and(|seat| seat.dissents >= DISSENTS_OF_LEADER_MAX)
-    }
-
     /// Another has blocks that it lacks.
     pub(super) fn is_behind(&mut self, at: usize, why: &str) {
         self.pool.failed(at, Failure::Behind, self.now_ms());
         self.tell(at, why);
     }
 
-    /// How many there are.
-    pub(super) const fn len(&self) -> usize {
-        self.pool.len()
+    /// All but these.
+    pub(super) fn all_but(&self, these: &[usize]) -> Vec<usize> {
+        let all = 0..self.pool.len();
+        all.filter(|at| !these.contains(at)).collect()
     }
 
     /// Connects an endpoint unless it is. All must be on the chain that the first was found to be on.
@@ -378,6 +374,10 @@ impl<T: Transport> Endpoints<T> {
     pub(super) fn now_ms(&self) -> u64 {
         self.clock.now().monotonic_ms
     }
+}
+
+fn seats_of<'a, T>(seats: &'a [Seat<T>], whom: &'a [usize]) -> impl Iterator<Item = &'a Seat<T>> {
+    whom.iter().filter_map(|at| seats.get(*at))
 }
 
 /// Asks one endpoint, connecting it first unless it is; the endpoint as it is then.

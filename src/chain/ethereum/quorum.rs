@@ -1,54 +1,59 @@
 //! What enough operators hold. Pure: it counts what endpoints said, each operator once.
 
-use super::endpoint::Holding;
 use crate::domain::block::{BlockId, BlockRef, Height};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What one endpoint says, and who runs it.
+/// Blocks on the best chain of one endpoint, and who runs it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vote<'a> {
     pub operator: &'a str,
-    pub holding: &'a Holding,
+    pub blocks: &'a [BlockRef],
 }
 
-/// The highest of our blocks that so many operators hold. Who holds a block holds all below it.
-pub(super) fn held(ours: &[BlockRef], votes: &[Vote<'_>], quorum: usize) -> Option<BlockRef> {
-    let holds = |vote: &Vote<'_>, block: &BlockRef| {
-        let top = vote.holding.held.map(|held| held.id.height);
-        top.is_some_and(|top| top >= block.id.height)
-    };
-    let operators = |block: &BlockRef| {
-        let holders = votes.iter().filter(|vote| holds(vote, block));
-        let names: BTreeSet<&str> = holders.map(|vote| vote.operator).collect();
-        names.len()
-    };
-    let mut from_top = ours.iter().rev();
-    from_top.find(|block| operators(block) >= quorum).copied()
+/// The highest block that so many operators hold. They hold all below it, too.
+pub(super) fn held(votes: &[Vote<'_>], quorum: usize) -> Option<BlockRef> {
+    let mut holders: BTreeMap<(Height, BlockId), (BlockRef, BTreeSet<&str>)> = BTreeMap::new();
+    for vote in votes {
+        for block in vote.blocks {
+            let key = (block.id.height, block.id);
+            let (_, names) = holders
+                .entry(key)
+                .or_insert_with(|| (*block, BTreeSet::new()));
+            names.insert(vote.operator);
+        }
+    }
+    let mut from_top = holders.into_values().rev();
+    let enough = from_top.find(|(_, names)| names.len() >= quorum);
+    enough.map(|(block, _)| block)
 }
 
 /// The height that so many operators have: one alone may claim any.
 pub(super) fn height(votes: &[Vote<'_>], quorum: usize) -> Option<Height> {
-    let mut heads: BTreeMap<&str, Height> = BTreeMap::new();
+    let mut tops: BTreeMap<&str, Height> = BTreeMap::new();
     for vote in votes {
-        let head = heads.entry(vote.operator).or_default();
-        *head = vote.holding.head.id.height.max(*head);
-    }
-    let mut heads: Vec<Height> = heads.into_values().collect();
-    heads.sort_unstable_by(|one, other| other.cmp(one));
-    heads.get(quorum.saturating_sub(1)).copied()
-}
-
-/// The lowest block that so many operators hold in place of one of ours.
-pub(super) fn outvoted(votes: &[Vote<'_>], quorum: usize) -> Option<BlockId> {
-    let mut others: BTreeMap<(Height, BlockId), BTreeSet<&str>> = BTreeMap::new();
-    for vote in votes {
-        for other in &vote.holding.others {
-            let holders = others.entry((other.height, *other)).or_default();
-            holders.insert(vote.operator);
+        let heights = vote.blocks.iter().map(|block| block.id.height);
+        if let Some(highest) = heights.max() {
+            let top = tops.entry(vote.operator).or_default();
+            *top = highest.max(*top);
         }
     }
-    let enough = others.into_iter().find(|(_, names)| names.len() >= quorum);
-    enough.map(|((_, other), _)| other)
+    let mut tops: Vec<Height> = tops.into_values().collect();
+    tops.sort_unstable_by(|one, other| other.cmp(one));
+    tops.get(quorum.saturating_sub(1)).copied()
+}
+
+/// The highest of the blocks that as many operators name with these very words, such as a tag.
+pub(super) fn named(names: &[(&str, Option<BlockId>)], quorum: usize) -> Option<BlockId> {
+    let mut voices: BTreeMap<(Height, BlockId), BTreeSet<&str>> = BTreeMap::new();
+    for (operator, named) in names {
+        if let Some(block) = named {
+            let names = voices.entry((block.height, *block)).or_default();
+            names.insert(*operator);
+        }
+    }
+    let mut from_top = voices.into_iter().rev();
+    let enough = from_top.find(|(_, names)| names.len() >= quorum);
+    enough.map(|((_, block), _)| block)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! (`agreement`). Nothing here knows who is watched.
 
 use super::{
+    agreement::StandingTip,
     doubts::Doubts,
     endpoint::{BlockError, Endpoint},
     endpoints::{Endpoints, StandingObserver},
@@ -16,7 +17,7 @@ use crate::{
         rpc::{Auth, Client, HttpTransport, Observer, Transport},
     },
     clock::Clock,
-    config::EthereumNode,
+    config::{self, EthereumNode},
     domain::{
         block::{BlockId, BlockRef, Height, TxId},
         facts::{BlockFacts, Destination, OutPoint, TxFacts},
@@ -35,9 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long its blocks are waited for, which may be large.
 const BLOCKS_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often endpoints are compared where no quorum is asked.
-const COMPARE_EVERY_MS: u64 = 60_000;
-
 /// An EVM chain behind one or more endpoints.
 pub struct EthereumSource<T> {
     pub(super) endpoints: Endpoints<T>,
@@ -48,10 +46,10 @@ pub struct EthereumSource<T> {
     pub(super) operators: Vec<String>,
     /// How many operators must hold a block.
     pub(super) quorum: usize,
-    /// The block that a quorum holds in place of one of ours.
-    pub(super) outvoted: Option<BlockId>,
-    /// When endpoints were last compared where no quorum is asked.
-    compared_at_ms: u64,
+    /// The tip of the last status, if a quorum holds it.
+    agreed_tip: Option<BlockRef>,
+    /// The leader's tip where no quorum is asked.
+    pub(super) standing: StandingTip,
 }
 
 impl EthereumSource<HttpTransport> {
@@ -81,7 +79,11 @@ impl EthereumSource<HttpTransport> {
         let clients = clients.collect::<Result<_, SourceError>>()?;
         let source = Self::over(clients, Network::of(node), tokens, Arc::clone(clock));
         let operators = node.endpoints.iter();
-        let operators = operators.map(|endpoint| endpoint.operator.clone());
+        let operator = |endpoint: &config::Endpoint| {
+            let known = endpoint.operator.as_ref();
+            known.unwrap_or(&endpoint.name).clone()
+        };
+        let operators = operators.map(operator);
         Ok(source.with_quorum(node.quorum, operators.collect()))
     }
 }
@@ -102,8 +104,8 @@ impl<T: Transport> EthereumSource<T> {
             doubts: Doubts::default(),
             operators: Vec::new(),
             quorum: 1,
-            outvoted: None,
-            compared_at_ms: 0,
+            agreed_tip: None,
+            standing: StandingTip::default(),
         }
     }
 
@@ -146,7 +148,7 @@ impl<T: Transport> EthereumSource<T> {
 
     /// The state of one endpoint, which must have the tokens as configured. A node that is still
     /// syncing may not have their contracts yet, so it is not asked for them.
-    async fn status_of(
+    pub(super) async fn status_of(
         &mut self,
         at: usize,
         patience: Option<Duration>,
@@ -167,6 +169,28 @@ impl<T: Transport> EthereumSource<T> {
         if !status.syncing {
             self.endpoints.vetted(at);
         }
+        Ok(status)
+    }
+
+    /// The first endpoint that answers, and is not syncing while another is not, leads from here on.
+    async fn status_of_one(&mut self) -> Result<NodeStatus, SourceError> {
+        let (mut syncing, mut errors) = (None, Vec::new());
+        let turns = self.endpoints.turns(PATIENCE);
+        let asked = turns.len();
+        for (at, patience) in turns {
+            match self.status_of(at, patience).await {
+                Ok(status) if status.syncing => drop(syncing.get_or_insert((at, status))),
+                Ok(status) => {
+                    self.endpoints.lead(at);
+                    return Ok(status);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        let Some((at, status)) = syncing else {
+            return Err(self.endpoints.failure_of(asked, &errors));
+        };
+        self.endpoints.lead(at);
         Ok(status)
     }
 
@@ -232,23 +256,21 @@ impl<T: Transport> EthereumSource<T> {
         }
     }
 
-    /// Where no quorum is asked at each poll, endpoints are compared now and then, so that one that
-    /// stands still does not lead for ever.
-    async fn compare_sometimes(&mut self, tip: BlockRef) {
-        let now_ms = self.endpoints.now_ms();
-        let is_due = now_ms >= self.compared_at_ms.saturating_add(COMPARE_EVERY_MS);
-        if self.quorum <= 1 && self.endpoints.len() > 1 && is_due {
-            self.compared_at_ms = now_ms;
-            self.compare(&[tip]).await;
-        }
-    }
-
     fn judge(&mut self, asked: usize, failures: Vec<(usize, BlockError)>) -> SourceError {
         let failures = failures.into_iter();
         let failures = failures.map(|(at, error)| (self.endpoints.name(at), error));
         let errors = self.doubts.judge(failures.collect());
         self.endpoints.failure_of(asked, &errors)
     }
+}
+
+/// Whether headers can be those of the chain to this tip. One that holds the tip and shows others on the
+/// way to it does not lead for long.
+fn leads_to(tip: BlockRef, from: Height, count: u32, headers: &[BlockRef]) -> bool {
+    let last = from.plus(count.saturating_sub(1)).min(tip.id.height);
+    let is_last = |header: &&BlockRef| header.id.height == last;
+    let is_tip = last != tip.id.height || headers.iter().find(is_last) == Some(&tip);
+    headers.iter().any(|header| is_last(&header)) && is_tip || from > tip.id.height
 }
 
 /// What came of some blocks, and the first failure.
@@ -303,33 +325,33 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
         Err(self.endpoints.failure_of(asked, &errors))
     }
 
-    /// The first endpoint that answers, and is not syncing while another is not, leads from here on.
+    /// What a quorum says. Without one, what an endpoint says alone: no tags, where others should have
+    /// been asked.
     async fn status(&mut self) -> Result<NodeStatus, SourceError> {
-        let (mut syncing, mut errors) = (None, Vec::new());
-        let turns = self.endpoints.turns(PATIENCE);
-        let asked = turns.len();
-        for (at, patience) in turns {
-            match self.status_of(at, patience).await {
-                Ok(status) if status.syncing => drop(syncing.get_or_insert((at, status))),
-                Ok(status) => {
-                    self.endpoints.lead(at);
-                    self.compare_sometimes(status.tip).await;
-                    return Ok(status);
-                }
-                Err(error) => errors.push(error),
-            }
+        if self.quorum <= 1 {
+            let status = self.status_of_one().await?;
+            self.leave_if_it_stands(status.tip).await;
+            return Ok(status);
         }
-        let Some((at, status)) = syncing else {
-            return Err(self.endpoints.failure_of(asked, &errors));
-        };
-        self.endpoints.lead(at);
-        Ok(status)
+        let agreed = self.agreed_status().await;
+        self.agreed_tip = agreed.as_ref().map(|status| status.tip);
+        match agreed {
+            Some(status) => Ok(status),
+            None => Ok(NodeStatus {
+                finalized: None,
+                safe: None,
+                ..self.status_of_one().await?
+            }),
+        }
     }
-
     async fn headers(&mut self, from: Height, count: u32) -> Result<Vec<BlockRef>, SourceError> {
         let question =
             move |endpoint: Endpoint<T>| async move { endpoint.headers(from, count).await };
-        self.endpoints.ask(question).await
+        let headers = self.endpoints.ask(question).await?;
+        if let Some(tip) = self.agreed_tip {
+            self.endpoints.served(leads_to(tip, from, count, &headers));
+        }
+        Ok(headers)
     }
 
     async fn blocks(&mut self, blocks: &[BlockRef]) -> Result<Vec<BlockFacts>, SourceError> {
@@ -345,20 +367,16 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn is_stale(&mut self, block: BlockId) -> Result<bool, SourceError> {
         let question =
             move |endpoint: Endpoint<T>| async move { endpoint.contradicts(block).await };
-        if self.endpoints.ask(question).await? {
-            return Ok(true);
-        }
-        // Its chain may be shorter than ours, and ours was a liar's.
-        let Some(theirs) = self.outvoted.filter(|theirs| theirs.height <= block.height) else {
-            return Ok(false);
-        };
-        let holds = move |endpoint: Endpoint<T>| async move { endpoint.holds(theirs).await };
-        self.endpoints.ask(holds).await
+        self.endpoints.ask(question).await
+    }
+
+    fn has_agreed_tip(&self) -> bool {
+        self.agreed_tip.is_some()
     }
 
     async fn agreement(&mut self, ours: &[BlockRef]) -> Agreement {
         if self.quorum > 1 {
-            self.compare(ours).await
+            self.agreement_on(ours).await
         } else {
             Agreement::with_all(ours)
         }

@@ -13,6 +13,10 @@ const PATIENCE_MIN_MS: u64 = 30_000;
 /// The same in polls.
 const PATIENCE_POLLS: u64 = 10;
 
+/// Blocks that may stand on the last one that others hold: enough to see what comes while they are away,
+/// and so few that the way back is always known.
+const AHEAD_MAX: u32 = 128;
+
 /// Blocks asked about beside the tip: 1, 2, 4 … below it, deeper than any reorganisation of a healthy
 /// network. Who holds a block holds all below it.
 const STEPS: u32 = 8;
@@ -21,7 +25,9 @@ const STEPS: u32 = 8;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Agreed {
     block: Option<BlockRef>,
-    /// When it last went further, or was as far as our chain.
+    /// The highest ever; where it was at the start of this run.
+    highest: Height,
+    /// When it last went further than ever, or was as far as our chain.
     fresh_at_ms: Option<u64>,
     /// Whether the watcher was told that the quorum is lost.
     told_lost: bool,
@@ -31,9 +37,10 @@ pub(super) struct Agreed {
 
 impl Agreed {
     /// What a restart knows: whether the quorum was lost, and nothing of what was agreed on.
-    pub(super) fn after_restart(told_lost: bool) -> Self {
+    pub(super) fn after_restart(told_lost: bool, tip: Option<BlockRef>) -> Self {
         Self {
             told_lost,
+            highest: tip.map_or(Height(0), |tip| tip.id.height),
             ..Self::default()
         }
     }
@@ -50,6 +57,12 @@ impl Agreed {
                 *known = fork;
             }
         }
+        self.highest = self.highest.min(fork.id.height);
+    }
+
+    /// Whether a chain of this height may grow by what one node alone shows.
+    fn may_grow(&self, height: Height) -> bool {
+        height < self.highest.plus(AHEAD_MAX)
     }
 
     /// Takes an answer about our chain up to `tip`; what the watcher must be told of it.
@@ -60,8 +73,10 @@ impl Agreed {
         now_ms: u64,
         patience_ms: u64,
     ) -> Option<ChainInput> {
-        let height = |block: Option<BlockRef>| block.map(|block| block.id.height);
-        let goes_on = answer.held == Some(tip) || height(answer.held) > height(self.block);
+        let height = answer.held.map(|block| block.id.height);
+        let is_progress = height.is_some_and(|height| height > self.highest);
+        let goes_on = answer.held == Some(tip) || is_progress;
+        self.highest = self.highest.max(height.unwrap_or_default());
         let since_ms = self.fresh_at_ms.get_or_insert(now_ms);
         if goes_on {
             *since_ms = now_ms;
@@ -76,6 +91,13 @@ impl Agreed {
             lost: is_lost.then(|| in_words(tip, &answer.dissent)),
         })
     }
+}
+
+fn leaves_what_is_held(fork: BlockRef) -> SourceError {
+    let height = fork.id.height;
+    SourceError::Behind(format!(
+        "the node leaves blocks above {height} that a quorum of operators held, for others that none holds"
+    ))
 }
 
 fn in_words(tip: BlockRef, dissent: &[String]) -> String {
@@ -116,12 +138,12 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
     }
 
-    const fn asks_others(&self) -> bool {
+    pub(super) const fn asks_others(&self) -> bool {
         self.options.quorum > 1
     }
 
     /// Asks how far others hold our chain, and tells the watcher what is new.
-    pub(super) async fn agree(&mut self) -> Result<(), Halt> {
+    pub(super) async fn agree(&mut self, agreed_tip: Option<BlockRef>) -> Result<(), Halt> {
         let samples = samples(&self.window);
         let Some(tip) = samples.last().copied() else {
             return Ok(());
@@ -129,7 +151,12 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         if !self.asks_others() && !self.agreed.told_lost {
             return Ok(());
         }
-        let answer = self.compare(samples).await;
+        let known =
+            agreed_tip.and_then(|tip| self.window.get(tip.id.height).filter(|ours| *ours == tip));
+        let answer = match known {
+            Some(held) => Agreement::with_all(&[held]),
+            None => self.compare(samples).await,
+        };
         let poll_ms = u64::try_from(self.options.poll_interval.as_millis()).unwrap_or(u64::MAX);
         let patience_ms = poll_ms.saturating_mul(PATIENCE_POLLS).max(PATIENCE_MIN_MS);
         let now_ms = self.clock.now().monotonic_ms;
@@ -157,18 +184,27 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         answer
     }
 
-    /// Refuses to leave a block that a quorum still holds: a node that leads away from it is alone.
-    pub(super) async fn may_leave(&mut self, lowest: BlockRef) -> Result<(), SourceError> {
-        if !self.asks_others() || self.released {
+    /// Whether one node alone may lead our chain further up.
+    pub(super) fn may_grow_alone(&self) -> bool {
+        let height = self.window.tip().map_or(Height(0), |tip| tip.id.height);
+        !self.asks_others() || self.agreed.may_grow(height)
+    }
+
+    /// Refuses to leave blocks that a quorum held for others that it does not hold.
+    pub(super) async fn may_leave(
+        &mut self,
+        fork: BlockRef,
+        branch: &[BlockRef],
+    ) -> Result<(), SourceError> {
+        if !self.asks_others() || self.agreed.highest <= fork.id.height {
             return Ok(());
         }
-        let answer = self.source.agreement(&[lowest]).await;
-        let (height, hash) = (lowest.id.height, lowest.id.hash);
-        match answer.held {
-            None => Ok(()),
-            Some(_) => Err(SourceError::Behind(format!(
-                "the node leaves block {height} {hash}, which a quorum of operators still holds"
-            ))),
+        let Some(first) = branch.first().copied() else {
+            return Err(leaves_what_is_held(fork));
+        };
+        match self.source.agreement(&[first]).await.held {
+            Some(_) => Ok(()),
+            None => Err(leaves_what_is_held(fork)),
         }
     }
 }

@@ -21,6 +21,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             let message = "the node is still syncing; following starts at its tip once it is done";
             return Err(SourceError::Transient(message.into()).into());
         }
+        if self.asks_others() && !self.source.has_agreed_tip() {
+            let message = "no quorum of operators agrees on a block to begin at";
+            return Err(SourceError::Transient(message.into()).into());
+        }
         let tip = status.tip;
         let history = self.history_below(tip).await?;
         let mut bodies = self.bodies(&[tip]).await?;

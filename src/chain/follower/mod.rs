@@ -140,6 +140,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     #[must_use]
     pub fn new(source: S, sink: K, clock: Arc<dyn Clock>, options: Options, start: Start) -> Self {
         let window = Window::new(start.recent);
+        let agreed = agreement::Agreed::after_restart(start.lost_quorum, window.tip());
         let finality = Finality::new(options.final_depth, start.finalized, start.tagged);
         let mut follower = Self {
             source,
@@ -148,7 +149,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             options,
             window,
             finality,
-            agreed: agreement::Agreed::after_restart(start.lost_quorum),
+            agreed,
             frozen: start.frozen,
             released: start.released,
             connected: false,

@@ -61,11 +61,14 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
         let began_ms = self.clock.now().monotonic_ms;
         let status = self.source.status().await?;
+        let agreed_tip = Some(status.tip).filter(|_| self.source.has_agreed_tip());
         self.observe_finality(status.finalized);
         self.tell(ChainInput::Status(self.vouched(&status))).await?;
-        let standing = self.reconcile(&status).await?;
-        let standing = self.settle(&status, standing).await?;
-        self.agree().await?;
+        let standing = self.follow_up_to(&status).await;
+        if matches!(standing, Ok(_) | Err(Halt::Source(_))) {
+            self.agree(agreed_tip).await?;
+        }
+        let standing = standing?;
         if standing.shows_mempool() {
             let reconciled = self.read_mempool().await? && status.mempool_loaded;
             if reconciled && !status.syncing && standing == Standing::InStep {
@@ -74,6 +77,16 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             }
         }
         Ok(standing)
+    }
+
+    async fn follow_up_to(&mut self, status: &NodeStatus) -> Result<Standing, Halt> {
+        let standing = self.reconcile(status).await?;
+        self.settle(status, standing).await
+    }
+
+    /// Whether the tip is one node's alone, where others should hold it.
+    fn stands_alone(&self) -> bool {
+        self.asks_others() && !self.source.has_agreed_tip()
     }
 
     /// The status with only those tags that name blocks of our chain: a lagging or lying node's
@@ -90,7 +103,14 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             all_above && tag.height > Height(0)
         };
         let below = status.finalized.filter(is_below);
+        let mut tip = status.tip;
+        if self.stands_alone() {
+            // What one alone shows says nothing of the clock.
+            let ours = self.window.tip().map_or(tip.time, |ours| ours.time);
+            tip.time = tip.time.min(ours);
+        }
         NodeStatus {
+            tip,
             finalized: self.finality.tag().or(below),
             safe,
             ..status.clone()
@@ -119,6 +139,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// leads around it, and even when the node has never heard of our tip, it is what the network
     /// builds on as far as anybody can say.
     async fn climb(&mut self, ours: BlockRef, tip: BlockRef) -> Result<Standing, Halt> {
+        if !self.may_grow_alone() {
+            return Ok(Standing::Behind);
+        }
         let missing = tip.id.height.minus(ours.id.height.0).0;
         let above = if missing == 1 {
             vec![tip]
@@ -133,7 +156,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// The node's tip is no higher than ours: it is behind, unless it knows our tip and says that
     /// it is off its best chain.
     async fn step_aside(&mut self, ours: BlockRef, tip: BlockRef) -> Result<Standing, Halt> {
-        let is_stale = planted(Bug::LagAsReorg) || self.source.is_stale(ours.id).await?;
+        let is_off = self.asks_others()
+            && self.source.has_agreed_tip()
+            && Finality::is_contradicted(&self.window, Some(tip.id));
+        let is_stale = is_off || planted(Bug::LagAsReorg) || self.source.is_stale(ours.id).await?;
         if !is_stale || planted(Bug::RollbackIgnored) {
             return Ok(Standing::Behind);
         }
@@ -149,6 +175,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         match fork::walk(&mut self.source, &self.window, floor, path).await? {
             Walk::Found(path) => self.follow(path).await?,
             Walk::Below(path) if self.may_leave_all(&path) => self.reorganise(path).await?,
+            Walk::Below(_) if self.stands_alone() => return Ok(Standing::Behind),
             Walk::Below(_) => return self.freeze(off_our_final_chain(floor, tip)).await,
         }
         Ok(self.standing_to(tip))

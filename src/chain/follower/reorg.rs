@@ -20,9 +20,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// throughout, because the first batch reaches our old height where the limit lets it.
     pub(super) async fn reorganise(&mut self, path: Path) -> Result<(), Halt> {
         let fork = self.fork_block(path.head).await?;
-        if let Some(lowest) = self.window.get(fork.id.height.plus(1)) {
-            self.may_leave(lowest).await?;
-        }
+        self.may_leave(fork, &path.blocks).await?;
         let left = self.window.tip().map_or(Height(0), |tip| tip.id.height);
         let depth = left.minus(fork.id.height.0).0;
         let needed = depth.saturating_add(1).min(BATCH_BLOCKS);

@@ -139,7 +139,8 @@ impl World {
             chain.truncate(chain.len() - depth);
             self.nodes[LIAR].state().chain = chain;
         }
-        let blocks = 1 + usize::try_from(self.dice.below(9)).unwrap();
+        let most = if self.dice.chance(50) { 400 } else { 9 };
+        let blocks = 1 + usize::try_from(self.dice.below(most)).unwrap();
         let forged = ["forged a", "forged b", "forged c", "forged d"];
         let at = EXTRAS.iter().position(|other| *other == extra).unwrap();
         self.nodes[LIAR].mine_empty(blocks, forged[at]);
@@ -159,6 +160,17 @@ impl World {
     async fn poll(&mut self) -> Option<Standing> {
         let standing = self.follower.poll_once().await.ok();
         for input in self.watcher.inputs() {
+            if let ChainInput::Advance {
+                disconnect_to: Some(fork),
+                connected,
+            } = &input
+                && let Some(agreed) = self.agreed.filter(|block| block.id.height > fork.id.height)
+            {
+                let first = connected.first().map(|facts| facts.block.id.hash);
+                let is_honest = first.is_some_and(|hash| self.honest.contains(&hash));
+                assert!(is_honest, "{agreed:?} left for a lie");
+                self.agreed = Some(*fork);
+            }
             if let ChainInput::Agreed { block, lost } = input {
                 let hash = block.map(|block| block.id.hash);
                 let is_honest = hash.is_none_or(|hash| self.honest.contains(&hash));

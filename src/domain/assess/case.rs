@@ -73,6 +73,18 @@ impl<'a> Case<'a> {
         self.payment.judged.status == Status::Invalid || self.may_rest_on(decision)
     }
 
+    /// Whether `invalid` may be said of other money at depth, of which one piece is enough.
+    pub(super) fn may_refuse_any(&mut self, fits: impl Fn(&Money) -> bool) -> bool {
+        let required = self.payment.terms.confirmations_required;
+        let deep = self
+            .money
+            .iter()
+            .filter(|m| m.significant && fits(m) && self.is_deep(m));
+        let buried_at = deep.filter_map(|money| money.deep_at(required)).min();
+        let stays = self.payment.judged.status == Status::Invalid;
+        stays || self.permitted(self.gate.rest_on(buried_at.unwrap_or_default()))
+    }
+
     /// Whether the blocks that buried this money carry a verdict.
     fn may_rest_on(&mut self, decision: &Decision) -> bool {
         let required = self.payment.terms.confirmations_required;

@@ -132,11 +132,6 @@ impl Case<'_> {
             .then_some((Status::Invalid, Some(reason)))
     }
 
-    fn invalid(&mut self, reason: Reason) -> Option<Verdict> {
-        self.may_say(Status::Invalid)
-            .then_some((Status::Invalid, Some(reason)))
-    }
-
     /// After the deadline: money moves the status at depth only, wrong money that was in time at
     /// once.
     fn expired(&mut self) -> Verdict {
@@ -158,15 +153,20 @@ impl Case<'_> {
         let late = |m: &Money| m.expected && m.since > limit;
         let wrong = |m: &Money| !m.expected && m.is_live() && m.since <= limit;
         let wrong_late = |m: &Money| !m.expected;
-        let reason = if self.any_at_depth(late) {
-            Reason::Late
-        } else if self.any(wrong) || self.any_at_depth(wrong_late) {
-            Reason::WrongAsset
+        let (may_say, reason) = if self.any_at_depth(late) {
+            (self.may_refuse_any(late), Reason::Late)
+        } else if self.any(wrong) {
+            (self.may_say(Status::Invalid), Reason::WrongAsset)
+        } else if self.any_at_depth(wrong_late) {
+            (self.may_refuse_any(wrong_late), Reason::WrongAsset)
         } else {
-            return (Status::Expired, Some(Reason::Deadline));
+            (false, Reason::Deadline)
         };
-        self.invalid(reason)
-            .unwrap_or((Status::Expired, Some(Reason::Deadline)))
+        if may_say {
+            (Status::Invalid, Some(reason))
+        } else {
+            (Status::Expired, Some(Reason::Deadline))
+        }
     }
 
     /// A rise that must wait leaves an expired payment where it was.
@@ -183,11 +183,12 @@ impl Case<'_> {
     fn canceled(&mut self) -> Verdict {
         let closed = self.payment.history.closed.as_ref();
         let reason = closed.map_or(Reason::Gateway, |closed| closed.reason);
-        let money = self.any_at_depth(|m: &Money| m.expected);
-        money
-            .then(|| self.invalid(Reason::AfterCancel))
-            .flatten()
-            .unwrap_or((Status::Canceled, Some(reason)))
+        let expected = |m: &Money| m.expected;
+        if self.any_at_depth(expected) && self.may_refuse_any(expected) {
+            (Status::Invalid, Some(Reason::AfterCancel))
+        } else {
+            (Status::Canceled, Some(reason))
+        }
     }
 
     /// Once paid, never again `new`, `expired` or `canceled`. That its money is gone is said at

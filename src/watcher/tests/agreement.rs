@@ -152,6 +152,13 @@ fn a_lost_quorum_freezes_says_so_and_heals() {
     assert_eq!(world.watcher.chain(0).error.as_deref(), Some(said));
     world.poll();
     assert_eq!(world.status_of("a"), Status::Confirming);
+    world.mine(&[]);
+    let error = |world: &World| world.watcher.chain(0).error.clone();
+    assert_eq!(error(&world).as_deref(), Some(said), "blocks go on");
+    let said = "too few operators hold another";
+    agree_on(&mut world, None, Some(said));
+    assert_eq!(error(&world).as_deref(), Some(said));
+    assert_eq!(attention(&world).len(), 1);
 
     let mut world = world.restart();
     assert_eq!(

@@ -3,112 +3,56 @@
 use super::*;
 use crate::chain::follower::testing::{block, child, hash};
 
-/// Which of our blocks each endpoint holds, by its operator.
-type Held<'a> = &'a [(&'a str, Option<u32>)];
+/// What each endpoint says it holds, by its operator.
+type Said<'a, B> = &'a [(&'a str, &'a [B])];
 
-/// Which other block each endpoint has, by its operator.
-type Said<'a> = &'a [(&'a str, BlockId)];
+/// The tag of each endpoint, by its operator.
+type Named<'a> = &'a [(&'a str, Option<BlockId>)];
 
-/// Our blocks 10 to 14.
-fn ours() -> Vec<BlockRef> {
-    (10..=14).map(block).collect()
+/// Block 13 of another branch.
+fn other(name: u64) -> BlockRef {
+    child(hash(1), 13, 1000 * name)
 }
 
-/// Another block at this height.
-fn other(height: u32, name: u64) -> BlockId {
-    child(hash(1), height, 1000 * name + u64::from(height)).id
-}
-
-fn holding(held: Option<u32>, others: &[BlockId]) -> Holding {
-    Holding {
-        head: block(20),
-        held: held.map(block),
-        others: others.to_vec(),
-    }
-}
-
-/// What two or three operators hold, given who says what.
-fn held_by(said: &[(&str, Option<u32>)], quorum: usize) -> Option<u32> {
-    let said: Vec<_> = said
-        .iter()
-        .map(|(operator, held)| (*operator, holding(*held, &[])))
-        .collect();
+fn held_by(said: Said<'_, BlockRef>, quorum: usize) -> Option<BlockRef> {
     let votes: Vec<Vote<'_>> = said
         .iter()
-        .map(|(operator, holding)| Vote { operator, holding })
+        .map(|(operator, blocks)| Vote { operator, blocks })
         .collect();
-    held(&ours(), &votes, quorum).map(|block| block.id.height.0)
+    held(&votes, quorum)
 }
 
 #[test]
-fn the_quorum_th_operator_counts() {
-    let cases: [(Held<'_>, usize, Option<u32>); 9] = [
-        (&[("a", Some(14)), ("b", Some(14))], 2, Some(14)),
-        (&[("a", Some(14)), ("b", Some(12))], 2, Some(12)),
-        (&[("a", Some(14)), ("b", None)], 2, None),
-        (&[("a", Some(14))], 2, None),
-        (&[("a", Some(14))], 1, Some(14)),
+fn the_highest_block_that_so_many_operators_hold_counts() {
+    let [b12, b13, b14] = [12, 13, 14].map(block);
+    let (low, all) = ([b12], [b12, b13, b14]);
+    let (one, two) = ([b12, other(1)], [b12, other(2)]);
+    let cases: [(Said<'_, BlockRef>, usize, Option<BlockRef>); 10] = [
+        (&[("a", &all), ("b", &all)], 2, Some(b14)),
+        (&[("a", &all), ("b", &low)], 2, Some(b12)),
+        (&[("a", &all), ("b", &[])], 2, None),
+        (&[("a", &all)], 2, None),
+        (&[("a", &all)], 1, Some(b14)),
         // Two endpoints of one operator have one voice, and the better one counts.
-        (&[("a", Some(14)), ("a", Some(14))], 2, None),
-        (
-            &[("a", None), ("a", Some(13)), ("b", Some(14))],
-            2,
-            Some(13),
-        ),
-        (
-            &[("a", Some(10)), ("b", Some(12)), ("c", Some(14))],
-            2,
-            Some(12),
-        ),
-        (
-            &[("a", Some(10)), ("b", Some(12)), ("c", Some(14))],
-            3,
-            Some(10),
-        ),
+        (&[("a", &all), ("a", &all)], 2, None),
+        (&[("a", &low), ("a", &all), ("b", &all)], 2, Some(b14)),
+        (&[("a", &all), ("b", &one), ("c", &one)], 2, Some(other(1))),
+        (&[("a", &all), ("b", &one), ("c", &two)], 2, Some(b12)),
+        (&[("a", &all), ("b", &one), ("c", &two)], 3, Some(b12)),
     ];
     for (said, quorum, expected) in cases {
         assert_eq!(held_by(said, quorum), expected, "{said:?}, {quorum}");
     }
-    assert_eq!(held(&[], &[], 1), None);
-}
-
-#[test]
-fn a_block_outvotes_ours_when_enough_operators_hold_that_very_block() {
-    let (b, c) = (other(13, 2), other(13, 3));
-    let cases: [(Said<'_>, Option<BlockId>); 5] = [
-        (&[("b", b), ("c", b)], Some(b)),
-        (&[("b", b), ("c", c)], None),
-        (&[("b", b), ("b", b)], None),
-        (&[("b", b)], None),
-        (&[("a", c), ("b", b), ("c", b)], Some(b)),
-    ];
-    for (said, expected) in cases {
-        let said: Vec<_> = said
-            .iter()
-            .map(|(operator, other)| (*operator, holding(Some(12), &[*other])))
-            .collect();
-        let votes: Vec<Vote<'_>> = said
-            .iter()
-            .map(|(operator, holding)| Vote { operator, holding })
-            .collect();
-        assert_eq!(outvoted(&votes, 2), expected, "{said:?}");
-    }
+    assert_eq!(held(&[], 1), None);
 }
 
 #[test]
 fn one_alone_may_claim_any_height() {
     let heights = [("a", 90), ("b", 20), ("b", 40), ("c", 30)];
-    let said = heights.map(|(operator, height)| {
-        let head = block(height);
-        let holding = Holding {
-            head,
-            ..holding(None, &[])
-        };
-        (operator, holding)
-    });
+    let said = heights.map(|(operator, height)| (operator, [block(height)]));
     let votes = said
         .iter()
-        .map(|(operator, holding)| Vote { operator, holding });
+        .map(|(operator, blocks)| Vote { operator, blocks });
     let votes: Vec<Vote<'_>> = votes.collect();
     let expected = [(1, Some(90)), (2, Some(40)), (3, Some(30)), (4, None)];
     for (quorum, expected) in expected {
@@ -117,12 +61,16 @@ fn one_alone_may_claim_any_height() {
 }
 
 #[test]
-fn the_lowest_block_that_outvotes_ours_is_named() {
-    let branch = [other(14, 2), other(13, 2), other(12, 2)];
-    let votes = ["b", "c"].map(|operator| (operator, holding(Some(11), &branch)));
-    let votes = votes
-        .iter()
-        .map(|(operator, holding)| Vote { operator, holding });
-    let votes: Vec<Vote<'_>> = votes.collect();
-    assert_eq!(outvoted(&votes, 2), Some(other(12, 2)));
+fn a_tag_is_what_so_many_operators_name() {
+    let (low, high) = (Some(block(12).id), Some(block(14).id));
+    let cases: [(Named<'_>, Option<BlockId>); 5] = [
+        (&[("a", high), ("b", high), ("c", None)], high),
+        (&[("a", high), ("b", low), ("c", low)], low),
+        (&[("a", high), ("b", low), ("c", None)], None),
+        (&[("a", high), ("a", high)], None),
+        (&[], None),
+    ];
+    for (names, expected) in cases {
+        assert_eq!(named(names, 2), expected, "{names:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod endpoints;
+mod quorum;
 
 use super::*;
 use crate::{

@@ -403,6 +403,12 @@ impl ChainSource for FakeSource {
         Ok(heard_of && !state.best.iter().any(|best| best.id == block))
     }
 
+    fn has_agreed_tip(&self) -> bool {
+        let state = self.0.state();
+        let tip = state.tip().id.hash;
+        state.held.as_ref().is_none_or(|held| held.contains(&tip))
+    }
+
     async fn agreement(&mut self, ours: &[BlockRef]) -> Agreement {
         let state = self.0.state();
         let Some(held) = &state.held else {

@@ -142,17 +142,18 @@ async fn a_block_that_others_hold_is_left_when_they_leave_it() {
     let mut bench = following(200).await;
     let (chain, held) = (bench.watcher.chain(), bench.node.best_from(Height(0)));
     bench.node.others_hold(&held).fork(2, 3);
-    for _ in 0..3 {
+    for others in [&held[..], &held[..199], &[]] {
+        // They hold ours, or neither, or have not answered: nothing that was agreed on is left.
+        bench.node.others_hold(others);
         let said = bench.poll().await.unwrap_err().to_string();
-        assert!(
-            said.contains("which a quorum of operators still holds"),
-            "{said}"
-        );
+        let expected = "leaves blocks above 198 that a quorum of operators held";
+        assert!(said.contains(expected), "{said}");
         assert_eq!(bench.watcher.chain(), chain);
     }
     bench.watcher.forget();
-    // They are on neither branch, as when they have not answered: the node is followed.
-    bench.node.others_hold(&held[..199]);
+    bench
+        .node
+        .others_hold(&bench.node.best_from(Height(0))[..200]);
     bench.poll().await.unwrap();
     let told = bench.watcher.told();
     assert_eq!(told[0], "back to 198, connect 199-201");

@@ -111,7 +111,16 @@ const WRONG_ETHEREUM: &[Case] = &[
         "chain_id = 1",
         "chain_id = 1\nquorum = 2",
         &[
-            "7: chains.ethereum.quorum: is 2 with 1 operator(s); add endpoints of others or lower it",
+            "7: chains.ethereum.quorum: is 2, but endpoint \"local\" has no operator; say of each endpoint who runs it",
+        ],
+    ),
+    (
+        "name = \"local\"",
+        "name = \"local\"\noperator = \"us\"\n[chains.other]\nkind = \"ethereum\"\nchain_id = 1\nquorum = 2\n[[chains.other.endpoints]]\noperator = \"us\"\nname = \"local\"",
+        &[
+            "10: chains.ethereum.endpoints[1].url: is missing; write url, or url_file when it holds a key",
+            "13: chains.other: carries no asset; add one with chain = \"other\", or remove the chain",
+            "13: chains.other.quorum: is 2 with 1 operator(s); add endpoints of others or lower it",
         ],
     ),
     (

@@ -69,6 +69,34 @@ fn nothing_rises_on_a_frozen_chain_or_above_what_is_agreed() {
 }
 
 #[test]
+fn closed_payments_are_refused_money_only_by_what_is_agreed() {
+    check(
+        "USDT 25",
+        "
+        wait 2h
+        blocks 1
+        poll        => expired/deadline
+        agree 1001
+        mine a=25   => expired/deadline
+        blocks 9    => expired/deadline
+        agree 1006  => expired/deadline
+        agree 1007  => invalid/late
+        agree 1001  => invalid/late
+        ",
+    );
+    check(
+        "USDT 25",
+        "
+        cancel      => canceled/operator
+        agree 1000
+        mine a=25
+        blocks 9    => canceled/operator
+        agree 1006  => invalid/after_cancel
+        ",
+    );
+}
+
+#[test]
 fn no_verdict_before_the_past_is_scanned() {
     check(
         "BTC 0.4 scan_from=990",

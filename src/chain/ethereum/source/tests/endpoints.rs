@@ -11,9 +11,9 @@ fn twins() -> (FakeNode, FakeNode, Built) {
     (one, other, built)
 }
 
-type Told = Arc<Mutex<Vec<String>>>;
+pub(super) type Told = Arc<Mutex<Vec<String>>>;
 
-fn source_told(nodes: &[(&str, &FakeNode)]) -> (Source, Told) {
+pub(super) fn source_told(nodes: &[(&str, &FakeNode)]) -> (Source, Told) {
     let told = Told::default();
     let tell = Arc::clone(&told);
     let observer = move |name: &str, standing: &str| {
@@ -22,11 +22,11 @@ fn source_told(nodes: &[(&str, &FakeNode)]) -> (Source, Told) {
     (source_of(nodes).observed(Arc::new(observer)), told)
 }
 
-fn down(node: &FakeNode) {
+pub(super) fn down(node: &FakeNode) {
     node.fault("", error(-32603, "is down"));
 }
 
-fn asked(node: &FakeNode, call: &str) -> usize {
+pub(super) fn asked(node: &FakeNode, call: &str) -> usize {
     let state = node.state();
     let calls = state.log.iter();
     calls.filter(|said| said.starts_with(call)).count()
@@ -250,198 +250,4 @@ async fn what_one_has_pruned_is_no_operator_s_matter_while_another_was_not_asked
     );
     other.heal();
     assert_eq!(source.status().await.unwrap().tip.id, reference(&built).id);
-}
-
-/// Three nodes with the same blocks, of which two operators must hold each.
-fn three() -> ([FakeNode; 3], Vec<BlockRef>) {
-    let nodes = [FakeNode::new(), FakeNode::new(), FakeNode::new()];
-    let mut blocks = Vec::new();
-    for amount in 1..=6 {
-        let built = nodes.each_ref().map(|node| node.mine(paying(amount)));
-        blocks.push(reference(&built[0]));
-    }
-    (nodes, blocks)
-}
-
-async fn of_operators(nodes: &[FakeNode; 3], operators: [&str; 3]) -> (Source, Told) {
-    let [a, b, c] = nodes;
-    let (source, told) = source_told(&[("a", a), ("b", b), ("c", c)]);
-    let operators = operators.map(str::to_owned).to_vec();
-    let mut source = source.with_quorum(2, operators);
-    source.connect().await.unwrap();
-    source.status().await.unwrap();
-    (source, told)
-}
-
-fn leader(source: &Source) -> String {
-    source.endpoints.leader().unwrap().name().to_owned()
-}
-
-// shows: P7
-#[tokio::test]
-async fn so_many_operators_must_hold_a_block() {
-    let (nodes, blocks) = three();
-    let (mut source, _) = of_operators(&nodes, ["a", "b", "c"]).await;
-    let tip = blocks.last().copied();
-    assert_eq!(source.agreement(&blocks).await.held, tip);
-    down(&nodes[2]);
-    assert_eq!(source.agreement(&blocks).await.held, tip);
-    nodes[1].roll_back(2);
-    let agreement = source.agreement(&blocks).await;
-    assert_eq!(agreement.held, Some(blocks[3]));
-    let [b, c] = &agreement.dissent[..] else {
-        panic!("{agreement:?}")
-    };
-    assert_eq!(b, "b (memory) is at block 4");
-    assert!(c.starts_with("c (memory)"), "{c}");
-    down(&nodes[1]);
-    assert_eq!(source.agreement(&blocks).await.held, None);
-    nodes[2].heal();
-    assert_eq!(source.agreement(&blocks).await.held, tip);
-}
-
-// shows: P7
-#[tokio::test]
-async fn two_endpoints_of_one_operator_are_one() {
-    let (nodes, blocks) = three();
-    down(&nodes[2]);
-    let (mut source, _) = of_operators(&nodes, ["a", "a", "c"]).await;
-    assert_eq!(source.agreement(&blocks).await.held, None);
-    nodes[2].heal();
-    let tip = blocks.last().copied();
-    assert_eq!(source.agreement(&blocks).await.held, tip);
-}
-
-#[tokio::test]
-async fn a_leader_whose_branch_a_quorum_does_not_hold_is_followed_no_more() {
-    let (nodes, mut blocks) = three();
-    let (mut source, _) = of_operators(&nodes, ["a", "b", "c"]).await;
-    nodes[0].roll_back(2);
-    nodes[0].mine_empty(9, "forged");
-    let forged: Vec<BlockRef> = nodes[0].state().chain[1..].iter().map(reference).collect();
-    let agreement = source.agreement(&forged).await;
-    assert_eq!(agreement.held, Some(blocks[3]));
-    assert_eq!(leader(&source), "b");
-    assert_eq!(source.status().await.unwrap().tip, blocks.pop().unwrap());
-    // The honest chain is shorter, and yet ours is off it.
-    let ours = forged.last().unwrap().id;
-    assert!(source.is_stale(ours).await.unwrap());
-    source.agreement(&blocks).await;
-    assert!(!source.is_stale(ours).await.unwrap(), "nobody is outvoted");
-}
-
-#[tokio::test]
-async fn a_leader_that_leaves_what_a_quorum_holds_leads_no_more_and_lies_at_last() {
-    let (nodes, blocks) = three();
-    let (mut source, told) = of_operators(&nodes, ["a", "b", "c"]).await;
-    nodes[0].roll_back(1);
-    nodes[0].mine_empty(4, "forged");
-    for round in 1..=10 {
-        assert_eq!(
-            leader(&source),
-            if round <= 3 { "a" } else { "b" },
-            "{round}"
-        );
-        let lies = told.lock().unwrap().contains(&"a lying".to_owned());
-        assert!(!lies, "{round}");
-        let agreement = source.agreement(&blocks).await;
-        assert_eq!(agreement.held, blocks.last().copied());
-    }
-    assert!(told.lock().unwrap().contains(&"a lying".to_owned()));
-    source.agreement(&blocks).await;
-    assert_eq!(
-        told.lock().unwrap().last().unwrap(),
-        "a lying",
-        "it stays so"
-    );
-}
-
-#[tokio::test]
-async fn one_that_is_on_another_branch_for_a_moment_leads_on() {
-    let (nodes, blocks) = three();
-    let (mut source, told) = of_operators(&nodes, ["a", "b", "c"]).await;
-    for _ in 0..5 {
-        nodes[0].roll_back(1);
-        nodes[0].mine_empty(1, "sibling");
-        source.agreement(&blocks).await;
-        source.agreement(&blocks).await;
-        nodes[0].roll_back(1);
-        nodes[0].mine(paying(6));
-        source.agreement(&blocks).await;
-        assert_eq!(leader(&source), "a");
-    }
-    assert!(
-        !told
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|said| said.ends_with("lying"))
-    );
-}
-
-#[tokio::test]
-async fn one_five_blocks_behind_does_not_lead() {
-    for quorum in [2, 1] {
-        let soon = if quorum == 1 { "a" } else { "b" };
-        for (lag, expected) in [(4, soon), (5, "b")] {
-            let (nodes, _) = three();
-            nodes[0].roll_back(lag);
-            let [a, b, c] = &nodes;
-            let (source, told) = source_told(&[("a", a), ("b", b), ("c", c)]);
-            let operators = ["a", "b", "c"].map(str::to_owned).to_vec();
-            let mut source = source.with_quorum(quorum, operators);
-            source.compared_at_ms = 0;
-            source.connect().await.unwrap();
-            let tip = source.status().await.unwrap().tip;
-            if quorum == 1 {
-                source.compare(&[tip]).await;
-            } else {
-                source.agreement(&[tip]).await;
-            }
-            assert_eq!(leader(&source), expected, "{quorum}");
-            let behind = told.lock().unwrap().contains(&"a behind".to_owned());
-            assert_eq!(behind, lag == 5);
-        }
-    }
-}
-
-/// It claims a high head on another branch: nobody is behind it.
-#[tokio::test]
-async fn a_high_head_elsewhere_makes_nobody_lag() {
-    let (nodes, blocks) = three();
-    nodes[2].roll_back(3);
-    nodes[2].mine_empty(40, "forged");
-    let (mut source, told) = of_operators(&nodes, ["a", "b", "c"]).await;
-    source.agreement(&blocks).await;
-    assert_eq!(leader(&source), "a");
-    let told = told.lock().unwrap();
-    assert!(
-        !told.iter().any(|said| said.ends_with("behind")),
-        "{told:?}"
-    );
-}
-
-#[tokio::test]
-async fn an_endpoint_on_another_chain_has_no_voice() {
-    let (nodes, blocks) = three();
-    nodes[1].state().chain_id = 5;
-    down(&nodes[2]);
-    let (mut source, _) = of_operators(&nodes, ["a", "b", "c"]).await;
-    let agreement = source.agreement(&blocks).await;
-    assert_eq!(agreement.held, None);
-    let said = agreement.dissent.join("; ");
-    assert!(said.contains("chain id: expected 31337, found 5"), "{said}");
-}
-
-/// Tokens are checked at each connection, also where the quorum made it.
-#[tokio::test]
-async fn who_was_asked_for_the_quorum_only_has_shown_no_tokens() {
-    let (nodes, blocks) = three();
-    let (mut source, told) = of_operators(&nodes, ["a", "b", "c"]).await;
-    nodes[1].state().decimals = json!(format!("{:#066x}", 18));
-    source.agreement(&blocks).await;
-    down(&nodes[0]);
-    source.status().await.unwrap();
-    assert_eq!(leader(&source), "c");
-    assert!(told.lock().unwrap().contains(&"b unfit".to_owned()));
 }
