@@ -93,6 +93,9 @@ pub trait ChainSource: Send + 'static {
         false
     }
 
+    /// The way to an agreed tip did not come, or does not lead there: another may know it better.
+    fn doubt_leader(&mut self) {}
+
     /// How far other operators hold what we hold: asked of some blocks of our chain, ascending. Where
     /// nobody else is asked, all of them are held.
     fn agreement(&mut self, ours: &[BlockRef]) -> impl Future<Output = Agreement> + Send {

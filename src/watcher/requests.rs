@@ -311,11 +311,14 @@ impl Watcher {
     }
 }
 
-/// Whether a chain is healthy, scanned to the node's tip, and polled in full at least once.
+/// Whether a chain is healthy, scanned to the node's tip, held by a quorum up to there, and polled in
+/// full at least once.
 fn is_ready(chain: &ChainState) -> bool {
     let tip = chain.answer.as_ref().map(|(_, status)| status.tip.id);
     let view = &chain.view;
-    view.healthy && view.polled_at.is_some() && tip == view.scanned.map(|cursor| cursor.id)
+    let is_held = view.agreed == view.scanned;
+    let is_caught_up = tip == view.scanned.map(|cursor| cursor.id);
+    view.healthy && view.polled_at.is_some() && is_caught_up && is_held
 }
 
 /// Whether a request may rest on what has not come: its chain is ready and was polled in full

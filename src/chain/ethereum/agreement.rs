@@ -66,7 +66,7 @@ impl<T: Transport> EthereumSource<T> {
             quorum::named(&named.collect::<Vec<_>>(), self.quorum)
         };
         let (finalized, safe) = (tags(|status| status.finalized), tags(|status| status.safe));
-        let leader = self.leader_among(holders).await?;
+        let leader = self.leader_among(holders, &statuses).await?;
         let answer = statuses.into_iter().find(|(at, _)| *at == leader)?.1;
         Some(NodeStatus {
             tip,
@@ -116,10 +116,18 @@ impl<T: Transport> EthereumSource<T> {
     }
 
     /// Who leads to a tip that these hold: who leads already, else the first that is as it should be.
-    async fn leader_among(&mut self, mut holders: Vec<usize>) -> Option<usize> {
+    async fn leader_among(
+        &mut self,
+        mut holders: Vec<usize>,
+        statuses: &[Answer<NodeStatus>],
+    ) -> Option<usize> {
         let leader = self.endpoints.leads_at();
         let back = self.endpoints.back();
-        holders.sort_by_key(|at| (!back.contains(at), *at != leader, *at));
+        let is_syncing = |at: usize| {
+            let answer = statuses.iter().find(|(other, _)| *other == at);
+            answer.is_some_and(|(_, answer)| answer.as_ref().is_ok_and(|status| status.syncing))
+        };
+        holders.sort_by_key(|at| (!back.contains(at), is_syncing(*at), *at != leader, *at));
         for at in holders {
             let is_fit =
                 self.endpoints.is_vetted(at) || self.status_of(at, Some(PATIENCE)).await.is_ok();

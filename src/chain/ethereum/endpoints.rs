@@ -23,6 +23,12 @@ use tokio::{
 /// The leader may fail so often in a row to serve the blocks that it names before another leads.
 const UNSERVED_MAX: u32 = 5;
 
+/// How long the leader is waited for while there are others.
+const LEADER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long connecting may take beside a question.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(6);
+
 /// How long those who have not answered yet are waited for once a quorum has.
 const STRAGGLERS: Duration = Duration::from_millis(250);
 
@@ -188,7 +194,8 @@ impl<T: Transport> Endpoints<T> {
     where
         F: Future<Output = Result<R, SourceError>>,
     {
-        self.ask_one(self.pool.leader(), None, question).await
+        let patience = (self.pool.len() > 1).then_some(LEADER_PATIENCE);
+        self.ask_one(self.pool.leader(), patience, question).await
     }
 
     /// Asks one of them, for so long, and notes whether it answered.
@@ -253,7 +260,7 @@ impl<T: Transport> Endpoints<T> {
             asked.spawn(async move { (at, ask(endpoint, is_connected, patience, question).await) });
         }
         let mut answers = Vec::new();
-        let mut until = Instant::now() + patience * 2;
+        let mut until = Instant::now() + patience + CONNECT_PATIENCE;
         // Who was never reached gets the time for it once, or is left alone for a while.
         let are_connected = seats_of(&self.seats, whom).all(|seat| seat.is_connected);
         while let Ok(Some(joined)) = timeout_at(until, asked.join_next()).await {
@@ -396,7 +403,12 @@ where
         }
         question(endpoint.clone()).await
     };
-    let answer = timeout(patience, asked).await;
+    let connecting = if is_connected {
+        Duration::ZERO
+    } else {
+        CONNECT_PATIENCE
+    };
+    let answer = timeout(patience + connecting, asked).await;
     let answer = answer.unwrap_or_else(|_| Err(no_answer(&endpoint, patience)));
     (endpoint, answer)
 }

@@ -46,8 +46,8 @@ pub struct EthereumSource<T> {
     pub(super) operators: Vec<String>,
     /// How many operators must hold a block.
     pub(super) quorum: usize,
-    /// The tip of the last status, if a quorum holds it.
-    agreed_tip: Option<BlockRef>,
+    /// Whether a quorum holds the tip of the last status.
+    has_agreed_tip: bool,
     /// The leader's tip where no quorum is asked.
     pub(super) standing: StandingTip,
 }
@@ -104,7 +104,7 @@ impl<T: Transport> EthereumSource<T> {
             doubts: Doubts::default(),
             operators: Vec::new(),
             quorum: 1,
-            agreed_tip: None,
+            has_agreed_tip: false,
             standing: StandingTip::default(),
         }
     }
@@ -234,7 +234,10 @@ impl<T: Transport> EthereumSource<T> {
                 && matches!(error, BlockError::Source(SourceError::Behind(_)))
         };
         let are_missed = found.len() < blocks.len() && failures.iter().any(is_nowhere);
-        self.endpoints.served(!are_missed);
+        // With a quorum, whether a poll ended well says it.
+        if self.quorum <= 1 || are_missed {
+            self.endpoints.served(!are_missed);
+        }
         if found.len() < blocks.len() {
             return Err(self.judge(asked, failures));
         }
@@ -262,15 +265,6 @@ impl<T: Transport> EthereumSource<T> {
         let errors = self.doubts.judge(failures.collect());
         self.endpoints.failure_of(asked, &errors)
     }
-}
-
-/// Whether headers can be those of the chain to this tip. One that holds the tip and shows others on the
-/// way to it does not lead for long.
-fn leads_to(tip: BlockRef, from: Height, count: u32, headers: &[BlockRef]) -> bool {
-    let last = from.plus(count.saturating_sub(1)).min(tip.id.height);
-    let is_last = |header: &&BlockRef| header.id.height == last;
-    let is_tip = last != tip.id.height || headers.iter().find(is_last) == Some(&tip);
-    headers.iter().any(|header| is_last(&header)) && is_tip || from > tip.id.height
 }
 
 /// What came of some blocks, and the first failure.
@@ -334,7 +328,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
             return Ok(status);
         }
         let agreed = self.agreed_status().await;
-        self.agreed_tip = agreed.as_ref().map(|status| status.tip);
+        self.has_agreed_tip = agreed.is_some();
         match agreed {
             Some(status) => Ok(status),
             None => Ok(NodeStatus {
@@ -347,11 +341,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn headers(&mut self, from: Height, count: u32) -> Result<Vec<BlockRef>, SourceError> {
         let question =
             move |endpoint: Endpoint<T>| async move { endpoint.headers(from, count).await };
-        let headers = self.endpoints.ask(question).await?;
-        if let Some(tip) = self.agreed_tip {
-            self.endpoints.served(leads_to(tip, from, count, &headers));
-        }
-        Ok(headers)
+        self.endpoints.ask(question).await
     }
 
     async fn blocks(&mut self, blocks: &[BlockRef]) -> Result<Vec<BlockFacts>, SourceError> {
@@ -371,7 +361,11 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     }
 
     fn has_agreed_tip(&self) -> bool {
-        self.agreed_tip.is_some()
+        self.has_agreed_tip
+    }
+
+    fn doubt_leader(&mut self) {
+        self.endpoints.served(false);
     }
 
     async fn agreement(&mut self, ours: &[BlockRef]) -> Agreement {

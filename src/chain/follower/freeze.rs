@@ -38,6 +38,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             Standing::Behind => self.is_at_or_above_final(status.tip.id),
             Standing::Frozen => false,
         };
+        if self.stands_alone() {
+            return Ok(standing);
+        }
         self.released &= !in_step;
         if agrees && self.frozen {
             self.frozen = false;

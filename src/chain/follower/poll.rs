@@ -68,6 +68,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         if matches!(standing, Ok(_) | Err(Halt::Source(_))) {
             self.agree(agreed_tip).await?;
         }
+        if agreed_tip.is_some() && matches!(standing, Err(Halt::Source(_))) {
+            self.source.doubt_leader();
+        }
         let standing = standing?;
         if standing.shows_mempool() {
             let reconciled = self.read_mempool().await? && status.mempool_loaded;
@@ -85,7 +88,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     }
 
     /// Whether the tip is one node's alone, where others should hold it.
-    fn stands_alone(&self) -> bool {
+    pub(super) fn stands_alone(&self) -> bool {
         self.asks_others() && !self.source.has_agreed_tip()
     }
 
@@ -106,8 +109,8 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let mut tip = status.tip;
         if self.stands_alone() {
             // What one alone shows says nothing of the clock.
-            let ours = self.window.tip().map_or(tip.time, |ours| ours.time);
-            tip.time = tip.time.min(ours);
+            let ours = self.vouched_for().or(self.window.tip());
+            tip.time = tip.time.min(ours.map_or(tip.time, |ours| ours.time));
         }
         NodeStatus {
             tip,
@@ -139,18 +142,43 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// leads around it, and even when the node has never heard of our tip, it is what the network
     /// builds on as far as anybody can say.
     async fn climb(&mut self, ours: BlockRef, tip: BlockRef) -> Result<Standing, Halt> {
-        if !self.may_grow_alone() {
+        let is_agreed = self.asks_others() && self.source.has_agreed_tip();
+        if !is_agreed && !self.may_grow_alone() {
             return Ok(Standing::Behind);
         }
-        let missing = tip.id.height.minus(ours.id.height.0).0;
-        let above = if missing == 1 {
+        // What one alone has shown meanwhile may be off the way to what is agreed on.
+        let base = if is_agreed { self.agreed.block() } else { None };
+        let base = base.unwrap_or(ours);
+        let missing = tip.id.height.minus(base.id.height.0).0;
+        let mut above = if missing == 1 {
             vec![tip]
         } else {
-            let from = ours.id.height.plus(1);
+            let from = base.id.height.plus(1);
             fork::linked_headers(&mut self.source, from, missing.min(HEADER_BATCH)).await?
         };
+        if is_agreed {
+            self.lead_to(tip, &above).await?;
+        }
+        let known = above.partition_point(|block| self.window.contains(block.id));
+        above.drain(..known);
+        if above.is_empty() {
+            return Ok(self.standing_to(tip));
+        }
         let path = Path::above(above).ok_or_else(|| fork::moved(tip.id.height))?;
         self.join(path, tip).await
+    }
+
+    /// Headers on the way to a tip that a quorum holds end with it, or with a block that a quorum holds.
+    async fn lead_to(&mut self, tip: BlockRef, above: &[BlockRef]) -> Result<(), Halt> {
+        let Some(last) = above.last().copied() else {
+            return Err(fork::moved(tip.id.height).into());
+        };
+        let is_held = last == tip || self.source.agreement(&[last]).await.held.is_some();
+        if is_held {
+            Ok(())
+        } else {
+            Err(fork::moved(last.id.height).into())
+        }
     }
 
     /// The node's tip is no higher than ours: it is behind, unless it knows our tip and says that
@@ -173,12 +201,25 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     async fn join(&mut self, path: Path, tip: BlockRef) -> Result<Standing, Halt> {
         let floor = self.floor();
         match fork::walk(&mut self.source, &self.window, floor, path).await? {
+            Walk::Found(path) if self.goes_back_in_time(&path) => {
+                return Err(fork::moved(path.head.height).into());
+            }
             Walk::Found(path) => self.follow(path).await?,
             Walk::Below(path) if self.may_leave_all(&path) => self.reorganise(path).await?,
             Walk::Below(_) if self.stands_alone() => return Ok(Standing::Behind),
             Walk::Below(_) => return self.freeze(off_our_final_chain(floor, tip)).await,
         }
         Ok(self.standing_to(tip))
+    }
+
+    /// Whether a block is older than the one below it, where a block's time is when it was made: money
+    /// would seem older than it is.
+    fn goes_back_in_time(&self, path: &Path) -> bool {
+        let head = self.window.get(path.head.height).map(|block| block.time);
+        let times = head
+            .into_iter()
+            .chain(path.blocks.iter().map(|block| block.time));
+        !self.options.has_mempool && !times.is_sorted()
     }
 
     /// Hands on what is new in the mempool; whether that makes it fully known at our tip.

@@ -85,6 +85,19 @@ impl<'a> Case<'a> {
         stays || self.permitted(self.gate.rest_on(buried_at.unwrap_or_default()))
     }
 
+    /// Whether `invalid` may be said of money that was seen, wherever it is; what is in a block must be
+    /// in one that is agreed on.
+    pub(super) fn may_refuse_seen(&mut self, fits: impl Fn(&Money) -> bool) -> bool {
+        let seen = self.money.iter().filter(|m| m.significant && fits(m));
+        let heights = seen.map(|m| m.anchor().map(|anchor| anchor.block.id.height));
+        let stays = self.payment.judged.status == Status::Invalid;
+        let gate = match heights.min().flatten() {
+            Some(lowest) => self.gate.rest_on(lowest),
+            None => self.gate.verdict(),
+        };
+        stays || self.permitted(gate)
+    }
+
     /// Whether the blocks that buried this money carry a verdict.
     fn may_rest_on(&mut self, decision: &Decision) -> bool {
         let required = self.payment.terms.confirmations_required;

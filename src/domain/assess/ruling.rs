@@ -156,7 +156,7 @@ impl Case<'_> {
         let (may_say, reason) = if self.any_at_depth(late) {
             (self.may_refuse_any(late), Reason::Late)
         } else if self.any(wrong) {
-            (self.may_say(Status::Invalid), Reason::WrongAsset)
+            (self.may_refuse_seen(wrong), Reason::WrongAsset)
         } else if self.any_at_depth(wrong_late) {
             (self.may_refuse_any(wrong_late), Reason::WrongAsset)
         } else {

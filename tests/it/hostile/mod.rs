@@ -82,8 +82,8 @@ const CASES: &[Case] = &[
     (
         "busy",
         Manner::Status(503),
-        "the node is too busy (HTTP 503)",
-        "transient",
+        "rate limited for 1 s",
+        "rate_limited",
     ),
     ("fault", Manner::Status(500), "HTTP status 500", "transient"),
     ("echo", Manner::Echo, "out of order", ""),

@@ -202,19 +202,28 @@ async fn one_five_blocks_behind_is_left_alone() {
 
 #[tokio::test]
 async fn one_that_holds_the_tip_and_shows_no_way_to_it_does_not_lead_for_long() {
-    let (nodes, blocks) = three();
+    let (nodes, _) = three();
     let (mut source, _) = of_operators(&nodes, ["a", "b", "c"]);
     for _ in 0..5 {
         source.status().await.unwrap();
         assert_eq!(leader(&source), "a");
-        nodes[0].fault("eth_getBlockByNumber [\"0x5\"", Value::Null);
-        assert!(source.headers(Height(5), 2).await.unwrap().is_empty());
-        nodes[0].heal();
+        source.doubt_leader();
     }
     source.status().await.unwrap();
     assert_eq!(leader(&source), "b");
-    let headers = source.headers(Height(5), 2).await.unwrap();
-    assert_eq!(headers, blocks[4..]);
+}
+
+#[tokio::test]
+async fn one_that_is_syncing_leads_only_while_all_are() {
+    let (nodes, _) = three();
+    let (mut source, _) = of_operators(&nodes, ["a", "b", "c"]);
+    nodes[0].state().syncing = json!({"currentBlock": "0x1"});
+    assert!(!source.status().await.unwrap().syncing);
+    assert_eq!(leader(&source), "b");
+    for node in &nodes[1..] {
+        node.state().syncing = json!({"currentBlock": "0x1"});
+    }
+    assert!(source.status().await.unwrap().syncing);
 }
 
 #[tokio::test]
@@ -237,28 +246,6 @@ async fn who_leads_has_shown_its_tokens() {
     assert_eq!(tip(&mut source).await, (6, true));
     assert_eq!(leader(&source), "b");
     assert!(says(&told, "a unfit"));
-}
-
-#[test]
-fn headers_that_cannot_lead_to_the_tip_are_known() {
-    let (_, blocks) = three();
-    let tip = blocks[5];
-    let cases = [
-        (1, 6, &blocks[..], true),
-        (1, 3, &blocks[..3], true),
-        (5, 9, &blocks[4..], true),
-        (7, 1, &[][..], true),
-        (1, 6, &blocks[..5], false),
-        (1, 6, &[][..], false),
-        (1, 3, &blocks[..2], false),
-    ];
-    for (from, count, headers, expected) in cases {
-        let found = leads_to(tip, Height(from), count, headers);
-        assert_eq!(found, expected, "{from} {count}");
-    }
-    let mut other = blocks.clone();
-    other[5].id.hash = BlockHash([7; 32]);
-    assert!(!leads_to(tip, Height(1), 6, &other));
 }
 
 /// A clock that a test moves.
