@@ -42,6 +42,14 @@ impl Random {
         of.get(usize::try_from(self.below(count)).ok()?)
     }
 
+    /// Puts these into another order, each of which comes as often (Fisher, Yates; Durstenfeld 1964).
+    pub fn shuffle<T>(&mut self, of: &mut [T]) {
+        for count in (2..=of.len()).rev() {
+            let drawn = self.below(u64::try_from(count).unwrap_or(u64::MAX));
+            of.swap(count - 1, usize::try_from(drawn).unwrap_or(0));
+        }
+    }
+
     /// Bytes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
@@ -80,5 +88,20 @@ mod tests {
         assert_eq!(random.pick::<u8>(&[]), None);
         assert_eq!(random.below(0), 0);
         assert_ne!(random.bytes::<20>(), random.bytes::<20>());
+    }
+
+    #[test]
+    fn a_shuffle_keeps_all_and_leads_to_every_order() {
+        let mut random = Random::new(4);
+        let mut orders = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            let mut three = [1, 2, 3];
+            random.shuffle(&mut three);
+            orders.insert(three);
+            three.sort_unstable();
+            assert_eq!(three, [1, 2, 3]);
+        }
+        assert_eq!(orders.len(), 6);
+        random.shuffle::<u8>(&mut []);
     }
 }

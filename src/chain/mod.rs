@@ -16,6 +16,16 @@ use crate::domain::{
 };
 use std::future::Future;
 
+/// How many steps, each twice as long as the one before, are taken along a chain when what others hold is
+/// looked for: deeper than any reorganisation of a healthy network.
+pub(crate) const STEPS: u32 = 8;
+
+/// A height and some below it: 1, 2, 4 … lower.
+pub(crate) fn ever_lower(top: Height) -> impl Iterator<Item = Height> {
+    let below = (0..STEPS).map_while(move |step| top.0.checked_sub(1 << step));
+    std::iter::once(top.0).chain(below).map(Height)
+}
+
 /// What a node says of itself in one poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeStatus {

@@ -92,15 +92,27 @@ impl Watcher {
         Self::settle_view(chain, &mut view, now);
         view.frozen = frozen.map(|(reason, _)| reason);
         if view.frozen != chain.view.frozen {
-            plan.step
-                .entries
-                .push(freeze_entry(chain, frozen, now.wall));
-            let error = frozen.map(|(_, message)| message.to_owned());
-            let error = error.or_else(|| Self::trouble(chain, &view, now));
-            plan.record_chain(view.clone(), error);
+            Self::record_freeze(chain, &view, frozen, now, &mut plan);
         }
         plan.view = Some((at, view));
         plan
+    }
+
+    /// Records whether and why a chain is frozen, with an entry of the journal when that is new.
+    fn record_freeze(
+        chain: &ChainState,
+        view: &ChainView,
+        frozen: Option<(FreezeReason, &str)>,
+        now: Now,
+        plan: &mut Plan,
+    ) {
+        if view.frozen != chain.view.frozen {
+            let entry = freeze_entry(chain, frozen, now.wall);
+            plan.step.entries.push(entry);
+        }
+        let error = frozen.map(|(_, message)| message.to_owned());
+        let error = error.or_else(|| Self::trouble(chain, view, now));
+        plan.record_chain(view.clone(), error);
     }
 
     /// Enough operators hold our chain up to `agreed`: what waited for that is judged. A lost quorum
@@ -117,24 +129,16 @@ impl Watcher {
             agreed,
             ..chain.view.clone()
         };
-        view.frozen = match (view.frozen, lost) {
-            (None | Some(FreezeReason::Quorum), _) => lost.map(|_| FreezeReason::Quorum),
-            (other @ Some(FreezeReason::BelowFinality | FreezeReason::Released), _) => other,
+        view.frozen = match view.frozen {
+            None | Some(FreezeReason::Quorum) => lost.map(|_| FreezeReason::Quorum),
+            other @ Some(FreezeReason::BelowFinality | FreezeReason::Released) => other,
         };
         Self::settle_view(chain, &mut view, now);
         let mut plan = self.plan_due(at, view.clone(), now)?;
-        let is_news = view.frozen != chain.view.frozen;
-        if is_news {
-            let frozen = view.frozen.zip(lost);
-            plan.step
-                .entries
-                .push(freeze_entry(chain, frozen, now.wall));
-        }
         let is_lost = view.frozen == Some(FreezeReason::Quorum);
-        if is_news || is_lost && said_otherwise(chain.error.as_deref(), lost) {
-            let error = lost.map(str::to_owned);
-            let error = error.or_else(|| Self::trouble(chain, &view, now));
-            plan.record_chain(view, error);
+        let is_said_otherwise = is_lost && said_otherwise(chain.error.as_deref(), lost);
+        if view.frozen != chain.view.frozen || is_said_otherwise {
+            Self::record_freeze(chain, &view, view.frozen.zip(lost), now, &mut plan);
         }
         Ok(plan)
     }

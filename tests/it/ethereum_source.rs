@@ -125,17 +125,7 @@ async fn payments_are_credited_and_look_alikes_are_not() {
         batch,
         &[usdt.into(), shops.into(), amounts.into()],
     );
-    let both = "logAndTransfer(address,address,uint256,uint256)";
-    let both = anvil.invoke(
-        mischief,
-        both,
-        &[
-            usdt.into(),
-            SHOP.into(),
-            999_u64.into(),
-            7_000_000_u64.into(),
-        ],
-    );
+    let both = tokens::log_and_transfer(&anvil, &deployed, SHOP, 999, 7_000_000);
     anvil.invoke_paying(mischief, ETHER, "forwardAndRevert(address)", &[SHOP.into()]);
     let reverted = "transferAndRevert(address,address,uint256)";
     anvil.invoke(
@@ -183,22 +173,7 @@ async fn malformed_logs_of_a_configured_contract_credit_nothing() {
     let mut source = source(&config(&anvil), vec![odd]);
     source.connect().await.expect("a connection");
     // It has no decimals(), so its status would be refused; its blocks are read all the same.
-    for function in [
-        "logFourTopics(address,address,uint256)",
-        "logTwoTopics(address,address,uint256)",
-        "logOneTopic(address,address,uint256)",
-        "logShortData(address,address,uint248)",
-        "logLongData(address,address,uint256)",
-        "logDirtyTopics(address,address,uint256)",
-        "logClean(address,address,uint256)",
-    ] {
-        let payer = anvil.account(1);
-        anvil.invoke(
-            deployed.mischief,
-            function,
-            &[payer.into(), SHOP.into(), 5_u64.into()],
-        );
-    }
+    tokens::log_look_alikes(&anvil, &deployed, SHOP, 5);
     anvil.mine(1);
     let height = Height(u32::try_from(anvil.block_number()).expect("a height"));
     let headers = source.headers(height, 1).await.expect("a header");

@@ -202,9 +202,7 @@ fn mischief_pays_batches_and_hides_reverted_transfers() {
     let hidden = anvil.invoke(tokens.mischief, hidden, &args);
     assert_eq!(transfers(&anvil, hidden), []);
 
-    let args = [tokens.usdt.into(), RECEIVER.into(), 1_000.into(), 3.into()];
-    let both = "logAndTransfer(address,address,uint256,uint256)";
-    let both = anvil.invoke(tokens.mischief, both, &args);
+    let both = tokens::log_and_transfer(&anvil, &tokens, RECEIVER, 1_000, 3);
     let expected = [
         (tokens.mischief, RECEIVER, 1_000),
         (tokens.usdt, RECEIVER, 3),

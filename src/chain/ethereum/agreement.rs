@@ -3,24 +3,21 @@
 
 use super::{
     endpoint::Endpoint,
+    endpoints::Endpoints,
     quorum::{self, Vote},
     source::EthereumSource,
 };
 use crate::{
-    chain::{Agreement, NodeStatus, SourceError, rpc::Transport},
+    chain::{Agreement, NodeStatus, SourceError, ever_lower, rpc::Transport},
     domain::block::{BlockId, BlockRef, Height},
 };
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 /// How long each endpoint is waited for. A poll goes on without those that are slower.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An endpoint so many blocks behind others does not lead: nodes are one or two apart.
 const BEHIND_BLOCKS: u32 = 5;
-
-/// Blocks asked about below the height that a quorum has: 1, 2, 4 … lower, deeper than any
-/// reorganisation of a healthy network.
-const STEPS: u32 = 8;
 
 type Answer<R> = (usize, Result<R, SourceError>);
 
@@ -30,28 +27,20 @@ impl<T: Transport> EthereumSource<T> {
     pub(super) async fn agreed_status(&mut self) -> Option<NodeStatus> {
         let question = |endpoint: Endpoint<T>| async move { endpoint.status().await };
         let (operators, quorum) = (&self.operators, self.quorum);
-        let suffices =
-            |answers: &[Answer<NodeStatus>]| shared_tip(operators, answers, quorum).is_some();
+        let shared = |answers: &[Answer<NodeStatus>]| shared_tip(&tips(operators, answers), quorum);
+        let suffices = |answers: &[Answer<NodeStatus>]| shared(answers).is_some();
         let back = self.endpoints.back();
         let asked = self.endpoints.ask_some(&back, PATIENCE, question, suffices);
         let mut statuses = asked.await;
-        if !suffices(&statuses) || one_is_ahead(operators, &statuses, quorum) {
+        if !suffices(&statuses) || one_is_ahead(&tips(operators, &statuses), quorum) {
             let rest = self.endpoints.all_but(&back);
             let asked = self.endpoints.ask_some(&rest, PATIENCE, question, suffices);
             statuses.extend(asked.await);
         }
-        let operators = &self.operators;
-        let shared = shared_tip(operators, &statuses, quorum);
-        let (tip, holders) = match shared {
+        let (tip, holders) = match shared(&statuses) {
             Some(tip) => {
-                let is_there = |(at, answer): &Answer<NodeStatus>| {
-                    answer
-                        .as_ref()
-                        .is_ok_and(|status| status.tip.id == tip.id)
-                        .then_some(*at)
-                };
                 self.compare_heads(&statuses, tip);
-                (tip, statuses.iter().filter_map(is_there).collect())
+                (tip, who(&statuses, |status| status.tip.id == tip.id))
             }
             None => self.tip_below(&statuses).await?,
         };
@@ -82,26 +71,11 @@ impl<T: Transport> EthereumSource<T> {
         &mut self,
         statuses: &[Answer<NodeStatus>],
     ) -> Option<(BlockRef, Vec<usize>)> {
-        let top = quorum_height(&self.operators, statuses, self.quorum)?;
-        let below = (0..STEPS).map_while(|step| top.0.checked_sub(1 << step));
-        let heights: Vec<Height> = std::iter::once(top.0).chain(below).map(Height).collect();
-        let question = move |endpoint: Endpoint<T>| {
-            let heights = heights.clone();
-            async move { endpoint.blocks_at(&heights).await }
-        };
-        let answered = statuses.iter().filter(|(_, answer)| answer.is_ok());
-        let whom: Vec<usize> = answered.map(|(at, _)| *at).collect();
-        let asked = self
-            .endpoints
-            .ask_some(&whom, PATIENCE, question, |_| false);
-        let answers = asked.await;
-        let tip = quorum::held(&votes(&self.operators, &answers), self.quorum)?;
-        let holds = |(at, answer): &Answer<Vec<BlockRef>>| {
-            answer
-                .as_ref()
-                .is_ok_and(|blocks| blocks.contains(&tip))
-                .then_some(*at)
-        };
+        let top = quorum::height(&tips(&self.operators, statuses), self.quorum)?;
+        let whom = who(statuses, |_| true);
+        let heights = ever_lower(top).collect();
+        let answers = ask_for_blocks(&mut self.endpoints, &whom, heights, |_| false).await;
+        let tip = quorum::held(&chains(&self.operators, &answers), self.quorum)?;
         for (at, answer) in &answers {
             let has_other = answer.as_ref().is_ok_and(|blocks| {
                 let mut there = blocks
@@ -111,8 +85,7 @@ impl<T: Transport> EthereumSource<T> {
             });
             self.dissents(*at, tip, has_other);
         }
-        let holders = answers.iter().filter_map(holds).collect();
-        Some((tip, holders))
+        Some((tip, who(&answers, |blocks| blocks.contains(&tip))))
     }
 
     /// Who leads to a tip that these hold: who leads already, else the first that is as it should be.
@@ -123,11 +96,8 @@ impl<T: Transport> EthereumSource<T> {
     ) -> Option<usize> {
         let leader = self.endpoints.leads_at();
         let back = self.endpoints.back();
-        let is_syncing = |at: usize| {
-            let answer = statuses.iter().find(|(other, _)| *other == at);
-            answer.is_some_and(|(_, answer)| answer.as_ref().is_ok_and(|status| status.syncing))
-        };
-        holders.sort_by_key(|at| (!back.contains(at), is_syncing(*at), *at != leader, *at));
+        let syncing = who(statuses, |status| status.syncing);
+        holders.sort_by_key(|at| (!back.contains(at), syncing.contains(at), *at != leader, *at));
         for at in holders {
             let is_fit =
                 self.endpoints.is_vetted(at) || self.status_of(at, Some(PATIENCE)).await.is_ok();
@@ -170,28 +140,16 @@ impl<T: Transport> EthereumSource<T> {
 
     /// How far operators hold these blocks of ours, ascending.
     pub(super) async fn agreement_on(&mut self, ours: &[BlockRef]) -> Agreement {
-        let heights: Vec<Height> = ours.iter().map(|block| block.id.height).collect();
-        let question = move |endpoint: Endpoint<T>| {
-            let heights = heights.clone();
-            async move { endpoint.blocks_at(&heights).await }
-        };
         let (operators, quorum) = (&self.operators, self.quorum);
         let held = |answers: &[Answer<Vec<BlockRef>>]| {
-            let ours_alone = answers.iter().map(|(at, answer)| {
-                let blocks = answer.as_ref().map(|blocks| {
-                    let both = blocks.iter().filter(|block| ours.contains(block));
-                    both.copied().collect()
-                });
-                (*at, blocks.map_err(Clone::clone))
-            });
-            let ours_alone: Vec<Answer<Vec<BlockRef>>> = ours_alone.collect();
-            quorum::held(&votes(operators, &ours_alone), quorum)
+            let votes = chains(operators, answers);
+            quorum::held_of(&votes, quorum, |block| ours.contains(block))
         };
         let top = ours.last().copied();
-        let suffices = |answers: &[Answer<Vec<BlockRef>>]| held(answers) == top;
         let all = self.endpoints.all_but(&[]);
-        let asked = self.endpoints.ask_some(&all, PATIENCE, question, suffices);
-        let answers = asked.await;
+        let heights = ours.iter().map(|block| block.id.height).collect();
+        let suffices = |answers: &[Answer<Vec<BlockRef>>]| held(answers) == top;
+        let answers = ask_for_blocks(&mut self.endpoints, &all, heights, suffices).await;
         Agreement {
             held: held(&answers),
             dissent: self.dissent(&answers, top),
@@ -230,19 +188,15 @@ impl<T: Transport> EthereumSource<T> {
         }
         let height = tip.id.height;
         let ahead = height.plus(BEHIND_BLOCKS);
-        let question =
-            move |endpoint: Endpoint<T>| async move { endpoint.blocks_at(&[height, ahead]).await };
         let leader = self.endpoints.leads_at();
         let others = self.endpoints.all_but(&[leader]);
-        let asked = self
-            .endpoints
-            .ask_some(&others, PATIENCE, question, |_| false);
-        let is_ahead = |(at, answer): Answer<Vec<BlockRef>>| {
-            let blocks = answer.ok()?;
+        let heights = vec![height, ahead];
+        let answers = ask_for_blocks(&mut self.endpoints, &others, heights, |_| false).await;
+        let is_ahead = |blocks: &Vec<BlockRef>| {
             let has = |height: Height| blocks.iter().find(|block| block.id.height == height);
-            (has(height) == Some(&tip) && has(ahead).is_some()).then_some(at)
+            has(height) == Some(&tip) && has(ahead).is_some()
         };
-        if let Some(at) = asked.await.into_iter().find_map(is_ahead) {
+        if let Some(at) = who(&answers, is_ahead).first().copied() {
             let why = format!(
                 "it stands at {height}, and others are {BEHIND_BLOCKS} blocks or more ahead"
             );
@@ -274,44 +228,57 @@ impl StandingTip {
     }
 }
 
-/// The tip that so many operators name, if none of so many is higher.
-fn shared_tip(
-    operators: &[String],
-    statuses: &[Answer<NodeStatus>],
-    quorum: usize,
-) -> Option<BlockRef> {
-    let tips = tips(statuses);
-    let shared = quorum::held(&votes(operators, &tips), quorum)?;
-    let top = quorum_height(operators, statuses, quorum);
-    Some(shared).filter(|shared| Some(shared.id.height) == top)
+/// Asks some endpoints for their own blocks at these heights.
+async fn ask_for_blocks<T: Transport>(
+    endpoints: &mut Endpoints<T>,
+    whom: &[usize],
+    heights: Vec<Height>,
+    suffices: impl Fn(&[Answer<Vec<BlockRef>>]) -> bool,
+) -> Vec<Answer<Vec<BlockRef>>> {
+    let question = move |endpoint: Endpoint<T>| {
+        let heights = heights.clone();
+        async move { endpoint.blocks_at(&heights).await }
+    };
+    endpoints.ask_some(whom, PATIENCE, question, suffices).await
 }
 
-fn quorum_height(
-    operators: &[String],
-    statuses: &[Answer<NodeStatus>],
-    quorum: usize,
-) -> Option<Height> {
-    quorum::height(&votes(operators, &tips(statuses)), quorum)
+/// Who answered so.
+fn who<R>(answers: &[Answer<R>], is_so: impl Fn(&R) -> bool) -> Vec<usize> {
+    let answered = answers
+        .iter()
+        .filter(|(_, answer)| answer.as_ref().is_ok_and(&is_so));
+    answered.map(|(at, _)| *at).collect()
+}
+
+/// The tip that so many operators name, if none of so many is higher.
+fn shared_tip(tips: &[Vote<'_>], quorum: usize) -> Option<BlockRef> {
+    let top = quorum::height(tips, quorum);
+    quorum::held(tips, quorum).filter(|shared| Some(shared.id.height) == top)
 }
 
 /// Whether one is higher than a quorum of those who answered.
-fn one_is_ahead(operators: &[String], statuses: &[Answer<NodeStatus>], quorum: usize) -> bool {
-    let tips = tips(statuses);
-    let votes = votes(operators, &tips);
-    quorum::height(&votes, 1) > quorum::height(&votes, quorum)
+fn one_is_ahead(tips: &[Vote<'_>], quorum: usize) -> bool {
+    quorum::height(tips, 1) > quorum::height(tips, quorum)
 }
 
-fn tips(statuses: &[Answer<NodeStatus>]) -> Vec<Answer<Vec<BlockRef>>> {
-    let tip = |(at, answer): &Answer<NodeStatus>| {
-        let tip = answer.as_ref().map(|status| vec![status.tip]);
-        (*at, tip.map_err(Clone::clone))
-    };
-    statuses.iter().map(tip).collect()
+/// What statuses say: each endpoint's tip.
+fn tips<'a>(operators: &'a [String], statuses: &'a [Answer<NodeStatus>]) -> Vec<Vote<'a>> {
+    votes(operators, statuses, |status| slice::from_ref(&status.tip))
 }
 
-fn votes<'a>(operators: &'a [String], answers: &'a [Answer<Vec<BlockRef>>]) -> Vec<Vote<'a>> {
-    let vote = |(at, answer): &'a Answer<Vec<BlockRef>>| {
-        let (operator, blocks) = operators.get(*at).zip(answer.as_ref().ok())?;
+/// What blocks at some heights say.
+fn chains<'a>(operators: &'a [String], answers: &'a [Answer<Vec<BlockRef>>]) -> Vec<Vote<'a>> {
+    votes(operators, answers, Vec::as_slice)
+}
+
+fn votes<'a, R>(
+    operators: &'a [String],
+    answers: &'a [Answer<R>],
+    blocks: impl Fn(&'a R) -> &'a [BlockRef],
+) -> Vec<Vote<'a>> {
+    let vote = |(at, answer): &'a Answer<R>| {
+        let (operator, answer) = operators.get(*at).zip(answer.as_ref().ok())?;
+        let blocks = blocks(answer);
         Some(Vote { operator, blocks })
     };
     answers.iter().filter_map(vote).collect()

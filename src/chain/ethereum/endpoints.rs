@@ -1,6 +1,8 @@
 //! A chain's endpoints: connects them, asks whom [`super::pool`] says, and tells how each stands. What
 //! is asked and what the answers mean is not known in here.
 
+mod together;
+
 use super::{
     doubts::all_failed,
     endpoint::Endpoint,
@@ -15,22 +17,13 @@ use crate::{
     clock::Clock,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::timeout;
 
 /// The leader may fail so often in a row to serve the blocks that it names before another leads.
 const UNSERVED_MAX: u32 = 5;
 
 /// How long the leader is waited for while there are others.
 const LEADER_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long connecting may take beside a question.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(6);
-
-/// How long those who have not answered yet are waited for once a quorum has.
-const STRAGGLERS: Duration = Duration::from_millis(250);
 
 /// So often in a row an endpoint may have another block than a quorum: two honest ones may be on two
 /// branches for some blocks.
@@ -239,59 +232,6 @@ impl<T: Transport> Endpoints<T> {
         all.filter(|at| self.pool.is_back(*at, now_ms)).collect()
     }
 
-    /// Asks some at once, for so long each, and those who are slower than a quorum a little longer
-    /// than that: whoever does not answer is noted as usual.
-    pub(super) async fn ask_some<R, F>(
-        &mut self,
-        whom: &[usize],
-        patience: Duration,
-        question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
-        suffices: impl Fn(&[(usize, Result<R, SourceError>)]) -> bool,
-    ) -> Vec<(usize, Result<R, SourceError>)>
-    where
-        R: Send + 'static,
-        F: Future<Output = Result<R, SourceError>> + Send + 'static,
-    {
-        let mut asked = JoinSet::new();
-        let seats = self.seats.iter().enumerate();
-        for (at, seat) in seats.filter(|(at, _)| whom.contains(at)) {
-            let (endpoint, is_connected) = (seat.endpoint.clone(), seat.is_connected);
-            let question = question.clone();
-            asked.spawn(async move { (at, ask(endpoint, is_connected, patience, question).await) });
-        }
-        let mut answers = Vec::new();
-        let mut until = Instant::now() + patience + CONNECT_PATIENCE;
-        // Who was never reached gets the time for it once, or is left alone for a while.
-        let are_connected = seats_of(&self.seats, whom).all(|seat| seat.is_connected);
-        while let Ok(Some(joined)) = timeout_at(until, asked.join_next()).await {
-            let Ok((at, (endpoint, answer))) = joined else {
-                continue;
-            };
-            self.heard(at, endpoint, &answer);
-            answers.push((at, answer));
-            if are_connected && suffices(&answers) {
-                until = until.min(Instant::now() + STRAGGLERS);
-            }
-        }
-        answers.sort_by_key(|(at, _)| *at);
-        answers
-    }
-
-    /// Notes how one answered what all were asked.
-    fn heard<R>(&mut self, at: usize, endpoint: Endpoint<T>, answer: &Result<R, SourceError>) {
-        let now_ms = self.now_ms();
-        if let Some(seat) = self.seats.get_mut(at).filter(|seat| !seat.is_connected) {
-            (seat.endpoint, seat.is_connected, seat.is_vetted) = (endpoint, answer.is_ok(), false);
-        }
-        match answer {
-            Ok(_) => {
-                self.pool.heard(at, now_ms);
-                self.tell(at, "");
-            }
-            Err(error) => self.failed(at, error),
-        }
-    }
-
     /// Whether one has another block than a quorum, and what. One that goes on with that is left alone.
     pub(super) fn dissents(&mut self, at: usize, what: Option<&str>) {
         let Some(seat) = self.seats.get_mut(at) else {
@@ -381,36 +321,6 @@ impl<T: Transport> Endpoints<T> {
     pub(super) fn now_ms(&self) -> u64 {
         self.clock.now().monotonic_ms
     }
-}
-
-fn seats_of<'a, T>(seats: &'a [Seat<T>], whom: &'a [usize]) -> impl Iterator<Item = &'a Seat<T>> {
-    whom.iter().filter_map(|at| seats.get(*at))
-}
-
-/// Asks one endpoint, connecting it first unless it is; the endpoint as it is then.
-async fn ask<T: Transport, R, F>(
-    mut endpoint: Endpoint<T>,
-    is_connected: bool,
-    patience: Duration,
-    question: impl Fn(Endpoint<T>) -> F,
-) -> (Endpoint<T>, Result<R, SourceError>)
-where
-    F: Future<Output = Result<R, SourceError>>,
-{
-    let asked = async {
-        if !is_connected {
-            endpoint.connect().await?;
-        }
-        question(endpoint.clone()).await
-    };
-    let connecting = if is_connected {
-        Duration::ZERO
-    } else {
-        CONNECT_PATIENCE
-    };
-    let answer = timeout(patience + connecting, asked).await;
-    let answer = answer.unwrap_or_else(|_| Err(no_answer(&endpoint, patience)));
-    (endpoint, answer)
 }
 
 fn no_answer(endpoint: &impl std::fmt::Display, patience: Duration) -> SourceError {

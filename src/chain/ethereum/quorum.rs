@@ -12,9 +12,18 @@ pub(super) struct Vote<'a> {
 
 /// The highest block that so many operators hold. They hold all below it, too.
 pub(super) fn held(votes: &[Vote<'_>], quorum: usize) -> Option<BlockRef> {
+    held_of(votes, quorum, |_| true)
+}
+
+/// The same among some blocks.
+pub(super) fn held_of(
+    votes: &[Vote<'_>],
+    quorum: usize,
+    is_asked_for: impl Fn(&BlockRef) -> bool,
+) -> Option<BlockRef> {
     let mut holders: BTreeMap<(Height, BlockId), (BlockRef, BTreeSet<&str>)> = BTreeMap::new();
     for vote in votes {
-        for block in vote.blocks {
+        for block in vote.blocks.iter().filter(|block| is_asked_for(block)) {
             let key = (block.id.height, block.id);
             let (_, names) = holders
                 .entry(key)

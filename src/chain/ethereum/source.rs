@@ -338,6 +338,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
             }),
         }
     }
+
     async fn headers(&mut self, from: Height, count: u32) -> Result<Vec<BlockRef>, SourceError> {
         let question =
             move |endpoint: Endpoint<T>| async move { endpoint.headers(from, count).await };

@@ -2,7 +2,7 @@
 
 use super::{Follower, Halt, Sink, window::Window};
 use crate::{
-    chain::{Agreement, ChainInput, ChainSource, SourceError},
+    chain::{Agreement, ChainInput, ChainSource, STEPS, SourceError, ever_lower},
     domain::block::{BlockRef, Height},
 };
 
@@ -17,11 +17,7 @@ const PATIENCE_POLLS: u64 = 10;
 /// and so few that the way back is always known.
 const AHEAD_MAX: u32 = 128;
 
-/// Blocks asked about beside the tip: 1, 2, 4 … below it, deeper than any reorganisation of a healthy
-/// network. Who holds a block holds all below it.
-const STEPS: u32 = 8;
-
-/// What was agreed on, and what the watcher was told of it.
+/// What was agreed on, as the watcher was told.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Agreed {
     block: Option<BlockRef>,
@@ -31,8 +27,6 @@ pub(super) struct Agreed {
     fresh_at_ms: Option<u64>,
     /// Whether the watcher was told that the quorum is lost.
     told_lost: bool,
-    /// The block that the watcher was told of.
-    told: Option<BlockRef>,
 }
 
 impl Agreed {
@@ -52,10 +46,10 @@ impl Agreed {
 
     /// Blocks above `fork` left our chain. Who held them holds it.
     pub(super) fn rewind(&mut self, fork: BlockRef) {
-        for known in [&mut self.block, &mut self.told].into_iter().flatten() {
-            if known.id.height > fork.id.height {
-                *known = fork;
-            }
+        if let Some(block) = &mut self.block
+            && block.id.height > fork.id.height
+        {
+            *block = fork;
         }
         self.highest = self.highest.min(fork.id.height);
     }
@@ -83,9 +77,8 @@ impl Agreed {
         }
         let silent_ms = now_ms.saturating_sub(*since_ms);
         let is_lost = !goes_on && (self.told_lost || silent_ms > patience_ms);
-        self.block = answer.held;
-        let is_news = is_lost || is_lost != self.told_lost || self.told != self.block;
-        (self.told, self.told_lost) = (self.block, is_lost);
+        let is_news = is_lost || is_lost != self.told_lost || answer.held != self.block;
+        (self.block, self.told_lost) = (answer.held, is_lost);
         is_news.then(|| ChainInput::Agreed {
             block: self.block,
             lost: is_lost.then(|| in_words(tip, &answer.dissent)),
@@ -111,9 +104,7 @@ fn samples(window: &Window) -> Vec<BlockRef> {
     let Some(tip) = window.tip() else {
         return Vec::new();
     };
-    let below = (0..STEPS).map(|step| tip.id.height.0.checked_sub(1 << step));
-    let heights = std::iter::once(Some(tip.id.height.0)).chain(below);
-    let blocks = heights.map_while(|height| window.get(Height(height?)));
+    let blocks = ever_lower(tip.id.height).map_while(|height| window.get(height));
     let mut samples: Vec<BlockRef> = blocks.collect();
     samples.reverse();
     samples
@@ -142,10 +133,19 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         self.options.quorum > 1
     }
 
+    /// Whether a quorum holds the tip of the last status.
+    pub(super) fn has_agreed_tip(&self) -> bool {
+        self.asks_others() && self.source.has_agreed_tip()
+    }
+
+    /// Whether that tip is one node's alone, where others should hold it.
+    pub(super) fn stands_alone(&self) -> bool {
+        self.asks_others() && !self.source.has_agreed_tip()
+    }
+
     /// Asks how far others hold our chain, and tells the watcher what is new.
     pub(super) async fn agree(&mut self, agreed_tip: Option<BlockRef>) -> Result<(), Halt> {
-        let samples = samples(&self.window);
-        let Some(tip) = samples.last().copied() else {
+        let Some(tip) = self.window.tip() else {
             return Ok(());
         };
         if !self.asks_others() && !self.agreed.told_lost {
@@ -155,7 +155,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             agreed_tip.and_then(|tip| self.window.get(tip.id.height).filter(|ours| *ours == tip));
         let answer = match known {
             Some(held) => Agreement::with_all(&[held]),
-            None => self.compare(samples).await,
+            None => self.compare(samples(&self.window)).await,
         };
         let poll_ms = u64::try_from(self.options.poll_interval.as_millis()).unwrap_or(u64::MAX);
         let patience_ms = poll_ms.saturating_mul(PATIENCE_POLLS).max(PATIENCE_MIN_MS);

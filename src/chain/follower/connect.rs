@@ -21,7 +21,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             let message = "the node is still syncing; following starts at its tip once it is done";
             return Err(SourceError::Transient(message.into()).into());
         }
-        if self.asks_others() && !self.source.has_agreed_tip() {
+        if self.stands_alone() {
             let message = "no quorum of operators agrees on a block to begin at";
             return Err(SourceError::Transient(message.into()).into());
         }

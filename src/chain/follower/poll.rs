@@ -61,7 +61,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
         let began_ms = self.clock.now().monotonic_ms;
         let status = self.source.status().await?;
-        let agreed_tip = Some(status.tip).filter(|_| self.source.has_agreed_tip());
+        let agreed_tip = Some(status.tip).filter(|_| self.has_agreed_tip());
         self.observe_finality(status.finalized);
         self.tell(ChainInput::Status(self.vouched(&status))).await?;
         let standing = self.follow_up_to(&status).await;
@@ -85,11 +85,6 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     async fn follow_up_to(&mut self, status: &NodeStatus) -> Result<Standing, Halt> {
         let standing = self.reconcile(status).await?;
         self.settle(status, standing).await
-    }
-
-    /// Whether the tip is one node's alone, where others should hold it.
-    pub(super) fn stands_alone(&self) -> bool {
-        self.asks_others() && !self.source.has_agreed_tip()
     }
 
     /// The status with only those tags that name blocks of our chain: a lagging or lying node's
@@ -142,7 +137,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// leads around it, and even when the node has never heard of our tip, it is what the network
     /// builds on as far as anybody can say.
     async fn climb(&mut self, ours: BlockRef, tip: BlockRef) -> Result<Standing, Halt> {
-        let is_agreed = self.asks_others() && self.source.has_agreed_tip();
+        let is_agreed = self.has_agreed_tip();
         if !is_agreed && !self.may_grow_alone() {
             return Ok(Standing::Behind);
         }
@@ -184,9 +179,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// The node's tip is no higher than ours: it is behind, unless it knows our tip and says that
     /// it is off its best chain.
     async fn step_aside(&mut self, ours: BlockRef, tip: BlockRef) -> Result<Standing, Halt> {
-        let is_off = self.asks_others()
-            && self.source.has_agreed_tip()
-            && Finality::is_contradicted(&self.window, Some(tip.id));
+        let is_off = self.has_agreed_tip() && Finality::is_contradicted(&self.window, Some(tip.id));
         let is_stale = is_off || planted(Bug::LagAsReorg) || self.source.is_stale(ours.id).await?;
         if !is_stale || planted(Bug::RollbackIgnored) {
             return Ok(Standing::Behind);

@@ -8,6 +8,7 @@ use super::{
     money::Money,
 };
 use crate::domain::{
+    block::Height,
     payment::Payment,
     status::{Reason, Status},
     time::UnixMs,
@@ -59,30 +60,27 @@ impl<'a> Case<'a> {
     /// Whether a verdict other than `paid` may be said. Staying in it needs no permission, not even
     /// for another reason.
     pub(super) fn may_say(&mut self, status: Status) -> bool {
-        let stays = self.payment.judged.status == status;
-        stays || self.permitted(self.gate.verdict())
+        let gate = self.gate.verdict();
+        self.stays_or_may(status, gate)
+    }
+
+    fn stays_or_may(&mut self, status: Status, gate: Result<(), Wait>) -> bool {
+        self.payment.judged.status == status || self.permitted(gate)
     }
 
     /// Whether `paid` may be said: it stays while the money that made it so stays where it was.
     pub(super) fn may_pay(&mut self, decision: &Decision) -> bool {
-        self.still_paid() || self.may_rest_on(decision)
+        self.still_paid() || self.permitted(self.gate.rest_on(self.buried_at(decision)))
     }
 
-    /// Whether `invalid` may be said of money at depth.
+    /// Whether `invalid` may be said of money that decides.
     pub(super) fn may_refuse(&mut self, decision: &Decision) -> bool {
-        self.payment.judged.status == Status::Invalid || self.may_rest_on(decision)
+        self.may_refuse_by(self.buried_at(decision))
     }
 
-    /// Whether `invalid` may be said of other money at depth, of which one piece is enough.
-    pub(super) fn may_refuse_any(&mut self, fits: impl Fn(&Money) -> bool) -> bool {
-        let required = self.payment.terms.confirmations_required;
-        let deep = self
-            .money
-            .iter()
-            .filter(|m| m.significant && fits(m) && self.is_deep(m));
-        let buried_at = deep.filter_map(|money| money.deep_at(required)).min();
-        let stays = self.payment.judged.status == Status::Invalid;
-        stays || self.permitted(self.gate.rest_on(buried_at.unwrap_or_default()))
+    /// Whether `invalid` may be said because of blocks up to this height.
+    pub(super) fn may_refuse_by(&mut self, top: Height) -> bool {
+        self.stays_or_may(Status::Invalid, self.gate.rest_on(top))
     }
 
     /// Whether `invalid` may be said of money that was seen, wherever it is; what is in a block must be
@@ -90,21 +88,18 @@ impl<'a> Case<'a> {
     pub(super) fn may_refuse_seen(&mut self, fits: impl Fn(&Money) -> bool) -> bool {
         let seen = self.money.iter().filter(|m| m.significant && fits(m));
         let heights = seen.map(|m| m.anchor().map(|anchor| anchor.block.id.height));
-        let stays = self.payment.judged.status == Status::Invalid;
-        let gate = match heights.min().flatten() {
-            Some(lowest) => self.gate.rest_on(lowest),
-            None => self.gate.verdict(),
-        };
-        stays || self.permitted(gate)
+        match heights.min().flatten() {
+            Some(lowest) => self.may_refuse_by(lowest),
+            None => self.may_say(Status::Invalid),
+        }
     }
 
-    /// Whether the blocks that buried this money carry a verdict.
-    fn may_rest_on(&mut self, decision: &Decision) -> bool {
+    /// The block that buried all of this money.
+    fn buried_at(&self, decision: &Decision) -> Height {
         let required = self.payment.terms.confirmations_required;
         let members = self.members(decision);
         let buried_at = members.iter().filter_map(|money| money.deep_at(required));
-        let top = buried_at.max().unwrap_or_default();
-        self.permitted(self.gate.rest_on(top))
+        buried_at.max().unwrap_or_default()
     }
 
     pub(super) fn still_paid(&self) -> bool {
@@ -204,8 +199,12 @@ impl<'a> Case<'a> {
         self.money.iter().any(|m| m.significant && fits(m))
     }
 
-    pub(super) fn any_at_depth(&self, fits: impl Fn(&Money) -> bool) -> bool {
-        self.any(|m| fits(m) && self.is_deep(m))
+    /// The block that first buried money of this kind, if any is deep.
+    pub(super) fn first_buried_at(&self, fits: impl Fn(&Money) -> bool) -> Option<Height> {
+        let required = self.payment.terms.confirmations_required;
+        let is_deep = |m: &&Money| m.significant && fits(m) && self.is_deep(m);
+        let deep = self.money.iter().filter(is_deep);
+        deep.filter_map(|money| money.deep_at(required)).min()
     }
 
     /// Whether a conflict confirmed against money of the payment.

@@ -153,12 +153,12 @@ impl Case<'_> {
         let late = |m: &Money| m.expected && m.since > limit;
         let wrong = |m: &Money| !m.expected && m.is_live() && m.since <= limit;
         let wrong_late = |m: &Money| !m.expected;
-        let (may_say, reason) = if self.any_at_depth(late) {
-            (self.may_refuse_any(late), Reason::Late)
+        let (may_say, reason) = if let Some(top) = self.first_buried_at(late) {
+            (self.may_refuse_by(top), Reason::Late)
         } else if self.any(wrong) {
             (self.may_refuse_seen(wrong), Reason::WrongAsset)
-        } else if self.any_at_depth(wrong_late) {
-            (self.may_refuse_any(wrong_late), Reason::WrongAsset)
+        } else if let Some(top) = self.first_buried_at(wrong_late) {
+            (self.may_refuse_by(top), Reason::WrongAsset)
         } else {
             (false, Reason::Deadline)
         };
@@ -183,11 +183,9 @@ impl Case<'_> {
     fn canceled(&mut self) -> Verdict {
         let closed = self.payment.history.closed.as_ref();
         let reason = closed.map_or(Reason::Gateway, |closed| closed.reason);
-        let expected = |m: &Money| m.expected;
-        if self.any_at_depth(expected) && self.may_refuse_any(expected) {
-            (Status::Invalid, Some(Reason::AfterCancel))
-        } else {
-            (Status::Canceled, Some(reason))
+        match self.first_buried_at(|m: &Money| m.expected) {
+            Some(top) if self.may_refuse_by(top) => (Status::Invalid, Some(Reason::AfterCancel)),
+            Some(_) | None => (Status::Canceled, Some(reason)),
         }
     }
 

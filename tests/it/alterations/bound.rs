@@ -1,11 +1,14 @@
 //! What a block's hash binds, written down by hand from the yellow paper and the EIPs, and what an answer means
 //! where it is bound. The daemon's reader knows none of it.
 
+mod unbound;
+
 use alloy_primitives::U256;
 use serde_json::{Map, Value, json};
 
 use super::recorded::Kind;
 use super::spots::{Object, Spot};
+use unbound::{READ_ALL_THE_SAME, UNBOUND};
 
 /// How a bound field is written.
 #[derive(Clone, Copy)]
@@ -119,157 +122,6 @@ const SYNONYMS: &[(Object, &str, &str)] = &[
     (Object::Transaction, "gas", "gasLimit"),
 ];
 
-/// On which transactions a field is unbound.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum On {
-    All,
-    Legacy,
-    Typed,
-    WithFees,
-}
-
-use On::All;
-
-/// Fields of which an answer may say anything, and why that changes nothing. The list is closed: whatever else
-/// an answer has is bound.
-const UNBOUND: &[(Object, &str, On, &str)] = &[
-    (
-        Object::Block,
-        "hash",
-        All,
-        "computed from the header, and compared with what was asked for",
-    ),
-    (
-        Object::Block,
-        "size",
-        All,
-        "of the block's encoding; nothing binds it",
-    ),
-    (Object::Block, "totalDifficulty", All, "nothing binds it"),
-    (
-        Object::Block,
-        "uncles",
-        All,
-        "sha3Uncles binds them; they hold no money and are not read",
-    ),
-    (
-        Object::Transaction,
-        "hash",
-        All,
-        "computed from the encoding",
-    ),
-    (
-        Object::Transaction,
-        "from",
-        All,
-        "recovered from the signature",
-    ),
-    (Object::Transaction, "blockHash", All, "where it was found"),
-    (
-        Object::Transaction,
-        "blockNumber",
-        All,
-        "where it was found",
-    ),
-    (Object::Transaction, "blockTimestamp", All, "the header's"),
-    (
-        Object::Transaction,
-        "transactionIndex",
-        All,
-        "its place in the list",
-    ),
-    (
-        Object::Transaction,
-        "gasPrice",
-        On::WithFees,
-        "what came of the fees; the fees are bound",
-    ),
-    (
-        Object::Transaction,
-        "chainId",
-        On::Legacy,
-        "v says it (EIP-155)",
-    ),
-    (Object::Transaction, "v", On::Typed, "yParity says it"),
-    (Object::Receipt, "type", All, "the transaction's own"),
-    (Object::Receipt, "logsBloom", All, "computed from the logs"),
-    (
-        Object::Receipt,
-        "transactionHash",
-        All,
-        "its place in the list says whose it is",
-    ),
-    (
-        Object::Receipt,
-        "transactionIndex",
-        All,
-        "its place in the list",
-    ),
-    (
-        Object::Receipt,
-        "blockHash",
-        All,
-        "asked for by it, and the root proves it",
-    ),
-    (Object::Receipt, "blockNumber", All, "the header's"),
-    (Object::Receipt, "blockTimestamp", All, "the header's"),
-    (
-        Object::Receipt,
-        "gasUsed",
-        All,
-        "a difference of what is bound",
-    ),
-    (
-        Object::Receipt,
-        "effectiveGasPrice",
-        All,
-        "nothing binds it",
-    ),
-    (Object::Receipt, "blobGasPrice", All, "nothing binds it"),
-    (
-        Object::Receipt,
-        "from",
-        All,
-        "recovered from the transaction's signature",
-    ),
-    (Object::Receipt, "to", All, "the transaction's own"),
-    (
-        Object::Receipt,
-        "contractAddress",
-        All,
-        "of sender and nonce; not read",
-    ),
-    (Object::Log, "blockHash", All, "where it was found"),
-    (Object::Log, "blockNumber", All, "where it was found"),
-    (Object::Log, "blockTimestamp", All, "the header's"),
-    (
-        Object::Log,
-        "transactionHash",
-        All,
-        "whose receipt it is in",
-    ),
-    (
-        Object::Log,
-        "transactionIndex",
-        All,
-        "whose receipt it is in",
-    ),
-    (Object::Log, "logIndex", All, "its place in the lists"),
-    (
-        Object::Log,
-        "removed",
-        All,
-        "the block was asked for by its hash",
-    ),
-];
-
-/// Unbound fields that are read for their shape all the same: what is no number there is refused.
-const READ_ALL_THE_SAME: &[(Object, &str)] = &[
-    (Object::Transaction, "chainId"),
-    (Object::Transaction, "v"),
-    (Object::Transaction, "yParity"),
-];
-
 /// Whether the hash binds this field in an answer of this kind, of a transaction of this type.
 ///
 /// # Panics
@@ -307,17 +159,6 @@ pub fn is_read_all_the_same(object: Object, field: &str) -> bool {
         .iter()
         .any(|(of, _, alias)| (*of, *alias) == (object, field));
     is_alias || READ_ALL_THE_SAME.contains(&(object, field))
-}
-
-impl On {
-    const fn holds(self, tx_type: u64) -> bool {
-        match self {
-            Self::All => true,
-            Self::Legacy => tx_type == 0,
-            Self::Typed => tx_type > 0,
-            Self::WithFees => tx_type > 1,
-        }
-    }
 }
 
 fn fields(kind: Kind, object: Object, tx_type: u64) -> Vec<Field> {

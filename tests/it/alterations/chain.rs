@@ -113,14 +113,7 @@ impl Chain {
         transfer(anvil, tokens.usdt, STRANGER, 9_000_000);
         let payouts = [(SHOP, 1_000_000), (STRANGER, 2_000_000), (SHOP, 3_000_000)];
         tokens::batch(anvil, tokens, tokens.usdt, &payouts);
-        let amounts = [
-            tokens.usdt.into(),
-            SHOP.into(),
-            999.into(),
-            7_000_000.into(),
-        ];
-        let signature = "logAndTransfer(address,address,uint256,uint256)";
-        anvil.invoke(tokens.mischief, signature, &amounts);
+        tokens::log_and_transfer(anvil, tokens, SHOP, 999, 7_000_000);
         let mint = "mint(address,uint256)";
         let huge = U256::from(u128::MAX) + U256::from(1);
         anvil.invoke(tokens.usdc, mint, &[SHOP.into(), huge.into()]);
@@ -147,18 +140,7 @@ impl Chain {
     fn look_alikes(&self) {
         let (anvil, tokens) = (&self.anvil, &self.tokens);
         transfer(anvil, tokens.fake_usdt, SHOP, 99_000_000);
-        for function in [
-            "logClean(address,address,uint256)",
-            "logFourTopics(address,address,uint256)",
-            "logTwoTopics(address,address,uint256)",
-            "logOneTopic(address,address,uint256)",
-            "logShortData(address,address,uint248)",
-            "logLongData(address,address,uint256)",
-            "logDirtyTopics(address,address,uint256)",
-        ] {
-            let args = [anvil.account(1).into(), SHOP.into(), 5.into()];
-            anvil.invoke(tokens.mischief, function, &args);
-        }
+        tokens::log_look_alikes(anvil, tokens, SHOP, 5);
         for function in [
             "transferAndRevert(address,address,uint256)",
             "transferInRevertedCall(address,address,uint256)",

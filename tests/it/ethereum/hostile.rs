@@ -7,7 +7,7 @@ use super::{RECEIVER, register, register_to, world};
 use crate::confirmd::{Confirmd, Ethereum};
 use crate::nodes::abi::{Arg, encode_call};
 use crate::nodes::anvil::ETHER;
-use crate::nodes::tokens::transfer;
+use crate::nodes::tokens::{log_and_transfer, transfer};
 
 /// A payment that proves that everything before it in the chain has been judged.
 const MARK: Address = Address::repeat_byte(0x91);
@@ -40,14 +40,7 @@ fn fake_tokens_and_logs_of_other_contracts_pay_nothing() {
     await_mark(&ethereum, &confirmd);
     assert_untouched(&confirmd, "order-1");
 
-    let both = [
-        tokens.usdt.into(),
-        RECEIVER.into(),
-        25_000_000.into(),
-        3_000_000.into(),
-    ];
-    let signature = "logAndTransfer(address,address,uint256,uint256)";
-    anvil.invoke(tokens.mischief, signature, &both);
+    log_and_transfer(anvil, tokens, RECEIVER, 25_000_000, 3_000_000);
     anvil.mine(2);
     let real = json!({"status": "invalid", "reason": "underpaid", "amount_received": "3.000000"});
     confirmd.await_payment("order-1", &real);

@@ -110,6 +110,36 @@ pub fn upgrade_usdc(anvil: &Anvil, usdc: Address) -> Address {
     rules
 }
 
+/// One transaction in which `mischief` tells of one transfer in a log of its own, and makes another.
+pub fn log_and_transfer(
+    anvil: &Anvil,
+    tokens: &Tokens,
+    to: Address,
+    logged: u64,
+    moved: u64,
+) -> B256 {
+    let signature = "logAndTransfer(address,address,uint256,uint256)";
+    let args = [tokens.usdt.into(), to.into(), logged.into(), moved.into()];
+    anvil.invoke(tokens.mischief, signature, &args)
+}
+
+/// `mischief` writes logs that look like transfers of its own token, each in a transaction of its own:
+/// malformed ones, and one, the last, as an ERC-20 would.
+pub fn log_look_alikes(anvil: &Anvil, tokens: &Tokens, to: Address, amount: u64) {
+    for function in [
+        "logFourTopics(address,address,uint256)",
+        "logTwoTopics(address,address,uint256)",
+        "logOneTopic(address,address,uint256)",
+        "logShortData(address,address,uint248)",
+        "logLongData(address,address,uint256)",
+        "logDirtyTopics(address,address,uint256)",
+        "logClean(address,address,uint256)",
+    ] {
+        let args = [anvil.account(1).into(), to.into(), amount.into()];
+        anvil.invoke(tokens.mischief, function, &args);
+    }
+}
+
 /// One transaction in which `mischief` pays several addresses from its own tokens.
 pub fn batch(anvil: &Anvil, tokens: &Tokens, token: Address, payouts: &[(Address, u64)]) -> B256 {
     let (to, amounts): (Vec<_>, Vec<_>) = payouts.iter().copied().unzip();

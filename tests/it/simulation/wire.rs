@@ -92,11 +92,7 @@ impl Wire {
         let Ok(Value::Array(mut answers)) = serde_json::from_slice(&response.body) else {
             return;
         };
-        for last in (1..answers.len()).rev() {
-            let end = u64::try_from(last).unwrap() + 1;
-            let other = usize::try_from(self.random.below(end)).unwrap();
-            answers.swap(last, other);
-        }
+        self.random.shuffle(&mut answers);
         response.body = serde_json::to_vec(&answers).unwrap();
     }
 }

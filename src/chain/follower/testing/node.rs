@@ -1,11 +1,13 @@
 //! A node in memory: it mines, reorganises, lags, forgets, fails and lies on command.
 
-use super::{child, facts_of, hash};
+mod source;
+
+use super::{child, hash};
 use crate::{
-    chain::{Agreement, ChainSource, MempoolNews, NodeStatus, SourceError},
+    chain::SourceError,
     domain::{
         block::{BlockHash, BlockId, BlockRef, Height, TxId},
-        facts::{BlockFacts, Destination, MempoolSnapshot, OutPoint, TxFacts},
+        facts::{OutPoint, TxFacts},
     },
 };
 use std::{
@@ -336,132 +338,6 @@ impl FakeNode {
     pub(crate) fn largest_header_batch(&self) -> u32 {
         let state = self.state();
         state.header_counts.iter().copied().max().unwrap_or(0)
-    }
-}
-
-impl FakeSource {
-    fn enter(&self, call: Call) -> Result<MutexGuard<'_, State>, SourceError> {
-        let mut state = self.0.state();
-        state.enter(call)?;
-        Ok(state)
-    }
-}
-
-impl ChainSource for FakeSource {
-    async fn connect(&mut self) -> Result<(), SourceError> {
-        self.enter(Call::Connect).map(drop)
-    }
-
-    async fn status(&mut self) -> Result<NodeStatus, SourceError> {
-        let state = self.enter(Call::Status)?;
-        Ok(NodeStatus {
-            tip: state.tip(),
-            finalized: state.tags.0,
-            safe: state.tags.1,
-            syncing: state.syncing,
-            mempool_loaded: !state.mempool_loading,
-        })
-    }
-
-    async fn headers(&mut self, from: Height, count: u32) -> Result<Vec<BlockRef>, SourceError> {
-        let mut state = self.enter(Call::Headers)?;
-        state.header_counts.push(count);
-        let from = usize::try_from(from.0).expect("small");
-        let headers = state
-            .seen()
-            .iter()
-            .skip(from)
-            .take(usize::try_from(count).expect("small"));
-        let shown = |header: &BlockRef| *state.lies.get(&header.id.height).unwrap_or(header);
-        let mut headers: Vec<BlockRef> = headers.map(shown).collect();
-        if state.shuffled {
-            headers.sort_by_key(|header| header.id.height.0.wrapping_mul(2_654_435_769));
-        }
-        Ok(headers)
-    }
-
-    async fn blocks(&mut self, blocks: &[BlockRef]) -> Result<Vec<BlockFacts>, SourceError> {
-        let state = self.enter(Call::Blocks)?;
-        let body = |block: &BlockRef| {
-            let hash = block.id.hash;
-            if state.unreadable.contains(&hash) {
-                Err(SourceError::Permanent("cannot be read".into()))
-            } else if state.bodiless.contains(&hash) || !state.known.contains_key(&hash) {
-                Err(SourceError::Behind("no body".into()))
-            } else {
-                Ok(facts_of(*state.swapped.get(&hash).unwrap_or(block)))
-            }
-        };
-        blocks.iter().map(body).collect()
-    }
-
-    async fn is_stale(&mut self, block: BlockId) -> Result<bool, SourceError> {
-        let state = self.enter(Call::IsStale)?;
-        let hidden = &state.best[state.seen().len()..];
-        let heard_of = state.known.contains_key(&block.hash)
-            && !hidden.iter().any(|hidden| hidden.id == block);
-        Ok(heard_of && !state.best.iter().any(|best| best.id == block))
-    }
-
-    fn has_agreed_tip(&self) -> bool {
-        let state = self.0.state();
-        let tip = state.tip().id.hash;
-        state.held.as_ref().is_none_or(|held| held.contains(&tip))
-    }
-
-    async fn agreement(&mut self, ours: &[BlockRef]) -> Agreement {
-        let state = self.0.state();
-        let Some(held) = &state.held else {
-            return Agreement::with_all(ours);
-        };
-        let mut from_top = ours.iter().rev();
-        Agreement {
-            held: from_top
-                .find(|block| held.contains(&block.id.hash))
-                .copied(),
-            dissent: vec!["other has none of it".to_owned()],
-        }
-    }
-
-    async fn mempool(&mut self) -> Result<MempoolNews, SourceError> {
-        let mut state = self.enter(Call::Mempool)?;
-        let tip = state.tip().id.hash;
-        let loading = state.mempool_loading;
-        let Some(transactions) = state.mempool.as_mut() else {
-            return Ok(MempoolNews::default());
-        };
-        let txids = transactions.iter().map(|tx| tx.txid).collect();
-        let snapshot = MempoolSnapshot { tip, txids };
-        Ok(MempoolNews {
-            answered: 0,
-            arrived: std::mem::take(transactions),
-            snapshot: (!loading).then_some(snapshot),
-        })
-    }
-
-    async fn named(&mut self) -> Result<MempoolNews, SourceError> {
-        let mut state = self.enter(Call::Named)?;
-        let count = state.named_a_look.unwrap_or(usize::MAX);
-        let count = count.min(state.named.len());
-        Ok(MempoolNews {
-            arrived: state.named.drain(..count).collect(),
-            ..MempoolNews::default()
-        })
-    }
-
-    fn has_named(&self) -> bool {
-        !self.0.state().named.is_empty()
-    }
-
-    async fn unconfirmed(&mut self, _: &[Destination]) -> Result<Vec<TxFacts>, SourceError> {
-        self.enter(Call::Unconfirmed).map(drop)?;
-        Ok(vec![tx(1)])
-    }
-
-    async fn spenders(&mut self, outpoints: &[OutPoint]) -> Result<Vec<Option<TxId>>, SourceError> {
-        let state = self.enter(Call::Spenders)?;
-        let spender = |outpoint| state.spenders.get(outpoint).copied();
-        Ok(outpoints.iter().map(spender).collect())
     }
 }
 

@@ -35,11 +35,7 @@ impl Jumble {
     /// The batch in another order, no longer than it was.
     fn reordered(&mut self, body: &[u8]) -> Option<String> {
         let mut answers: Vec<&RawValue> = serde_json::from_slice(body).ok()?;
-        for last in (1..answers.len()).rev() {
-            let end = u64::try_from(last).expect("a small number") + 1;
-            let other = usize::try_from(self.random.below(end)).expect("a small number");
-            answers.swap(last, other);
-        }
+        self.random.shuffle(&mut answers);
         let answers: Vec<&str> = answers.into_iter().map(RawValue::get).collect();
         Some(format!("[{}]", answers.join(",")))
     }
