@@ -56,6 +56,10 @@ bugs! {
     FrozenPays = "frozen_pays",
     /// Nobody else is asked about a block: one lying endpoint gives goods away.
     QuorumIgnored = "quorum_ignored",
+    /// What one operator says that contracts moved is money at once: a forged trace gives goods away.
+    ClaimsTrusted = "claims_trusted",
+    /// Verdicts do not wait until a block is traced: who paid by a contract is expired.
+    UntracedJudged = "untraced_judged",
     /// Verdicts do not wait for the past of a late registration: who paid before it is expired.
     PastUnscanned = "past_unscanned",
     /// A replaced transaction stays pending: the shop waits for money that cannot come.
@@ -75,6 +79,10 @@ bugs! {
     FirstOutputOnly = "first_output_only",
     /// Only a transaction's first log counts.
     FirstLogOnly = "first_log_only",
+    /// What a contract was to pay in a call that failed is money.
+    RevertedPays = "reverted_pays",
+    /// A delegate call's value counts, which is its caller's.
+    DelegateCallPays = "delegate_call_pays",
     /// A failed transaction pays.
     FailedCounted = "failed_counted",
     /// A Transfer log of any contract is a token of ours: who makes a contract makes money.

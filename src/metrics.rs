@@ -56,6 +56,8 @@ family_list! {
     chain_scanned_height: Gauge["chain"];
     /// Height of the last block that can no longer change.
     chain_finalized_height: Gauge["chain"];
+    /// Height of the last block of which it is known what contracts moved; nothing where nobody tells it.
+    chain_traced_height: Gauge["chain"];
     /// Past blocks that the scan for late registrations under way still has to look at; 0 while there is none.
     scan_blocks_left: Gauge["chain"];
     /// 1 while the chain's node answers, is synced, and is scanned close to its tip.
@@ -201,6 +203,9 @@ impl Metrics {
         }
         if let Some(height) = view.finalized {
             set(&self.chain_finalized_height, &name, height.0);
+        }
+        if let Some(height) = view.traced {
+            set(&self.chain_traced_height, &name, height.0);
         }
         set(&self.chain_healthy, &name, i64::from(view.healthy));
         set(&self.chain_frozen, &name, i64::from(view.frozen.is_some()));

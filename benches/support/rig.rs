@@ -149,6 +149,7 @@ impl Rig {
 
     fn start(&mut self) {
         self.advance(BlockFacts {
+            awaits_trace: false,
             block: first_block(),
             transactions: Vec::new(),
             credits: Credits::default(),

@@ -9,6 +9,7 @@ pub mod follower;
 pub mod rpc;
 
 use crate::domain::{
+    amount::Amount,
     block::{BlockId, BlockRef, Height, TxId},
     facts::{BlockFacts, Destination, MempoolSnapshot, OutPoint, TxFacts},
     payment::ScanFrom,
@@ -97,6 +98,28 @@ pub trait ChainSource: Send + 'static {
         &mut self,
         block: BlockId,
     ) -> impl Future<Output = Result<bool, SourceError>> + Send;
+
+    /// What contracts moved in blocks whose facts await it, as far as that is known by now: it is looked for
+    /// in the background, and asked for again. Those that cannot be told now say why; `Permanent` when
+    /// every node that can trace refuses.
+    fn traces(
+        &mut self,
+        blocks: &[BlockRef],
+    ) -> impl Future<Output = Vec<(BlockRef, Result<BlockFacts, SourceError>)>> + Send {
+        let _ = blocks;
+        std::future::ready(Vec::new())
+    }
+
+    /// By how much each balance grew in a block, as each operator who could tell says: nothing where it
+    /// fell. One list a destination.
+    fn growth(
+        &mut self,
+        block: BlockRef,
+        destinations: &[Destination],
+    ) -> impl Future<Output = Result<Vec<Vec<Amount>>, SourceError>> + Send {
+        let _ = block;
+        std::future::ready(Ok(vec![Vec::new(); destinations.len()]))
+    }
 
     /// Whether a quorum of operators holds the tip of the last status; no where nobody else is asked.
     fn has_agreed_tip(&self) -> bool {
@@ -192,6 +215,24 @@ pub enum ChainInput {
     },
     /// News of the mempool.
     Mempool(MempoolNews),
+    /// What contracts moved in blocks of our chain that were told without it.
+    Traced {
+        /// Those blocks, with these credits alone.
+        blocks: Vec<BlockFacts>,
+        /// Up to where nothing is missing any more.
+        to: Height,
+        /// Blocks of which nobody can tell it any more.
+        given_up: Vec<BlockRef>,
+        /// Why others wait, without secrets.
+        problem: Option<String>,
+    },
+    /// By how much balances grew in a block.
+    Grown {
+        /// Which block.
+        block: BlockRef,
+        /// For each destination, what each operator who could tell says.
+        growth: Vec<(Destination, Vec<Amount>)>,
+    },
     /// A full poll is done: every block up to the tip and the mempool were delivered before.
     Polled {
         /// When it began, on the monotonic clock.
@@ -212,6 +253,8 @@ pub enum ChainInput {
         blocks: Vec<BlockFacts>,
         /// Scanned up to and including this height.
         to: Height,
+        /// Whether of some of them nobody can tell any more what contracts moved.
+        untraced: bool,
     },
     /// A scan cannot be done: pruned, or too far back.
     BackfillRefused {
@@ -252,6 +295,8 @@ impl ChainInput {
             Self::Advance { connected, .. } => connected,
             Self::Status(_)
             | Self::Mempool(_)
+            | Self::Traced { .. }
+            | Self::Grown { .. }
             | Self::Polled { .. }
             | Self::Failed { .. }
             | Self::Backfill { .. }
@@ -280,6 +325,8 @@ pub enum Ask {
     Spenders(Vec<(TxId, Vec<OutPoint>)>),
     /// Which known unconfirmed transactions pay these destinations?
     Unconfirmed(Vec<Destination>),
+    /// By how much did these balances grow in this block?
+    Growth(BlockRef, Vec<Destination>),
 }
 
 #[cfg(test)]

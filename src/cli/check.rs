@@ -218,12 +218,12 @@ async fn ethereum(
     } else {
         None
     };
-    let can_trace = source.can_trace().await;
-    Ok((ethereum_row(node, status.as_ref(), can_trace), problems))
+    let tracing = source.trace_method();
+    Ok((ethereum_row(node, status.as_ref(), tracing), problems))
 }
 
 /// What is known of a node whose chain id, genesis and receipts were as they must be.
-fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>, can_trace: bool) -> Row {
+fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>, tracing: &str) -> Row {
     let genesis = if node.genesis.is_some() {
         "ok"
     } else {
@@ -232,7 +232,7 @@ fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>, can_trace: boo
     let offers = [
         // Without them it is refused before it comes to this.
         ("receipts", true),
-        ("tracing", can_trace),
+        ("tracing", tracing != "none"),
         ("safe", status.is_some_and(|status| status.safe.is_some())),
         (
             "finalized",
@@ -246,6 +246,7 @@ fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>, can_trace: boo
         "tip_height": status.map(|status| status.tip.id.height.0),
         "tip_hash": status.map(|status| format!("0x{}", status.tip.id.hash)),
         "sync": sync,
+        "tracing": tracing,
         "offers": names(&offers),
     }))
 }

@@ -47,6 +47,7 @@ pub fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
     Ok(Start {
         tagged: was_tagged(&known.view),
         finalized: known.view.finalized,
+        traced: known.view.traced,
         frozen: matches!(
             known.view.frozen,
             Some(FreezeReason::BelowFinality | FreezeReason::Released)
@@ -109,6 +110,11 @@ pub(super) fn spawn(
             }
             Node::Ethereum(node) => {
                 let source = ethereum(config, chain, node, clock, metrics)?;
+                let source = if takes_native(config, chain) {
+                    source.tracing(start.traced.is_some())
+                } else {
+                    source
+                };
                 follow(source, sink, clock, options, start, signals);
             }
         }
@@ -138,6 +144,12 @@ fn ethereum(
     let observer = |endpoint: &str| metrics.rpc_observer(&chain.name, endpoint);
     let source = EthereumSource::new(node, tokens(config, chain), clock, observer)?;
     Ok(source.observed(metrics.endpoint_observer(&chain.name)))
+}
+
+/// Whether payments in the chain's own money are taken.
+fn takes_native(config: &Config, chain: &Chain) -> bool {
+    let mut assets = config.assets.iter();
+    assets.any(|asset| asset.chain == chain.name && matches!(asset.kind, AssetKind::Native))
 }
 
 /// The tokens that a chain carries.

@@ -5,6 +5,7 @@
 
 use super::{
     amount::Amount,
+    evidence::Evidence,
     facts::{Candidate, CreditAsset, Destination, Payer},
     transfer::Position,
 };
@@ -130,6 +131,7 @@ impl Output {
             position: Position::Output(self.vout),
             payer: Payer::Unknown,
             coinbase: self.coinbase,
+            evidence: Evidence::Proven,
         }
     }
 }

@@ -5,8 +5,9 @@
 use super::{
     amount::Amount,
     asset::AssetCode,
-    block::{BlockHash, BlockRef, Height, TxId},
+    block::{BlockHash, BlockId, BlockRef, Height, TxId},
     credits::{Credits, Tag},
+    evidence::Evidence,
     time::UnixMs,
     transfer::Position,
 };
@@ -110,6 +111,8 @@ pub struct Candidate {
     pub payer: Payer,
     /// Whether it must ripen: newly minted bitcoin is spendable after 100 confirmations.
     pub coinbase: bool,
+    /// What vouches for it.
+    pub evidence: Evidence,
 }
 
 /// An output that a transaction spends: a transaction and the output's number.
@@ -143,6 +146,18 @@ pub struct BlockFacts {
     pub spends: Vec<Spend>,
     /// Credits that were refused while reading the block, by reason, for a metric.
     pub ignored: Vec<(IgnoredReason, u64)>,
+    /// Whether contracts may have moved money in it that only a trace of its execution shows, and that is
+    /// still to be had.
+    pub awaits_trace: bool,
+}
+
+impl BlockFacts {
+    /// Adds what contracts moved in it.
+    pub fn complete(&mut self, inner: &Self) {
+        let all = self.credits.iter().chain(inner.credits.iter());
+        self.credits = all.collect();
+        self.awaits_trace = false;
+    }
 }
 
 /// Why something that looks like a credit is none.
@@ -217,6 +232,8 @@ pub struct Credit {
     pub from_address: Option<String>,
     /// Whether it must ripen.
     pub coinbase: bool,
+    /// What vouches for it.
+    pub evidence: Evidence,
     /// Less than this is dust in that asset, judged on the transaction's sum.
     pub dust: Amount,
     /// Digits after the point of that asset.
@@ -258,6 +275,13 @@ pub enum Fact {
         /// What the transaction spends, to know a replacement by.
         inputs: Arc<[OutPoint]>,
     },
+    /// What a block's contracts moved to the payment's address was compared with what its balance grew by.
+    Weighed {
+        /// Which block.
+        block: BlockId,
+        /// What vouches for those credits from now on.
+        evidence: Evidence,
+    },
     /// A transaction that came while the clock was in doubt: since when it is there is known now.
     Dated {
         /// Which.
@@ -292,6 +316,8 @@ pub enum Fact {
         /// Where.
         block: BlockRef,
     },
+    /// What contracts moved in some blocks that may hold its money is not to be had.
+    Untraced,
     /// Past blocks were scanned for this payment up to this height.
     Scanned {
         /// Up to and including.

@@ -13,6 +13,7 @@ pub mod block;
 pub mod command;
 pub mod credits;
 pub mod event;
+pub mod evidence;
 pub mod explain;
 pub mod facts;
 pub mod flags;

@@ -4,6 +4,7 @@ use super::{
     amount::Amount,
     asset::AssetCode,
     block::{BlockRef, Height, TxId},
+    evidence::Evidence,
     facts::OutPoint,
     status::named_enum,
     time::UnixMs,
@@ -171,6 +172,8 @@ pub struct Transfer {
     pub from_address: Option<String>,
     /// Whether it must ripen for 100 confirmations.
     pub coinbase: bool,
+    /// What vouches for it.
+    pub evidence: Evidence,
     /// Where it stands.
     pub place: Place,
     /// What it means for the payment.

@@ -40,8 +40,10 @@ pub struct ChainView {
     /// The highest block of ours that a quorum of operators holds by hash; the cursor where nobody
     /// else is asked.
     pub agreed: Option<BlockRef>,
-    /// The highest block whose inner credits are recorded too; equals `scanned` without tracing.
+    /// The highest block whose inner credits are recorded too; `None` where nobody can tell them.
     pub traced: Option<Height>,
+    /// The time of the last block whose inner credits nobody could tell, and nobody will.
+    pub untraced_at: Option<UnixMs>,
     /// Set while no payment may rise.
     pub frozen: Option<FreezeReason>,
     /// Whether the source answers, is synced, and is scanned close to its tip; without it

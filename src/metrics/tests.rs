@@ -64,6 +64,7 @@ fn view() -> ChainView {
         safe: None,
         agreed: None,
         traced: None,
+        untraced_at: None,
         frozen: None,
         healthy: true,
         polled_at: None,

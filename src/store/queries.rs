@@ -88,6 +88,11 @@ const LOOSE: &str = "SELECT t.txid, t.payment_key, t.inputs, t.state = 'mempool'
 
 const COUNTS: &str = "SELECT asset, status, count(*) FROM payment GROUP BY status, asset";
 
+const CLAIMED: &str = "SELECT payment_key FROM transfer
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND evidence = 'claimed'
+    AND block_height IS NOT NULL
+  ORDER BY block_height DESC LIMIT ?2";
+
 /// The comparison with `dust` is what lets the index of credits be used.
 const HOLDER: &str = "SELECT t.payment_key
    FROM transfer AS t JOIN payment AS p ON p.key = t.payment_key
@@ -159,6 +164,15 @@ impl Store {
     ) -> Result<Vec<PaymentKey>, StoreError> {
         let mut keys = self.keys(ANCHORED_ABOVE, params![chain.as_str(), height.0])?;
         keys.extend(self.keys(CONFLICTED_ABOVE, params![chain.as_str(), height.0])?);
+        Ok(keys.into_iter().collect())
+    }
+
+    /// Payments with money in a block that one operator alone claims, the newest; ascending.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn claimed(&self, chain: &ChainName, limit: u32) -> Result<Vec<PaymentKey>, StoreError> {
+        let keys = self.keys(CLAIMED, params![chain.as_str(), limit])?;
         Ok(keys.into_iter().collect())
     }
 

@@ -152,6 +152,7 @@ pub(super) fn payment(key: i64, id: &str) -> Payment {
 
 pub(super) fn transfer(n: u8, place: Place) -> Transfer {
     Transfer {
+        evidence: crate::domain::evidence::Evidence::Proven,
         txid: TxId([n; 32]),
         position: Position::Output(u32::from(n)),
         asset: AssetCode::new("BTC"),
@@ -239,6 +240,7 @@ pub(super) fn view(cursor: BlockRef) -> ChainView {
         safe: None,
         agreed: Some(cursor),
         traced: Some(cursor.id.height),
+        untraced_at: None,
         frozen: None,
         healthy: true,
         polled_at: Some(NOW),

@@ -220,7 +220,7 @@ impl Watcher {
             .iter()
             .map(|chain| (chain.spec.name.clone(), Self::readiness(chain, now)))
             .collect();
-        let remark = |chain: &ChainState| Some((chain.spec.name.clone(), chain.old_head(now)?));
+        let remark = |chain: &ChainState| Some((chain.spec.name.clone(), chain.remark(now)?));
         let remarks = self.chains.iter().filter_map(remark).collect();
         self.health.update(|health| {
             health.chains = chains;

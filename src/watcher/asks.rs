@@ -3,7 +3,7 @@
 
 use crate::{
     chain::Ask,
-    domain::{asset::ChainName, time::UnixMs},
+    domain::{asset::ChainName, block::BlockRef, time::UnixMs},
 };
 use std::collections::{HashMap, VecDeque};
 
@@ -34,6 +34,9 @@ impl Asks {
             // The next snapshot asks again for what this leaves out.
             Ask::Spenders(_) if queue.iter().any(is_spenders) => {}
             Ask::Spenders(_) => queue.push_back(ask),
+            // The next poll asks again.
+            Ask::Growth(block, _) if queue.iter().any(|waiting| is_about(waiting, block)) => {}
+            Ask::Growth(..) => queue.push_back(ask),
             Ask::Backfill { .. } => {
                 queue.retain(|waiting| !matches!(waiting, Ask::Backfill { .. }));
                 queue.push_back(ask);
@@ -96,8 +99,12 @@ impl Asks {
 fn unconfirmed(ask: &mut Ask) -> Option<&mut Vec<crate::domain::facts::Destination>> {
     match ask {
         Ask::Unconfirmed(waiting) => Some(waiting),
-        Ask::Backfill { .. } | Ask::Spenders(_) => None,
+        Ask::Backfill { .. } | Ask::Spenders(_) | Ask::Growth(..) => None,
     }
+}
+
+fn is_about(ask: &Ask, block: BlockRef) -> bool {
+    matches!(ask, Ask::Growth(of, _) if of.id == block.id)
 }
 
 const fn is_spenders(ask: &Ask) -> bool {

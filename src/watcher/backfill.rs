@@ -30,16 +30,31 @@ const REFUSED_RETRY_MS: u64 = 60_000;
 /// The longest reason that is kept, in characters: what a node says may be long.
 const REASON_MAX: usize = 300;
 
+/// A portion of the past that was scanned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Portion<'a> {
+    /// Consecutive blocks.
+    pub blocks: &'a [BlockFacts],
+    /// Up to and including this height.
+    pub to: Height,
+    /// Whether of some of them nobody can tell any more what contracts moved.
+    pub untraced: bool,
+}
+
 impl Watcher {
     /// A portion of the past: the same code as for new blocks, except that the cursor stays.
     pub(super) fn plan_backfill(
         &self,
         at: usize,
         id: u64,
-        blocks: &[BlockFacts],
-        to: Height,
+        portion: Portion<'_>,
         now: Now,
     ) -> Result<Plan, StoreError> {
+        let Portion {
+            blocks,
+            to,
+            untraced,
+        } = portion;
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
         let Some(batch) = under_way(chain, id) else {
@@ -57,6 +72,9 @@ impl Watcher {
         }
         touched.keep_loaded(self.store.load(&touched.unloaded())?);
         touched.leave_to_those_who_look();
+        if untraced {
+            tell(batch.covers, &Fact::Untraced, &mut touched);
+        }
         let scan = cover(batch.covers, to, &mut touched);
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
@@ -171,6 +189,14 @@ const fn covers(scan: &ScanBatch) -> Covers {
             last: scan.up_to,
             payments,
         },
+    }
+}
+
+/// Tells something to the payments of a scan that are touched by it, or are alone in it.
+fn tell(covers: Covers, fact: &Fact, touched: &mut Touched) {
+    match covers {
+        Covers::One(key) | Covers::Again(key) => touched.add(key, fact.clone()),
+        Covers::UpTo { last, .. } => touched.add_up_to(last, fact),
     }
 }
 

@@ -69,7 +69,7 @@ impl Watcher {
         }
         view.scanned = blocks.last().map(|facts| facts.block).or(base);
         view.agreed = Self::agreed_after(chain, view.agreed, fork, view.scanned);
-        view.traced = view.scanned.map(|block| block.id.height);
+        view.traced = traced_after(view.traced, fork, blocks);
         Self::settle_view(chain, &mut view, now);
 
         let mut touched = Touched::default();
@@ -275,6 +275,7 @@ pub(super) fn credit(chain: &ChainState, txid: TxId, candidate: &Candidate) -> O
         amount: candidate.amount,
         from_address: ethereum::sender::payer(candidate).map(ethereum::address::checksummed),
         coinbase: candidate.coinbase,
+        evidence: candidate.evidence,
         dust: asset.dust,
         decimals: asset.decimals,
     })
@@ -293,6 +294,24 @@ fn release(view: &mut ChainView, fork: Height) {
         view.finalized = view.finalized.map(|height| height.min(fork));
         view.safe = view.safe.map(|height| height.min(fork));
     }
+}
+
+/// Up to where nothing is missing of what contracts moved: no further than the first block that awaits
+/// it. Nothing is said of a chain on which none ever awaited it.
+fn traced_after(
+    traced: Option<Height>,
+    fork: Option<BlockRef>,
+    blocks: &[BlockFacts],
+) -> Option<Height> {
+    let traced = traced.map(|known| fork.map_or(known, |fork| known.min(fork.id.height)));
+    blocks.iter().fold(traced, |traced, facts| {
+        let below = facts.block.id.height.minus(1);
+        match (traced, facts.awaits_trace) {
+            (None, true) => Some(below),
+            (Some(known), false) if known >= below => Some(facts.block.id.height),
+            (traced, _) => traced,
+        }
+    })
 }
 
 /// Whether blocks follow one another and the block before them.

@@ -30,6 +30,7 @@ pub mod stale;
 pub mod state;
 mod tags;
 mod touched;
+mod traces;
 mod unconfirmed;
 mod undated;
 mod waiting;
@@ -141,6 +142,9 @@ impl Watcher {
         }
         if matches!(input, ChainInput::Polled { .. }) {
             self.settle_waiting(now);
+            if let Err(error) = self.ask_for_growth(at, now) {
+                tracing::warn!(%error, "could not look for claims that wait for a witness");
+            }
         }
         self.follow_up(at, now);
         Ok(())
@@ -183,9 +187,11 @@ impl Watcher {
                     chain.stopped = Some(why.clone());
                 }
             }
+            ChainInput::Traced { problem, .. } => chain.untraceable.clone_from(problem),
             ChainInput::Began { .. }
             | ChainInput::Advance { .. }
             | ChainInput::Mempool(_)
+            | ChainInput::Grown { .. }
             | ChainInput::Backfill { .. }
             | ChainInput::BackfillRefused { .. }
             | ChainInput::Spenders { .. }
@@ -212,8 +218,33 @@ impl Watcher {
             } => self.plan_advance(at, *disconnect_to, connected, now),
             ChainInput::Mempool(news) => self.plan_mempool(at, news, now),
             ChainInput::Polled { began_ms, status } => self.plan_polled(at, *began_ms, status, now),
-            ChainInput::Backfill { batch, blocks, to } => {
-                self.plan_backfill(at, *batch, blocks, *to, now)
+            ChainInput::Traced {
+                blocks,
+                to,
+                given_up,
+                problem: _,
+            } => {
+                let to = *to;
+                let told = traces::Told {
+                    blocks,
+                    to,
+                    given_up,
+                };
+                self.plan_traced(at, told, now)
+            }
+            ChainInput::Grown { block, growth } => self.plan_grown(at, *block, growth, now),
+            ChainInput::Backfill {
+                batch,
+                blocks,
+                to,
+                untraced,
+            } => {
+                let portion = backfill::Portion {
+                    blocks,
+                    to: *to,
+                    untraced: *untraced,
+                };
+                self.plan_backfill(at, *batch, portion, now)
             }
             ChainInput::BackfillRefused { batch, message } => {
                 self.plan_backfill_refused(at, *batch, message, now)

@@ -35,6 +35,8 @@ pub struct Past {
 struct Credited {
     block: BlockRef,
     tags: RefCell<Tags>,
+    /// Whether contracts may have credited others too.
+    awaits_trace: bool,
 }
 
 /// Nobody asks about most blocks of a catch-up, so tags are sorted when somebody does.
@@ -75,8 +77,14 @@ impl Past {
                     self.remember(facts);
                 }
             }
+            ChainInput::Traced { blocks, .. } => {
+                for facts in blocks {
+                    self.complete(facts);
+                }
+            }
             ChainInput::Status(_)
             | ChainInput::Mempool(_)
+            | ChainInput::Grown { .. }
             | ChainInput::Polled { .. }
             | ChainInput::Failed { .. }
             | ChainInput::BackfillRefused { .. }
@@ -98,7 +106,8 @@ impl Past {
         let tag = destination.tag();
         let mut next = cursor;
         for credited in self.blocks.range(..=cursor.height).rev().map(|(_, it)| it) {
-            if credited.block.id != next
+            if credited.awaits_trace
+                || credited.block.id != next
                 || credited.tags.borrow_mut().contains(tag) && !planted(Bug::PastTrusted)
             {
                 return false;
@@ -124,6 +133,7 @@ impl Past {
         self.tags = self.tags.saturating_add(tags.len());
         let credited = Credited {
             block: facts.block,
+            awaits_trace: facts.awaits_trace,
             tags: RefCell::new(Tags {
                 tags: tags.into(),
                 are_sorted: false,
@@ -135,6 +145,22 @@ impl Past {
             let lowest = self.blocks.pop_first();
             self.forgotten(lowest.map(|(_, credited)| credited));
         }
+    }
+
+    /// Adds whom contracts credited in a block that is remembered without.
+    fn complete(&mut self, inner: &BlockFacts) {
+        let Some(credited) = self.blocks.get_mut(&inner.block.id.height) else {
+            return;
+        };
+        if credited.block.id != inner.block.id || !credited.awaits_trace {
+            return;
+        }
+        let more = inner.credits.tags();
+        let tags = credited.tags.get_mut();
+        tags.tags = tags.tags.iter().chain(more).copied().collect();
+        tags.are_sorted = false;
+        credited.awaits_trace = false;
+        self.tags = self.tags.saturating_add(more.len());
     }
 
     fn forget_above(&mut self, fork: Height) {

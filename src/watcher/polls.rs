@@ -151,11 +151,17 @@ impl Watcher {
         }
     }
 
-    fn record_if_changed(chain: &ChainState, view: &ChainView, now: Now, plan: &mut Plan) {
+    pub(super) fn record_if_changed(
+        chain: &ChainState,
+        view: &ChainView,
+        now: Now,
+        plan: &mut Plan,
+    ) {
         let error = Self::row_error(chain, view, now);
         let (stored, stored_error) = &chain.stored;
         let row = ChainView {
             polled_at: stored.polled_at,
+            traced: stored.traced.or(view.traced),
             ..view.clone()
         };
         if row != *stored || said_otherwise(stored_error.as_deref(), error.as_deref()) {

@@ -25,6 +25,14 @@ pub fn words(head_at: UnixMs, now: UnixMs) -> Option<String> {
 }
 
 impl ChainState {
+    /// What an operator should know of it though it gives verdicts.
+    #[must_use]
+    pub fn remark(&self, now: Now) -> Option<String> {
+        let untraced = |why| format!("what contracts moved is not known of some blocks: {why}");
+        self.old_head(now)
+            .or_else(|| self.untraceable.as_ref().map(untraced))
+    }
+
     /// What is to be said of the age of its node's best block, where blocks come by themselves.
     #[must_use]
     pub fn old_head(&self, now: Now) -> Option<String> {

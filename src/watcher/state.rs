@@ -190,6 +190,8 @@ pub struct ChainState {
     pub stopped: Option<String>,
     /// The last failure since the last answer.
     pub failure: Option<String>,
+    /// Why what contracts moved in some blocks is not known yet.
+    pub untraceable: Option<String>,
     /// Whether it was told that the node's best block is old.
     pub has_old_head: bool,
     /// What was told of long work: catching up, and the scan under way.

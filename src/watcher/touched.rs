@@ -73,6 +73,8 @@ impl Touched {
                         || rows.any(|row| row.is(credit.txid, &credit.position))
                 }
                 Fact::Disconnected { .. }
+                | Fact::Weighed { .. }
+                | Fact::Untraced
                 | Fact::Seen { .. }
                 | Fact::Dated { .. }
                 | Fact::Listed { .. }

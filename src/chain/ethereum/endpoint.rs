@@ -6,7 +6,7 @@
 
 use super::{
     network::Network,
-    scan,
+    scan::{self, Block},
     verify::{self, VerifyError},
     wire,
 };
@@ -17,10 +17,10 @@ use crate::{
     },
     domain::{
         block::{BlockHash, BlockId, BlockRef, Height},
-        facts::BlockFacts,
+        facts::Destination,
     },
 };
-use alloy_primitives::U64;
+use alloy_primitives::{U64, U256};
 use serde::de::DeserializeOwned;
 use serde_json::{json, value::RawValue};
 use std::fmt;
@@ -31,6 +31,8 @@ const METHOD_NOT_FOUND: i64 = -32601;
 const NO_SUCH_BLOCK: [i64; 3] = [-32000, -32001, -32603];
 /// JSON-RPC: the node does not take a block hash here.
 const INVALID_PARAMS: i64 = -32602;
+/// How long a node may take to trace a block before it gives up: as long as it is waited for.
+const TRACE_TIMEOUT: &str = "120s";
 /// EIP-4444: the node no longer has bodies or receipts of that age.
 const PRUNED: i64 = 4444;
 
@@ -44,11 +46,34 @@ enum ReceiptsBy {
     Number,
 }
 
+/// What an endpoint tells of calls inside transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tracer {
+    /// It was not reached yet.
+    Unknown,
+    /// Nothing.
+    Missing,
+    /// `debug_traceBlockByHash` with the callTracer.
+    Calls,
+}
+
+impl Tracer {
+    /// The method that is used, for people.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Missing => "none",
+            Self::Calls => "callTracer",
+        }
+    }
+}
+
 /// One endpoint.
 pub struct Endpoint<T> {
     client: Client<T>,
     network: Network,
     receipts_by: ReceiptsBy,
+    tracer: Tracer,
 }
 
 /// Its name and place.
@@ -75,6 +100,7 @@ impl<T: Transport> Endpoint<T> {
             client,
             network,
             receipts_by: ReceiptsBy::Hash,
+            tracer: Tracer::Unknown,
         }
     }
 
@@ -116,7 +142,9 @@ impl<T: Transport> Endpoint<T> {
         let genesis = self.genesis(genesis)?;
         self.check_network(chain_id.to(), genesis)?;
         let latest = self.header("latest", latest)?;
-        self.probe_receipts(&latest).await
+        self.probe_receipts(&latest).await?;
+        self.tracer = self.probe_tracer().await;
+        Ok(())
     }
 
     /// What the node says of block 0. Where nothing is expected it becomes what is, so then it must
@@ -170,26 +198,58 @@ impl<T: Transport> Endpoint<T> {
         }
     }
 
-    /// Whether it has a method that tells of calls inside transactions. Asked of a block that does
-    /// not exist, so that nothing is traced: who has the method says so, or that there is none.
-    pub async fn can_trace(&self) -> bool {
-        let nowhere = format!("0x{}", "0".repeat(64));
-        let calls = [
-            (
-                "debug_traceBlockByHash",
-                json!([nowhere, {"tracer": "callTracer"}]),
-            ),
-            ("trace_block", json!(["0x7fffffff"])),
-        ];
-        for (method, params) in calls {
-            let asked: Result<Box<RawValue>, RpcError> =
-                self.client.call(method, params, Limits::ANSWER).await;
-            let code = asked.as_ref().err().and_then(RpcError::code);
-            if asked.is_ok() || code.is_some_and(|code| NO_SUCH_BLOCK.contains(&code)) {
-                return true;
-            }
+    /// What it was found to tell of calls inside transactions.
+    pub(super) const fn tracer(&self) -> Tracer {
+        self.tracer
+    }
+
+    /// Asked of a block that does not exist, so that nothing is traced: who has the method says that there
+    /// is none.
+    async fn probe_tracer(&self) -> Tracer {
+        let nowhere = BlockHash([0; 32]);
+        let asked = self.call_tracer(nowhere).await;
+        let code = asked.as_ref().err().and_then(RpcError::code);
+        if asked.is_ok() || code.is_some_and(|code| NO_SUCH_BLOCK.contains(&code)) {
+            Tracer::Calls
+        } else {
+            Tracer::Missing
         }
-        false
+    }
+
+    /// The call frames of a block's transactions, as JSON.
+    pub(super) async fn traces(&self, block: &BlockRef) -> Answer {
+        self.call_tracer(block.id.hash).await
+    }
+
+    async fn call_tracer(&self, block: BlockHash) -> Answer {
+        let params = json!([prefixed(block), {"tracer": "callTracer", "timeout": TRACE_TIMEOUT}]);
+        self.client
+            .call("debug_traceBlockByHash", params, Limits::TRACE)
+            .await
+    }
+
+    /// What these accounts had after a block and after the one below it, in pairs (EIP-1898).
+    pub(super) async fn balances(
+        &self,
+        block: &BlockRef,
+        accounts: &[Destination],
+    ) -> Result<Vec<(U256, U256)>, SourceError> {
+        let at = |account: &Destination, hash| {
+            let account = format!("0x{account:?}");
+            let params = json!([account, {"blockHash": prefixed(hash)}]);
+            Call::new("eth_getBalance", params)
+        };
+        let both = |account| [at(account, block.id.hash), at(account, block.parent)];
+        let calls: Vec<Call> = accounts.iter().flat_map(both).collect();
+        let answers = self.client.batch(&calls).await;
+        let answers = answers.map_err(|error| self.error("eth_getBalance", &error))?;
+        let read = |answer| self.read::<U256>("eth_getBalance", answer);
+        let balances: Vec<U256> = answers.into_iter().map(read).collect::<Result<_, _>>()?;
+        let (pairs, _) = balances.as_chunks::<2>();
+        Ok(pairs
+            .iter()
+            .map(|[after, before]| (*after, *before))
+            .collect())
     }
 
     /// Its best block, its tags and whether it is syncing.
@@ -303,16 +363,15 @@ impl<T: Transport> Endpoint<T> {
     ///
     /// # Errors
     /// See [`BlockError`].
-    pub async fn block(
+    pub(super) async fn block(
         &self,
         block: &BlockRef,
         tokens: &[[u8; 20]],
-    ) -> Result<BlockFacts, BlockError> {
+    ) -> Result<Block, BlockError> {
         let (body, receipts) = tokio::join!(self.body(block), self.receipts(block));
         let body = self.present(block, "eth_getBlockByHash", body)?;
         let receipts = self.present(block, "eth_getBlockReceipts", receipts)?;
-        scan::verify_and_scan(body.get(), receipts.get(), block, tokens)
-            .map_err(BlockError::Unverified)
+        scan::read(body.get(), receipts.get(), block, tokens).map_err(BlockError::Unverified)
     }
 
     fn present(

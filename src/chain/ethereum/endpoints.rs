@@ -91,6 +91,11 @@ impl<T: Transport> Endpoints<T> {
         self.seats.get(at).map(|seat| &seat.endpoint)
     }
 
+    /// All of them, with their places.
+    pub(super) fn all(&self) -> impl Iterator<Item = (usize, &Endpoint<T>)> {
+        self.seats.iter().map(|seat| &seat.endpoint).enumerate()
+    }
+
     /// Whom to ask now, one after the other, and for how long each: the last is waited for as long as
     /// it takes.
     pub(super) fn turns(&self, patience: Duration) -> Vec<(usize, Option<Duration>)> {

@@ -14,6 +14,7 @@ mod endpoints;
 pub(super) mod fake_node;
 #[cfg(test)]
 pub(super) mod fixture;
+mod inner;
 pub mod network;
 mod pool;
 mod quorum;
@@ -21,8 +22,10 @@ pub mod scan;
 pub mod sender;
 pub mod source;
 pub mod token;
+mod trace;
 pub mod verify;
 mod wire;
+mod witnesses;
 
 pub use address::{AddressError, parse as parse_address};
 pub use endpoints::StandingObserver;

@@ -5,12 +5,15 @@
 
 use super::{
     sender,
+    trace::Root,
     verify::{self, VerifiedBlock, VerifiedTx, VerifyError},
+    witnesses::Outline,
 };
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     amount::Amount,
     block::BlockRef,
+    evidence::Evidence,
     facts::{BlockFacts, Candidate, CreditAsset, Destination, IgnoredReason, Payer},
     transfer::Position,
 };
@@ -37,8 +40,32 @@ pub fn verify_and_scan(
     expected: &BlockRef,
     tokens: &[[u8; 20]],
 ) -> Result<BlockFacts, VerifyError> {
+    read(block_json, receipts_json, expected, tokens).map(|block| block.facts)
+}
+
+/// A verified block.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// Its credits.
+    pub facts: BlockFacts,
+    /// What its traces are compared with, where code may have run in it.
+    pub outline: Option<Outline>,
+}
+
+/// As [`verify_and_scan`], with what its traces are compared with.
+pub(super) fn read(
+    block_json: &str,
+    receipts_json: &str,
+    expected: &BlockRef,
+    tokens: &[[u8; 20]],
+) -> Result<Block, VerifyError> {
     let block = verify::verify(block_json, receipts_json, expected)?;
-    Ok(scan(&block, tokens))
+    let facts = scan(&block, tokens);
+    let outline = facts.awaits_trace.then(|| Outline {
+        transactions: facts.transactions.as_slice().into(),
+        roots: block.transactions.iter().map(Root::of).collect(),
+    });
+    Ok(Block { facts, outline })
 }
 
 fn scan(block: &VerifiedBlock, tokens: &[[u8; 20]]) -> BlockFacts {
@@ -54,6 +81,7 @@ fn scan(block: &VerifiedBlock, tokens: &[[u8; 20]]) -> BlockFacts {
         }
     }
     BlockFacts {
+        awaits_trace: block.transactions.iter().any(VerifiedTx::may_run_code),
         block: block.block,
         transactions: block.transactions.iter().map(|tx| tx.id).collect(),
         credits: found.credits.into_iter().collect(),
@@ -95,6 +123,7 @@ impl Found {
             position: Position::Transaction,
             payer: sender::signer_of(&tx.envelope),
             coinbase: false,
+            evidence: Evidence::Proven,
         });
     }
 
@@ -121,6 +150,7 @@ impl Found {
                 position: Position::Log(ordinal),
                 payer: Payer::Account(moved.from.into_array()),
                 coinbase: false,
+                evidence: Evidence::Proven,
             }),
         }
     }

@@ -6,10 +6,12 @@
 use super::{
     agreement::StandingTip,
     doubts::Doubts,
-    endpoint::{BlockError, Endpoint},
+    endpoint::{BlockError, Endpoint, Tracer},
     endpoints::{Endpoints, StandingObserver},
     network::Network,
+    scan::Block,
     token::{self, TokenSpec},
+    witnesses::Tracing,
 };
 use crate::{
     chain::{
@@ -19,6 +21,7 @@ use crate::{
     clock::Clock,
     config::{self, EthereumNode},
     domain::{
+        amount::Amount,
         block::{BlockId, BlockRef, Height, TxId},
         facts::{BlockFacts, Destination, OutPoint, TxFacts},
     },
@@ -48,6 +51,11 @@ pub struct EthereumSource<T> {
     pub(super) quorum: usize,
     /// Whether a quorum holds the tip of the last status.
     has_agreed_tip: bool,
+    pub(super) tracing: Tracing,
+    /// Whether it matters what contracts moved: nobody can be paid in ether otherwise.
+    pub(super) wants_traces: bool,
+    /// Whether an endpoint that was not reached yet is known to tell that.
+    pub(super) expects_traces: bool,
     /// The leader's tip where no quorum is asked.
     pub(super) standing: StandingTip,
 }
@@ -105,6 +113,9 @@ impl<T: Transport> EthereumSource<T> {
             operators: Vec::new(),
             quorum: 1,
             has_agreed_tip: false,
+            tracing: Tracing::default(),
+            wants_traces: false,
+            expects_traces: false,
             standing: StandingTip::default(),
         }
     }
@@ -126,12 +137,21 @@ impl<T: Transport> EthereumSource<T> {
         self
     }
 
-    /// Whether the node that is asked first can tell of calls inside transactions.
-    pub async fn can_trace(&self) -> bool {
-        match self.endpoints.leader() {
-            Some(endpoint) => endpoint.can_trace().await,
-            None => false,
+    /// What contracts move is looked for too; `expected` where an earlier run had an endpoint that tells it.
+    #[must_use]
+    pub fn tracing(self, expected: bool) -> Self {
+        Self {
+            wants_traces: true,
+            expects_traces: expected,
+            ..self
         }
+    }
+
+    /// By what the node that is asked first tells of calls inside transactions. The source must be connected.
+    #[must_use]
+    pub fn trace_method(&self) -> &'static str {
+        let leader = self.endpoints.leader();
+        leader.map_or(Tracer::Missing, Endpoint::tracer).as_str()
     }
 
     /// Each configured token that the node asked first does not have as configured, with what is
@@ -196,7 +216,10 @@ impl<T: Transport> EthereumSource<T> {
 
     /// A few blocks from whoever has them. One that does not verify is asked of another endpoint,
     /// and never skipped.
-    async fn part(&mut self, blocks: &[BlockRef]) -> Result<Vec<BlockFacts>, SourceError> {
+    pub(super) async fn part(
+        &mut self,
+        blocks: &[BlockRef],
+    ) -> Result<Vec<BlockFacts>, SourceError> {
         let mut found = BTreeMap::new();
         let mut failures: Vec<(usize, BlockError)> = Vec::new();
         let turns = self.endpoints.turns(BLOCKS_PATIENCE);
@@ -207,12 +230,11 @@ impl<T: Transport> EthereumSource<T> {
             let contracts = &self.contracts;
             let question = |endpoint| fetch(endpoint, missing.clone(), Arc::clone(contracts));
             match self.endpoints.ask_one(at, patience, question).await {
-                Ok((facts, error)) => {
-                    found.extend(
-                        facts
-                            .into_iter()
-                            .map(|facts| (facts.block.id.height, facts)),
-                    );
+                Ok((blocks, error)) => {
+                    for block in blocks {
+                        let facts = self.keep_outline(block);
+                        found.insert(facts.block.id.height, facts);
+                    }
                     // What it no longer has, it has pruned: it is as good as before for what is new.
                     if let Some(BlockError::Source(error @ SourceError::Transient(_))) = &error {
                         self.endpoints.failed(at, error);
@@ -268,7 +290,7 @@ impl<T: Transport> EthereumSource<T> {
 }
 
 /// What came of some blocks, and the first failure.
-type Fetched = (Vec<BlockFacts>, Option<BlockError>);
+type Fetched = (Vec<Block>, Option<BlockError>);
 
 /// A few blocks at once.
 async fn fetch<T: Transport>(
@@ -322,6 +344,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     /// What a quorum says. Without one, what an endpoint says alone: no tags, where others should have
     /// been asked.
     async fn status(&mut self) -> Result<NodeStatus, SourceError> {
+        self.meet_witnesses().await;
         if self.quorum <= 1 {
             let status = self.status_of_one().await?;
             self.leave_if_it_stands(status.tip).await;
@@ -375,6 +398,21 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
         } else {
             Agreement::with_all(ours)
         }
+    }
+
+    async fn traces(
+        &mut self,
+        blocks: &[BlockRef],
+    ) -> Vec<(BlockRef, Result<BlockFacts, SourceError>)> {
+        self.traced(blocks).await
+    }
+
+    async fn growth(
+        &mut self,
+        block: BlockRef,
+        destinations: &[Destination],
+    ) -> Result<Vec<Vec<Amount>>, SourceError> {
+        self.grown(block, destinations).await
     }
 
     async fn mempool(&mut self) -> Result<MempoolNews, SourceError> {

@@ -13,7 +13,7 @@ use crate::domain::{
     block::{BlockHash, BlockId, BlockRef, Height, TxId},
     time::UnixMs,
 };
-use alloy_consensus::{EthereumReceipt, Header, ReceiptWithBloom, proofs};
+use alloy_consensus::{EthereumReceipt, Header, ReceiptWithBloom, Transaction, proofs};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Bloom, Bytes, Log, keccak256};
 use serde_json::value::RawValue;
@@ -146,6 +146,18 @@ pub(super) struct VerifiedTx {
     pub envelope: Envelope,
     pub succeeded: bool,
     pub logs: Vec<Log>,
+    gas_used: u64,
+}
+
+/// What a transaction burns that does nothing but move its value.
+const PLAIN_GAS: u64 = 21_000;
+
+impl VerifiedTx {
+    /// Whether code may have run in it: a plain move of its value burns a known amount.
+    pub fn may_run_code(&self) -> bool {
+        let is_plain = self.gas_used == PLAIN_GAS && self.envelope.input().is_empty();
+        self.succeeded && !(is_plain && self.logs.is_empty())
+    }
 }
 
 /// What a header says of its block, its hash computed here and equal to the claimed one.
@@ -185,6 +197,7 @@ pub(super) fn verify(
     let (ids, envelopes) = check.transactions(&header, &body.transactions)?;
     let receipts = check.receipts(&header, receipts_json, &envelopes)?;
     let transactions = ids.into_iter().zip(envelopes).zip(receipts);
+    let mut burned = 0;
     Ok(VerifiedBlock {
         block: reference(&header, expected.id),
         transactions: transactions
@@ -192,10 +205,18 @@ pub(super) fn verify(
                 id,
                 envelope,
                 succeeded: receipt.success || planted(Bug::FailedCounted),
+                gas_used: gas_since(&mut burned, receipt.cumulative_gas_used),
                 logs: receipt.logs,
             })
             .collect(),
     })
+}
+
+/// What was burned since the receipt before.
+const fn gas_since(burned: &mut u64, cumulative: u64) -> u64 {
+    let used = cumulative.saturating_sub(*burned);
+    *burned = cumulative;
+    used
 }
 
 fn checked_header(json: &str, id: BlockId) -> Result<Header, VerifyError> {

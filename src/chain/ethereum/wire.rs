@@ -229,7 +229,7 @@ fn missing(field: &str) -> WireError {
 }
 
 /// What serde says, without the text that it quotes.
-fn shape(error: &serde_json::Error) -> String {
+pub(super) fn shape(error: &serde_json::Error) -> String {
     let said = error.to_string();
     if said.starts_with("missing field") || said.starts_with("invalid length") {
         return said;

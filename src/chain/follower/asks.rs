@@ -4,8 +4,8 @@ use super::{Follower, Halt, Sink, backfill::Backfill};
 use crate::{
     chain::{Ask, ChainInput, ChainSource, MempoolNews, SourceError},
     domain::{
-        block::{Height, TxId},
-        facts::OutPoint,
+        block::{BlockRef, Height, TxId},
+        facts::{Destination, OutPoint},
     },
 };
 use std::collections::VecDeque;
@@ -34,7 +34,7 @@ impl Asks {
             Ask::Backfill { batch, from, to } => {
                 self.backfill = Some(Backfill::new(batch, from, to));
             }
-            Ask::Spenders(_) | Ask::Unconfirmed(_) => self.quick.push_back(ask),
+            Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => self.quick.push_back(ask),
         }
     }
 
@@ -84,6 +84,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                     })
                 })
             }
+            Ask::Growth(block, destinations) => self.growth(*block, destinations).await,
             Ask::Backfill { .. } => return Ok(()),
         };
         match answer {
@@ -94,6 +95,16 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn growth(
+        &mut self,
+        block: BlockRef,
+        destinations: &[Destination],
+    ) -> Result<ChainInput, SourceError> {
+        let told = self.source.growth(block, destinations).await?;
+        let growth = destinations.iter().copied().zip(told).collect();
+        Ok(ChainInput::Grown { block, growth })
     }
 
     /// Who spends what these transactions spent. One that spends its own inputs is back in the

@@ -159,7 +159,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     async fn work(&mut self, job: &mut Backfill) -> Result<Progress, Halt> {
         let max = self.options.max_rescan;
         match (job.stage, job.span()) {
-            (Stage::Waiting, Some(0)) => self.deliver(job, Vec::new(), job.to).await,
+            (Stage::Waiting, Some(0)) => self.deliver(job, Vec::new(), job.to, false).await,
             (Stage::Waiting, Some(span)) if span > max => Ok(job.too_long(max)),
             // Most scans need no header beyond the blocks in memory.
             (Stage::Waiting, _) => Ok(job.walk_over(recent(&self.window, job.to), max)),
@@ -188,10 +188,13 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let batch: Vec<BlockRef> = job.blocks.iter().take(count).copied().collect();
         let Some(last) = batch.last() else {
             // All of them were disconnected; the scan still has to be concluded.
-            return self.deliver(job, Vec::new(), job.to).await;
+            return self.deliver(job, Vec::new(), job.to, false).await;
         };
         match self.bodies(&batch).await {
-            Ok(facts) => self.deliver(job, facts, last.id.height).await,
+            Ok(mut facts) => {
+                let gone = self.trace_past(&mut facts).await?;
+                self.deliver(job, facts, last.id.height, gone).await
+            }
             // Those before the block that is missing or bad are good.
             Err(SourceError::Behind(_) | SourceError::Permanent(_)) if batch.len() > 1 => {
                 Ok(Progress::More)
@@ -205,10 +208,16 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         job: &mut Backfill,
         blocks: Vec<BlockFacts>,
         to: Height,
+        untraced: bool,
     ) -> Result<Progress, Halt> {
         let batch = job.batch;
-        self.tell(ChainInput::Backfill { batch, blocks, to })
-            .await?;
+        self.tell(ChainInput::Backfill {
+            batch,
+            blocks,
+            to,
+            untraced,
+        })
+        .await?;
         job.blocks.retain(|block| block.id.height > to);
         let is_done = job.blocks.is_empty();
         Ok(if is_done {

@@ -3,6 +3,7 @@
 use super::{
     Follower, Halt, Sink, Standing,
     fork::{self, Path},
+    traces,
     window::{WINDOW_BLOCKS, Window},
 };
 use crate::{
@@ -29,12 +30,14 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let history = self.history_below(tip).await?;
         let mut bodies = self.bodies(&[tip]).await?;
         let first = bodies.pop().ok_or_else(|| fork::moved(tip.id.height))?;
+        let untraced = traces::awaiting(std::slice::from_ref(&first));
         self.tell(ChainInput::Began {
             history: history.clone(),
             first,
         })
         .await?;
         self.window = Window::new(history);
+        self.untraced.add(untraced);
         self.believe([tip])?;
         Ok(Standing::InStep)
     }
@@ -77,6 +80,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                 Err(error) => return Err(error.into()),
             };
             self.advance(connected).await?;
+            self.trace().await?;
             rest = later;
         }
         Ok(())
@@ -84,12 +88,13 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
 
     /// Tells the watcher first, and believes after.
     async fn advance(&mut self, connected: Vec<BlockFacts>) -> Result<(), Halt> {
-        let blocks = refs(&connected);
+        let (blocks, untraced) = (refs(&connected), traces::awaiting(&connected));
         self.tell(ChainInput::Advance {
             disconnect_to: None,
             connected,
         })
         .await?;
+        self.untraced.add(untraced);
         self.believe(blocks)
     }
 

@@ -30,6 +30,7 @@ mod pace;
 mod poll;
 mod reorg;
 mod run;
+mod traces;
 mod window;
 
 #[cfg(test)]
@@ -85,6 +86,8 @@ pub struct Start {
     pub tagged: bool,
     /// Whether the chain was left frozen below finality.
     pub frozen: bool,
+    /// Up to where it was traced what contracts moved; `None` where nothing is.
+    pub traced: Option<Height>,
     /// Whether it was left frozen for want of a quorum.
     pub lost_quorum: bool,
     /// Whether an operator released it: one change below finality is then followed.
@@ -126,6 +129,7 @@ pub struct Follower<S, K> {
     window: Window,
     finality: Finality,
     agreed: agreement::Agreed,
+    untraced: traces::Untraced,
     frozen: bool,
     released: bool,
     connected: bool,
@@ -141,6 +145,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     pub fn new(source: S, sink: K, clock: Arc<dyn Clock>, options: Options, start: Start) -> Self {
         let window = Window::new(start.recent);
         let agreed = agreement::Agreed::after_restart(start.lost_quorum, window.tip());
+        let untraced = traces::Untraced::after_restart(&window, start.traced);
         let finality = Finality::new(options.final_depth, start.finalized, start.tagged);
         let mut follower = Self {
             source,
@@ -150,6 +155,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             window,
             finality,
             agreed,
+            untraced,
             frozen: start.frozen,
             released: start.released,
             connected: false,

@@ -5,6 +5,7 @@ use super::{
     connect::{refs, split},
     fork::{self, Path},
     pace::BATCH_BLOCKS,
+    traces,
 };
 use crate::{
     chain::{ChainInput, ChainSource, SourceError},
@@ -38,7 +39,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     }
 
     async fn leave(&mut self, fork: BlockRef, connected: Vec<BlockFacts>) -> Result<(), Halt> {
-        let blocks = refs(&connected);
+        let (blocks, untraced) = (refs(&connected), traces::awaiting(&connected));
         self.tell(ChainInput::Advance {
             disconnect_to: Some(fork),
             connected,
@@ -46,6 +47,8 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         .await?;
         self.window.rewind(fork);
         self.agreed.rewind(fork);
+        self.untraced.rewind(fork.id.height);
+        self.untraced.add(untraced);
         self.asks.disconnected(fork.id.height);
         if self.released {
             self.finality.release(fork.id.height);

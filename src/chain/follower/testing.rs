@@ -61,6 +61,7 @@ pub(crate) fn facts(number: u32) -> BlockFacts {
 /// Facts that name their block: one transaction, called like it.
 pub(crate) fn facts_of(block: BlockRef) -> BlockFacts {
     BlockFacts {
+        awaits_trace: false,
         block,
         transactions: vec![TxId(block.id.hash.0)],
         credits: crate::domain::credits::Credits::default(),
@@ -151,6 +152,7 @@ impl Bench {
 
     pub(crate) fn restart_with(&mut self, change: impl FnOnce(&mut Start)) {
         let mut start = Start {
+            traced: None,
             recent: self.watcher.chain(),
             finalized: Some(self.follower.finality.height()),
             tagged: self.follower.finality.tag().is_some(),

@@ -200,6 +200,8 @@ const fn credit_of(fact: &Fact) -> Option<&Credit> {
     match fact {
         Fact::Mined { credit, .. } | Fact::Seen { credit, .. } => Some(credit),
         Fact::Disconnected { .. }
+        | Fact::Weighed { .. }
+        | Fact::Untraced
         | Fact::Dated { .. }
         | Fact::Listed { .. }
         | Fact::Evicted { .. }

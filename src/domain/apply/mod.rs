@@ -13,6 +13,7 @@ pub use dust::MAX_ROWS;
 
 use super::{
     assess::{self, money},
+    evidence::Evidence,
     facts::Fact,
     flags::Flag,
     payment::Payment,
@@ -91,7 +92,8 @@ fn remember_moves(before: &Payment, after: &mut Payment, now: UnixMs) -> bool {
             history.sticky = history
                 .sticky
                 .with_if(Flag::Reorged, was_in.is_some() && was_in != is_in)
-                .with_if(Flag::Replaced, is_replaced(is));
+                .with_if(Flag::Replaced, is_replaced(is))
+                .with_if(Flag::Degraded, is_one_operators_word(is));
             if was.map(|t| t.place) != Some(is.place) {
                 history.money_at = history.money_at.max(Some(now));
             }
@@ -104,6 +106,11 @@ fn remember_moves(before: &Payment, after: &mut Payment, now: UnixMs) -> bool {
     }
     after.history = history;
     refund_lost
+}
+
+/// Whether one operator alone vouches for a transfer, as far as anybody does.
+const fn is_one_operators_word(transfer: &Transfer) -> bool {
+    transfer.place.is_live() && matches!(transfer.evidence, Evidence::Weighed)
 }
 
 const fn is_replaced(transfer: &Transfer) -> bool {

@@ -6,8 +6,10 @@ use super::{inherit::inherit_first_seen, ledger::Ledger};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     asset::ChainKind,
-    block::{BlockRef, Height, TxId},
+    block::{BlockId, BlockRef, Height, TxId},
+    evidence::Evidence,
     facts::{Credit, Fact, OutPoint},
+    flags::Flag,
     payment::Payment,
     time::UnixMs,
     transfer::{Anchor, Disposition, Place, Position, Transfer},
@@ -63,6 +65,8 @@ fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
         Fact::Conflicted { txid, by, block } => {
             ledger.each_of(*txid, |t| conflict(t, *by, *block));
         }
+        Fact::Weighed { block, evidence } => weighed(ledger.payment(), *block, *evidence),
+        Fact::Untraced => untraced(ledger.payment()),
         Fact::Scanned { to } => scanned(ledger.payment(), *to),
         Fact::ScanRefused { why } => ledger.payment().history.scan_refused.clone_from(why),
     }
@@ -154,6 +158,9 @@ fn mined(
     let known = ledger.find(credit);
     let known = known.filter(|t| t.first_block_at.is_none() || !planted(Bug::MinedAgainTwice));
     if let Some(transfer) = known {
+        let is_told_again = transfer.place == Place::Block(anchor);
+        let known = Some(transfer.evidence).filter(|_| is_told_again);
+        transfer.evidence = known.max(Some(credit.evidence)).unwrap_or(credit.evidence);
         transfer.place = Place::Block(anchor);
         let first = transfer.first_block_at.map_or(time, |at| at.min(time));
         transfer.first_block_at = Some(first);
@@ -169,6 +176,23 @@ fn mined(
     }
     for rival in ledger.spends(credit.txid, inputs) {
         ledger.each_of(rival, |t| conflict(t, credit.txid, anchor.block));
+    }
+}
+
+/// What one operator claimed of a block was compared with the balance.
+fn weighed(payment: &mut Payment, block: BlockId, evidence: Evidence) {
+    for transfer in &mut payment.transfers {
+        let is_in = |anchor: &Anchor| anchor.block.id == block;
+        if transfer.evidence == Evidence::Claimed && transfer.place.anchor().is_some_and(is_in) {
+            transfer.evidence = evidence;
+        }
+    }
+}
+
+/// More may have come than is known.
+const fn untraced(payment: &mut Payment) {
+    if payment.history.needs_traces {
+        payment.history.sticky = payment.history.sticky.with(Flag::Degraded);
     }
 }
 
@@ -271,6 +295,7 @@ pub(super) fn new_row(credit: &Credit, seen_at: UnixMs, place: Place) -> Transfe
         dust: credit.dust,
         from_address: credit.from_address.clone(),
         coinbase: credit.coinbase,
+        evidence: credit.evidence,
         place,
         disposition: Disposition::Dust,
         first_seen_at: seen_at,

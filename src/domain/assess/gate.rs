@@ -23,6 +23,8 @@ pub enum Wait {
     Agreement(Height),
     /// A full poll must begin at or after this time.
     Poll(UnixMs),
+    /// What one operator claims that contracts moved must be compared with somebody else's word.
+    Witness,
     /// The cursor must reach this height.
     Cursor(Height),
     /// Finality must reach this height.
@@ -109,10 +111,23 @@ impl<'a> Gate<'a> {
     pub fn deadline(&self) -> Result<(), Wait> {
         let at = self.payment.terms.deadline();
         self.passed(at)?;
-        if self.scanned_beyond(at) && self.traced() {
+        if !self.scanned_beyond(at) {
+            return Err(self.next_block());
+        }
+        self.traced_to(self.view.agreed_height().unwrap_or_default())
+    }
+
+    /// Whether it is known what contracts moved up to this height, as far as that matters to the payment.
+    ///
+    /// # Errors
+    /// What to wait for: the block is there, so that it comes up at each look.
+    pub fn traced_to(&self, top: Height) -> Result<(), Wait> {
+        let traced = self.view.traced;
+        let is_traced = traced.is_none_or(|traced| traced >= top);
+        if is_traced || planted(Bug::UntracedJudged) || !self.payment.history.needs_traces {
             Ok(())
         } else {
-            Err(self.next_block())
+            Err(Wait::Cursor(top))
         }
     }
 
@@ -123,12 +138,7 @@ impl<'a> Gate<'a> {
         }
     }
 
-    fn traced(&self) -> bool {
-        let scanned = self.view.scanned.map(|cursor| cursor.id.height);
-        !self.payment.history.needs_traces || self.view.traced >= scanned
-    }
-
-    /// Later blocks and their traces come with the cursor.
+    /// Later blocks come with the cursor.
     fn next_block(&self) -> Wait {
         let agreed = self.view.agreed_height().unwrap_or_default();
         Wait::Cursor(agreed.plus(1))
@@ -147,8 +157,8 @@ pub fn due(waits: &[Wait]) -> Due {
     let mut due = Due::default();
     for wait in waits {
         match *wait {
-            // Time and blocks change nothing about it; the request that ends it judges anew.
-            Wait::Review => {}
+            // Time and blocks change nothing about it; the request or the fact that ends it judges anew.
+            Wait::Review | Wait::Witness => {}
             // Before every block on purpose: found by the first look that is allowed.
             Wait::Scan | Wait::Health | Wait::Thaw => {
                 due.at = Some(UnixMs(0));

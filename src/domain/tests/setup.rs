@@ -116,6 +116,7 @@ pub fn view(kind: ChainKind, cursor: BlockRef, now: UnixMs) -> ChainView {
         safe: None,
         agreed: Some(cursor),
         traced: Some(height),
+        untraced_at: None,
         frozen: None,
         healthy: true,
         polled_at: Some(now),

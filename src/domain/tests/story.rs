@@ -385,6 +385,7 @@ impl Story {
         let (amounts, code) = what.split_once(':').unwrap_or((what, &own));
         let asset = asset(code);
         let credits = amounts.split('+').enumerate().map(|(n, amount)| Credit {
+            evidence: crate::domain::evidence::Evidence::Proven,
             txid: txid(name),
             position: position(&asset, u32::try_from(n).unwrap()),
             asset: asset.code.clone(),

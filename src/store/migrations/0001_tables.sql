@@ -43,6 +43,8 @@ CREATE TABLE chain (
   agreed_parent    TEXT,
   agreed_at        INTEGER,
   traced_height    INTEGER,
+  -- The time of the last block that could not be traced and never will be.
+  untraced_at      INTEGER,
   frozen           TEXT CHECK (
                     frozen = 'below_finality' OR frozen = 'quorum' OR frozen = 'released'),
   healthy          INTEGER NOT NULL DEFAULT 0 CHECK (healthy IN (0, 1)),
@@ -240,6 +242,10 @@ CREATE TABLE transfer (
   dust            TEXT NOT NULL,
   from_address    TEXT,
   coinbase        INTEGER NOT NULL CHECK (coinbase IN (0, 1)),
+  -- What vouches for it: the block's hash, or operators.
+  evidence        TEXT NOT NULL CHECK (
+                    evidence = 'doubted' OR evidence = 'claimed' OR evidence = 'weighed' OR
+                    evidence = 'witnessed' OR evidence = 'proven'),
   disposition     TEXT NOT NULL CHECK (
                     disposition = 'dust' OR disposition = 'wrong_asset' OR
                     disposition = 'after_cancel' OR disposition = 'late' OR
@@ -277,6 +283,7 @@ CREATE INDEX transfer_txid ON transfer (txid) WHERE txid IS NOT NULL;
 CREATE INDEX transfer_anchor ON transfer (chain_key, block_height) WHERE block_height IS NOT NULL;
 CREATE INDEX transfer_conflict ON transfer (chain_key, conflict_height)
   WHERE conflict_height IS NOT NULL;
+CREATE INDEX transfer_claimed ON transfer (chain_key, block_height) WHERE evidence = 'claimed';
 CREATE INDEX transfer_loose ON transfer (chain_key, state)
   WHERE block_height IS NULL AND conflict_height IS NULL;
 

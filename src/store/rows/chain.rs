@@ -15,7 +15,7 @@ use crate::{
 use rusqlite::{Row, types::Value};
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "tip_height",
     "tip_hash",
     "tip_parent",
@@ -31,6 +31,7 @@ const COLUMNS: [&str; 19] = [
     "agreed_parent",
     "agreed_at",
     "traced_height",
+    "untraced_at",
     "frozen",
     "healthy",
     "polled_at",
@@ -73,6 +74,7 @@ pub(in crate::store) fn update(view: &ChainView, error: Option<&str>) -> Vec<Val
     values.extend([view.finalized, view.safe].map(height_opt));
     values.extend(block::write(view.kind, view.agreed.as_ref()));
     values.push(height_opt(view.traced));
+    values.push(at_opt(view.untraced_at));
     values.push(text_opt(view.frozen.map(FreezeReason::as_str)));
     values.push(view.healthy.into());
     values.push(at_opt(view.polled_at));
@@ -92,6 +94,7 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<StoredChain, Fault> {
         safe: f.height_opt()?,
         agreed: block::read(f)?,
         traced: f.height_opt()?,
+        untraced_at: f.at_opt()?,
         frozen: f.parse_opt(FreezeReason::parse)?,
         healthy: f.next()?,
         polled_at: f.at_opt()?,

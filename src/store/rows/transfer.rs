@@ -8,6 +8,7 @@ use crate::{
     domain::{
         asset::{AssetCode, ChainKind},
         block::TxId,
+        evidence::Evidence,
         facts::OutPoint,
         payment::Payment,
         transfer::{Anchor, Disposition, Place, Transfer},
@@ -19,7 +20,7 @@ use std::sync::LazyLock;
 
 const IDENTITY: [&str; 2] = ["payment_key", "ordinal"];
 
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 24] = [
     "txid",
     "position",
     "asset",
@@ -28,6 +29,7 @@ const COLUMNS: [&str; 23] = [
     "dust",
     "from_address",
     "coinbase",
+    "evidence",
     "disposition",
     "state",
     "block_height",
@@ -107,6 +109,7 @@ fn columns(kind: ChainKind, transfer: &Transfer) -> [Value; COLUMNS.len()] {
         amount(transfer.dust, transfer.decimals),
         text_opt(transfer.from_address.as_deref()),
         transfer.coinbase.into(),
+        text(transfer.evidence.as_str()),
         text(transfer.disposition.as_str()),
         text(transfer.place.as_str()),
         height,
@@ -142,6 +145,7 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<Transfer, Fault> {
         dust: f.amount(decimals)?,
         from_address: f.next()?,
         coinbase: f.next()?,
+        evidence: f.parse(Evidence::parse)?,
         disposition: f.parse(Disposition::parse)?,
         place: read_place(f)?,
         first_seen_at: f.at()?,

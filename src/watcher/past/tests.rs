@@ -29,6 +29,7 @@ fn id(height: u32) -> BlockId {
 /// A block that credits these addresses.
 fn block(height: u32, credited: impl IntoIterator<Item = u32>) -> BlockFacts {
     let credit = |n| Candidate {
+        evidence: crate::domain::evidence::Evidence::Proven,
         destination: address(n),
         asset: CreditAsset::Native,
         amount: Amount::from_u64(1),
@@ -38,6 +39,7 @@ fn block(height: u32, credited: impl IntoIterator<Item = u32>) -> BlockFacts {
         coinbase: false,
     };
     BlockFacts {
+        awaits_trace: false,
         block: BlockRef {
             id: id(height),
             parent: hash(height.wrapping_sub(1), 0),

@@ -27,7 +27,7 @@ fn late_registrations_share_one_scan_and_later_ones_wait_for_the_next() {
         let asks = world.asks().into_iter();
         asks.filter_map(|(_, ask)| match ask {
             Ask::Backfill { batch, .. } => Some(batch),
-            Ask::Spenders(_) | Ask::Unconfirmed(_) => None,
+            Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
         })
         .collect()
     };
@@ -35,6 +35,7 @@ fn late_registrations_share_one_scan_and_later_ones_wait_for_the_next() {
     assert_eq!(first.len(), 1, "one scan at a time");
     let to = world.tip().id.height;
     world.give(ChainInput::Backfill {
+        untraced: false,
         batch: first[0],
         blocks: Vec::new(),
         to,
@@ -46,6 +47,7 @@ fn late_registrations_share_one_scan_and_later_ones_wait_for_the_next() {
     );
     let second = scans(&mut world);
     world.give(ChainInput::Backfill {
+        untraced: false,
         batch: first[0],
         blocks: Vec::new(),
         to,
@@ -55,6 +57,7 @@ fn late_registrations_share_one_scan_and_later_ones_wait_for_the_next() {
         "an answer to an older scan"
     );
     world.give(ChainInput::Backfill {
+        untraced: false,
         batch: second[0],
         blocks: Vec::new(),
         to,
@@ -80,10 +83,11 @@ fn money_in_the_past_is_found_by_the_scan() {
         .into_iter()
         .find_map(|(_, ask)| match ask {
             Ask::Backfill { batch, to, .. } => Some((batch, to)),
-            Ask::Spenders(_) | Ask::Unconfirmed(_) => None,
+            Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
         })
         .unwrap();
     world.give(ChainInput::Backfill {
+        untraced: false,
         batch,
         blocks: vec![block],
         to,
@@ -102,6 +106,7 @@ fn a_payment_that_registers_during_a_scan_is_not_taken_for_scanned() {
     let mut paid = world.next_block(&[Tx::paying(1).to(1)]);
     paid.block = world.tip();
     world.give(ChainInput::Backfill {
+        untraced: false,
         batch,
         blocks: vec![paid],
         to,
@@ -120,6 +125,7 @@ fn a_rescan_during_a_scan_begins_a_new_one() {
     };
     world.ask("rescan", "a", r#"{"scan_from": 50}"#);
     world.give(ChainInput::Backfill {
+        untraced: false,
         batch,
         blocks: Vec::new(),
         to,

@@ -91,13 +91,14 @@ fn scan_from(world: &mut World, address: usize, from: Option<u32>) -> u64 {
     let asks = world.asks().into_iter();
     let mut batches = asks.filter_map(|(_, ask)| match ask {
         Ask::Backfill { batch, .. } => Some(batch),
-        Ask::Spenders(_) | Ask::Unconfirmed(_) => None,
+        Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
     });
     batches.next().expect("a scan")
 }
 
 fn portion(world: &mut World, batch: u64, to: u32) {
     world.give(ChainInput::Backfill {
+        untraced: false,
         batch,
         blocks: Vec::new(),
         to: Height(to),

@@ -57,7 +57,7 @@ fn scan(world: &mut World) -> Option<(u64, ScanFrom, u32)> {
     let asks = world.asks().into_iter();
     let mut scans = asks.filter_map(|(_, ask)| match ask {
         Ask::Backfill { batch, from, to } => Some((batch, from, to.0)),
-        Ask::Spenders(_) | Ask::Unconfirmed(_) => None,
+        Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
     });
     let scan = scans.next();
     assert_eq!(scans.next(), None, "one scan at a time");
@@ -76,7 +76,12 @@ fn refuse(world: &mut World) -> ScanFrom {
 fn answer(world: &mut World, blocks: Vec<BlockFacts>) -> ScanFrom {
     let (batch, from, to) = scan(world).expect("a scan");
     let to = Height(to);
-    world.give(ChainInput::Backfill { batch, blocks, to });
+    world.give(ChainInput::Backfill {
+        batch,
+        blocks,
+        to,
+        untraced: false,
+    });
     from
 }
 

@@ -135,7 +135,12 @@ fn no_poll_ends_a_payment_before_it_is_told_what_the_mempool_held() {
     for (_, ask) in world.asks_unanswered() {
         if let Ask::Backfill { batch, to, .. } = ask {
             let blocks = Vec::new();
-            world.give(ChainInput::Backfill { batch, blocks, to });
+            world.give(ChainInput::Backfill {
+                batch,
+                blocks,
+                to,
+                untraced: false,
+            });
         }
     }
     world.wait(MINUTE);

@@ -35,7 +35,7 @@ fn scan(world: &mut World, kind: ChainKind) -> Option<(u64, u32)> {
     let asks = std::iter::from_fn(|| world.watcher.next_ask(&name(kind)));
     let scans = asks.filter_map(|ask| match ask {
         Ask::Backfill { batch, from, .. } => Some((batch, height(from))),
-        Ask::Spenders(_) | Ask::Unconfirmed(_) => None,
+        Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
     });
     scans.last()
 }
@@ -50,6 +50,7 @@ fn height(from: ScanFrom) -> u32 {
 /// A scan finds nothing up to the cursor.
 fn finish(world: &mut World, kind: ChainKind, batch: u64) {
     let found = ChainInput::Backfill {
+        untraced: false,
         batch,
         blocks: Vec::new(),
         to: Height(100),

@@ -244,7 +244,12 @@ impl World {
                 let facts = blocks.iter();
                 let facts = facts.map(|(block, txs)| tx::facts(self.kind, *block, txs));
                 let blocks = facts.collect();
-                self.give(ChainInput::Backfill { batch, blocks, to });
+                self.give(ChainInput::Backfill {
+                    batch,
+                    blocks,
+                    to,
+                    untraced: false,
+                });
             }
         }
     }

@@ -197,6 +197,7 @@ fn show(blocks: &[BlockFacts]) -> String {
             credits,
             spends,
             ignored,
+            awaits_trace: _,
         } = facts;
         let credits: Vec<Candidate> = credits.iter().collect();
         write!(

@@ -4,6 +4,7 @@ mod endpoints;
 mod ether;
 mod finality;
 mod hostile;
+mod inner;
 mod quorum;
 mod reorgs;
 mod tokens;

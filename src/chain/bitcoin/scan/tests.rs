@@ -93,6 +93,7 @@ fn a_candidate_says_what_where_and_whether_it_must_ripen() {
         ),
     ]);
     let candidate = |byte: u8, sats, tx_index, vout, coinbase| Candidate {
+        evidence: crate::domain::evidence::Evidence::Proven,
         destination: Destination::new(&alloy_primitives::hex::decode(wpkh(byte)).unwrap()).unwrap(),
         asset: CreditAsset::Native,
         amount: Amount::from_u64(sats),

@@ -27,6 +27,8 @@ pub(crate) enum Call {
     Named,
     Unconfirmed,
     Spenders,
+    Traces,
+    Growth,
 }
 
 type Action = Box<dyn FnOnce(&mut State) -> Result<(), SourceError> + Send>;
@@ -61,6 +63,10 @@ pub(crate) struct State {
     header_counts: Vec<u32>,
     lies: HashMap<Height, BlockRef>,
     swapped: HashMap<BlockHash, BlockRef>,
+    /// Whether every block awaits its traces.
+    pub(crate) traced: bool,
+    /// What comes of tracing a block; nothing for a trace that is still under way.
+    pub(crate) untraced: HashMap<BlockHash, Option<SourceError>>,
     /// What other operators hold, where they are asked.
     held: Option<HashSet<BlockHash>>,
 }

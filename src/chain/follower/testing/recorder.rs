@@ -96,7 +96,14 @@ impl Model {
                 assert!(blocks.iter().all(ours), "past blocks of another chain");
                 assert!(blocks.last().is_none_or(|last| last.block.id.height == *to));
             }
+            ChainInput::Traced { blocks, to, .. } => {
+                let is_ours = |facts: &BlockFacts| self.chain.contains(&facts.block);
+                assert!(blocks.iter().all(is_ours), "traces of another chain");
+                let tip = self.chain.last().map(|block| block.id.height);
+                assert!(tip >= Some(*to), "traced up to {to}");
+            }
             ChainInput::Status(_)
+            | ChainInput::Grown { .. }
             | ChainInput::Mempool(_)
             | ChainInput::Failed { .. }
             | ChainInput::BackfillRefused { .. }
@@ -198,8 +205,31 @@ fn in_words(input: &ChainInput) -> Option<String> {
         }
         ChainInput::Polled { status, .. } => format!("polled {}", status.tip.id.height),
         ChainInput::Failed { error } => failure_in_words(error),
-        ChainInput::Backfill { batch, blocks, to } => {
-            format!("backfill {batch}: {} to {to}", heights(blocks))
+        ChainInput::Traced {
+            blocks,
+            to,
+            given_up,
+            problem,
+        } => {
+            let problem = problem.as_ref().map_or("", |_| ", problem");
+            let gone: Vec<String> = given_up.iter().map(|b| b.id.height.to_string()).collect();
+            let gone = match gone.as_slice() {
+                [] => String::new(),
+                gone => format!(", without {}", gone.join(" ")),
+            };
+            format!("traced {} to {to}{gone}{problem}", heights(blocks))
+        }
+        ChainInput::Grown { block, growth } => {
+            format!("grown {} in {}", growth.len(), block.id.height)
+        }
+        ChainInput::Backfill {
+            batch,
+            blocks,
+            to,
+            untraced,
+        } => {
+            let untraced = if *untraced { ", not all traced" } else { "" };
+            format!("backfill {batch}: {} to {to}{untraced}", heights(blocks))
         }
         ChainInput::BackfillRefused { batch, .. } => format!("refused {batch}"),
         ChainInput::Spenders { answers } => format!("spenders {}", answers.len()),

@@ -98,6 +98,7 @@ fn judgement(status: Status, reason: Option<Reason>) -> Judgement {
 /// A transaction with this much in block 10.
 fn mined(mut payment: Payment, satoshi: u64, disposition: Disposition) -> Payment {
     payment.transfers.push(Transfer {
+        evidence: crate::domain::evidence::Evidence::Proven,
         txid: TXID,
         position: Position::Output(0),
         asset: AssetCode::new("BTC"),
@@ -140,6 +141,7 @@ fn view(cursor: u32) -> ChainView {
         safe: None,
         agreed: None,
         traced: None,
+        untraced_at: None,
         frozen: None,
         healthy: true,
         polled_at: Some(CREATED),

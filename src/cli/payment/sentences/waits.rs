@@ -27,6 +27,11 @@ impl Case<'_> {
             Wait::Agreement(height) => Some(format!(
                 "It waits until enough operators hold our block {height}, which buries its money."
             )),
+            Wait::Witness => Some(
+                "A contract moved money to it, as one operator says; nothing rests on that until \
+                 another operator or the address's balance says so too."
+                    .to_owned(),
+            ),
             Wait::Poll(at) => self.poll(at),
             Wait::Cursor(height) => Some(format!(
                 "It is judged again at block {height}, {} from now.",

@@ -104,6 +104,7 @@ fn a_scan_that_a_reorg_overtakes_does_not_fill_memory_with_lost_blocks() {
     let to = Height(to);
     let stale = blocks.split_off(7);
     world.give(ChainInput::Backfill {
+        untraced: false,
         batch,
         blocks: stale,
         to,

@@ -93,6 +93,7 @@ impl Tx {
     pub fn credits(&self, kind: ChainKind, tx_index: u32) -> Vec<Candidate> {
         let pays = (0_u32..).zip(&self.pays);
         pays.map(|(n, (to, sats))| Candidate {
+            evidence: crate::domain::evidence::Evidence::Proven,
             destination: destination(kind, *to),
             asset: match kind {
                 ChainKind::Bitcoin => CreditAsset::Native,
@@ -132,6 +133,7 @@ pub fn facts(kind: ChainKind, block: BlockRef, transactions: &[Tx]) -> BlockFact
         }
     };
     BlockFacts {
+        awaits_trace: false,
         block,
         transactions: transactions.iter().map(|tx| tx.txid).collect(),
         credits: indexed().flat_map(|(n, tx)| tx.credits(kind, n)).collect(),

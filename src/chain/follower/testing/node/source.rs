@@ -6,6 +6,7 @@ use crate::{
         Agreement, ChainSource, MempoolNews, NodeStatus, SourceError, follower::testing::facts_of,
     },
     domain::{
+        amount::Amount,
         block::{BlockId, BlockRef, Height, TxId},
         facts::{BlockFacts, Destination, MempoolSnapshot, OutPoint, TxFacts},
     },
@@ -62,10 +63,34 @@ impl ChainSource for FakeSource {
             } else if state.bodiless.contains(&hash) || !state.known.contains_key(&hash) {
                 Err(SourceError::Behind("no body".into()))
             } else {
-                Ok(facts_of(*state.swapped.get(&hash).unwrap_or(block)))
+                let mut facts = facts_of(*state.swapped.get(&hash).unwrap_or(block));
+                facts.awaits_trace = state.traced;
+                Ok(facts)
             }
         };
         blocks.iter().map(body).collect()
+    }
+
+    async fn traces(
+        &mut self,
+        blocks: &[BlockRef],
+    ) -> Vec<(BlockRef, Result<BlockFacts, SourceError>)> {
+        let state = self.enter(Call::Traces).expect("no failure as a whole");
+        let told = |block: &BlockRef| match state.untraced.get(&block.id.hash) {
+            None => Some((*block, Ok(facts_of(*block)))),
+            Some(Some(error)) => Some((*block, Err(error.clone()))),
+            Some(None) => None,
+        };
+        blocks.iter().filter_map(told).collect()
+    }
+
+    async fn growth(
+        &mut self,
+        _: BlockRef,
+        destinations: &[Destination],
+    ) -> Result<Vec<Vec<Amount>>, SourceError> {
+        drop(self.enter(Call::Growth)?);
+        Ok(vec![vec![Amount::from_u64(7)]; destinations.len()])
     }
 
     async fn is_stale(&mut self, block: BlockId) -> Result<bool, SourceError> {

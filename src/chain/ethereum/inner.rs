@@ -1,0 +1,179 @@
+//! What a source tells of ether that contracts moved, and what vouches for it.
+
+use super::{
+    endpoint::{Endpoint, Tracer},
+    scan::Block,
+    source::EthereumSource,
+    witnesses::{Outline, Verdict, Witness},
+};
+use crate::{
+    chain::{SourceError, rpc::Transport},
+    domain::{
+        amount::Amount,
+        block::BlockRef,
+        facts::{BlockFacts, Destination},
+    },
+};
+use std::time::Duration;
+
+/// How long balances are waited for.
+const BALANCES_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A block, and what came of tracing it.
+type Told = (BlockRef, Result<BlockFacts, SourceError>);
+
+impl<T: Transport> EthereumSource<T> {
+    /// Keeps what a block's traces will be compared with, where they are looked for.
+    pub(super) fn keep_outline(&mut self, block: Block) -> BlockFacts {
+        let Block { mut facts, outline } = block;
+        facts.awaits_trace &= self.may_trace();
+        if let Some(outline) = outline.filter(|_| facts.awaits_trace) {
+            self.tracing.keep(facts.block.id.hash, outline);
+        }
+        facts
+    }
+
+    /// Whether somebody can tell what contracts move. One that was not reached yet counts where an earlier
+    /// run knew one that can.
+    fn may_trace(&self) -> bool {
+        let mut tracers = self.endpoints.all().map(|(_, endpoint)| endpoint.tracer());
+        let counts = |tracer| match tracer {
+            Tracer::Calls => true,
+            Tracer::Unknown => self.expects_traces,
+            Tracer::Missing => false,
+        };
+        self.wants_traces && tracers.any(counts)
+    }
+
+    /// Reaches those of whom it is not known yet whether they can tell what contracts move.
+    pub(super) async fn meet_witnesses(&mut self) {
+        if !self.wants_traces {
+            return;
+        }
+        let unknown = self.endpoints.all();
+        let unknown = unknown.filter(|(_, endpoint)| endpoint.tracer() == Tracer::Unknown);
+        let unknown: Vec<usize> = unknown.map(|(at, _)| at).collect();
+        let back = self.endpoints.back();
+        let whom: Vec<usize> = unknown.into_iter().filter(|at| back.contains(at)).collect();
+        if !whom.is_empty() {
+            let question = |_| std::future::ready(Ok(()));
+            self.endpoints
+                .ask_some(&whom, Duration::ZERO, question, |_| false)
+                .await;
+        }
+    }
+
+    /// Begins to trace those that are not, and tells what has come.
+    pub(super) async fn traced(&mut self, blocks: &[BlockRef]) -> Vec<Told> {
+        self.tracing.only(blocks);
+        let mut told = Vec::new();
+        for block in blocks {
+            if self.tracing.is_running(block.id.hash) {
+                continue;
+            }
+            match self.outline(block).await {
+                Ok(outline) => {
+                    let witnesses = self.witnesses();
+                    self.tracing.begin(*block, &outline, witnesses);
+                }
+                Err(error) => told.push((*block, Err(error))),
+            }
+        }
+        for (block, verdict) in self.tracing.finished(blocks).await {
+            told.push((block, self.conclude(block, verdict)));
+        }
+        told
+    }
+
+    fn conclude(&mut self, block: BlockRef, verdict: Verdict) -> Result<BlockFacts, SourceError> {
+        for (at, said) in verdict.liars {
+            tracing::warn!(problem = said, "an endpoint's trace is not believed");
+            self.endpoints.lied(at, &said);
+        }
+        let credits = verdict.credits?;
+        let outline = self.tracing.outline(block.id.hash);
+        Ok(BlockFacts {
+            block,
+            transactions: outline.map_or_else(Vec::new, |known| known.transactions.to_vec()),
+            credits: credits.into_iter().collect(),
+            spends: Vec::new(),
+            ignored: Vec::new(),
+            awaits_trace: false,
+        })
+    }
+
+    /// What a block's traces are compared with, fetched again where it is no longer known.
+    async fn outline(&mut self, block: &BlockRef) -> Result<Outline, SourceError> {
+        if let Some(outline) = self.tracing.outline(block.id.hash) {
+            return Ok(outline);
+        }
+        self.part(&[*block]).await?;
+        let missing = || SourceError::Transient("nobody can tell what contracts moved".into());
+        self.tracing.outline(block.id.hash).ok_or_else(missing)
+    }
+
+    /// Who can tell what contracts move and is not left alone now, one of each operator first.
+    fn witnesses(&self) -> Vec<Witness<T>> {
+        let back = self.endpoints.back();
+        let all = self.endpoints.all();
+        let able = all.filter(|(_, endpoint)| endpoint.tracer() == Tracer::Calls);
+        let able = able.filter(|(at, _)| back.contains(at));
+        let witness = |(at, endpoint): (usize, &Endpoint<T>)| Witness {
+            at,
+            operator: self.operator(at),
+            endpoint: endpoint.clone(),
+        };
+        let (mut first, mut further) = (Vec::<Witness<T>>::new(), Vec::new());
+        for witness in able.map(witness) {
+            if first.iter().any(|known| known.operator == witness.operator) {
+                further.push(witness);
+            } else {
+                first.push(witness);
+            }
+        }
+        first.extend(further);
+        first
+    }
+
+    fn operator(&self, at: usize) -> String {
+        let named = self.operators.get(at).cloned();
+        named.unwrap_or_else(|| at.to_string())
+    }
+
+    /// By how much balances grew in a block, as each operator says who can tell.
+    pub(super) async fn grown(
+        &mut self,
+        block: BlockRef,
+        destinations: &[Destination],
+    ) -> Result<Vec<Vec<Amount>>, SourceError> {
+        let accounts = destinations.to_vec();
+        let question = move |endpoint: Endpoint<T>| {
+            let accounts = accounts.clone();
+            async move { endpoint.balances(&block, &accounts).await }
+        };
+        let whom = self.endpoints.back();
+        let answers = self
+            .endpoints
+            .ask_some(&whom, BALANCES_PATIENCE, question, |_| false)
+            .await;
+        let mut growth = vec![Vec::new(); destinations.len()];
+        let (mut heard, mut errors) = (Vec::new(), Vec::new());
+        for (at, answer) in answers {
+            let operator = self.operator(at);
+            match answer {
+                Ok(balances) if !heard.contains(&operator) => {
+                    heard.push(operator);
+                    for (told, (after, before)) in growth.iter_mut().zip(balances) {
+                        told.push(Amount::from_base(after.saturating_sub(before)));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        if heard.is_empty() {
+            return Err(self.endpoints.failure_of(whom.len(), &errors));
+        }
+        Ok(growth)
+    }
+}

@@ -1,0 +1,289 @@
+use super::*;
+use serde_json::{Value, json};
+
+const US: &str = "0x00000000000000000000000000000000000000aa";
+const CONTRACT: &str = "0x00000000000000000000000000000000000000cc";
+const OTHER: &str = "0x00000000000000000000000000000000000000dd";
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+fn txid() -> String {
+    format!("0x{}", "07".repeat(32))
+}
+
+/// A transaction that called the contract with 5 wei.
+fn root() -> Root {
+    Root {
+        id: TxId([7; 32]),
+        to: Some(address(CONTRACT)),
+        value: U256::from(5),
+        succeeded: true,
+    }
+}
+
+fn frame(kind: &str, to: &str, value: u64, calls: Vec<Value>) -> Value {
+    json!({
+        "type": kind, "from": CONTRACT, "to": to, "value": format!("{value:#x}"),
+        "gas": "0x5208", "gasUsed": "0x5208", "input": "0x", "calls": calls,
+    })
+}
+
+fn failed(mut frame: Value) -> Value {
+    frame["error"] = json!("execution reverted");
+    frame
+}
+
+/// The transaction's own frame around these.
+fn whole(calls: Vec<Value>) -> Value {
+    let mut root = frame("CALL", CONTRACT, 5, calls);
+    root["from"] = json!(OTHER);
+    root
+}
+
+fn answer(result: Value) -> String {
+    json!([{"txHash": txid(), "result": result}]).to_string()
+}
+
+/// Position, receiver and amount of each credit.
+fn moves(result: Value) -> Vec<String> {
+    let found = inner_credits(&answer(result), &[root()]).expect("a trace");
+    let shown = |credit: Candidate| {
+        assert_eq!(credit.evidence, Evidence::Claimed);
+        assert_eq!(credit.asset, CreditAsset::Native);
+        format!(
+            "{} {:?} {}",
+            credit.position,
+            credit.destination,
+            credit.amount.base()
+        )
+    };
+    found.into_iter().map(shown).collect()
+}
+
+// shows: T10
+#[test]
+fn what_contracts_move_is_found_wherever_it_is_nested() {
+    let us = &US[2..];
+    for (name, calls, expected) in [
+        ("nothing", vec![], vec![]),
+        (
+            "a batch",
+            vec![
+                frame("CALL", US, 1, vec![]),
+                frame("CALL", OTHER, 2, vec![]),
+                frame("CALL", US, 3, vec![]),
+            ],
+            vec![
+                format!("trace:0 {us} 1"),
+                format!("trace:1 {} 2", &OTHER[2..]),
+                format!("trace:2 {us} 3"),
+            ],
+        ),
+        (
+            "two levels, the outer first",
+            vec![frame(
+                "CALL",
+                OTHER,
+                9,
+                vec![
+                    frame("STATICCALL", US, 0, vec![]),
+                    frame("CALL", US, 1, vec![]),
+                ],
+            )],
+            vec![
+                format!("trace:0 {} 9", &OTHER[2..]),
+                format!("trace:0.1 {us} 1"),
+            ],
+        ),
+        (
+            "a reverted leg takes along what is below it, and nothing beside it",
+            vec![
+                frame("CALL", US, 1, vec![]),
+                failed(frame(
+                    "CALL",
+                    OTHER,
+                    2,
+                    vec![frame("CALL", US, 3, vec![frame("CALL", US, 4, vec![])])],
+                )),
+                frame("CALL", US, 5, vec![]),
+            ],
+            vec![format!("trace:0 {us} 1"), format!("trace:2 {us} 5")],
+        ),
+        (
+            "a delegate call moves nothing, but what it calls may",
+            vec![
+                frame("DELEGATECALL", US, 5, vec![frame("CALL", US, 2, vec![])]),
+                frame("CALLCODE", US, 4, vec![]),
+            ],
+            vec![format!("trace:0.0 {us} 2")],
+        ),
+        (
+            "creation and self-destruction",
+            vec![
+                frame("CREATE", US, 1, vec![frame("SELFDESTRUCT", US, 2, vec![])]),
+                frame("CREATE2", US, 3, vec![]),
+            ],
+            vec![
+                format!("trace:0 {us} 1"),
+                format!("trace:0.0 {us} 2"),
+                format!("trace:1 {us} 3"),
+            ],
+        ),
+        (
+            "nothing is moved to oneself",
+            vec![
+                frame("CALL", CONTRACT, 1, vec![]),
+                frame("SELFDESTRUCT", CONTRACT, 2, vec![]),
+            ],
+            vec![],
+        ),
+    ] {
+        assert_eq!(moves(whole(calls)), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_failed_transaction_moves_nothing() {
+    let json = answer(failed(whole(vec![frame("CALL", US, 1, vec![])])));
+    let root = Root {
+        succeeded: false,
+        ..root()
+    };
+    assert_eq!(inner_credits(&json, &[root]), Ok(vec![]));
+}
+
+#[test]
+fn frames_that_lack_what_moves_nothing_are_read() {
+    // Without a value, a target, or calls: as nodes write what is empty.
+    let bare = json!({"type": "STATICCALL", "from": CONTRACT, "to": US, "input": "0x"});
+    let not_created = json!({"type": "CREATE", "from": CONTRACT, "value": "0x1", "error": "out of gas", "calls": null});
+    let null = json!({"type": "CALL", "from": CONTRACT, "to": null, "value": null, "error": null});
+    assert!(moves(whole(vec![bare, not_created, null])).is_empty());
+}
+
+#[test]
+fn a_trace_of_another_transaction_or_of_none_is_refused() {
+    let ok = whole(vec![frame("CALL", US, 1, vec![])]);
+    let set = |key: &str, value: Value| {
+        let mut changed = ok.clone();
+        changed[key] = value;
+        answer(changed)
+    };
+    let contradiction = Err(TraceError::Contradiction(0));
+    let roots = [root()];
+    for json in [
+        set("to", json!(OTHER)),
+        set("to", Value::Null),
+        set("value", json!("0x6")),
+        set("error", json!("execution reverted")),
+        set("type", json!("CREATE")),
+        answer(ok.clone()).replace("0707", "0708"),
+    ] {
+        assert_eq!(inner_credits(&json, &roots), contradiction, "{json}");
+    }
+    let succeeded_only = Root {
+        succeeded: false,
+        ..root()
+    };
+    assert_eq!(
+        inner_credits(&answer(ok.clone()), &[succeeded_only]),
+        contradiction
+    );
+    let created = Root { to: None, ..root() };
+    assert_eq!(
+        inner_credits(&answer(ok.clone()), &[created.clone()]),
+        contradiction
+    );
+    let mut creation = ok.clone();
+    creation["type"] = json!("CREATE2");
+    assert!(inner_credits(&answer(creation), &[created]).is_ok());
+    let none = json!([{"txHash": txid(), "error": "execution timeout"}]).to_string();
+    assert_eq!(inner_credits(&none, &roots), Err(TraceError::Missing(0)));
+    let count = |json: &str, expected: usize, found: usize| {
+        let roots = vec![root(); expected];
+        assert_eq!(
+            inner_credits(json, &roots),
+            Err(TraceError::Count { expected, found })
+        );
+    };
+    count("[]", 1, 0);
+    count(&answer(ok.clone()), 2, 1);
+    count(&answer(ok), 0, 1);
+}
+
+#[test]
+fn what_cannot_be_read_is_refused() {
+    for json in [
+        "null",
+        "{}",
+        "[1]",
+        r#"[{"result":null}]"#,
+        r#"[{"result":{"from":"0x00","to":"0x01"}}]"#,
+        &answer(frame("EXTCALL", US, 1, vec![])),
+        &answer(whole(vec![frame("CALL", "0x12", 1, vec![])])),
+        &format!("{} 1", answer(whole(vec![]))),
+    ] {
+        let found = inner_credits(json, &[root()]);
+        assert!(
+            matches!(found, Err(TraceError::Malformed(_))),
+            "{json}: {found:?}"
+        );
+    }
+}
+
+/// Frames nested so deep, each giving us one wei, the innermost first in the text.
+fn nested(depth: usize) -> String {
+    let open = r#"{"type":"CALL","from":"0x00000000000000000000000000000000000000cc","to":"0x00000000000000000000000000000000000000aa","value":"0x1","calls":["#;
+    let inner = format!("{}{}", open.repeat(depth), "]}".repeat(depth));
+    let root = whole(vec![]).to_string();
+    let root = root.replace(r#""calls":[]"#, &format!(r#""calls":[{inner}]"#));
+    format!(r#"[{{"result":{root}}}]"#)
+}
+
+#[test]
+fn calls_as_deep_as_the_evm_allows_are_read_and_deeper_ones_refused() {
+    let found = inner_credits(&nested(MAX_DEPTH), &[root()]).expect("the deepest");
+    assert_eq!(found.len(), MAX_DEPTH);
+    assert_eq!(found[0].position.to_string(), "trace:0");
+    for depth in [MAX_DEPTH + 1, 500_000] {
+        let error = inner_credits(&nested(depth), &[root()]);
+        assert!(matches!(error, Err(TraceError::Malformed(_))), "{depth}");
+    }
+    // What is not looked at may be nested as deep as it likes.
+    let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+    let root_frame = whole(vec![]).to_string();
+    let json = format!(
+        r#"[{{"result":{}}}]"#,
+        root_frame.replacen('{', &format!(r#"{{"output":{deep},"#), 1)
+    );
+    assert_eq!(inner_credits(&json, &[root()]), Ok(vec![]));
+}
+
+#[test]
+fn more_moves_than_any_block_has_are_refused_before_they_fill_the_memory() {
+    // Many moves at the deepest place: each has a path as long as the EVM is deep.
+    let leaf = r#"{"type":"CALL","from":"0x00000000000000000000000000000000000000cc","to":"0x00000000000000000000000000000000000000aa","value":"0x1"}"#;
+    let open = r#"{"type":"CALL","from":"0x00000000000000000000000000000000000000cc","to":"0x00000000000000000000000000000000000000cc","calls":["#;
+    let leaves = |count: usize| vec![leaf; count].join(",");
+    let json = |count| {
+        let depth = MAX_DEPTH - 1;
+        let inner = format!(
+            "{}{}{}",
+            open.repeat(depth),
+            leaves(count),
+            "]}".repeat(depth)
+        );
+        let root = whole(vec![]).to_string();
+        let root = root.replace(r#""calls":[]"#, &format!(r#""calls":[{inner}]"#));
+        format!(r#"[{{"result":{root}}}]"#)
+    };
+    let most = MAX_PATHS / MAX_DEPTH;
+    assert_eq!(
+        inner_credits(&json(most), &[root()]).map(|found| found.len()),
+        Ok(most)
+    );
+    let found = inner_credits(&json(most + 1), &[root()]);
+    assert!(matches!(found, Err(TraceError::Malformed(_))));
+}

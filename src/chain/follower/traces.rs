@@ -1,0 +1,213 @@
+//! What contracts moved: blocks are traced behind the cursor, so that nobody who does not need it waits.
+//!
+//! A block that cannot be traced now is tried again, and does not hold up those after it. Nodes keep the
+//! state that tracing needs for some 128 blocks: one that was refused that deep is given up, and said so.
+
+use super::{Follower, Halt, Sink, window::Window};
+use crate::{
+    chain::{ChainInput, ChainSource, SourceError},
+    domain::{
+        block::{BlockRef, Height},
+        facts::BlockFacts,
+    },
+};
+use std::collections::BTreeMap;
+use tracing::{debug, warn};
+
+/// How many blocks are asked about at once.
+const AT_ONCE: usize = 8;
+
+/// How deep a block must lie before it is given up: nodes keep the state of so many.
+const STATE_BLOCKS: u32 = 128;
+
+/// How often the traces of past blocks are looked for before a scan goes on later.
+const LOOKS_MAX: u32 = 30;
+
+/// Blocks of our chain whose traces are still to be had, by height.
+#[derive(Debug, Default)]
+pub(super) struct Untraced {
+    blocks: BTreeMap<Height, Pending>,
+    /// Whether the watcher was told that a block could not be traced.
+    told_problem: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    block: BlockRef,
+    /// How often it was refused.
+    refusals: u32,
+}
+
+impl Untraced {
+    /// What a restart knows: up to where blocks were traced.
+    pub(super) fn after_restart(window: &Window, traced: Option<Height>) -> Self {
+        let mut untraced = Self::default();
+        let Some((traced, tip)) = traced.zip(window.tip()) else {
+            return untraced;
+        };
+        let above = window.down_from(tip.id.height);
+        untraced.add(above.take_while(|block| block.id.height > traced));
+        untraced
+    }
+
+    /// Blocks joined our chain, and await their traces.
+    pub(super) fn add(&mut self, blocks: impl IntoIterator<Item = BlockRef>) {
+        let refusals = 0;
+        let pending = blocks
+            .into_iter()
+            .map(|block| (block.id.height, Pending { block, refusals }));
+        self.blocks.extend(pending);
+    }
+
+    /// Blocks above `fork` left our chain.
+    pub(super) fn rewind(&mut self, fork: Height) {
+        drop(self.blocks.split_off(&fork.plus(1)));
+    }
+
+    /// Those that were refused least, the oldest first.
+    fn next(&self) -> Vec<BlockRef> {
+        let mut pending: Vec<&Pending> = self.blocks.values().collect();
+        pending.sort_by_key(|pending| pending.refusals);
+        let first = pending.iter().take(AT_ONCE);
+        let mut blocks: Vec<BlockRef> = first.map(|pending| pending.block).collect();
+        blocks.sort_unstable_by_key(|block| block.id.height);
+        blocks
+    }
+
+    /// Up to where nothing is missing.
+    fn up_to(&self, tip: BlockRef) -> Height {
+        let lowest = self.blocks.first_key_value();
+        lowest.map_or(tip.id.height, |(height, _)| height.minus(1))
+    }
+
+    fn refused(&mut self, block: &BlockRef) -> u32 {
+        let Some(pending) = self.blocks.get_mut(&block.id.height) else {
+            return 0;
+        };
+        pending.refusals = pending.refusals.saturating_add(1);
+        pending.refusals
+    }
+}
+
+/// Which blocks await their traces.
+pub(super) fn awaiting(blocks: &[BlockFacts]) -> Vec<BlockRef> {
+    let awaiting = blocks.iter().filter(|facts| facts.awaits_trace);
+    awaiting.map(|facts| facts.block).collect()
+}
+
+/// What came of some blocks.
+#[derive(Default)]
+struct Outcome {
+    traced: Vec<BlockFacts>,
+    given_up: Vec<BlockRef>,
+    problem: Option<SourceError>,
+}
+
+impl<S: ChainSource, K: Sink> Follower<S, K> {
+    /// Hands on what is known by now of blocks that are not traced yet. That a trace does not come ends
+    /// no poll: only who waits for it waits.
+    pub(super) async fn trace(&mut self) -> Result<(), Halt> {
+        let Some(tip) = self.window.tip() else {
+            return Ok(());
+        };
+        while !self.untraced.blocks.is_empty() {
+            let next = self.untraced.next();
+            let told = self.source.traces(&next).await;
+            if told.is_empty() {
+                break;
+            }
+            let outcome = self.sort_out(told, tip);
+            let is_stuck = outcome.problem.is_some();
+            self.tell_traced(outcome, tip).await?;
+            if is_stuck {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn sort_out(&mut self, told: Vec<Told>, tip: BlockRef) -> Outcome {
+        let mut outcome = Outcome::default();
+        for (block, answer) in told {
+            match answer {
+                Ok(facts) => {
+                    self.untraced.blocks.remove(&block.id.height);
+                    outcome.traced.push(facts);
+                }
+                Err(error) => {
+                    let refusals = self.untraced.refused(&block);
+                    let (chain, height) = (&self.options.chain, block.id.height);
+                    debug!(%chain, %height, refusals, %error, "a block could not be traced");
+                    if is_gone(&error, &block, tip) {
+                        self.untraced.blocks.remove(&height);
+                        outcome.given_up.push(block);
+                    }
+                    outcome.problem.get_or_insert(error);
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn tell_traced(&mut self, outcome: Outcome, tip: BlockRef) -> Result<(), Halt> {
+        let is_news = outcome.problem.is_some() || self.untraced.told_problem;
+        if outcome.traced.is_empty() && outcome.given_up.is_empty() && !is_news {
+            return Ok(());
+        }
+        self.untraced.told_problem = outcome.problem.is_some();
+        for block in &outcome.given_up {
+            let (chain, height) = (&self.options.chain, block.id.height);
+            warn!(%chain, %height, "what contracts moved in this block is not to be had any more");
+        }
+        self.tell(ChainInput::Traced {
+            blocks: outcome.traced,
+            to: self.untraced.up_to(tip),
+            given_up: outcome.given_up,
+            problem: outcome.problem.map(|error| error.to_string()),
+        })
+        .await
+    }
+
+    /// Completes past blocks with what contracts moved in them; whether that of some is not to be had any
+    /// more, which stay as they are.
+    pub(super) async fn trace_past(
+        &mut self,
+        blocks: &mut [BlockFacts],
+    ) -> Result<bool, SourceError> {
+        let mut are_gone = false;
+        for _ in 0..LOOKS_MAX {
+            let mut awaiting = awaiting(blocks);
+            let Some(tip) = self.window.tip().filter(|_| !awaiting.is_empty()) else {
+                return Ok(are_gone);
+            };
+            awaiting.truncate(AT_ONCE);
+            for (block, answer) in self.source.traces(&awaiting).await {
+                let Some(facts) = blocks.iter_mut().find(|facts| facts.block == block) else {
+                    continue;
+                };
+                match answer {
+                    Ok(inner) => facts.complete(&inner),
+                    Err(error) if is_gone(&error, &block, tip) => {
+                        facts.awaits_trace = false;
+                        are_gone = true;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let message = "the traces of past blocks do not come";
+        Err(SourceError::Transient(message.into()))
+    }
+}
+
+/// A block, and what came of tracing it.
+type Told = (BlockRef, Result<BlockFacts, SourceError>);
+
+/// Whether no repetition helps: it was refused, and lies deeper than nodes keep the state.
+fn is_gone(error: &SourceError, block: &BlockRef, tip: BlockRef) -> bool {
+    let depth = tip.id.height.minus(block.id.height.0).0;
+    matches!(error, SourceError::Permanent(_)) && depth >= STATE_BLOCKS
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! What vouches for a credit.
+//!
+//! A block's hash binds transactions and logs, but not what contracts moved: that is known only from
+//! nodes that executed the block, so it is as good as the number of those who say so.
+
+use super::status::named_enum;
+use serde::{Deserialize, Serialize};
+
+named_enum! {
+    /// What vouches for a credit, from the weakest to the strongest.
+    Evidence {
+        /// One operator's word, and the balance did not grow by it: it is no money.
+        Doubted = "doubted",
+        /// One operator's word, which nothing was compared with yet: no verdict rests on it.
+        Claimed = "claimed",
+        /// One operator's word, and the balance that the same operator tells grew by it.
+        Weighed = "weighed",
+        /// Operators who are independent of each other tell the same.
+        Witnessed = "witnessed",
+        /// The block's hash binds it.
+        Proven = "proven",
+    }
+}
