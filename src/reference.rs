@@ -101,6 +101,7 @@ fn view() -> ChainView {
         safe: None,
         agreed: None,
         traced: Some(Height(1)),
+        traced_at: None,
         untraced_at: None,
         frozen: None,
         healthy: true,

@@ -21,6 +21,9 @@ use std::future::Future;
 /// looked for: deeper than any reorganisation of a healthy network.
 pub(crate) const STEPS: u32 = 8;
 
+/// Nodes keep the state of so many last blocks at least; tracing a block and old balances need it.
+pub(crate) const STATE_BLOCKS: u32 = 128;
+
 /// A height and some below it: 1, 2, 4 … lower.
 pub(crate) fn ever_lower(top: Height) -> impl Iterator<Item = Height> {
     let below = (0..STEPS).map_while(move |step| top.0.checked_sub(1 << step));
@@ -100,7 +103,10 @@ pub trait ChainSource: Send + 'static {
     ) -> impl Future<Output = Result<bool, SourceError>> + Send;
 
     /// What contracts moved in blocks whose facts await it, as far as that is known by now: it is looked for
-    /// in the background, and asked for again. Those that cannot be told now say why; `Permanent` when
+    /// in the background, and asked for again. Facts that await it still are what one operator alone tells,
+    /// where others should have.
+    ///
+    /// Those that cannot be told now say why; `Permanent` when
     /// every node that can trace refuses.
     fn traces(
         &mut self,
@@ -320,6 +326,8 @@ pub enum Ask {
         from: ScanFrom,
         /// Where to end.
         to: Height,
+        /// Whether it matters what contracts moved.
+        traces: bool,
     },
     /// Who spends the inputs of these vanished transactions?
     Spenders(Vec<(TxId, Vec<OutPoint>)>),

@@ -242,6 +242,7 @@ async fn the_past_is_scanned_beside_the_tip<N: Node>() {
     let wanted = best(&bench.node, 3..=30);
     for from in [ScanFrom::Height(Height(3)), ScanFrom::Time(wanted[0].time)] {
         bench.follower.ask(Ask::Backfill {
+            traces: true,
             batch: 1,
             from,
             to: Height(30),

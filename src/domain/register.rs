@@ -303,6 +303,7 @@ const fn nothing_yet(terms: &Terms) -> Judgement {
         due: Due {
             height: None,
             final_height: None,
+            traced_height: None,
             at: None,
         },
     }

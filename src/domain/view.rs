@@ -42,6 +42,8 @@ pub struct ChainView {
     pub agreed: Option<BlockRef>,
     /// The highest block whose inner credits are recorded too; `None` where nobody can tell them.
     pub traced: Option<Height>,
+    /// That block's time, or that of a later one that is traced as well.
+    pub traced_at: Option<UnixMs>,
     /// The time of the last block whose inner credits nobody could tell, and nobody will.
     pub untraced_at: Option<UnixMs>,
     /// Set while no payment may rise.

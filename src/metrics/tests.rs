@@ -64,6 +64,7 @@ fn view() -> ChainView {
         safe: None,
         agreed: None,
         traced: None,
+        traced_at: None,
         untraced_at: None,
         frozen: None,
         healthy: true,

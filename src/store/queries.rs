@@ -34,6 +34,17 @@ pub struct Loose {
     pub in_mempool: bool,
 }
 
+/// How far a chain has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reached {
+    /// The cursor, as far as verdicts may rest on it.
+    pub scanned: Option<Height>,
+    /// What can no longer change.
+    pub finalized: Option<Height>,
+    /// Up to where it is known what contracts moved.
+    pub traced: Option<Height>,
+}
+
 /// How many payments have an asset and a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
@@ -53,6 +64,11 @@ const DUE_FINAL: &str = "SELECT key FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0
     AND due_final_height <= ?2
   ORDER BY due_final_height LIMIT ?3";
+
+const DUE_TRACED: &str = "SELECT key FROM payment
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0
+    AND due_traced_height <= ?2
+  ORDER BY due_traced_height LIMIT ?3";
 
 const DUE_AT: &str = "SELECT key FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0 AND due_at <= ?2
@@ -91,7 +107,7 @@ const COUNTS: &str = "SELECT asset, status, count(*) FROM payment GROUP BY statu
 const CLAIMED: &str = "SELECT payment_key FROM transfer
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND evidence = 'claimed'
     AND block_height IS NOT NULL
-  ORDER BY block_height DESC LIMIT ?2";
+  ORDER BY block_height LIMIT ?2";
 
 /// The comparison with `dust` is what lets the index of credits be used.
 const HOLDER: &str = "SELECT t.payment_key
@@ -104,23 +120,28 @@ pub type Credited = (TxId, Position, Destination);
 
 impl Store {
     /// Payments of a chain whose judgement may change by itself by now, ascending: the cursor,
-    /// finality or the clock reached what they wait for, and their past is scanned. At most
-    /// `limit` for each of the three, those that wait for the least first.
+    /// finality, traces or the clock reached what they wait for, and their past is scanned. At most
+    /// `limit` for each of the four, those that wait for the least first.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub fn due(
         &self,
         chain: &ChainName,
-        scanned: Height,
-        finalized: Option<Height>,
+        reached: Reached,
         now: UnixMs,
         limit: u32,
     ) -> Result<Vec<PaymentKey>, StoreError> {
         let chain = chain.as_str();
-        let mut keys = self.keys(DUE_HEIGHT, params![chain, scanned.0, limit])?;
-        if let Some(finalized) = finalized {
-            keys.extend(self.keys(DUE_FINAL, params![chain, finalized.0, limit])?);
+        let mut keys = Vec::new();
+        for (sql, reached) in [
+            (DUE_HEIGHT, reached.scanned),
+            (DUE_FINAL, reached.finalized),
+            (DUE_TRACED, reached.traced),
+        ] {
+            if let Some(height) = reached {
+                keys.extend(self.keys(sql, params![chain, height.0, limit])?);
+            }
         }
         keys.extend(self.keys(DUE_AT, params![chain, now.0, limit])?);
         Ok(keys.into_iter().collect())
@@ -167,7 +188,7 @@ impl Store {
         Ok(keys.into_iter().collect())
     }
 
-    /// Payments with money in a block that one operator alone claims, the newest; ascending.
+    /// Payments with money in a block that one operator alone claims, those of the oldest blocks.
     ///
     /// # Errors
     /// See [`StoreError`].

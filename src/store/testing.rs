@@ -240,6 +240,7 @@ pub(super) fn view(cursor: BlockRef) -> ChainView {
         safe: None,
         agreed: Some(cursor),
         traced: Some(cursor.id.height),
+        traced_at: None,
         untraced_at: None,
         frozen: None,
         healthy: true,

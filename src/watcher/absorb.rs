@@ -204,6 +204,8 @@ impl Watcher {
             }
             let name = view.name.clone();
             let until = judged_until(view).min(now.wall);
+            // Whoever was paid by a contract until then is known once that is traced.
+            let until = view.traced_at.map_or(until, |traced| traced.min(until));
             for ended in self.store.end_watches(&name, until, UNWATCH_MAX)? {
                 self.index
                     .remove(&ended.chain, &ended.destination, ended.payment);

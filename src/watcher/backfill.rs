@@ -60,6 +60,10 @@ impl Watcher {
         let Some(batch) = under_way(chain, id) else {
             return Ok(plan);
         };
+        if untraced && let Covers::UpTo { .. } = batch.covers {
+            let message = "nobody can tell any more what contracts moved in some of the blocks";
+            return self.plan_backfill_refused(at, id, message, now);
+        }
         let mut touched = Touched::default();
         for facts in blocks {
             self.touch_block(
@@ -72,8 +76,8 @@ impl Watcher {
         }
         touched.keep_loaded(self.store.load(&touched.unloaded())?);
         touched.leave_to_those_who_look();
-        if untraced {
-            tell(batch.covers, &Fact::Untraced, &mut touched);
+        if let (true, Covers::One(key) | Covers::Again(key)) = (untraced, batch.covers) {
+            touched.add(key, Fact::Untraced);
         }
         let scan = cover(batch.covers, to, &mut touched);
         let mut view = chain.view.clone();
@@ -151,13 +155,26 @@ impl Watcher {
             batch: batch.id,
             from: scan.from,
             to: scan.goal,
+            traces: self.needs_traces(covers)?,
         };
+        let chain = self.chain(at);
         let name = chain.spec.name.clone();
         tracing::info!(chain = %name, from = %scan.from, to = %scan.goal, payments = scan.payments, "scanning past blocks for late registrations");
         self.batches = batch.id;
         self.asks.push(&name, ask, now.wall);
         self.chain_mut(at).scans.under_way = Some(batch);
         Ok(())
+    }
+
+    /// Whether a payment of a scan may be paid by a contract; of several it is not asked.
+    fn needs_traces(&self, covers: Covers) -> Result<bool, StoreError> {
+        match covers {
+            Covers::UpTo { .. } => Ok(true),
+            Covers::One(key) | Covers::Again(key) => {
+                let payments = self.store.load(&[key])?;
+                Ok(payments.iter().any(|payment| payment.history.needs_traces))
+            }
+        }
     }
 
     /// One after another, so that each payment whose scan was refused gets its turn.
@@ -189,14 +206,6 @@ const fn covers(scan: &ScanBatch) -> Covers {
             last: scan.up_to,
             payments,
         },
-    }
-}
-
-/// Tells something to the payments of a scan that are touched by it, or are alone in it.
-fn tell(covers: Covers, fact: &Fact, touched: &mut Touched) {
-    match covers {
-        Covers::One(key) | Covers::Again(key) => touched.add(key, fact.clone()),
-        Covers::UpTo { last, .. } => touched.add_up_to(last, fact),
     }
 }
 

@@ -70,6 +70,7 @@ impl Watcher {
         view.scanned = blocks.last().map(|facts| facts.block).or(base);
         view.agreed = Self::agreed_after(chain, view.agreed, fork, view.scanned);
         view.traced = traced_after(view.traced, fork, blocks);
+        view.traced_at = traced_at(chain, &view, fork, blocks);
         Self::settle_view(chain, &mut view, now);
 
         let mut touched = Touched::default();
@@ -312,6 +313,21 @@ fn traced_after(
             (traced, _) => traced,
         }
     })
+}
+
+/// The time of the block up to which nothing is missing, where it is remembered; at least that of before.
+fn traced_at(
+    chain: &ChainState,
+    view: &ChainView,
+    fork: Option<BlockRef>,
+    blocks: &[BlockFacts],
+) -> Option<UnixMs> {
+    let height = view.traced?;
+    let mut joined = blocks.iter().map(|facts| facts.block);
+    let joined = joined.find(|block| block.id.height == height);
+    let known = joined.or_else(|| chain.block_at(height));
+    let before = view.traced_at.filter(|_| fork.is_none());
+    before.max(known.map(|block| block.time))
 }
 
 /// Whether blocks follow one another and the block before them.

@@ -4,7 +4,7 @@ use super::{Watcher, plan::Plan, touched::Touched};
 use crate::{
     bugs::{Bug, planted},
     domain::{apply::apply, asset::ChainKind, time::UnixMs, view::ChainView},
-    store::StoreError,
+    store::{Reached, StoreError},
 };
 
 /// Payments that fall due by themselves are judged in portions of this size, so that an input
@@ -41,10 +41,14 @@ impl Watcher {
             return Ok(());
         };
         let wall = Some(plan.step.at).filter(|_| planted(Bug::ExpireByWallClock));
+        let reached = Reached {
+            scanned: Some(agreed),
+            finalized: view.finalized,
+            traced: view.traced,
+        };
         let due = self.store.due(
             &view.name,
-            agreed,
-            view.finalized,
+            reached,
             wall.unwrap_or(judged_until(view)),
             DUE_MAX,
         )?;

@@ -146,6 +146,7 @@ fn nothing_known(spec: &ChainSpec) -> ChainView {
         safe: None,
         agreed: None,
         traced: None,
+        traced_at: None,
         untraced_at: None,
         frozen: None,
         healthy: false,

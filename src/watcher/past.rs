@@ -95,18 +95,20 @@ impl Past {
         }
     }
 
-    /// Whether every block from `from` up to the cursor is here and none credited the address.
+    /// Whether every block from `from` up to the cursor is here and none credited the address; in the
+    /// chain's own money contracts may have done so in blocks that are not traced yet.
     #[must_use]
     pub fn shows_nothing(
         &self,
         destination: &Destination,
         from: ScanFrom,
         cursor: BlockId,
+        in_native: bool,
     ) -> bool {
         let tag = destination.tag();
         let mut next = cursor;
         for credited in self.blocks.range(..=cursor.height).rev().map(|(_, it)| it) {
-            if credited.awaits_trace
+            if credited.awaits_trace && in_native
                 || credited.block.id != next
                 || credited.tags.borrow_mut().contains(tag) && !planted(Bug::PastTrusted)
             {

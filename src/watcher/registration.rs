@@ -13,7 +13,7 @@ use crate::{
     chain::Ask,
     clock::Now,
     domain::{
-        asset::{Asset, ChainName},
+        asset::{Asset, AssetKind, ChainName},
         payment::{Payment, PaymentId},
         register::{self, Registration},
         request::{Refusal, Register, Request},
@@ -59,8 +59,9 @@ impl Watcher {
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
         let from = register::scan_from(body, chain.spec.kind, request.created_at, now.wall);
+        let in_native = asset.kind == AssetKind::Native;
         let registration = Registration {
-            nothing_before: chain.had_nothing_since(from, &destination),
+            nothing_before: chain.had_nothing_since(from, &destination, in_native),
             key: overlay.next_key(),
             id,
             register: body,

@@ -233,11 +233,19 @@ impl ChainState {
     }
 
     /// Whether the blocks in memory show that nothing came to an address from a start up to our
-    /// cursor.
+    /// cursor, in tokens or also in the chain's own money.
     #[must_use]
-    pub fn had_nothing_since(&self, from: ScanFrom, destination: &Destination) -> bool {
+    pub fn had_nothing_since(
+        &self,
+        from: ScanFrom,
+        destination: &Destination,
+        in_native: bool,
+    ) -> bool {
         let cursor = self.view.scanned;
-        cursor.is_some_and(|cursor| self.past.shows_nothing(destination, from, cursor.id))
+        cursor.is_some_and(|cursor| {
+            self.past
+                .shows_nothing(destination, from, cursor.id, in_native)
+        })
     }
 
     /// Whether the wall clock is in doubt, or no full poll of this chain has vouched for it yet.

@@ -16,6 +16,7 @@ mod reuse;
 mod rollback;
 mod scans;
 mod time;
+mod traces;
 mod two_chains;
 mod undated;
 mod watched_again;

@@ -9,7 +9,7 @@ use super::{
     touched::Touched,
 };
 use crate::{
-    chain::Ask,
+    chain::{Ask, STATE_BLOCKS},
     clock::Now,
     domain::{
         amount::Amount,
@@ -19,15 +19,18 @@ use crate::{
         evidence::Evidence,
         facts::{BlockFacts, CreditAsset, Destination, Fact},
         payment::Payment,
-        time::UnixMs,
+        time::{SpanMs, UnixMs},
         transfer::Anchor,
     },
     store::StoreError,
 };
 use std::collections::BTreeMap;
 
-/// Payments whose claims are asked about after one poll: the newest, of which nodes still have the state.
-const CLAIMS_MAX: u32 = 50;
+/// Payments whose claims are asked about after one poll.
+const CLAIMS_MAX: u32 = 200;
+
+/// Blocks that nobody can tell of any more are told once an hour, however many they are.
+const GAP_TOLD: SpanMs = SpanMs::from_secs(3600);
 
 /// Operators who must say that a balance grew for it to be more than one's word.
 const WITNESSES: usize = 2;
@@ -63,17 +66,23 @@ impl Watcher {
             let gone = Disconnected::default();
             self.touch_block(chain, facts, &gone, seen_at, &mut touched)?;
         }
+        touched.keep_loaded(self.store.load(&touched.unloaded())?);
+        touched.leave_to_those_who_look();
         let mut view = chain.view.clone();
         let cursor = view.scanned.map(|block| block.id.height);
         view.traced = view.traced.max(cursor.map(|cursor| cursor.min(told.to)));
+        let traced = view.traced.and_then(|height| chain.block_at(height));
+        view.traced_at = view.traced_at.max(traced.map(|block| block.time));
         let given_up_at = told.given_up.iter().map(|block| block.time).max();
+        let is_news = view
+            .untraced_at
+            .is_none_or(|known| given_up_at.is_some_and(|at| at > known.plus(GAP_TOLD)));
         view.untraced_at = view.untraced_at.max(given_up_at);
         Self::settle_view(chain, &mut view, now);
         self.touch_due(&view, &mut touched, &mut plan)?;
         self.judge(&view, touched, &mut plan)?;
-        plan.step
-            .entries
-            .extend(given_up_entry(chain, told.given_up, now.wall));
+        let entry = given_up_entry(chain, told.given_up, now.wall);
+        plan.step.entries.extend(entry.filter(|_| is_news));
         if plan.step.is_empty() {
             Self::record_if_changed(chain, &view, now, &mut plan);
         } else {
@@ -124,14 +133,23 @@ impl Watcher {
         self.store.load(&keys)
     }
 
-    /// Asks what balances grew by, of every block in which something is claimed.
+    /// Asks what balances grew by, of every block in which something is claimed. Of those whose state nodes
+    /// no longer have, nobody will ever tell.
     pub(super) fn ask_for_growth(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
         let chain = self.chain(at);
+        let cursor = chain.view.scanned.map(|block| block.id.height);
+        let deepest = cursor.unwrap_or_default().minus(STATE_BLOCKS);
         let mut asks: BTreeMap<Height, (BlockRef, Vec<Destination>)> = BTreeMap::new();
+        let mut touched = Touched::default();
         for payment in self.claimed(chain)? {
             let claims = payment.transfers.iter();
             let claims = claims.filter(|transfer| transfer.evidence == Evidence::Claimed);
             for anchor in claims.filter_map(|transfer| transfer.place.anchor()) {
+                if anchor.block.id.height < deepest {
+                    let (block, evidence) = (anchor.block.id, Evidence::Doubted);
+                    touched.add(payment.key, Fact::Weighed { block, evidence });
+                    continue;
+                }
                 let ask = asks.entry(anchor.block.id.height);
                 let (_, destinations) = ask.or_insert_with(|| (anchor.block, Vec::new()));
                 if !destinations.contains(&payment.destination) {
@@ -139,12 +157,14 @@ impl Watcher {
                 }
             }
         }
+        let mut plan = Plan::new(now.wall);
+        self.judge(&chain.view, touched, &mut plan)?;
         let name = chain.spec.name.clone();
         for (block, destinations) in asks.into_values() {
             self.asks
                 .push(&name, Ask::Growth(block, destinations), now.wall);
         }
-        Ok(())
+        self.commit(plan)
     }
 }
 
@@ -204,6 +224,3 @@ fn given_up_entry(chain: &ChainState, given_up: &[BlockRef], at: UnixMs) -> Opti
         occurred_at: at,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -32,7 +32,11 @@ const NO_SUCH_BLOCK: [i64; 3] = [-32000, -32001, -32603];
 /// JSON-RPC: the node does not take a block hash here.
 const INVALID_PARAMS: i64 = -32602;
 /// How long a node may take to trace a block before it gives up: as long as it is waited for.
-const TRACE_TIMEOUT: &str = "120s";
+const TRACE_TIMEOUT: &str = "60s";
+/// The method that traces a block.
+pub(super) const CALL_TRACER: &str = "debug_traceBlockByHash";
+/// How nodes and those who sell access to them say that they do not offer a method.
+const NOT_OFFERED: [i64; 3] = [METHOD_NOT_FOUND, -32600, -32004];
 /// EIP-4444: the node no longer has bodies or receipts of that age.
 const PRUNED: i64 = 4444;
 
@@ -142,9 +146,7 @@ impl<T: Transport> Endpoint<T> {
         let genesis = self.genesis(genesis)?;
         self.check_network(chain_id.to(), genesis)?;
         let latest = self.header("latest", latest)?;
-        self.probe_receipts(&latest).await?;
-        self.tracer = self.probe_tracer().await;
-        Ok(())
+        self.probe_receipts(&latest).await
     }
 
     /// What the node says of block 0. Where nothing is expected it becomes what is, so then it must
@@ -203,37 +205,47 @@ impl<T: Transport> Endpoint<T> {
         self.tracer
     }
 
+    /// What it was found to tell by [`probe_tracer`](Self::probe_tracer).
+    pub(super) const fn found(&mut self, tracer: Tracer) {
+        self.tracer = tracer;
+    }
+
     /// Asked of a block that does not exist, so that nothing is traced: who has the method says that there
-    /// is none.
-    async fn probe_tracer(&self) -> Tracer {
-        let nowhere = BlockHash([0; 32]);
-        let asked = self.call_tracer(nowhere).await;
-        let code = asked.as_ref().err().and_then(RpcError::code);
-        if asked.is_ok() || code.is_some_and(|code| NO_SUCH_BLOCK.contains(&code)) {
-            Tracer::Calls
-        } else {
-            Tracer::Missing
+    /// is none. One that says neither is as unknown as before.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(super) async fn probe_tracer(&self) -> Result<Tracer, SourceError> {
+        let asked = self.call_tracer(BlockHash([0; 32]), Limits::ANSWER).await;
+        match asked {
+            Ok(_) => Ok(Tracer::Calls),
+            Err(RpcError::Node { code, .. }) if NO_SUCH_BLOCK.contains(&code) => Ok(Tracer::Calls),
+            Err(RpcError::Node { code, .. }) if NOT_OFFERED.contains(&code) => Ok(Tracer::Missing),
+            Err(RpcError::Node { .. }) => Ok(self.tracer),
+            Err(error) => Err(self.error(CALL_TRACER, &error)),
         }
     }
 
     /// The call frames of a block's transactions, as JSON.
     pub(super) async fn traces(&self, block: &BlockRef) -> Answer {
-        self.call_tracer(block.id.hash).await
+        self.call_tracer(block.id.hash, Limits::TRACE).await
     }
 
-    async fn call_tracer(&self, block: BlockHash) -> Answer {
+    async fn call_tracer(&self, block: BlockHash, limits: Limits) -> Answer {
         let params = json!([prefixed(block), {"tracer": "callTracer", "timeout": TRACE_TIMEOUT}]);
-        self.client
-            .call("debug_traceBlockByHash", params, Limits::TRACE)
-            .await
+        self.client.call(CALL_TRACER, params, limits).await
     }
 
-    /// What these accounts had after a block and after the one below it, in pairs (EIP-1898).
+    /// What these accounts had after a block and after the one below it (EIP-1898), where it can tell: nodes
+    /// keep the state of the last blocks only.
+    ///
+    /// # Errors
+    /// When it does not answer.
     pub(super) async fn balances(
         &self,
         block: &BlockRef,
         accounts: &[Destination],
-    ) -> Result<Vec<(U256, U256)>, SourceError> {
+    ) -> Result<Vec<Option<(U256, U256)>>, SourceError> {
         let at = |account: &Destination, hash| {
             let account = format!("0x{account:?}");
             let params = json!([account, {"blockHash": prefixed(hash)}]);
@@ -243,12 +255,12 @@ impl<T: Transport> Endpoint<T> {
         let calls: Vec<Call> = accounts.iter().flat_map(both).collect();
         let answers = self.client.batch(&calls).await;
         let answers = answers.map_err(|error| self.error("eth_getBalance", &error))?;
-        let read = |answer| self.read::<U256>("eth_getBalance", answer);
-        let balances: Vec<U256> = answers.into_iter().map(read).collect::<Result<_, _>>()?;
+        let read = |answer| self.read::<U256>("eth_getBalance", answer).ok();
+        let balances: Vec<Option<U256>> = answers.into_iter().map(read).collect();
         let (pairs, _) = balances.as_chunks::<2>();
         Ok(pairs
             .iter()
-            .map(|[after, before]| (*after, *before))
+            .map(|[after, before]| after.zip(*before))
             .collect())
     }
 

@@ -5,7 +5,7 @@ mod together;
 
 use super::{
     doubts::all_failed,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Tracer},
     network::Network,
     pool::{Failure, Pool, Standing},
 };
@@ -169,6 +169,13 @@ impl<T: Transport> Endpoints<T> {
     pub(super) fn is_vetted(&self, at: usize) -> bool {
         let seat = self.seats.get(at);
         seat.is_some_and(|seat| seat.is_connected && seat.is_vetted)
+    }
+
+    /// What it tells of calls inside transactions.
+    pub(super) fn found(&mut self, at: usize, tracer: Tracer) {
+        if let Some(seat) = self.seats.get_mut(at) {
+            seat.endpoint.found(tracer);
+        }
     }
 
     /// Its tokens are as configured.

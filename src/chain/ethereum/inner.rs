@@ -4,7 +4,7 @@ use super::{
     endpoint::{Endpoint, Tracer},
     scan::Block,
     source::EthereumSource,
-    witnesses::{Outline, Verdict, Witness},
+    witnesses::{Heard, Outline, Verdict, Witness},
 };
 use crate::{
     chain::{SourceError, rpc::Transport},
@@ -14,10 +14,14 @@ use crate::{
         facts::{BlockFacts, Destination},
     },
 };
+use alloy_primitives::U256;
 use std::time::Duration;
 
 /// How long balances are waited for.
 const BALANCES_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take to say that a method is there.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A block, and what came of tracing it.
 type Told = (BlockRef, Result<BlockFacts, SourceError>);
@@ -45,36 +49,50 @@ impl<T: Transport> EthereumSource<T> {
         self.wants_traces && tracers.any(counts)
     }
 
-    /// Reaches those of whom it is not known yet whether they can tell what contracts move.
+    /// Asks those of whom it is not known yet whether they can tell what contracts move.
     pub(super) async fn meet_witnesses(&mut self) {
         if !self.wants_traces {
             return;
         }
+        let back = self.endpoints.back();
         let unknown = self.endpoints.all();
         let unknown = unknown.filter(|(_, endpoint)| endpoint.tracer() == Tracer::Unknown);
-        let unknown: Vec<usize> = unknown.map(|(at, _)| at).collect();
-        let back = self.endpoints.back();
-        let whom: Vec<usize> = unknown.into_iter().filter(|at| back.contains(at)).collect();
-        if !whom.is_empty() {
-            let question = |_| std::future::ready(Ok(()));
-            self.endpoints
-                .ask_some(&whom, Duration::ZERO, question, |_| false)
-                .await;
+        let unknown = unknown.filter(|(at, _)| back.contains(at));
+        let whom: Vec<usize> = unknown.map(|(at, _)| at).collect();
+        if whom.is_empty() {
+            return;
+        }
+        let question = |endpoint: Endpoint<T>| async move { endpoint.probe_tracer().await };
+        let answers = self
+            .endpoints
+            .ask_some(&whom, PROBE_PATIENCE, question, |_| false)
+            .await;
+        for (at, answer) in answers {
+            if let Ok(tracer) = answer {
+                self.expects_traces |= tracer == Tracer::Calls;
+                self.endpoints.found(at, tracer);
+            }
         }
     }
 
     /// Begins to trace those that are not, and tells what has come.
     pub(super) async fn traced(&mut self, blocks: &[BlockRef]) -> Vec<Told> {
-        self.tracing.only(blocks);
         let mut told = Vec::new();
+        if !self.may_trace() {
+            let error = SourceError::Permanent("no endpoint tells what contracts move".into());
+            return blocks
+                .iter()
+                .map(|block| (*block, Err(error.clone())))
+                .collect();
+        }
         for block in blocks {
-            if self.tracing.is_running(block.id.hash) {
+            if self.tracing.is_running(block.id.hash) || self.tracing.is_full() {
                 continue;
             }
             match self.outline(block).await {
                 Ok(outline) => {
                     let witnesses = self.witnesses();
-                    self.tracing.begin(*block, &outline, witnesses);
+                    self.tracing.begin(*block, outline, witnesses);
                 }
                 Err(error) => told.push((*block, Err(error))),
             }
@@ -85,20 +103,32 @@ impl<T: Transport> EthereumSource<T> {
         told
     }
 
+    /// One operator's word is taken where nobody else can tell, or does not for long.
     fn conclude(&mut self, block: BlockRef, verdict: Verdict) -> Result<BlockFacts, SourceError> {
-        for (at, said) in verdict.liars {
-            tracing::warn!(problem = said, "an endpoint's trace is not believed");
-            self.endpoints.lied(at, &said);
-        }
-        let credits = verdict.credits?;
-        let outline = self.tracing.outline(block.id.hash);
+        let Verdict { outline, outcome } = verdict;
+        let (credits, is_sole) = match outcome? {
+            Heard::Witnessed(credits) => (credits, false),
+            Heard::Sole { operator, credits } => {
+                let others = self.endpoints.all();
+                let mut others = others.filter(|(at, _)| self.operator(*at) != operator);
+                let is_sole = others.any(|(_, other)| other.tracer() == Tracer::Calls);
+                if is_sole && !self.tracing.waited_long_for(block.id.hash) {
+                    let height = block.id.height;
+                    let text =
+                        format!("block {height}: only {operator} tells what contracts moved");
+                    return Err(SourceError::Transient(text));
+                }
+                (credits, is_sole)
+            }
+        };
+        self.tracing.forget(block.id.hash);
         Ok(BlockFacts {
             block,
-            transactions: outline.map_or_else(Vec::new, |known| known.transactions.to_vec()),
+            transactions: outline.transactions.to_vec(),
             credits: credits.into_iter().collect(),
             spends: Vec::new(),
             ignored: Vec::new(),
-            awaits_trace: false,
+            awaits_trace: is_sole,
         })
     }
 
@@ -119,7 +149,6 @@ impl<T: Transport> EthereumSource<T> {
         let able = all.filter(|(_, endpoint)| endpoint.tracer() == Tracer::Calls);
         let able = able.filter(|(at, _)| back.contains(at));
         let witness = |(at, endpoint): (usize, &Endpoint<T>)| Witness {
-            at,
             operator: self.operator(at),
             endpoint: endpoint.clone(),
         };
@@ -163,8 +192,9 @@ impl<T: Transport> EthereumSource<T> {
             match answer {
                 Ok(balances) if !heard.contains(&operator) => {
                     heard.push(operator);
-                    for (told, (after, before)) in growth.iter_mut().zip(balances) {
-                        told.push(Amount::from_base(after.saturating_sub(before)));
+                    for (told, balance) in growth.iter_mut().zip(balances) {
+                        let grew = |(after, before): (U256, U256)| after.saturating_sub(before);
+                        told.extend(balance.map(grew).map(Amount::from_base));
                     }
                 }
                 Ok(_) => {}

@@ -30,8 +30,10 @@ use std::{borrow::Cow, fmt};
 /// The deepest that calls can be nested (EVM).
 const MAX_DEPTH: usize = 1_024;
 
-/// The most numbers in the paths of all moves of a block. A move costs 6,700 gas at least and is seldom
-/// deep: this is some hundred times what fits into a block.
+/// The most moves of a block: so many burn 670 million gas, as each costs 6,700 at least.
+const MAX_MOVES: usize = 100_000;
+
+/// The most numbers in the paths of all its moves, which are seldom deep.
 const MAX_PATHS: usize = 8 << 20;
 
 /// What is known of a transaction whose trace is looked at.
@@ -42,6 +44,7 @@ pub(super) struct Root {
     to: Option<Address>,
     value: U256,
     succeeded: bool,
+    may_run_code: bool,
 }
 
 impl Root {
@@ -52,6 +55,7 @@ impl Root {
             to: envelope.to(),
             value: envelope.value(),
             succeeded: tx.succeeded,
+            may_run_code: tx.may_run_code(),
         }
     }
 }
@@ -133,7 +137,8 @@ impl Traced {
         } else {
             self.to.is_some() && self.to == root.to
         };
-        same_target && self.value == root.value && self.failed != root.succeeded
+        let may_move = root.may_run_code || self.moves.is_empty();
+        same_target && self.value == root.value && self.failed != root.succeeded && may_move
     }
 }
 
@@ -195,8 +200,8 @@ impl<'de> Visitor<'de> for &mut Traces {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let mut paths = 0;
-        while let Some(trace) = list.next_element_seed(TraceSeed { paths: &mut paths })? {
+        let mut size = Size::default();
+        while let Some(trace) = list.next_element_seed(TraceSeed { size: &mut size })? {
             self.0.push(trace);
         }
         Ok(())
@@ -205,8 +210,15 @@ impl<'de> Visitor<'de> for &mut Traces {
 
 /// Reads one transaction's trace.
 struct TraceSeed<'a> {
-    /// How many numbers the paths of this block have so far.
-    paths: &'a mut usize,
+    size: &'a mut Size,
+}
+
+/// How much moves in a block so far.
+#[derive(Default)]
+struct Size {
+    moves: usize,
+    /// Numbers in all their paths.
+    paths: usize,
 }
 
 #[derive(Deserialize)]
@@ -242,7 +254,7 @@ impl<'de> Visitor<'de> for TraceSeed<'_> {
                     let mut walk = Walk {
                         path: Vec::new(),
                         moves: Vec::new(),
-                        paths: &mut *self.paths,
+                        size: &mut *self.size,
                     };
                     let frame = map.next_value_seed(FrameSeed(&mut walk))?;
                     result = Some(Traced {
@@ -264,7 +276,7 @@ impl<'de> Visitor<'de> for TraceSeed<'_> {
 struct Walk<'a> {
     path: Vec<u32>,
     moves: Vec<Move>,
-    paths: &'a mut usize,
+    size: &'a mut Size,
 }
 
 /// Reads one frame and all below it.
@@ -350,8 +362,9 @@ impl Walk<'_> {
         let Some(to) = target.filter(|to| moves && *to != frame.from) else {
             return Ok(());
         };
-        *self.paths = self.paths.saturating_add(self.path.len());
-        if *self.paths > MAX_PATHS {
+        self.size.moves = self.size.moves.saturating_add(1);
+        self.size.paths = self.size.paths.saturating_add(self.path.len());
+        if self.size.moves > MAX_MOVES || self.size.paths > MAX_PATHS {
             return Err("more moves than a block has");
         }
         self.moves.push(Move {

@@ -3,10 +3,10 @@
 //!
 //! A trace takes a node long, and it is needed for ether alone: whoever follows the chain asks now and
 //! then what has come. What two operators tell alike is witnessed; what one tells, while nobody else
-//! can, is its claim. Where they contradict each other, nothing is known.
+//! can or does, is its claim. Where they contradict each other, nothing is known.
 
 use super::{
-    endpoint::Endpoint,
+    endpoint::{CALL_TRACER, Endpoint},
     trace::{self, Root},
 };
 use crate::{
@@ -36,6 +36,21 @@ const OUTLINES_MAX: usize = 64;
 /// How long a look waits for what has not come yet.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How many are traced at once: each answer may be large.
+const RUNNING_MAX: usize = 4;
+
+/// How long a trace is waited for before others are asked.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long other operators who can trace are waited for while one alone tells.
+const OTHERS_PATIENCE: Duration = Duration::from_secs(60);
+
+/// After so long nobody asks any more what came of a block.
+const ABANDONED: Duration = Duration::from_secs(300);
+
+/// How nodes say that they are asked too much (EIP-1474).
+const LIMIT_EXCEEDED: i64 = -32005;
+
 /// How many operators must tell the same where so many can.
 const WITNESSES: usize = 2;
 
@@ -53,29 +68,46 @@ pub(super) struct Tracing {
     /// In the order in which they came.
     order: VecDeque<BlockHash>,
     running: BTreeMap<BlockHash, Running>,
+    /// Since when one operator alone tells of a block.
+    sole_since: BTreeMap<BlockHash, Instant>,
 }
 
 /// A block that is being traced; nobody waits for it once it is dropped.
-struct Running(JoinHandle<Verdict>);
+struct Running {
+    since: Instant,
+    outline: Outline,
+    task: JoinHandle<Result<Heard, SourceError>>,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
-/// What came of tracing a block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What came of tracing a block, and which transactions it has.
+#[derive(Debug)]
 pub(super) struct Verdict {
-    /// The inner credits.
-    pub credits: Result<Vec<Candidate>, SourceError>,
-    /// Whoever answered what cannot be, or what others contradict, and in words.
-    pub liars: Vec<(usize, String)>,
+    pub outline: Outline,
+    pub outcome: Result<Heard, SourceError>,
+}
+
+/// What operators told of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Two tell the same.
+    Witnessed(Vec<Candidate>),
+    /// One alone tells.
+    Sole {
+        /// Who.
+        operator: String,
+        /// What it tells.
+        credits: Vec<Candidate>,
+    },
 }
 
 /// An endpoint that may be asked.
 pub(super) struct Witness<T> {
-    pub at: usize,
     pub operator: String,
     pub endpoint: Endpoint<T>,
 }
@@ -97,26 +129,43 @@ impl Tracing {
         self.outlines.get(&block).cloned()
     }
 
-    /// Nobody waits for any other block.
-    pub(super) fn only(&mut self, blocks: &[BlockRef]) {
-        let is_wanted = |hash: &BlockHash| blocks.iter().any(|block| block.id.hash == *hash);
-        self.running.retain(|hash, _| is_wanted(hash));
-    }
-
     pub(super) fn is_running(&self, block: BlockHash) -> bool {
         self.running.contains_key(&block)
+    }
+
+    /// Whether as many are under way as may be, but for those that nobody asks about any more.
+    pub(super) fn is_full(&mut self) -> bool {
+        let now = Instant::now();
+        let is_asked = |since: Instant| now.duration_since(since) < ABANDONED;
+        self.running.retain(|_, running| is_asked(running.since));
+        self.sole_since.retain(|_, since| is_asked(*since));
+        self.running.len() >= RUNNING_MAX
+    }
+
+    /// Whether one operator alone has told of a block for as long as others are waited for.
+    pub(super) fn waited_long_for(&mut self, block: BlockHash) -> bool {
+        let since = self.sole_since.entry(block).or_insert_with(Instant::now);
+        since.elapsed() >= OTHERS_PATIENCE
+    }
+
+    /// A block is done with.
+    pub(super) fn forget(&mut self, block: BlockHash) {
+        self.sole_since.remove(&block);
     }
 
     /// Begins to trace a block.
     pub(super) fn begin<T: Transport>(
         &mut self,
         block: BlockRef,
-        outline: &Outline,
+        outline: Outline,
         witnesses: Vec<Witness<T>>,
     ) {
-        let roots = Arc::clone(&outline.roots);
-        let running = tokio::spawn(hear(block, roots, witnesses));
-        self.running.insert(block.id.hash, Running(running));
+        let running = Running {
+            since: Instant::now(),
+            task: tokio::spawn(hear(block, Arc::clone(&outline.roots), witnesses)),
+            outline,
+        };
+        self.running.insert(block.id.hash, running);
     }
 
     /// What has come of these blocks until a moment from now.
@@ -127,15 +176,14 @@ impl Tracing {
             let Some(running) = self.running.get_mut(&block.id.hash) else {
                 continue;
             };
-            let Ok(joined) = timeout_at(until, &mut running.0).await else {
+            let Ok(joined) = timeout_at(until, &mut running.task).await else {
                 continue;
             };
+            let outline = running.outline.clone();
             self.running.remove(&block.id.hash);
-            let broken = |_| Verdict {
-                credits: Err(SourceError::Transient("tracing was interrupted".into())),
-                liars: Vec::new(),
-            };
-            finished.push((*block, joined.unwrap_or_else(broken)));
+            let broken = |_| Err(SourceError::Transient("tracing was interrupted".into()));
+            let outcome = joined.unwrap_or_else(broken);
+            finished.push((*block, Verdict { outline, outcome }));
         }
         finished
     }
@@ -143,7 +191,6 @@ impl Tracing {
 
 /// What one operator says.
 struct Word {
-    at: usize,
     operator: String,
     credits: Vec<Candidate>,
 }
@@ -153,138 +200,121 @@ async fn hear<T: Transport>(
     block: BlockRef,
     roots: Arc<[Root]>,
     witnesses: Vec<Witness<T>>,
-) -> Verdict {
-    let (mut words, mut errors, mut liars) = (Vec::<Word>::new(), Vec::new(), Vec::new());
+) -> Result<Heard, SourceError> {
+    let (mut words, mut errors) = (Vec::<Word>::new(), Vec::new());
     let mut rest = VecDeque::from(witnesses);
-    while !has_witnesses(&words) && !rest.is_empty() {
+    while agreed(&words).is_none() && !rest.is_empty() {
         let missing = WITNESSES.saturating_sub(words.len()).max(1);
         let asked: Vec<Witness<T>> = rest.drain(..missing.min(rest.len())).collect();
-        for (witness, answer) in ask_all(block, &roots, asked).await {
-            let Witness {
-                at,
-                operator,
-                endpoint,
-            } = witness;
+        for (operator, answer) in ask_all(block, &roots, asked).await {
             match answer {
                 Ok(credits) if words.iter().all(|word| word.operator != operator) => {
-                    words.push(Word {
-                        at,
-                        operator,
-                        credits,
-                    });
+                    words.push(Word { operator, credits });
                 }
                 Ok(_) => {}
-                Err(Refusal::Source(error)) => errors.push(error),
-                Err(Refusal::Untrue(error)) => {
-                    let said = format!("{endpoint}: block {}: {error}", block.id.height);
-                    errors.push(SourceError::Permanent(said.clone()));
-                    liars.push((at, said));
-                }
+                Err(error) => errors.push(error),
             }
         }
     }
-    judge(block, words, errors, liars)
+    judge(block, words, errors)
 }
 
-fn has_witnesses(words: &[Word]) -> bool {
-    agreed(words).is_some()
-}
-
-/// What two of them tell alike.
+/// What two of them tell alike, as the first of them says it. How the calls between are counted differs
+/// from client to client.
 fn agreed(words: &[Word]) -> Option<&Word> {
     words.iter().find(|word| {
-        let same = words.iter().filter(|other| other.credits == word.credits);
+        let same = words.iter().filter(|other| tell_the_same(word, other));
         same.count() >= WITNESSES
     })
 }
 
+fn tell_the_same(one: &Word, other: &Word) -> bool {
+    let moved = |credit: &Candidate| {
+        (
+            credit.tx_index,
+            credit.destination,
+            credit.amount,
+            credit.payer.clone(),
+        )
+    };
+    one.credits
+        .iter()
+        .map(moved)
+        .eq(other.credits.iter().map(moved))
+}
+
 fn judge(
     block: BlockRef,
-    words: Vec<Word>,
+    mut words: Vec<Word>,
     errors: Vec<SourceError>,
-    mut liars: Vec<(usize, String)>,
-) -> Verdict {
+) -> Result<Heard, SourceError> {
     if let Some(word) = agreed(&words) {
-        let credits = told(&word.credits, Evidence::Witnessed);
-        let others = words.iter().filter(|other| other.credits != word.credits);
-        liars.extend(others.map(|other| (other.at, lie(block))));
-        return Verdict {
-            credits: Ok(credits),
-            liars,
+        let witnessed = |credit: &Candidate| Candidate {
+            evidence: Evidence::Witnessed,
+            ..credit.clone()
         };
+        return Ok(Heard::Witnessed(
+            word.credits.iter().map(witnessed).collect(),
+        ));
     }
-    let credits = match words.as_slice() {
-        [word] => Ok(told(&word.credits, Evidence::Claimed)),
-        [] => Err(refused(block, errors)),
-        [..] => Err(SourceError::Transient(format!(
+    match (words.pop(), words.is_empty()) {
+        (Some(Word { operator, credits }), true) => Ok(Heard::Sole { operator, credits }),
+        (None, _) => Err(refused(block, &errors)),
+        (Some(_), false) => Err(SourceError::Transient(format!(
             "operators tell different moves of contracts in block {}",
             block.id.height
         ))),
-    };
-    Verdict { credits, liars }
-}
-
-fn lie(block: BlockRef) -> String {
-    let height = block.id.height;
-    format!("its trace of block {height} is another than that of two other operators")
-}
-
-fn told(credits: &[Candidate], evidence: Evidence) -> Vec<Candidate> {
-    let told = |credit: &Candidate| Candidate {
-        evidence,
-        ..credit.clone()
-    };
-    credits.iter().map(told).collect()
+    }
 }
 
 /// No repetition helps only where everybody refuses.
-fn refused(block: BlockRef, errors: Vec<SourceError>) -> SourceError {
+fn refused(block: BlockRef, errors: &[SourceError]) -> SourceError {
     if errors.is_empty() {
         let height = block.id.height;
-        let text = format!("block {height}: no endpoint that can trace was reached yet");
+        let text = format!("block {height}: no endpoint that can trace can be asked now");
         return SourceError::Transient(text);
     }
-    let transient = |error: &SourceError| !matches!(error, SourceError::Permanent(_));
-    let may_heal = errors.iter().any(transient);
+    let may_heal = |error: &SourceError| !matches!(error, SourceError::Permanent(_));
     let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
     let said = said.join("; ");
-    if may_heal {
+    if errors.iter().any(may_heal) {
         SourceError::Transient(said)
     } else {
         SourceError::Permanent(said)
     }
 }
 
-/// Why one gave no trace.
-enum Refusal {
-    Source(SourceError),
-    Untrue(trace::TraceError),
-}
+/// Who answers, and what.
+type Answered = (String, Result<Vec<Candidate>, SourceError>);
 
 async fn ask_all<T: Transport>(
     block: BlockRef,
     roots: &Arc<[Root]>,
     witnesses: Vec<Witness<T>>,
-) -> Vec<(Witness<T>, Result<Vec<Candidate>, Refusal>)> {
+) -> Vec<Answered> {
     let mut asked = Vec::new();
-    for witness in witnesses {
-        let (endpoint, roots) = (witness.endpoint.clone(), Arc::clone(roots));
+    for Witness { operator, endpoint } in witnesses {
+        let (name, roots) = (endpoint.to_string(), Arc::clone(roots));
         let asking = Asking(tokio::spawn(
             async move { ask(&endpoint, block, &roots).await },
         ));
-        asked.push((witness, asking));
+        asked.push((operator, name, asking));
     }
+    let until = Instant::now() + PATIENCE;
     let mut answers = Vec::new();
-    for (witness, mut asking) in asked {
-        let interrupted = || Refusal::Source(SourceError::Transient("interrupted".into()));
-        let answer = (&mut asking.0).await;
-        answers.push((witness, answer.unwrap_or_else(|_| Err(interrupted()))));
+    for (operator, name, mut asking) in asked {
+        let late = || SourceError::Transient(format!("{name}: no trace within {PATIENCE:?}"));
+        let answer = match timeout_at(until, &mut asking.0).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(late()),
+        };
+        answers.push((operator, answer));
     }
     answers
 }
 
 /// Ends with whoever asks.
-struct Asking(JoinHandle<Result<Vec<Candidate>, Refusal>>);
+struct Asking(JoinHandle<Result<Vec<Candidate>, SourceError>>);
 
 impl Drop for Asking {
     fn drop(&mut self) {
@@ -296,16 +326,21 @@ async fn ask<T: Transport>(
     endpoint: &Endpoint<T>,
     block: BlockRef,
     roots: &[Root],
-) -> Result<Vec<Candidate>, Refusal> {
+) -> Result<Vec<Candidate>, SourceError> {
     let traces = endpoint.traces(&block).await;
-    let traces = traces.map_err(|error| Refusal::Source(source_error(endpoint, &error)))?;
-    trace::inner_credits(traces.get(), roots).map_err(Refusal::Untrue)
+    let traces = traces.map_err(|error| source_error(endpoint, &error))?;
+    trace::inner_credits(traces.get(), roots).map_err(|error| {
+        let height = block.id.height;
+        SourceError::Permanent(format!("{endpoint}: block {height}: {error}"))
+    })
 }
 
-/// A node that says no has its reason, and will say it again; one that says nothing may answer later.
+/// A node that says no has its reason, and is likely to say it again; one that says nothing, or that it is
+/// asked too much, may answer later.
 fn source_error<T: Transport>(endpoint: &Endpoint<T>, error: &RpcError) -> SourceError {
-    let text = format!("{endpoint}: debug_traceBlockByHash: {error}");
-    if error.code().is_some() || matches!(error, RpcError::TooLarge { .. }) {
+    let text = format!("{endpoint}: {CALL_TRACER}: {error}");
+    let says_no = error.code().is_some_and(|code| code != LIMIT_EXCEEDED);
+    if says_no || matches!(error, RpcError::TooLarge { .. }) {
         SourceError::Permanent(text)
     } else {
         SourceError::Transient(text)

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use std::collections::VecDeque;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// How many asks wait here; further ones wait in the channel, and the watcher tries again later.
 const ASKS_KEPT: usize = 64;
@@ -31,8 +31,13 @@ impl Asks {
     /// Takes an ask in; a backfill replaces the one before.
     pub(super) fn push(&mut self, ask: Ask) {
         match ask {
-            Ask::Backfill { batch, from, to } => {
-                self.backfill = Some(Backfill::new(batch, from, to));
+            Ask::Backfill {
+                batch,
+                from,
+                to,
+                traces,
+            } => {
+                self.backfill = Some(Backfill::new(batch, from, to, traces));
             }
             Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => self.quick.push_back(ask),
         }
@@ -84,7 +89,14 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                     })
                 })
             }
-            Ask::Growth(block, destinations) => self.growth(*block, destinations).await,
+            // What nobody can tell now is asked again after the next poll.
+            Ask::Growth(block, destinations) => match self.growth(*block, destinations).await {
+                Err(error) => {
+                    debug!(%error, "what balances grew by is not known");
+                    return Ok(());
+                }
+                grown => grown,
+            },
             Ask::Backfill { .. } => return Ok(()),
         };
         match answer {

@@ -20,8 +20,11 @@ use std::collections::VecDeque;
 /// others wait behind it.
 const FAILURES_MAX: u32 = 10;
 
+/// How often the traces of some past blocks are looked for before that counts as a failure.
+const LOOKS_MAX: u32 = 60;
+
 /// One scan of the past.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Backfill {
     batch: u64,
     from: ScanFrom,
@@ -31,6 +34,20 @@ pub(super) struct Backfill {
     failures: u32,
     /// The blocks of our chain to scan, ascending, as far as they are known and not done.
     blocks: VecDeque<BlockRef>,
+    /// Whether it matters what contracts moved in them.
+    traces: bool,
+    /// The first of them, whose traces are still looked for.
+    fetched: Fetched,
+}
+
+/// Blocks whose traces are looked for.
+#[derive(Debug, Clone, Default)]
+struct Fetched {
+    facts: Vec<BlockFacts>,
+    /// How often.
+    looks: u32,
+    /// Whether of some nobody can tell any more what contracts moved.
+    untraced: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +72,7 @@ enum Progress {
 }
 
 impl Backfill {
-    pub(super) const fn new(batch: u64, from: ScanFrom, to: Height) -> Self {
+    pub(super) fn new(batch: u64, from: ScanFrom, to: Height, traces: bool) -> Self {
         Self {
             batch,
             from,
@@ -63,6 +80,8 @@ impl Backfill {
             stage: Stage::Waiting,
             failures: 0,
             blocks: VecDeque::new(),
+            traces,
+            fetched: Fetched::default(),
         }
     }
 
@@ -72,6 +91,7 @@ impl Backfill {
         let is_cut = self.to > fork;
         self.to = self.to.min(fork);
         self.blocks.retain(|block| block.id.height <= fork);
+        self.fetched = Fetched::default();
         if is_cut && matches!(self.stage, Stage::Walking(_)) {
             self.stage = Stage::Waiting;
             self.blocks.clear();
@@ -184,16 +204,19 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     }
 
     async fn fetch(&mut self, job: &mut Backfill) -> Result<Progress, Halt> {
+        if !job.fetched.facts.is_empty() {
+            return self.complete(job).await;
+        }
         let count = usize::try_from(self.pace.blocks()).unwrap_or(1);
         let batch: Vec<BlockRef> = job.blocks.iter().take(count).copied().collect();
-        let Some(last) = batch.last() else {
+        if batch.is_empty() {
             // All of them were disconnected; the scan still has to be concluded.
             return self.deliver(job, Vec::new(), job.to, false).await;
-        };
+        }
         match self.bodies(&batch).await {
-            Ok(mut facts) => {
-                let gone = self.trace_past(&mut facts).await?;
-                self.deliver(job, facts, last.id.height, gone).await
+            Ok(facts) => {
+                job.fetched.facts = facts;
+                self.complete(job).await
             }
             // Those before the block that is missing or bad are good.
             Err(SourceError::Behind(_) | SourceError::Permanent(_)) if batch.len() > 1 => {
@@ -201,6 +224,26 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Delivers what was fetched, once it is known what contracts moved in it where that matters.
+    async fn complete(&mut self, job: &mut Backfill) -> Result<Progress, Halt> {
+        let mut fetched = std::mem::take(&mut job.fetched);
+        if job.traces {
+            fetched.untraced |= self.trace_past(&mut fetched.facts).await?;
+            if fetched.facts.iter().any(|facts| facts.awaits_trace) {
+                fetched.looks = fetched.looks.saturating_add(1);
+                if fetched.looks > LOOKS_MAX {
+                    let message = "what contracts moved in past blocks does not come";
+                    return Err(SourceError::Transient(message.into()).into());
+                }
+                job.fetched = fetched;
+                return Ok(Progress::More);
+            }
+        }
+        let last = fetched.facts.last().map(|facts| facts.block.id.height);
+        let to = last.unwrap_or(job.to);
+        self.deliver(job, fetched.facts, to, fetched.untraced).await
     }
 
     async fn deliver(

@@ -80,8 +80,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                 Err(error) => return Err(error.into()),
             };
             self.advance(connected).await?;
-            self.trace().await?;
             rest = later;
+            if !rest.is_empty() {
+                self.trace().await?;
+            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod random;
 mod reorgs;
 mod run;
 mod start;
+mod traces;
 
 use super::Halt;
 use crate::chain::SourceError;

@@ -5,7 +5,7 @@
 
 use super::{Follower, Halt, Sink, window::Window};
 use crate::{
-    chain::{ChainInput, ChainSource, SourceError},
+    chain::{ChainInput, ChainSource, STATE_BLOCKS, SourceError},
     domain::{
         block::{BlockRef, Height},
         facts::BlockFacts,
@@ -15,18 +15,21 @@ use std::collections::BTreeMap;
 use tracing::{debug, warn};
 
 /// How many blocks are asked about at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 
-/// How deep a block must lie before it is given up: nodes keep the state of so many.
-const STATE_BLOCKS: u32 = 128;
+/// How often is looked for what has come within one poll: others wait for the next.
+const LOOKS_MAX: u32 = 3;
 
-/// How often the traces of past blocks are looked for before a scan goes on later.
-const LOOKS_MAX: u32 = 30;
+/// How often a block must be refused before it is given up: what a node lacks for a moment it lacks no
+/// longer a minute later.
+const REFUSALS_MIN: u32 = 20;
 
 /// Blocks of our chain whose traces are still to be had, by height.
 #[derive(Debug, Default)]
 pub(super) struct Untraced {
     blocks: BTreeMap<Height, Pending>,
+    /// The lowest block that is known, where further ones below it were not traced.
+    lost: Option<BlockRef>,
     /// Whether the watcher was told that a block could not be traced.
     told_problem: bool,
 }
@@ -47,6 +50,7 @@ impl Untraced {
         };
         let above = window.down_from(tip.id.height);
         untraced.add(above.take_while(|block| block.id.height > traced));
+        untraced.lost = window.lowest().filter(|_| traced < window.bottom());
         untraced
     }
 
@@ -110,7 +114,17 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let Some(tip) = self.window.tip() else {
             return Ok(());
         };
-        while !self.untraced.blocks.is_empty() {
+        if let Some(lost) = self.untraced.lost.take() {
+            let outcome = Outcome {
+                given_up: vec![lost],
+                ..Outcome::default()
+            };
+            self.tell_traced(outcome, tip).await?;
+        }
+        for _ in 0..LOOKS_MAX {
+            if self.untraced.blocks.is_empty() {
+                break;
+            }
             let next = self.untraced.next();
             let told = self.source.traces(&next).await;
             if told.is_empty() {
@@ -132,13 +146,17 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             match answer {
                 Ok(facts) => {
                     self.untraced.blocks.remove(&block.id.height);
+                    // One alone tells it, where others should have.
+                    outcome
+                        .given_up
+                        .extend(Some(block).filter(|_| facts.awaits_trace));
                     outcome.traced.push(facts);
                 }
                 Err(error) => {
                     let refusals = self.untraced.refused(&block);
                     let (chain, height) = (&self.options.chain, block.id.height);
                     debug!(%chain, %height, refusals, %error, "a block could not be traced");
-                    if is_gone(&error, &block, tip) {
+                    if refusals >= REFUSALS_MIN && lies_deep(&block, tip) {
                         self.untraced.blocks.remove(&height);
                         outcome.given_up.push(block);
                     }
@@ -157,7 +175,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         self.untraced.told_problem = outcome.problem.is_some();
         for block in &outcome.given_up {
             let (chain, height) = (&self.options.chain, block.id.height);
-            warn!(%chain, %height, "what contracts moved in this block is not to be had any more");
+            warn!(%chain, %height, "what contracts moved in this block is not known for certain");
         }
         self.tell(ChainInput::Traced {
             blocks: outcome.traced,
@@ -168,46 +186,42 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         .await
     }
 
-    /// Completes past blocks with what contracts moved in them; whether that of some is not to be had any
-    /// more, which stay as they are.
+    /// Completes past blocks with what contracts moved in them, as far as that is known by now. Those whose
+    /// state no node has any more stay as they are; whether there was one.
     pub(super) async fn trace_past(
         &mut self,
         blocks: &mut [BlockFacts],
     ) -> Result<bool, SourceError> {
+        let mut awaiting = awaiting(blocks);
+        let Some(tip) = self.window.tip().filter(|_| !awaiting.is_empty()) else {
+            return Ok(false);
+        };
+        awaiting.truncate(AT_ONCE);
         let mut are_gone = false;
-        for _ in 0..LOOKS_MAX {
-            let mut awaiting = awaiting(blocks);
-            let Some(tip) = self.window.tip().filter(|_| !awaiting.is_empty()) else {
-                return Ok(are_gone);
+        for (block, answer) in self.source.traces(&awaiting).await {
+            let Some(facts) = blocks.iter_mut().find(|facts| facts.block == block) else {
+                continue;
             };
-            awaiting.truncate(AT_ONCE);
-            for (block, answer) in self.source.traces(&awaiting).await {
-                let Some(facts) = blocks.iter_mut().find(|facts| facts.block == block) else {
-                    continue;
-                };
-                match answer {
-                    Ok(inner) => facts.complete(&inner),
-                    Err(error) if is_gone(&error, &block, tip) => {
-                        facts.awaits_trace = false;
-                        are_gone = true;
-                    }
-                    Err(error) => return Err(error),
+            match answer {
+                Ok(inner) => {
+                    are_gone |= inner.awaits_trace;
+                    facts.complete(&inner);
                 }
+                Err(SourceError::Permanent(_)) if lies_deep(&block, tip) => {
+                    facts.awaits_trace = false;
+                    are_gone = true;
+                }
+                Err(error) => return Err(error),
             }
         }
-        let message = "the traces of past blocks do not come";
-        Err(SourceError::Transient(message.into()))
+        Ok(are_gone)
     }
 }
 
 /// A block, and what came of tracing it.
 type Told = (BlockRef, Result<BlockFacts, SourceError>);
 
-/// Whether no repetition helps: it was refused, and lies deeper than nodes keep the state.
-fn is_gone(error: &SourceError, block: &BlockRef, tip: BlockRef) -> bool {
-    let depth = tip.id.height.minus(block.id.height.0).0;
-    matches!(error, SourceError::Permanent(_)) && depth >= STATE_BLOCKS
+/// Whether a block lies deeper than nodes keep the state.
+fn lies_deep(block: &BlockRef, tip: BlockRef) -> bool {
+    tip.id.height.minus(block.id.height.0).0 >= STATE_BLOCKS
 }
-
-#[cfg(test)]
-mod tests;

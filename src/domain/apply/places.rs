@@ -158,9 +158,10 @@ fn mined(
     let known = ledger.find(credit);
     let known = known.filter(|t| t.first_block_at.is_none() || !planted(Bug::MinedAgainTwice));
     if let Some(transfer) = known {
-        let is_told_again = transfer.place == Place::Block(anchor);
-        let known = Some(transfer.evidence).filter(|_| is_told_again);
-        transfer.evidence = known.max(Some(credit.evidence)).unwrap_or(credit.evidence);
+        if transfer.place == Place::Block(anchor) && transfer.evidence > credit.evidence {
+            return; // Somebody says again, and less reliably, what is known.
+        }
+        transfer.evidence = credit.evidence;
         transfer.place = Place::Block(anchor);
         let first = transfer.first_block_at.map_or(time, |at| at.min(time));
         transfer.first_block_at = Some(first);

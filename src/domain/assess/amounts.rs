@@ -4,9 +4,13 @@
 
 use super::{
     decision::{self, Decision, Pool},
-    money::Money,
+    money::{self, Money},
 };
-use crate::domain::{amount::Amount, payment::Payment, transfer::Disposition};
+use crate::domain::{
+    amount::Amount,
+    payment::Payment,
+    transfer::{Disposition, Transfer},
+};
 
 /// The amount columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +57,15 @@ pub fn dispositions(
     money: &[Money],
     decision: Option<&Decision>,
 ) -> Vec<Disposition> {
-    let mut by_row: Vec<Disposition> = payment.transfers.iter().map(|t| t.disposition).collect();
+    // What nobody vouches for means nothing.
+    let before = |transfer: &Transfer| {
+        if money::is_vouched_for(transfer) {
+            transfer.disposition
+        } else {
+            Disposition::Dust
+        }
+    };
+    let mut by_row: Vec<Disposition> = payment.transfers.iter().map(before).collect();
     for (index, group) in money.iter().enumerate() {
         let meaning = disposition(payment, index, group, decision);
         for row in &group.rows {

@@ -7,10 +7,8 @@ use super::{
     gate::{Gate, Wait},
     money::Money,
 };
-use crate::bugs::{Bug, planted};
 use crate::domain::{
     block::Height,
-    evidence::Evidence,
     payment::Payment,
     status::{Reason, Status},
     time::UnixMs,
@@ -72,27 +70,12 @@ impl<'a> Case<'a> {
 
     /// Whether `paid` may be said: it stays while the money that made it so stays where it was.
     pub(super) fn may_pay(&mut self, decision: &Decision) -> bool {
-        self.still_paid()
-            || self.permitted(self.witnessed(decision))
-                && self.permitted(self.gate.rest_on(self.buried_at(decision)))
-    }
-
-    /// What a decision rests on is more than one operator's unchecked word.
-    fn witnessed(&self, decision: &Decision) -> Result<(), Wait> {
-        let members = self.members(decision);
-        let is_claimed = |money: &&Money| money.evidence == Evidence::Claimed;
-        if members.iter().any(is_claimed) && !planted(Bug::ClaimsTrusted) {
-            Err(Wait::Witness)
-        } else {
-            Ok(())
-        }
+        self.still_paid() || self.permitted(self.gate.rest_on(self.buried_at(decision)))
     }
 
     /// Whether `invalid` may be said of money that decides.
     pub(super) fn may_refuse(&mut self, decision: &Decision) -> bool {
-        let gate = self.witnessed(decision);
-        let gate = gate.and_then(|()| self.refusal(self.buried_at(decision)));
-        self.stays_or_may(Status::Invalid, gate)
+        self.may_refuse_by(self.buried_at(decision))
     }
 
     /// Whether `invalid` may be said because of blocks up to this height.

@@ -19,6 +19,8 @@ pub enum Cause {
     Held(UnixMs),
     /// The past from here on cannot be scanned.
     ScanRefused(ScanFrom),
+    /// It expired, and what contracts may have paid it is not known of every block.
+    Untraced,
     /// The facts ask for a status that the transition table does not lead to.
     Impossible(Status),
     /// It is `invalid`, for this reason.
@@ -48,6 +50,8 @@ pub enum About {
     Excess,
     /// With those before it, it exceeds what was asked for.
     ExcessSum,
+    /// One operator alone tells of it, and the balance did not grow by it.
+    Doubted,
 }
 
 impl About {
@@ -63,6 +67,7 @@ impl About {
             Self::AfterRefund => "after_refund",
             Self::Excess => "excess",
             Self::ExcessSum => "excess_sum",
+            Self::Doubted => "doubted",
         }
     }
 }
@@ -83,6 +88,7 @@ impl fmt::Display for Cause {
             Self::Reversal(count) => write!(f, "reversal:{count}"),
             Self::Held(at) => write!(f, "held:{}", at.0),
             Self::ScanRefused(from) => write!(f, "scan_refused:{from}"),
+            Self::Untraced => f.write_str("untraced"),
             Self::Impossible(status) => write!(f, "impossible:{status}"),
             Self::Invalid(reason) => {
                 write!(f, "invalid:{}", reason.map_or("", Reason::as_str))

@@ -4,8 +4,8 @@
 
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    asset::ChainKind, block::Height, payment::Due, payment::Payment, time::CLOCK_STEP_MAX,
-    time::SpanMs, time::UnixMs, view::ChainView,
+    asset::ChainKind, block::Height, evidence::Evidence, payment::Due, payment::Payment,
+    time::CLOCK_STEP_MAX, time::SpanMs, time::UnixMs, view::ChainView,
 };
 
 /// What must happen before a judgement can change by itself.
@@ -23,6 +23,8 @@ pub enum Wait {
     Agreement(Height),
     /// A full poll must begin at or after this time.
     Poll(UnixMs),
+    /// It must be known what contracts moved up to this height.
+    Traces(Height),
     /// What one operator claims that contracts moved must be compared with somebody else's word.
     Witness,
     /// The cursor must reach this height.
@@ -114,20 +116,29 @@ impl<'a> Gate<'a> {
         if !self.scanned_beyond(at) {
             return Err(self.next_block());
         }
-        self.traced_to(self.view.agreed_height().unwrap_or_default())
+        let is_later = self.view.traced_at.is_some_and(|traced| traced > at);
+        let top = self.view.agreed_height().unwrap_or_default();
+        self.traced(self.view.traced.is_none() || is_later, top)
     }
 
     /// Whether it is known what contracts moved up to this height, as far as that matters to the payment.
     ///
     /// # Errors
-    /// What to wait for: the block is there, so that it comes up at each look.
+    /// What to wait for.
     pub fn traced_to(&self, top: Height) -> Result<(), Wait> {
         let traced = self.view.traced;
-        let is_traced = traced.is_none_or(|traced| traced >= top);
-        if is_traced || planted(Bug::UntracedJudged) || !self.payment.history.needs_traces {
+        self.traced(traced.is_none_or(|traced| traced >= top), top)
+    }
+
+    fn traced(&self, is_traced: bool, top: Height) -> Result<(), Wait> {
+        let needs_traces = self.payment.history.needs_traces && !planted(Bug::UntracedJudged);
+        let mut live = self.payment.transfers.iter().filter(|t| t.place.is_live());
+        if live.any(|transfer| transfer.evidence == Evidence::Claimed) {
+            Err(Wait::Witness)
+        } else if is_traced || !needs_traces {
             Ok(())
         } else {
-            Err(Wait::Cursor(top))
+            Err(Wait::Traces(top))
         }
     }
 
@@ -166,6 +177,9 @@ pub fn due(waits: &[Wait]) -> Due {
             Wait::Poll(at) => due.at = Some(earliest(due.at, at)),
             Wait::Cursor(height) | Wait::Agreement(height) => {
                 due.height = Some(earliest(due.height, height));
+            }
+            Wait::Traces(height) => {
+                due.traced_height = Some(earliest(due.traced_height, height));
             }
             Wait::Final(height) => due.final_height = Some(earliest(due.final_height, height)),
         }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::bugs::{Bug, planted};
 use crate::domain::{
+    evidence::Evidence,
     flags::{Flag, Flags},
     payment::Payment,
     status::Status,
@@ -76,6 +77,8 @@ pub fn review_causes(
             causes.push(about(About::AfterRefund));
         }
     }
+    causes.extend(doubted(payment));
+    causes.extend(untraced(payment, ruling));
     causes.extend(excess_cause(payment, money, decision));
     causes
 }
@@ -113,6 +116,21 @@ fn cause_of(
         }
         Disposition::Dust => None,
     }
+}
+
+/// Credits that one operator tells of and the balance contradicts.
+fn doubted(payment: &Payment) -> impl Iterator<Item = Cause> {
+    let transfers = payment.transfers.iter();
+    let doubted = transfers.filter(|transfer| transfer.evidence == Evidence::Doubted);
+    let live = doubted.filter(|transfer| transfer.place.is_live());
+    live.map(|transfer| Cause::Money(About::Doubted, transfer.txid))
+}
+
+/// It is closed without knowing all that came.
+fn untraced(payment: &Payment, ruling: &Ruling) -> Option<Cause> {
+    let history = &payment.history;
+    let is_degraded = history.needs_traces && history.sticky.has(Flag::Degraded);
+    (ruling.status == Status::Expired && is_degraded).then_some(Cause::Untraced)
 }
 
 /// The deciding money exceeds what was asked for.

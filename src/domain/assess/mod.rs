@@ -61,7 +61,7 @@ pub fn assess(payment: &Payment, view: &ChainView, now: UnixMs) -> Assessment {
     let judged = Payment {
         history: History {
             impossible,
-            ..remember(payment, &ruling, now)
+            ..remember(payment, &ruling, view, now)
         },
         ..payment.clone()
     };
@@ -85,7 +85,7 @@ fn lawful(payment: &Payment, wanted: Ruling) -> (Ruling, Option<Status>) {
 }
 
 /// What the ruling adds to the payment's history.
-fn remember(payment: &Payment, ruling: &Ruling, now: UnixMs) -> History {
+fn remember(payment: &Payment, ruling: &Ruling, view: &ChainView, now: UnixMs) -> History {
     let (mut history, prior) = (payment.history.clone(), &payment.judged);
     if (prior.status, prior.reason) != (ruling.status, ruling.reason) {
         history.status_at = Some(now);
@@ -96,6 +96,9 @@ fn remember(payment: &Payment, ruling: &Ruling, now: UnixMs) -> History {
             reason: Reason::Deadline,
             at: now,
         });
+        if may_lack_traces(payment, view) {
+            history.sticky = history.sticky.with(Flag::Degraded);
+        }
     }
     if is_reversal(prior.status, ruling.status) {
         history.reversals = history.reversals.saturating_add(1);
@@ -116,6 +119,12 @@ fn remember(payment: &Payment, ruling: &Ruling, now: UnixMs) -> History {
     }
     history.is_final |= ruling.finalizes;
     history
+}
+
+/// Whether nobody can tell what contracts moved in a block that may hold the payment's money.
+fn may_lack_traces(payment: &Payment, view: &ChainView) -> bool {
+    let since = payment.history.registered_at.unwrap_or(payment.created_at);
+    payment.history.needs_traces && view.untraced_at.is_some_and(|at| at >= since)
 }
 
 /// Whether a step withdraws a `paid`; a refund does not.

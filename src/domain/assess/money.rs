@@ -47,8 +47,6 @@ pub struct Money {
     pub first_seen_at: UnixMs,
     /// Whether it must ripen.
     pub coinbase: bool,
-    /// The weakest of what vouches for its live credits.
-    pub evidence: Evidence,
     /// Whether a block ever held it.
     pub ever_mined: bool,
     /// Whether a conflicting transaction stands in a block.
@@ -107,12 +105,18 @@ impl Money {
     }
 }
 
+/// Whether a credit is more than one operator's unchecked word.
+#[must_use]
+pub fn is_vouched_for(transfer: &Transfer) -> bool {
+    transfer.evidence > Evidence::Claimed || planted(Bug::ClaimsTrusted)
+}
+
 /// Gathers a payment's credits, in the order in which they are judged.
 #[must_use]
 pub fn gather(payment: &Payment) -> Vec<Money> {
     let mut by_transaction: BTreeMap<(TxId, &AssetCode, bool), Vec<usize>> = BTreeMap::new();
     let rows = payment.transfers.iter().enumerate();
-    for (row, transfer) in rows.filter(|(_, transfer)| transfer.evidence != Evidence::Doubted) {
+    for (row, transfer) in rows.filter(|(_, transfer)| is_vouched_for(transfer)) {
         let aggregate = transfer.position == Position::Dust;
         by_transaction
             .entry((transfer.txid, &transfer.asset, aggregate))
@@ -155,18 +159,10 @@ fn sum_up(payment: &Payment, txid: TxId, rows: Vec<usize>, aggregate: bool) -> O
         since: credits.iter().map(|credit| credit.on_time_since()).min()?,
         first_seen_at: credits.iter().map(|credit| credit.first_seen_at).min()?,
         coinbase: credits.iter().any(|credit| credit.coinbase),
-        evidence: evidence(&credits),
         ever_mined: credits.iter().any(|credit| credit.first_block_at.is_some()),
         conflicted: credits.iter().any(|credit| is_conflicted(&credit.place)),
         rows,
     })
-}
-
-/// One that is gone counts for nothing, and is not asked what vouches for it.
-fn evidence(credits: &[&Transfer]) -> Evidence {
-    let live = credits.iter().filter(|credit| credit.place.is_live());
-    let weakest = live.map(|credit| credit.evidence).min();
-    weakest.unwrap_or(Evidence::Proven)
 }
 
 /// The weakest place of the live credits: a transaction is in a block only as a whole.

@@ -95,8 +95,12 @@ pub fn was_due(before: &Payment, after: &Payment, view: &ChainView) {
     );
     let by_height = due.height.is_some() && due.height <= cursor;
     let by_final = due.final_height.is_some() && due.final_height <= view.finalized;
+    let by_traces = due.traced_height.is_some() && due.traced_height <= view.traced;
     let by_time = due.at.is_some() && due.at <= view.polled_at;
-    assert!(by_height || by_final || by_time, "not due: {due:?}");
+    assert!(
+        by_height || by_final || by_traces || by_time,
+        "not due: {due:?}"
+    );
 }
 
 /// Versions are dense, statuses form a path in the table, `paid` never goes silently.

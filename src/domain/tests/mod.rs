@@ -8,6 +8,7 @@
 
 mod amounts;
 mod bounds;
+mod evidence;
 mod first;
 mod holds;
 mod invariants;

@@ -116,6 +116,7 @@ pub fn view(kind: ChainKind, cursor: BlockRef, now: UnixMs) -> ChainView {
         safe: None,
         agreed: Some(cursor),
         traced: Some(height),
+        traced_at: None,
         untraced_at: None,
         frozen: None,
         healthy: true,

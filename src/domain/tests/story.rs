@@ -11,7 +11,8 @@
 //! next block), `wait 5m`, `poll`, `unhealthy`, `healthy`, `freeze`, `thaw`, `agree N`,
 //! `finalize`, `behind 10m` (of miners' clocks from now on), `judge`, `hold` (the database refused a change), and the requests `cancel accept reject ack extend refunded rescan`.
 //! A transaction is `name=amount`, `a=1+2` (two credits), `a=5:USDC` (another asset), `a=1!`
-//! (coinbase), `a=1@x` (spends the output `x`); once told, its name is enough.
+//! (coinbase), `a=1?` (one operator's claim), `a=1@x` (spends the output `x`); once told, its name is enough.
+//! `weigh weighed` compares what is claimed in the tip's block with the balance; of some blocks nothing is known after `untraced`.
 //!
 //! Every step is also checked against what must always hold; see [`super::invariants`].
 
@@ -28,6 +29,7 @@ use crate::domain::{
     block::{BlockHash, BlockRef, Height},
     command::{CarriedOut, carry_out},
     event::{Entry, EventKind},
+    evidence::Evidence,
     facts::{Credit, Destination, Fact, OutPoint},
     payment::{Due, Hold, Payment, PaymentId, PaymentKey},
     register::{Registration, register},
@@ -50,6 +52,8 @@ pub struct Story {
     /// How far block times are behind.
     behind: SpanMs,
     agreed: Option<Height>,
+    /// Up to where contracts are traced, where that is not the tip.
+    traced: Option<Option<Height>>,
     requests: i64,
     pub last: Outcome,
 }
@@ -98,6 +102,7 @@ impl Story {
             forks: 0,
             behind: SpanMs(0),
             agreed: None,
+            traced: None,
             requests: 0,
             last: Outcome::default(),
         }
@@ -154,6 +159,15 @@ impl Story {
                 let facts = self.past(rest);
                 self.take(facts);
             }
+            "weigh" => {
+                let evidence = Evidence::parse(rest[0]).expect("known evidence");
+                let claims = self.payment.transfers.iter();
+                let mut claims = claims.filter(|t| t.evidence == Evidence::Claimed);
+                let claim = claims.find_map(|t| t.place.anchor()).expect("a claim");
+                let block = claim.block.id;
+                self.take(vec![Fact::Weighed { block, evidence }]);
+            }
+            "untraced" => self.take(vec![Fact::Untraced]),
             "wait" => self.wait(span(rest[0])),
             _ => self.set(verb, rest),
         }
@@ -170,7 +184,15 @@ impl Story {
                 self.agreed = rest.first().map(|n| Height(n.parse().unwrap()));
                 self.follow();
             }
-            "trace" => self.view.traced = rest.first().map(|n| Height(n.parse().unwrap())),
+            "trace" => {
+                self.traced = Some(rest.first().map(|n| Height(n.parse().unwrap())));
+                self.follow();
+            }
+            "traced" => {
+                self.traced = None;
+                self.follow();
+            }
+            "gap" => self.view.untraced_at = Some(self.tip().time),
             "finalize" => self.view.finalized = Some(self.tip().id.height),
             "sleep" => {
                 // Time without a poll: the source was away.
@@ -277,7 +299,12 @@ impl Story {
         let agreed = self.agreed.unwrap_or(tip.id.height);
         let known = self.blocks.iter().find(|block| block.id.height == agreed);
         self.view.agreed = known.copied().or(Some(tip));
-        self.view.traced = Some(tip.id.height);
+        self.view.traced = self.traced.unwrap_or(Some(tip.id.height));
+        let at = self
+            .view
+            .traced
+            .and_then(|height| self.blocks.iter().find(|b| b.id.height == height));
+        self.view.traced_at = at.map(|block| block.time);
         let depth = tip.id.height.minus(99);
         if self.view.kind == ChainKind::Bitcoin {
             self.view.finalized = self.view.finalized.max(Some(depth));
@@ -369,7 +396,7 @@ impl Story {
         self.txs.contains_key(name)
     }
 
-    /// Reads `a=1+2:USDC!@x,y`, or what was told under that name before.
+    /// Reads `a=1+2:USDC?!@x,y`, where `?` is one operator's claim, or what was told under that name before.
     fn tell(&mut self, word: &str) -> Told {
         let Some((name, what)) = word.split_once('=') else {
             return self
@@ -381,11 +408,17 @@ impl Story {
         let (what, inputs) = what.split_once('@').unwrap_or((what, ""));
         let coinbase = what.ends_with('!');
         let what = what.trim_end_matches('!');
+        let evidence = if what.ends_with('?') {
+            Evidence::Claimed
+        } else {
+            Evidence::Proven
+        };
+        let what = what.trim_end_matches('?');
         let own = self.payment.terms.asset.as_str().to_owned();
         let (amounts, code) = what.split_once(':').unwrap_or((what, &own));
         let asset = asset(code);
         let credits = amounts.split('+').enumerate().map(|(n, amount)| Credit {
-            evidence: crate::domain::evidence::Evidence::Proven,
+            evidence,
             txid: txid(name),
             position: position(&asset, u32::try_from(n).unwrap()),
             asset: asset.code.clone(),

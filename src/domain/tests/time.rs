@@ -219,9 +219,11 @@ fn native_money_does_not_expire_before_its_blocks_are_traced() {
     let mut story = check("ETH 1", "wait 23m");
     let facts = story.connect(&[]);
     story.view.traced = Some(crate::domain::block::Height(1000));
+    story.view.traced_at = None;
     story.take(facts);
     assert_eq!(story.payment.judged.status.as_str(), "new");
-    story.act("blocks 1");
+    story.act("traced");
+    story.act("judge");
     assert_eq!(story.payment.judged.status.as_str(), "expired");
 }
 

@@ -1,7 +1,7 @@
 //! A simulated node: from a call to its answer, out of a chain and one view of it.
 //!
-//! Source: Ethereum execution APIs; where they are silent, geth. Balances are not simulated, and
-//! logs are found by a block's hash only.
+//! Source: Ethereum execution APIs; where they are silent, geth. Nobody's balance falls, since what
+//! accounts spend is not simulated; logs are found by a block's hash only.
 
 use super::{
     chain::{Block, Body, Chain},
@@ -16,7 +16,7 @@ use crate::{
         tree::Linked,
     },
 };
-use alloy_primitives::{Address, Bytes, U64};
+use alloy_primitives::{Address, Bytes, U64, U256};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
@@ -54,6 +54,7 @@ impl Node for SimulatedNode<'_> {
             "eth_getTransactionReceipt" => self.receipt(param(params, 0)),
             "eth_getLogs" => self.logs(param(params, 0)),
             "eth_getCode" => self.code(params),
+            "eth_getBalance" => self.balance(params),
             "eth_call" => self.call_contract(params),
             "debug_traceBlockByHash" => self.trace(params),
             _ => Err(Refusal::unknown_method()),
@@ -158,6 +159,17 @@ impl<'a> SimulatedNode<'a> {
         self.state_at(param(params, 1))?;
         let account: Address = read(param(params, 0))?;
         answer(&self.chain.code(account))
+    }
+
+    /// All ether that an account was ever credited up to a block.
+    fn balance(&self, params: &[Value]) -> Answer {
+        let account: Address = read(param(params, 0))?;
+        let by_hash = param(params, 1).get("blockHash");
+        let block = self.state_at(by_hash.unwrap_or_else(|| param(params, 1)))?;
+        let up_to_it = self.chain.tree().down_from(block.reference().id.hash);
+        let credits = up_to_it.flat_map(|block| &block.credits);
+        let own = credits.filter(|credit| credit.token.is_none() && credit.to == account);
+        answer(&own.map(|credit| credit.amount).sum::<U256>())
     }
 
     fn call_contract(&self, params: &[Value]) -> Answer {

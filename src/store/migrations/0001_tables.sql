@@ -43,6 +43,7 @@ CREATE TABLE chain (
   agreed_parent    TEXT,
   agreed_at        INTEGER,
   traced_height    INTEGER,
+  traced_at        INTEGER,
   -- The time of the last block that could not be traced and never will be.
   untraced_at      INTEGER,
   frozen           TEXT CHECK (
@@ -170,6 +171,7 @@ CREATE TABLE payment (
   watch_until_at         INTEGER,
   due_height             INTEGER,
   due_final_height       INTEGER,
+  due_traced_height      INTEGER,
   due_at                 INTEGER,
   updated_at             INTEGER NOT NULL,
   -- Whether the address belongs to this payment now.
@@ -187,6 +189,8 @@ CREATE INDEX payment_due_height ON payment (chain_key, due_height)
   WHERE due_height IS NOT NULL AND scanning = 0;
 CREATE INDEX payment_due_final ON payment (chain_key, due_final_height)
   WHERE due_final_height IS NOT NULL AND scanning = 0;
+CREATE INDEX payment_due_traced ON payment (chain_key, due_traced_height)
+  WHERE due_traced_height IS NOT NULL AND scanning = 0;
 CREATE INDEX payment_due_at ON payment (chain_key, due_at)
   WHERE due_at IS NOT NULL AND scanning = 0;
 CREATE INDEX payment_scanning ON payment (chain_key) WHERE scanning = 1;

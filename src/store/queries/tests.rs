@@ -43,6 +43,14 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
             "SEARCH payment USING INDEX payment_due_final (chain_key=? AND due_final_height<?)",
         ),
         (
+            DUE_TRACED,
+            "SEARCH payment USING INDEX payment_due_traced (chain_key=? AND due_traced_height<?)",
+        ),
+        (
+            CLAIMED,
+            "SEARCH transfer USING INDEX transfer_claimed (chain_key=? AND block_height>?)",
+        ),
+        (
             DUE_AT,
             "SEARCH payment USING INDEX payment_due_at (chain_key=? AND due_at<?)",
         ),
@@ -153,11 +161,14 @@ fn keys(found: &[PaymentKey]) -> Vec<i64> {
     found.iter().map(|key| key.0).collect()
 }
 
-fn with_due(key: i64, due: (Option<u32>, Option<u32>, Option<i64>)) -> Payment {
+type Dues = (Option<u32>, Option<u32>, Option<i64>);
+
+fn with_due(key: i64, due: Dues) -> Payment {
     let mut payment = payment(key, &format!("p{key}"));
     payment.judged.due = Due {
         height: due.0.map(Height),
         final_height: due.1.map(Height),
+        traced_height: None,
         at: due.2.map(UnixMs),
     };
     payment
@@ -195,10 +206,12 @@ fn a_credit_is_found_with_the_payment_that_holds_it() {
 }
 
 #[test]
-fn what_is_due_is_found_by_height_finality_and_time() {
+fn what_is_due_is_found_by_height_finality_traces_and_time() {
     let (_dir, mut store) = store();
     let mut unscanned = with_due(9, (Some(1), Some(1), Some(1)));
     unscanned.scan.scanned_to = Some(Height(999));
+    let mut traced = with_due(6, (None, None, None));
+    traced.judged.due.traced_height = Some(Height(90));
     let mut elsewhere = with_due(8, (Some(1), Some(1), Some(1)));
     elsewhere.chain = ChainName::new("ethereum");
     register(
@@ -209,6 +222,7 @@ fn what_is_due_is_found_by_height_finality_and_time() {
             with_due(3, (None, None, Some(7))),
             with_due(4, (Some(100), Some(50), Some(7))),
             with_due(5, (None, None, None)),
+            traced,
             elsewhere,
             unscanned,
         ],
@@ -222,15 +236,20 @@ fn what_is_due_is_found_by_height_finality_and_time() {
         (100, Some(50), 7, 9, vec![1, 2, 3, 4]),
         (100, Some(50), 7, 1, vec![1, 2, 3]),
     ] {
-        let due = store.due(
-            &bitcoin(),
-            Height(scanned),
-            finalized.map(Height),
-            UnixMs(now),
-            limit,
-        );
+        let reached = Reached {
+            scanned: Some(Height(scanned)),
+            finalized: finalized.map(Height),
+            traced: Some(Height(89)),
+        };
+        let due = store.due(&bitcoin(), reached, UnixMs(now), limit);
         assert_eq!(keys(&due.unwrap()), wanted, "{scanned} {finalized:?} {now}");
     }
+    let traced = Reached {
+        traced: Some(Height(90)),
+        ..Reached::default()
+    };
+    let due = store.due(&bitcoin(), traced, UnixMs(0), 9);
+    assert_eq!(keys(&due.unwrap()), [6]);
 }
 
 /// A payment with one transfer.

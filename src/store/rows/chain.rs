@@ -15,7 +15,7 @@ use crate::{
 use rusqlite::{Row, types::Value};
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "tip_height",
     "tip_hash",
     "tip_parent",
@@ -31,6 +31,7 @@ const COLUMNS: [&str; 20] = [
     "agreed_parent",
     "agreed_at",
     "traced_height",
+    "traced_at",
     "untraced_at",
     "frozen",
     "healthy",
@@ -74,6 +75,7 @@ pub(in crate::store) fn update(view: &ChainView, error: Option<&str>) -> Vec<Val
     values.extend([view.finalized, view.safe].map(height_opt));
     values.extend(block::write(view.kind, view.agreed.as_ref()));
     values.push(height_opt(view.traced));
+    values.push(at_opt(view.traced_at));
     values.push(at_opt(view.untraced_at));
     values.push(text_opt(view.frozen.map(FreezeReason::as_str)));
     values.push(view.healthy.into());
@@ -94,6 +96,7 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<StoredChain, Fault> {
         safe: f.height_opt()?,
         agreed: block::read(f)?,
         traced: f.height_opt()?,
+        traced_at: f.at_opt()?,
         untraced_at: f.at_opt()?,
         frozen: f.parse_opt(FreezeReason::parse)?,
         healthy: f.next()?,

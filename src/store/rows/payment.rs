@@ -48,7 +48,7 @@ const FIXED: [&str; 16] = [
 
 /// Columns that a step may change. Status and version are not among them: the journal moves
 /// those.
-const CHANGING: [&str; 30] = [
+const CHANGING: [&str; 31] = [
     "expires_at",
     "scan_from_height",
     "scan_from_at",
@@ -77,6 +77,7 @@ const CHANGING: [&str; 30] = [
     "watch_until_at",
     "due_height",
     "due_final_height",
+    "due_traced_height",
     "due_at",
     "updated_at",
 ];
@@ -226,6 +227,7 @@ fn changing(payment: &Payment) -> Result<[Column<'_>; CHANGING.len()], Fault> {
         at_opt(judged.watch_until_at),
         height_opt(judged.due.height),
         height_opt(judged.due.final_height),
+        height_opt(judged.due.traced_height),
         at_opt(judged.due.at),
         payment.updated_at.0.into(),
     ])
@@ -347,6 +349,7 @@ fn read_judgement(
         due: Due {
             height: f.height_opt()?,
             final_height: f.height_opt()?,
+            traced_height: f.height_opt()?,
             at: f.at_opt()?,
         },
     })

@@ -62,7 +62,7 @@ fn past(blocks: impl IntoIterator<Item = BlockFacts>) -> Past {
 
 /// Whether nothing came to the n-th address from a height up to another.
 fn nothing(past: &Past, n: u32, from: u32, to: u32) -> bool {
-    past.shows_nothing(&address(n), ScanFrom::Height(Height(from)), id(to))
+    past.shows_nothing(&address(n), ScanFrom::Height(Height(from)), id(to), true)
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn only_an_unbroken_walk_down_to_the_start_shows_anything() {
     for (time, shown) in times {
         let from = ScanFrom::Time(UnixMs(time));
         assert_eq!(
-            past.shows_nothing(&address(1), from, id(10)),
+            past.shows_nothing(&address(1), from, id(10), true),
             shown,
             "{time}"
         );
@@ -96,7 +96,7 @@ fn only_an_unbroken_walk_down_to_the_start_shows_anything() {
 #[test]
 fn nothing_is_below_the_first_block_of_a_chain() {
     let past = past((0..3).map(|height| block(height, [])));
-    assert!(past.shows_nothing(&address(1), ScanFrom::Time(UnixMs(-5)), id(2)));
+    assert!(past.shows_nothing(&address(1), ScanFrom::Time(UnixMs(-5)), id(2), true));
 }
 
 #[test]

@@ -56,7 +56,9 @@ fn register_from(world: &mut World, first_seq: i64, heights: &[Option<u32>]) {
 fn scan(world: &mut World) -> Option<(u64, ScanFrom, u32)> {
     let asks = world.asks().into_iter();
     let mut scans = asks.filter_map(|(_, ask)| match ask {
-        Ask::Backfill { batch, from, to } => Some((batch, from, to.0)),
+        Ask::Backfill {
+            batch, from, to, ..
+        } => Some((batch, from, to.0)),
         Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
     });
     let scan = scans.next();

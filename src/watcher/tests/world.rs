@@ -62,6 +62,11 @@ impl World {
         Self::with(kind, open::settings_with_quorum)
     }
 
+    /// An Ethereum chain whose own money is paid with.
+    pub fn with_ether() -> Self {
+        Self::with(ChainKind::Ethereum, open::settings_with_ether)
+    }
+
     /// The Bitcoin chain of [`new`](Self::new), and an Ethereum chain with blocks of the same names.
     pub fn of_both() -> Self {
         let mut world = Self::with(ChainKind::Bitcoin, |_| open::settings_of_both());

@@ -17,7 +17,7 @@ use confirmd::domain::facts::{BlockFacts, Candidate};
 use serde_json::{Value, json};
 
 use crate::nodes::anvil::Anvil;
-use crate::nodes::rpc::Rpc;
+use crate::nodes::rpc::{Rpc, RpcError};
 use crate::nodes::tokens::Tokens;
 
 /// What it is called in errors.
@@ -129,7 +129,8 @@ impl Recorded {
 
     async fn answer(&self, kind: Kind, block: BlockRef, call: String) -> Answer {
         let facts = self.ask(kind, block, Vec::new()).await;
-        let truth = serde_json::from_str(&self.node.truth(&call)).expect("JSON");
+        let truth = serde_json::from_str(&self.node.truth(&call)[r#""result":"#.len()..])
+            .expect("a result");
         Answer {
             kind,
             block,
@@ -209,6 +210,10 @@ fn show(blocks: &[BlockFacts]) -> String {
     shown
 }
 
+fn result(told: &str) -> String {
+    format!(r#""result":{told}"#)
+}
+
 impl Node {
     fn exchange(&self, request: &HttpRequest) -> HttpResponse {
         let Verb::Post(body) = &request.verb else {
@@ -227,19 +232,24 @@ impl Node {
         let call = call(method, &asked["params"]);
         let lies = self.lies.lock().expect("no panic");
         let lie = lies.iter().find(|(of, _)| *of == call);
-        let result = lie.map_or_else(|| self.truth(&call), |(_, lie)| lie.clone());
-        format!(
-            r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
-            asked["id"]
-        )
+        let answer = lie.map_or_else(|| self.truth(&call), |(_, lie)| result(lie));
+        format!(r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#, asked["id"])
     }
 
+    /// What is beside the id in an answer.
     fn truth(&self, call: &str) -> String {
         let mut known = self.known.lock().expect("no panic");
         let ask = || {
             let (method, params) = call.split_once(' ').expect("method and parameters");
             let params = serde_json::from_str(params).expect("JSON");
-            self.rpc.call(method, params).to_string()
+            match self.rpc.try_call(method, params) {
+                Ok(told) => result(&told.to_string()),
+                Err(RpcError::Node { code, message }) => {
+                    let error = json!({"code": code, "message": message});
+                    format!(r#""error":{error}"#)
+                }
+                Err(error @ RpcError::Transport(_)) => panic!("{method}: {error}"),
+            }
         };
         known.entry(call.to_owned()).or_insert_with(ask).clone()
     }

@@ -17,8 +17,8 @@ use confirmd::{
     random::Random,
     sandbox::{
         ethereum::{
-            Chain, Change, Contents, CreditKind, Intent, Kind, Sender, SimulatedNode, Token,
-            TokenKind, Tx, View,
+            Chain, Change, Contents, Intent, Kind, Sender, SimulatedNode, Token, TokenKind, Tx,
+            View,
         },
         json_rpc,
         tree::{Branch, Linked as _},
@@ -173,9 +173,6 @@ impl EthereumSide {
         let block = self.chain.extend(parent.id.hash, after, contents).unwrap();
         let mut by_tx: BTreeMap<TxId, Vec<Credit>> = BTreeMap::new();
         for credit in &self.chain.block(block.id.hash).unwrap().credits {
-            if credit.kind == CreditKind::Inner {
-                continue; // Not seen without tracing.
-            }
             let Some(asset) = asset_of(credit.token) else {
                 continue;
             };

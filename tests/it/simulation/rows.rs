@@ -108,7 +108,7 @@ pub fn everything_about(db: &Connection, id: &str) -> String {
            FROM v1_event WHERE payment_id = ? ORDER BY seq",
         "SELECT * FROM v1_request WHERE payment_id = ?",
         "SELECT scan_from_height, scan_from_at, scanned_to, scan_goal, history, due_height,
-                due_final_height, due_at, held FROM payment WHERE payment_id = ?",
+                due_final_height, due_traced_height, due_at, held FROM payment WHERE payment_id = ?",
     ];
     queries.map(|sql| table(db, sql, id)).join("\n")
 }

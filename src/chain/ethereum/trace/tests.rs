@@ -20,6 +20,7 @@ fn root() -> Root {
         to: Some(address(CONTRACT)),
         value: U256::from(5),
         succeeded: true,
+        may_run_code: true,
     }
 }
 
@@ -199,6 +200,17 @@ fn a_trace_of_another_transaction_or_of_none_is_refused() {
     let mut creation = ok.clone();
     creation["type"] = json!("CREATE2");
     assert!(inner_credits(&answer(creation), &[created]).is_ok());
+    let plain = Root {
+        may_run_code: false,
+        ..root()
+    };
+    let moved = answer(ok.clone());
+    assert_eq!(
+        inner_credits(&moved, std::slice::from_ref(&plain)),
+        contradiction
+    );
+    let unmoved = answer(whole(vec![]));
+    assert_eq!(inner_credits(&unmoved, &[plain]), Ok(vec![]));
     let none = json!([{"txHash": txid(), "error": "execution timeout"}]).to_string();
     assert_eq!(inner_credits(&none, &roots), Err(TraceError::Missing(0)));
     let count = |json: &str, expected: usize, found: usize| {

@@ -65,6 +65,8 @@ pub(crate) struct State {
     swapped: HashMap<BlockHash, BlockRef>,
     /// Whether every block awaits its traces.
     pub(crate) traced: bool,
+    /// Whether one operator alone tells of traces, where others should.
+    pub(crate) sole: bool,
     /// What comes of tracing a block; nothing for a trace that is still under way.
     pub(crate) untraced: HashMap<BlockHash, Option<SourceError>>,
     /// What other operators hold, where they are asked.

@@ -14,6 +14,7 @@ use crate::{
 
 fn ask(batch: u64, from: ScanFrom, to: u32) -> Ask {
     Ask::Backfill {
+        traces: true,
         batch,
         from,
         to: Height(to),

@@ -69,7 +69,12 @@ fn disturb(bench: &mut Bench, dice: &mut Dice) {
         _ => {
             let to = bench.watcher.tip().id.height;
             let from = ScanFrom::Height(Height(to.0 - dice.count(40)));
-            bench.follower.ask(Ask::Backfill { batch: 1, from, to });
+            bench.follower.ask(Ask::Backfill {
+                batch: 1,
+                from,
+                to,
+                traces: true,
+            });
         }
     }
 }

@@ -259,6 +259,7 @@ async fn a_scan_of_the_past_runs_between_two_polls() {
     after(100).await;
     running.watcher.forget();
     let ask = Ask::Backfill {
+        traces: true,
         batch: 1,
         from: ScanFrom::Height(Height(200)),
         to: Height(400),

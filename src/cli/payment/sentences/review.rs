@@ -35,6 +35,11 @@ impl Case<'_> {
             Cause::ScanRefused(_) => {
                 "money may stand in past blocks that cannot be scanned".to_owned()
             }
+            Cause::Untraced => {
+                "it expired, and what contracts moved is not known of every block that \
+                 may hold its money"
+                    .to_owned()
+            }
             Cause::Impossible(status) => format!(
                 "what came calls for {status}, and no step leads there from {}",
                 self.payment.judged.status
@@ -59,6 +64,9 @@ const fn said_of(about: About) -> &'static str {
         About::AfterRefund => "came after the money was returned",
         About::Excess => "brings more than was asked for",
         About::ExcessSum => "brings the sum above what was asked for",
+        About::Doubted => {
+            "is what one operator alone says that a contract paid, and the balance did not grow by it"
+        }
     }
 }
 

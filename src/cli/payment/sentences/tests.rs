@@ -141,6 +141,7 @@ fn view(cursor: u32) -> ChainView {
         safe: None,
         agreed: None,
         traced: None,
+        traced_at: None,
         untraced_at: None,
         frozen: None,
         healthy: true,

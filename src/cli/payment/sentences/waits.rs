@@ -27,6 +27,9 @@ impl Case<'_> {
             Wait::Agreement(height) => Some(format!(
                 "It waits until enough operators hold our block {height}, which buries its money."
             )),
+            Wait::Traces(height) => Some(format!(
+                "It waits until it is known what contracts moved up to block {height}."
+            )),
             Wait::Witness => Some(
                 "A contract moved money to it, as one operator says; nothing rests on that until \
                  another operator or the address's balance says so too."

@@ -112,8 +112,8 @@ fn refusals() {
     let genesis = prefixed(world.chain.genesis().id.hash);
     for (method, params, said) in [
         (
-            "eth_getBalance",
-            json!([usdt, "latest"]),
+            "eth_getProof",
+            json!([usdt, [], "latest"]),
             "Method not found (-32601)",
         ),
         (

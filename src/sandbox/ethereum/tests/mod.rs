@@ -100,6 +100,7 @@ impl Rig {
         let source = source(Arc::clone(&world));
         let mut rig = Self { world, source };
         rig.source.connect().await.unwrap();
+        rig.source.status().await.unwrap();
         rig
     }
 
@@ -125,7 +126,13 @@ impl Rig {
 
     /// What the source says of a block, once verified.
     async fn facts(&mut self, block: BlockRef) -> BlockFacts {
-        self.source.blocks(&[block]).await.unwrap().remove(0)
+        let mut facts = self.source.blocks(&[block]).await.unwrap().remove(0);
+        while facts.awaits_trace {
+            for (_, inner) in self.source.traces(&[block]).await {
+                facts.complete(&inner.unwrap());
+            }
+        }
+        facts
     }
 
     fn truth(&self, block: BlockRef) -> Vec<TrueCredit> {
@@ -133,17 +140,18 @@ impl Rig {
         world.chain.block(block.id.hash).unwrap().credits.clone()
     }
 
-    /// The source verifies the block, and finds what it truly credits but for inner ether, of
-    /// which nothing is in a block, and the fake token, which it was not told of.
+    /// The source verifies the block, traces it, and finds what it truly credits but for the fake token,
+    /// which it was not told of.
     async fn agrees(&mut self, block: BlockRef, name: &str) -> Vec<String> {
         let facts = self.facts(block).await;
         assert_eq!(facts.block, block, "{name}");
         let truth = self.truth(block);
-        let visible =
-            |credit: &&TrueCredit| credit.kind != CreditKind::Inner && credit.token != Some(FAKE);
-        let expected: Vec<Seen> = truth.iter().filter(visible).map(Seen::truly).collect();
+        let visible = |credit: &&TrueCredit| credit.token != Some(FAKE);
+        let mut expected: Vec<Seen> = truth.iter().filter(visible).map(Seen::truly).collect();
         let found = facts.credits.iter().filter(|one| !is_self_transfer(one));
-        let found: Vec<Seen> = found.map(|one| Seen::by_source(&one, &facts)).collect();
+        let mut found: Vec<Seen> = found.map(|one| Seen::by_source(&one, &facts)).collect();
+        expected.sort();
+        found.sort();
         assert_eq!(found, expected, "{name}");
         truth.iter().map(shown).collect()
     }
@@ -172,11 +180,11 @@ fn source(world: Arc<Mutex<World>>) -> EthereumSource<MemoryTransport> {
         decimals: 6,
     };
     let tokens = vec![spec("USDT", USDT), spec("USDC", USDC)];
-    EthereumSource::over(vec![client], network, tokens, clock)
+    EthereumSource::over(vec![client], network, tokens, clock).tracing(false)
 }
 
 /// A credit as both sides can say it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
     txid: TxId,
     tx_index: u32,

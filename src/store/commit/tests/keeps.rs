@@ -47,6 +47,7 @@ fn with_money(places: Vec<Place>) -> (tempfile::TempDir, Store) {
     payment.judged.due = Due {
         height: Some(Height(1001)),
         final_height: Some(Height(900)),
+        traced_height: None,
         at: Some(NOW),
     };
     register(&mut store, vec![payment]);
@@ -54,10 +55,13 @@ fn with_money(places: Vec<Place>) -> (tempfile::TempDir, Store) {
 }
 
 fn due(store: &Store) -> Vec<PaymentKey> {
-    let finalized = Some(Height(1003));
-    store
-        .due(&bitcoin(), Height(1003), finalized, NOW, 9)
-        .unwrap()
+    let top = Some(Height(1003));
+    let reached = crate::store::Reached {
+        scanned: top,
+        finalized: top,
+        traced: top,
+    };
+    store.due(&bitcoin(), reached, NOW, 9).unwrap()
 }
 
 #[test]

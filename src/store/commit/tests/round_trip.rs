@@ -108,6 +108,7 @@ fn full() -> Payment {
     payment.judged.due = Due {
         height: Some(Height(16)),
         final_height: Some(Height(17)),
+        traced_height: Some(Height(15)),
         at: Some(UnixMs(18)),
     };
     payment.scan.from = ScanFrom::Time(UnixMs(19));

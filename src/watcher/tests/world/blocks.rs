@@ -14,6 +14,11 @@ impl World {
     /// A block with these transactions joins the chain.
     pub fn mine(&mut self, transactions: &[Tx]) -> BlockRef {
         let facts = self.next_block(transactions);
+        self.join(facts)
+    }
+
+    /// This block joins the chain.
+    pub fn join(&mut self, facts: BlockFacts) -> BlockRef {
         let block = facts.block;
         self.blocks.push(block);
         let status = self.status();

@@ -92,6 +92,13 @@ pub fn settings_with_quorum(kind: ChainKind) -> Settings {
     settings
 }
 
+/// One chain whose own money is paid with, as if it were bitcoin.
+pub fn settings_with_ether(kind: ChainKind) -> Settings {
+    let mut settings = settings(kind);
+    settings.chains[0].assets[0].kind = AssetKind::Native;
+    settings
+}
+
 /// Both chains; bitcoin on Ethereum is called WBTC there.
 pub fn settings_of_both() -> Settings {
     let mut both = settings(ChainKind::Bitcoin);

@@ -77,7 +77,11 @@ impl ChainSource for FakeSource {
     ) -> Vec<(BlockRef, Result<BlockFacts, SourceError>)> {
         let state = self.enter(Call::Traces).expect("no failure as a whole");
         let told = |block: &BlockRef| match state.untraced.get(&block.id.hash) {
-            None => Some((*block, Ok(facts_of(*block)))),
+            None => {
+                let mut facts = facts_of(*block);
+                facts.awaits_trace = state.sole;
+                Some((*block, Ok(facts)))
+            }
             Some(Some(error)) => Some((*block, Err(error.clone()))),
             Some(None) => None,
         };

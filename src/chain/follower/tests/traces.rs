@@ -1,0 +1,264 @@
+//! What contracts moved: told behind the blocks, and no block waits for another's.
+
+use super::{permanent, transient};
+use crate::{
+    chain::{
+        Ask, SourceError,
+        follower::{
+            Standing,
+            testing::{Bench, Call},
+        },
+    },
+    domain::{block::Height, facts::Destination, payment::ScanFrom},
+};
+
+/// In step with a chain of this height whose further blocks await their traces.
+async fn following(height: u32) -> Bench {
+    let bench = Bench::following(height).await;
+    bench.node.state().traced = true;
+    bench
+}
+
+/// What comes of tracing the best block at this height: a refusal, or nothing yet.
+fn trace_of(bench: &Bench, height: u32, comes: Option<SourceError>) {
+    let hash = bench.node.at(height).id.hash;
+    bench.node.state().untraced.insert(hash, comes);
+}
+
+fn heal(bench: &Bench) {
+    bench.node.state().untraced.clear();
+}
+
+async fn told(bench: &mut Bench) -> Vec<String> {
+    assert_eq!(bench.poll().await, Ok(Standing::InStep));
+    bench.watcher.told()
+}
+
+#[tokio::test]
+async fn blocks_are_told_first_and_their_traces_before_the_poll_is_done() {
+    let mut bench = following(200).await;
+    bench.node.mine(2);
+    let expected = ["connect 201-202", "traced 201-202 to 202", "polled 202"];
+    assert_eq!(told(&mut bench).await, expected);
+    assert_eq!(told(&mut bench).await, ["polled 202"], "only once");
+    // Where nothing awaits a trace nobody is asked.
+    bench.node.state().traced = false;
+    let asked = bench.node.count(Call::Traces);
+    bench.node.mine(1);
+    assert_eq!(told(&mut bench).await, ["connect 203", "polled 203"]);
+    assert_eq!(bench.node.count(Call::Traces), asked);
+}
+
+// shows: T12
+#[tokio::test]
+async fn a_trace_that_is_late_or_refused_holds_up_no_block_and_no_other_trace() {
+    let mut bench = following(200).await;
+    bench.node.mine(3);
+    trace_of(&bench, 201, None);
+    trace_of(&bench, 202, Some(transient()));
+    let expected = [
+        "connect 201-203",
+        "traced 203 to 200, problem",
+        "polled 203",
+    ];
+    assert_eq!(told(&mut bench).await, expected);
+    heal(&bench);
+    let expected = ["traced 201-202 to 203", "polled 203"];
+    assert_eq!(told(&mut bench).await, expected);
+    // A problem is told, and that it is over.
+    bench.node.mine(1);
+    trace_of(&bench, 204, Some(permanent()));
+    let problem = "traced nothing to 203, problem";
+    assert_eq!(
+        told(&mut bench).await,
+        ["connect 204", problem, "polled 204"]
+    );
+    heal(&bench);
+    assert_eq!(told(&mut bench).await, ["traced 204 to 204", "polled 204"]);
+}
+
+// shows: T12
+#[tokio::test]
+async fn a_block_that_is_refused_for_long_and_lies_deep_is_given_up_and_said_so() {
+    let mut bench = following(200).await;
+    bench.node.mine(2);
+    trace_of(&bench, 201, Some(permanent()));
+    trace_of(&bench, 202, None);
+    bench.node.mine(126);
+    for _ in 0..40 {
+        bench.catch_up().await.unwrap();
+    }
+    let given_up = |bench: &Bench| -> Vec<String> {
+        let told = bench.watcher.told().into_iter();
+        told.filter(|told| told.contains("without")).collect()
+    };
+    assert_eq!(given_up(&bench), [""; 0], "127 below the tip");
+    bench.node.mine(1);
+    bench.catch_up().await.unwrap();
+    let gone = "traced 329 to 201, without 201, problem";
+    assert_eq!(given_up(&bench), [gone], "128 below the tip");
+    // What was not refused yet, however deep, may come.
+    bench.node.mine(300);
+    bench.catch_up().await.unwrap();
+    heal(&bench);
+    trace_of(&bench, 202, Some(transient()));
+    for _ in 0..19 {
+        told(&mut bench).await;
+    }
+    assert_eq!(given_up(&bench), [""; 0]);
+    heal(&bench);
+    for _ in 0..40 {
+        bench.poll().await.unwrap();
+    }
+    let told = bench.watcher.told();
+    let last = told.iter().rfind(|told| told.starts_with("traced"));
+    assert!(
+        last.is_some_and(|told| told.ends_with("to 629")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_one_alone_tells_is_told_and_that_it_is_one() {
+    let mut bench = following(200).await;
+    bench.node.mine(1);
+    bench.node.state().sole = true;
+    let expected = [
+        "connect 201",
+        "traced 201 to 201, without 201",
+        "polled 201",
+    ];
+    assert_eq!(told(&mut bench).await, expected);
+}
+
+#[tokio::test]
+async fn blocks_that_left_are_not_traced_any_more() {
+    let mut bench = following(200).await;
+    bench.node.mine(3);
+    for height in 201..=203 {
+        trace_of(&bench, height, None);
+    }
+    let expected = ["connect 201-203", "polled 203"];
+    assert_eq!(told(&mut bench).await, expected);
+    bench.node.fork(2, 3);
+    let expected = [
+        "back to 201, connect 202-204",
+        "traced 202-204 to 200",
+        "polled 204",
+    ];
+    assert_eq!(told(&mut bench).await, expected);
+    heal(&bench);
+    assert_eq!(told(&mut bench).await, ["traced 201 to 204", "polled 204"]);
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_where_the_last_run_stopped() {
+    let mut bench = following(200).await;
+    bench.node.mine(5);
+    trace_of(&bench, 203, None);
+    told(&mut bench).await;
+    bench.restart_with(|start| start.traced = Some(Height(202)));
+    heal(&bench);
+    let expected = ["traced 203-205 to 205", "polled 205"];
+    assert_eq!(told(&mut bench).await, expected);
+    // Where nothing was traced nothing is.
+    bench.restart_with(|start| start.traced = None);
+    assert_eq!(told(&mut bench).await, ["polled 205"]);
+}
+
+#[tokio::test]
+async fn blocks_below_all_that_is_known_are_given_up_at_a_restart() {
+    let mut bench = following(200).await;
+    bench.node.mine(5);
+    bench.catch_up().await.unwrap();
+    let lowest = bench.watcher.chain().first().expect("a chain").id.height;
+    bench.restart_with(|start| start.traced = Some(lowest.minus(2)));
+    bench.watcher.forget();
+    let all = told(&mut bench).await;
+    let to = lowest.minus(1);
+    assert_eq!(all[0], format!("traced nothing to {to}, without {lowest}"));
+    bench.restart_with(|start| start.traced = Some(to));
+    let all = told(&mut bench).await;
+    assert!(!all.iter().any(|told| told.contains("without")), "{all:?}");
+}
+
+#[tokio::test]
+async fn many_blocks_are_traced_in_portions_and_no_poll_waits_for_all() {
+    let mut bench = following(10).await;
+    bench.node.mine(200);
+    bench.catch_up().await.unwrap();
+    let traced = |bench: &Bench| {
+        let told = bench.watcher.told().into_iter();
+        told.filter(|told| told.starts_with("traced"))
+            .collect::<Vec<_>>()
+    };
+    let first = traced(&bench);
+    assert!(first.len() < 200 / 4, "{first:?}");
+    let mut last = String::new();
+    for _ in 0..30 {
+        bench.poll().await.unwrap();
+        last = traced(&bench).pop().unwrap_or(last);
+    }
+    assert!(last.ends_with("to 210"), "{last}");
+}
+
+// shows: T12
+#[tokio::test]
+async fn the_past_is_scanned_with_its_traces_or_says_that_they_are_gone() {
+    let scan = |bench: &mut Bench, from: u32| {
+        bench.follower.ask(Ask::Backfill {
+            traces: true,
+            batch: 1,
+            from: ScanFrom::Height(Height(from)),
+            to: Height(300),
+        });
+    };
+    let mut bench = Bench::following(300).await;
+    bench.node.state().traced = true;
+    scan(&mut bench, 299);
+    while bench.follower.serve().await.unwrap() {}
+    assert_eq!(bench.watcher.told(), ["backfill 1: 299-300 to 300"]);
+    let asked = bench.node.count(Call::Traces);
+    assert!(asked > 0);
+    // Refused for now: not told without.
+    trace_of(&bench, 299, Some(permanent()));
+    scan(&mut bench, 299);
+    while matches!(bench.follower.serve().await, Ok(true)) {}
+    assert!(
+        bench
+            .watcher
+            .told()
+            .iter()
+            .all(|told| !told.starts_with("backfill"))
+    );
+    heal(&bench);
+    // Deeper than nodes keep the state.
+    trace_of(&bench, 172, Some(permanent()));
+    scan(&mut bench, 172);
+    while bench.follower.serve().await.unwrap() {}
+    let all = bench.watcher.told();
+    let gone: Vec<&String> = all
+        .iter()
+        .filter(|told| told.contains("not all traced"))
+        .collect();
+    assert_eq!(gone.len(), 1, "{all:?}");
+    assert!(all.last().is_some_and(|told| told.ends_with("to 300")));
+}
+
+#[tokio::test]
+async fn what_balances_grew_by_is_asked_and_told() {
+    let mut bench = following(200).await;
+    let destination = Destination::new(&[7; 20]).unwrap();
+    let block = bench.node.at(200);
+    bench.follower.ask(Ask::Growth(block, vec![destination]));
+    bench.node.fail(Call::Growth, 1, transient());
+    bench.follower.serve().await.unwrap();
+    assert_eq!(
+        bench.watcher.told(),
+        [""; 0],
+        "it is asked again after a poll"
+    );
+    bench.follower.ask(Ask::Growth(block, vec![destination]));
+    bench.follower.serve().await.unwrap();
+    assert_eq!(bench.watcher.told(), ["grown 1 in 200"]);
+}

@@ -1,0 +1,162 @@
+//! What contracts moved: worth what vouches for it.
+
+use super::check;
+
+// shows: T10
+#[test]
+fn nothing_rests_on_what_one_operator_claims() {
+    check(
+        "ETH 1",
+        "
+        mine a=1?      => new a:dust received=0
+        blocks 11      => new flags= reviewed
+        wait 3h
+        blocks 1       => new
+        weigh doubted  => expired/deadline review
+        ",
+    );
+}
+
+#[test]
+fn a_claim_that_others_or_the_balance_bear_out_is_money() {
+    check(
+        "ETH 1",
+        "
+        mine a=1?
+        weigh witnessed => confirming
+        blocks 11       => paid/exact flags= reviewed
+        ",
+    );
+    check(
+        "ETH 1",
+        "
+        mine a=1?
+        weigh weighed   => confirming flags=degraded
+        blocks 11       => paid/exact flags=degraded
+        ",
+    );
+    check(
+        "ETH 1",
+        "
+        mine a=0.4?
+        weigh witnessed
+        blocks 11       => invalid/underpaid
+        ",
+    );
+}
+
+#[test]
+fn a_claim_that_the_balance_contradicts_is_no_money_but_a_person_looks() {
+    check(
+        "ETH 1",
+        "
+        mine a=1?
+        weigh doubted   => new review received=0
+        blocks 11       => new
+        mine b=1        => confirming
+        blocks 11       => paid/exact review
+        ack             => paid/exact reviewed
+        ",
+    );
+}
+
+#[test]
+fn no_claim_makes_a_payment_invalid() {
+    check(
+        "ETH 1",
+        "
+        mine a=0.4?
+        blocks 30       => new
+        wait 3h
+        blocks 1        => new
+        weigh doubted   => expired/deadline review
+        ",
+    );
+}
+
+#[test]
+fn what_is_vouched_for_stays_so_when_it_is_told_again_in_the_same_block_and_only_there() {
+    let mut story = check("ETH 1", "blocks 1");
+    let claim = story.connect(&["a=1?"]);
+    story.take(claim.clone());
+    story.act("weigh witnessed");
+    story.take(claim);
+    story.act("blocks 11");
+    assert_eq!(story.payment.judged.status.as_str(), "paid");
+    // In another block it is a claim again.
+    check(
+        "ETH 1",
+        "
+        mine a=1?
+        weigh witnessed
+        swap 1 a / b=0
+        blocks 11       => new
+        ",
+    );
+}
+
+#[test]
+fn who_expires_without_all_traces_is_flagged_and_looked_at() {
+    check(
+        "ETH 1",
+        "
+        blocks 1
+        gap
+        wait 23m
+        blocks 1       => expired/deadline flags=degraded review
+        ack            => expired/deadline reviewed
+        ",
+    );
+    check(
+        "ETH 1",
+        "
+        untraced       => new flags=degraded reviewed
+        wait 23m
+        blocks 1       => expired/deadline flags=degraded review
+        ",
+    );
+    // Tokens do not need them.
+    check(
+        "USDT 25",
+        "
+        blocks 1
+        gap
+        untraced
+        wait 23m
+        blocks 1       => expired/deadline flags= reviewed
+        ",
+    );
+}
+
+#[test]
+fn a_direct_payment_does_not_wait_for_traces_but_a_refusal_does() {
+    check(
+        "ETH 1",
+        "
+        trace 1000
+        mine a=1
+        blocks 11      => paid/exact
+        ",
+    );
+    check(
+        "ETH 1",
+        "
+        mine a=0.4
+        trace 1000
+        blocks 11      => confirming
+        traced         => invalid/underpaid
+        ",
+    );
+}
+
+#[test]
+fn a_chain_that_nobody_traces_waits_for_no_traces() {
+    check(
+        "ETH 1",
+        "
+        trace
+        wait 23m
+        blocks 1       => expired/deadline flags= reviewed
+        ",
+    );
+}

@@ -1,0 +1,306 @@
+//! What contracts moved, as a follower tells it behind the blocks.
+
+use super::world::{Tx, World, destination, tx};
+use crate::{
+    chain::{Ask, ChainInput},
+    domain::{
+        amount::Amount,
+        asset::ChainKind,
+        block::{BlockRef, Height},
+        evidence::Evidence,
+        facts::{BlockFacts, Candidate, CreditAsset},
+        flags::Flag,
+        status::Status,
+        time::SpanMs,
+        transfer::Position,
+    },
+};
+use rusqlite::Connection;
+
+const KIND: ChainKind = ChainKind::Ethereum;
+const PRICE: u64 = 1_500_000;
+
+/// An Ethereum chain where ether is paid with.
+fn world() -> World {
+    World::with_ether()
+}
+
+/// A block that awaits its traces joins the chain.
+fn mine(world: &mut World) -> BlockRef {
+    let mut facts = world.next_block(&[Tx::paying(9).to(1)]);
+    facts.awaits_trace = true;
+    world.join(facts)
+}
+
+/// What contracts moved in a block: the first address got so much.
+fn inner(block: BlockRef, evidence: Evidence) -> BlockFacts {
+    let paying = Tx::paying(9).of(PRICE);
+    let facts = tx::facts(KIND, block, &[paying]);
+    in_ether(facts, &Position::Trace(vec![0, 2]), evidence)
+}
+
+/// The same credits in ether.
+fn in_ether(facts: BlockFacts, position: &Position, evidence: Evidence) -> BlockFacts {
+    let credit = |credit: Candidate| Candidate {
+        asset: CreditAsset::Native,
+        position: position.clone(),
+        evidence,
+        ..credit
+    };
+    BlockFacts {
+        credits: facts.credits.iter().map(credit).collect(),
+        ..facts
+    }
+}
+
+fn trace(world: &mut World, blocks: Vec<BlockFacts>, to: BlockRef) {
+    world.give(ChainInput::Traced {
+        blocks,
+        to: to.id.height,
+        given_up: Vec::new(),
+        problem: None,
+    });
+}
+
+fn traced(world: &World) -> Option<Height> {
+    world.watcher.chain(0).view.traced
+}
+
+fn grown(world: &mut World, block: BlockRef, growth: &[u64]) {
+    let growth = growth.iter().copied().map(Amount::from_u64).collect();
+    world.give(ChainInput::Grown {
+        block,
+        growth: vec![(destination(KIND, 0), growth)],
+    });
+}
+
+/// The blocks that it asks about.
+fn growth_asked(world: &mut World) -> Vec<Height> {
+    let asks = world.asks().into_iter();
+    asks.filter_map(|(_, ask)| match ask {
+        Ask::Growth(block, of) => {
+            assert_eq!(of, [destination(KIND, 0)]);
+            Some(block.id.height)
+        }
+        Ask::Backfill { .. } | Ask::Spenders(_) | Ask::Unconfirmed(_) => None,
+    })
+    .collect()
+}
+
+// shows: T10
+#[test]
+fn what_two_operators_tell_alike_pays_and_survives_a_restart() {
+    let mut world = world();
+    world.register("a", 0);
+    let block = mine(&mut world);
+    assert_eq!(world.status_of("a"), Status::New);
+    trace(&mut world, vec![inner(block, Evidence::Witnessed)], block);
+    assert_eq!(world.status_of("a"), Status::Confirming);
+    world.mine(&[]);
+    world.poll();
+    let payment = world.payment("a");
+    assert_eq!(payment.judged.status, Status::Paid);
+    assert!(!payment.judged.flags.has(Flag::Degraded));
+    assert_eq!(payment.transfers[0].position.to_string(), "trace:0.2");
+    let world = world.restart();
+    assert_eq!(world.payment("a"), payment);
+}
+
+// shows: T10
+#[test]
+fn what_one_operator_claims_pays_once_the_balance_grew_by_it() {
+    for (growth, status, evidence, flagged, review) in [
+        (
+            &[PRICE, PRICE][..],
+            Status::Paid,
+            Evidence::Witnessed,
+            false,
+            false,
+        ),
+        (
+            &[PRICE + 1][..],
+            Status::Paid,
+            Evidence::Weighed,
+            true,
+            false,
+        ),
+        (
+            &[PRICE - 1][..],
+            Status::New,
+            Evidence::Doubted,
+            false,
+            true,
+        ),
+        (&[0, 0][..], Status::New, Evidence::Doubted, false, true),
+        // Who contradicts each other decides nothing, and neither does nobody.
+        (
+            &[PRICE, 0][..],
+            Status::Confirming,
+            Evidence::Claimed,
+            false,
+            false,
+        ),
+        (&[][..], Status::Confirming, Evidence::Claimed, false, false),
+    ] {
+        let mut world = world();
+        world.register("a", 0);
+        let block = mine(&mut world);
+        trace(&mut world, vec![inner(block, Evidence::Claimed)], block);
+        world.mine(&[]);
+        world.poll();
+        assert_eq!(world.status_of("a"), Status::Confirming, "{growth:?}");
+        assert_eq!(growth_asked(&mut world), [block.id.height]);
+        grown(&mut world, block, growth);
+        world.poll();
+        let payment = world.payment("a");
+        assert_eq!(payment.judged.status, status, "{growth:?}");
+        assert_eq!(payment.transfers[0].evidence, evidence, "{growth:?}");
+        let judged = &payment.judged;
+        let marks = (judged.flags.has(Flag::Degraded), judged.needs_review);
+        assert_eq!(marks, (flagged, review), "{growth:?}");
+        let asked_again = evidence == Evidence::Claimed;
+        assert_eq!(
+            growth_asked(&mut world).is_empty(),
+            !asked_again,
+            "{growth:?}"
+        );
+    }
+}
+
+#[test]
+fn a_claim_is_compared_with_all_that_came_in_its_block() {
+    let mut world = world();
+    world.register("a", 0);
+    let facts = world.next_block(&[Tx::paying(3).of(PRICE)]);
+    let mut facts = in_ether(facts, &Position::Transaction, Evidence::Proven);
+    facts.awaits_trace = true;
+    let block = world.join(facts);
+    let mut invented = inner(block, Evidence::Claimed);
+    invented.transactions = vec![Tx::paying(3).txid];
+    trace(&mut world, vec![invented], block);
+    world.poll();
+    // The direct payment alone explains the growth.
+    grown(&mut world, block, &[PRICE]);
+    world.mine(&[]);
+    world.poll();
+    let payment = world.payment("a");
+    let evidence: Vec<Evidence> = payment.transfers.iter().map(|t| t.evidence).collect();
+    assert_eq!(evidence, [Evidence::Proven, Evidence::Doubted]);
+    assert_eq!(payment.judged.status, Status::Paid);
+    assert!(payment.judged.surplus.is_zero());
+}
+
+#[test]
+fn the_second_cursor_follows_the_first_and_never_runs_ahead() {
+    let mut world = world();
+    assert_eq!(traced(&world), None, "nothing awaited a trace yet");
+    world.mine(&[]);
+    assert_eq!(traced(&world), None);
+    let first = mine(&mut world);
+    assert_eq!(traced(&world), Some(first.id.height.minus(1)));
+    world.mine(&[]);
+    let second = mine(&mut world);
+    let below = world.blocks[3];
+    assert_eq!(traced(&world), Some(first.id.height.minus(1)));
+    trace(&mut world, vec![inner(second, Evidence::Witnessed)], below);
+    assert_eq!(
+        traced(&world),
+        Some(first.id.height.minus(1)),
+        "one below is missing"
+    );
+    trace(&mut world, vec![inner(first, Evidence::Witnessed)], second);
+    assert_eq!(traced(&world), Some(second.id.height));
+    let plain = world.mine(&[]);
+    assert_eq!(traced(&world), Some(plain.id.height));
+    world.roll_back(2);
+    assert_eq!(traced(&world), Some(second.id.height.minus(1)));
+    let world = world.restart();
+    assert_eq!(traced(&world), Some(second.id.height.minus(1)));
+}
+
+#[test]
+fn nobody_expires_before_the_blocks_are_traced_and_then_at_once() {
+    let mut world = world();
+    world.register("a", 0);
+    world.wait(SpanMs::from_secs(23 * 60));
+    let block = mine(&mut world);
+    world.poll();
+    world.tick();
+    assert_eq!(world.status_of("a"), Status::New);
+    trace(&mut world, Vec::new(), block);
+    assert_eq!(world.status_of("a"), Status::Expired);
+}
+
+// shows: T12
+#[test]
+fn blocks_that_are_given_up_are_told_and_flag_who_expires_after_them() {
+    let mut world = world();
+    world.register("a", 0);
+    let block = mine(&mut world);
+    world.give(ChainInput::Traced {
+        blocks: Vec::new(),
+        to: block.id.height,
+        given_up: vec![block],
+        problem: Some("state is gone".to_owned()),
+    });
+    let reader = Connection::open(world.path()).unwrap();
+    let sql = "SELECT data FROM v1_event WHERE kind = 'attention'";
+    let told: String = reader.query_row(sql, [], |row| row.get(0)).unwrap();
+    let height = block.id.height;
+    assert!(told.contains(&format!("\"untraced\":[{height}]")), "{told}");
+    world.wait(SpanMs::from_secs(23 * 60));
+    world.mine(&[]);
+    world.poll();
+    let judged = world.payment("a").judged;
+    assert_eq!(judged.status, Status::Expired);
+    assert!(judged.flags.has(Flag::Degraded) && judged.needs_review);
+    // Who is registered later is not concerned.
+    let mut world = world.restart();
+    world.wait(SpanMs::from_secs(60));
+    world.poll();
+    world.register("b", 1);
+    world.wait(SpanMs::from_secs(23 * 60));
+    world.mine(&[]);
+    world.poll();
+    let judged = world.payment("b").judged;
+    assert_eq!(judged.status, Status::Expired);
+    assert!(!judged.flags.has(Flag::Degraded) && !judged.needs_review);
+}
+
+#[test]
+fn traces_of_a_block_that_left_credit_nobody() {
+    let mut world = world();
+    world.register("a", 0);
+    let block = mine(&mut world);
+    world.reorg(1, &[]);
+    let tip = world.tip();
+    trace(&mut world, vec![inner(block, Evidence::Witnessed)], tip);
+    assert!(world.payment("a").transfers.is_empty());
+}
+
+#[test]
+fn a_registration_whose_past_is_not_traced_yet_is_scanned_for() {
+    let mut world = world();
+    let block = mine(&mut world);
+    world.ask("register", "a", &world.body(0));
+    let asks = |world: &mut World| {
+        let asks = world.asks().into_iter();
+        asks.filter(|(_, ask)| matches!(ask, Ask::Backfill { .. }))
+            .count()
+    };
+    assert_eq!(asks(&mut world), 1);
+    trace(&mut world, vec![inner(block, Evidence::Witnessed)], block);
+    // Now it is known whom contracts paid in it: not the second address, but the first.
+    let mut world = world.restart();
+    world.poll();
+    let block = mine(&mut world);
+    trace(&mut world, vec![inner(block, Evidence::Witnessed)], block);
+    let from = block.id.height.0;
+    let body = |world: &World, n| {
+        let scan_from = format!("{{\"scan_from\":{from},");
+        world.body(n).replacen('{', &scan_from, 1)
+    };
+    drop(world.asks());
+    world.ask("register", "b", &body(&world, 1));
+    assert_eq!(asks(&mut world), 0, "nothing came to it");
+}
