@@ -133,7 +133,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<PaymentKey>, StoreError> {
         let chain = chain.as_str();
-        let mut keys = Vec::new();
+        let mut keys = BTreeSet::new();
         for (sql, reached) in [
             (DUE_HEIGHT, reached.scanned),
             (DUE_FINAL, reached.finalized),

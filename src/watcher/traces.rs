@@ -206,15 +206,16 @@ fn weigh(claimed: Amount, told: &[Amount]) -> Option<Evidence> {
 }
 
 fn given_up_entry(chain: &ChainState, given_up: &[BlockRef], at: UnixMs) -> Option<Entry> {
-    let heights: Vec<u32> = given_up.iter().map(|block| block.id.height.0).collect();
+    let heights = || given_up.iter().map(|block| block.id.height.0);
+    let (from, to) = heights().min().zip(heights().max())?;
     let data = serde_json::json!({
         "chain": chain.spec.name,
-        "untraced": heights,
-        "message": "nobody can tell any more what contracts moved in these blocks: ether that a \
-                    contract paid in them is not seen, and payments that expire after them are \
-                    flagged degraded",
+        "untraced": { "from_height": from, "to_height": to },
+        "message": "what contracts moved in some of these blocks is not known for certain: ether \
+                    that a contract paid in them may not be seen, and payments that expire after \
+                    them are flagged degraded",
     });
-    (!heights.is_empty()).then(|| Entry {
+    Some(Entry {
         payment: None,
         kind: EventKind::Attention,
         from: None,

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         amount::Amount,
         block::BlockRef,
+        credits::Credits,
         facts::{BlockFacts, Destination},
     },
 };
@@ -90,10 +91,11 @@ impl<T: Transport> EthereumSource<T> {
                 continue;
             }
             match self.outline(block).await {
-                Ok(outline) => {
+                Ok(Some(outline)) => {
                     let witnesses = self.witnesses();
                     self.tracing.begin(*block, outline, witnesses);
                 }
+                Ok(None) => told.push((*block, Ok(nothing_moved(*block)))),
                 Err(error) => told.push((*block, Err(error))),
             }
         }
@@ -123,23 +125,21 @@ impl<T: Transport> EthereumSource<T> {
         };
         self.tracing.forget(block.id.hash);
         Ok(BlockFacts {
-            block,
             transactions: outline.transactions.to_vec(),
             credits: credits.into_iter().collect(),
-            spends: Vec::new(),
-            ignored: Vec::new(),
             awaits_trace: is_sole,
+            ..nothing_moved(block)
         })
     }
 
-    /// What a block's traces are compared with, fetched again where it is no longer known.
-    async fn outline(&mut self, block: &BlockRef) -> Result<Outline, SourceError> {
+    /// What a block's traces are compared with, fetched again where it is no longer known; nothing where no
+    /// code can have run in it.
+    async fn outline(&mut self, block: &BlockRef) -> Result<Option<Outline>, SourceError> {
         if let Some(outline) = self.tracing.outline(block.id.hash) {
-            return Ok(outline);
+            return Ok(Some(outline));
         }
         self.part(&[*block]).await?;
-        let missing = || SourceError::Transient("nobody can tell what contracts moved".into());
-        self.tracing.outline(block.id.hash).ok_or_else(missing)
+        Ok(self.tracing.outline(block.id.hash))
     }
 
     /// Who can tell what contracts move and is not left alone now, one of each operator first.
@@ -205,5 +205,17 @@ impl<T: Transport> EthereumSource<T> {
             return Err(self.endpoints.failure_of(whom.len(), &errors));
         }
         Ok(growth)
+    }
+}
+
+/// A block in which contracts moved nothing.
+fn nothing_moved(block: BlockRef) -> BlockFacts {
+    BlockFacts {
+        block,
+        transactions: Vec::new(),
+        credits: Credits::default(),
+        spends: Vec::new(),
+        ignored: Vec::new(),
+        awaits_trace: false,
     }
 }

@@ -20,8 +20,11 @@ const AT_ONCE: usize = 4;
 /// How often is looked for what has come within one poll: others wait for the next.
 const LOOKS_MAX: u32 = 3;
 
-/// How often a block must be refused before it is given up: what a node lacks for a moment it lacks no
-/// longer a minute later.
+/// How often a block must be refused before it is given up, where every node says no: one may have been
+/// asked too much.
+const NOES_MIN: u32 = 3;
+
+/// The same where some do not answer: what a node lacks for a moment it has a minute later.
 const REFUSALS_MIN: u32 = 20;
 
 /// Blocks of our chain whose traces are still to be had, by height.
@@ -68,10 +71,15 @@ impl Untraced {
         drop(self.blocks.split_off(&fork.plus(1)));
     }
 
-    /// Those that were refused least, the oldest first.
-    fn next(&self) -> Vec<BlockRef> {
+    /// Those that were refused least, the oldest first; of those whose state nodes may have dropped the
+    /// newest first, because what is below one that is gone is gone too.
+    fn next(&self, tip: BlockRef) -> Vec<BlockRef> {
         let mut pending: Vec<&Pending> = self.blocks.values().collect();
-        pending.sort_by_key(|pending| pending.refusals);
+        pending.sort_by_key(|pending| {
+            let below = tip.id.height.minus(pending.block.id.height.0).0;
+            let deep = below.checked_sub(STATE_BLOCKS);
+            (pending.refusals, deep, pending.block.id.height)
+        });
         let first = pending.iter().take(AT_ONCE);
         let mut blocks: Vec<BlockRef> = first.map(|pending| pending.block).collect();
         blocks.sort_unstable_by_key(|block| block.id.height);
@@ -82,6 +90,13 @@ impl Untraced {
     fn up_to(&self, tip: BlockRef) -> Height {
         let lowest = self.blocks.first_key_value();
         lowest.map_or(tip.id.height, |(height, _)| height.minus(1))
+    }
+
+    /// Gives up a block and all below it.
+    fn give_up(&mut self, block: &BlockRef) -> Vec<BlockRef> {
+        let above = self.blocks.split_off(&block.id.height.plus(1));
+        let gone = std::mem::replace(&mut self.blocks, above);
+        gone.into_values().map(|pending| pending.block).collect()
     }
 
     fn refused(&mut self, block: &BlockRef) -> u32 {
@@ -125,7 +140,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             if self.untraced.blocks.is_empty() {
                 break;
             }
-            let next = self.untraced.next();
+            let next = self.untraced.next(tip);
             let told = self.source.traces(&next).await;
             if told.is_empty() {
                 break;
@@ -156,9 +171,12 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                     let refusals = self.untraced.refused(&block);
                     let (chain, height) = (&self.options.chain, block.id.height);
                     debug!(%chain, %height, refusals, %error, "a block could not be traced");
-                    if refusals >= REFUSALS_MIN && lies_deep(&block, tip) {
-                        self.untraced.blocks.remove(&height);
-                        outcome.given_up.push(block);
+                    let most = match error {
+                        SourceError::Permanent(_) => NOES_MIN,
+                        SourceError::Transient(_) | SourceError::Behind(_) => REFUSALS_MIN,
+                    };
+                    if refusals >= most && lies_deep(&block, tip) {
+                        outcome.given_up.extend(self.untraced.give_up(&block));
                     }
                     outcome.problem.get_or_insert(error);
                 }
@@ -173,9 +191,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             return Ok(());
         }
         self.untraced.told_problem = outcome.problem.is_some();
-        for block in &outcome.given_up {
-            let (chain, height) = (&self.options.chain, block.id.height);
-            warn!(%chain, %height, "what contracts moved in this block is not known for certain");
+        if let (Some(first), Some(last)) = (outcome.given_up.first(), outcome.given_up.last()) {
+            let (chain, from, to) = (&self.options.chain, first.id.height, last.id.height);
+            warn!(%chain, %from, %to, "what contracts moved in some of these blocks is not known for certain");
         }
         self.tell(ChainInput::Traced {
             blocks: outcome.traced,

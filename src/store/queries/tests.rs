@@ -48,7 +48,7 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
         ),
         (
             CLAIMED,
-            "SEARCH transfer USING INDEX transfer_claimed (chain_key=? AND block_height>?)",
+            "SEARCH transfer USING COVERING INDEX transfer_claimed (chain_key=? AND block_height>?)",
         ),
         (
             DUE_AT,

@@ -135,12 +135,12 @@ fn what_one_operator_claims_pays_once_the_balance_grew_by_it() {
         // Who contradicts each other decides nothing, and neither does nobody.
         (
             &[PRICE, 0][..],
-            Status::Confirming,
+            Status::New,
             Evidence::Claimed,
             false,
             false,
         ),
-        (&[][..], Status::Confirming, Evidence::Claimed, false, false),
+        (&[][..], Status::New, Evidence::Claimed, false, false),
     ] {
         let mut world = world();
         world.register("a", 0);
@@ -148,7 +148,7 @@ fn what_one_operator_claims_pays_once_the_balance_grew_by_it() {
         trace(&mut world, vec![inner(block, Evidence::Claimed)], block);
         world.mine(&[]);
         world.poll();
-        assert_eq!(world.status_of("a"), Status::Confirming, "{growth:?}");
+        assert_eq!(world.status_of("a"), Status::New, "{growth:?}");
         assert_eq!(growth_asked(&mut world), [block.id.height]);
         grown(&mut world, block, growth);
         world.poll();
@@ -247,7 +247,10 @@ fn blocks_that_are_given_up_are_told_and_flag_who_expires_after_them() {
     let sql = "SELECT data FROM v1_event WHERE kind = 'attention'";
     let told: String = reader.query_row(sql, [], |row| row.get(0)).unwrap();
     let height = block.id.height;
-    assert!(told.contains(&format!("\"untraced\":[{height}]")), "{told}");
+    assert!(
+        told.contains(&format!("\"from_height\":{height}")),
+        "{told}"
+    );
     world.wait(SpanMs::from_secs(23 * 60));
     world.mine(&[]);
     world.poll();

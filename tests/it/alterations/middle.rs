@@ -24,8 +24,18 @@ pub struct Middle {
 struct Provider {
     node: Rpc,
     lies: Mutex<Vec<Lie>>,
+    twist: Mutex<Option<Twist>>,
     told: AtomicUsize,
 }
+
+/// The answers to one method, and what is made of them; nothing is said where it gives nothing.
+type Twist = (
+    &'static str,
+    Box<dyn Fn(Value) -> Result<Value, Refusal> + Send>,
+);
+
+/// A code and words.
+pub type Refusal = (i64, &'static str);
 
 impl Middle {
     /// Honest, until it is told otherwise.
@@ -35,6 +45,7 @@ impl Middle {
         let provider = Arc::new(Provider {
             node: anvil.rpc().clone(),
             lies: Mutex::default(),
+            twist: Mutex::default(),
             told: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&provider);
@@ -56,8 +67,18 @@ impl Middle {
         *self.provider.lies.lock().expect("no panic") = lies;
     }
 
+    /// From now on this is made of its answers to this method, of null where the node refuses.
+    pub fn twist(
+        &self,
+        method: &'static str,
+        twist: impl Fn(Value) -> Result<Value, Refusal> + Send + 'static,
+    ) {
+        *self.provider.twist.lock().expect("no panic") = Some((method, Box::new(twist)));
+    }
+
     pub fn be_honest(&self) {
         self.lie(Vec::new());
+        *self.provider.twist.lock().expect("no panic") = None;
     }
 
     /// How many answers of its own it has given.
@@ -93,11 +114,11 @@ impl Provider {
         let result = match self.lie_about(&call(method, &asked["params"])) {
             Some(lie) => format!(r#""result":{lie}"#),
             None => match self.node.try_call(method, asked["params"].clone()) {
-                Ok(truth) => format!(r#""result":{truth}"#),
-                Err(RpcError::Node { code, message }) => {
-                    let error = json!({"code": code, "message": message});
-                    format!(r#""error":{error}"#)
+                Ok(truth) => self.twisted(method, truth),
+                Err(RpcError::Node { .. }) if self.twists(method) => {
+                    self.twisted(method, Value::Null)
                 }
+                Err(RpcError::Node { code, message }) => refusal(code, &message),
                 Err(RpcError::Transport(error)) => return Err(io::Error::other(error)),
             },
         };
@@ -107,10 +128,32 @@ impl Provider {
         ))
     }
 
+    fn twists(&self, method: &str) -> bool {
+        let twist = self.twist.lock().expect("no panic");
+        twist.as_ref().is_some_and(|(of, _)| *of == method)
+    }
+
+    fn twisted(&self, method: &str, truth: Value) -> String {
+        let twist = self.twist.lock().expect("no panic");
+        let told = match twist.as_ref().filter(|(of, _)| *of == method) {
+            Some((_, twist)) => twist(truth),
+            None => Ok(truth),
+        };
+        match told {
+            Ok(told) => format!(r#""result":{told}"#),
+            Err((code, message)) => refusal(code, message),
+        }
+    }
+
     fn lie_about(&self, call: &str) -> Option<String> {
         let lies = self.lies.lock().expect("no panic");
         let (_, lie) = lies.iter().find(|(of, _)| of == call)?;
         self.told.fetch_add(1, Ordering::SeqCst);
         Some(lie.clone())
     }
+}
+
+fn refusal(code: i64, message: &str) -> String {
+    let error = json!({"code": code, "message": message});
+    format!(r#""error":{error}"#)
 }

@@ -13,7 +13,7 @@ mod daemon;
 mod deeds;
 mod doing;
 mod fitted;
-mod middle;
+pub mod middle;
 mod recorded;
 mod spots;
 mod tally;

@@ -1,10 +1,17 @@
 //! Ether that contracts move inside transactions: seen by tracing, worth what vouches for it.
 
 use alloy_primitives::Address;
-use serde_json::json;
+use serde_json::{Value, json};
+use toml::Table;
 
 use super::{register_to, world};
-use crate::nodes::{abi::Arg, anvil::ETHER};
+use crate::alterations::middle::{Middle, Refusal};
+use crate::confirmd::{Confirmd, Ethereum};
+use crate::nodes::abi::Arg;
+use crate::nodes::anvil::ETHER;
+use crate::nodes::tokens::transfer;
+
+const TRACE: &str = "debug_traceBlockByHash";
 
 /// Payouts through contracts, each to an address of its own.
 // shows: T10
@@ -52,4 +59,211 @@ fn ether_that_contracts_move_is_credited_exactly() {
     assert_eq!(halves[0]["from_address"], payer);
     confirmd.await_ethereum(anvil);
     confirmd.await_payment("reverted", &json!({"status": "new", "version": 1}));
+}
+
+/// An anvil, and several providers of it, who are independent of each other.
+struct World<const N: usize> {
+    ethereum: Ethereum,
+    providers: [Middle; N],
+}
+
+impl<const N: usize> World<N> {
+    fn new() -> Self {
+        let ethereum = Ethereum::start();
+        let providers = [(); N].map(|()| Middle::before(&ethereum.anvil));
+        Self {
+            ethereum,
+            providers,
+        }
+    }
+
+    fn start(&self) -> Confirmd {
+        let endpoint = |(number, provider): (usize, &Middle)| {
+            toml::Value::Table(Table::from_iter([
+                ("name".to_owned(), format!("provider-{number}").into()),
+                ("url".to_owned(), provider.url().into()),
+            ]))
+        };
+        let endpoints: Vec<toml::Value> = self.providers.iter().enumerate().map(endpoint).collect();
+        let genesis = self.ethereum.anvil.hash_at(0).to_string();
+        let confirmd = Confirmd::with(&self.ethereum)
+            .set("chains.ethereum.genesis", genesis)
+            .set("chains.ethereum.endpoints", endpoints)
+            .start();
+        confirmd.await_ethereum(&self.ethereum.anvil);
+        confirmd
+    }
+
+    /// One ether by a contract.
+    fn pay_inside(&self, receiver: Address) {
+        let (anvil, mischief) = (&self.ethereum.anvil, self.ethereum.tokens.mischief);
+        anvil.invoke_paying(mischief, ETHER, "forward(address)", &[receiver.into()]);
+    }
+
+    /// A call of a contract that moves nothing to anybody of ours.
+    fn call(&self) {
+        self.pay_inside(Address::repeat_byte(0x99));
+    }
+}
+
+/// Adds a frame to each transaction that calls a contract: one ether for this account.
+fn invented(receiver: Address) -> impl Fn(Value) -> Result<Value, Refusal> {
+    move |mut traces: Value| {
+        let Some(all) = traces.as_array_mut() else {
+            return no_such_block();
+        };
+        for trace in all {
+            let root = &mut trace["result"];
+            let mut frame = root["calls"][0].clone();
+            frame["to"] = json!(receiver);
+            if let Some(calls) = root["calls"].as_array_mut() {
+                calls.push(frame);
+            }
+        }
+        Ok(traces)
+    }
+}
+
+/// Leaves out what is inside.
+fn withheld(mut traces: Value) -> Result<Value, Refusal> {
+    let Some(all) = traces.as_array_mut() else {
+        return no_such_block();
+    };
+    for trace in all {
+        trace["result"]
+            .as_object_mut()
+            .expect("a frame")
+            .remove("calls");
+    }
+    Ok(traces)
+}
+
+const fn no_such_block() -> Result<Value, Refusal> {
+    Err((-32001, "no such block"))
+}
+
+fn pruned(_: Value) -> Result<Value, Refusal> {
+    Err((-32000, "historical state is not available"))
+}
+
+fn not_offered(_: Value) -> Result<Value, Refusal> {
+    Err((-32601, "the method does not exist"))
+}
+
+/// A forged trace pays nobody: not where one operator is all there is, and not where there are others.
+// shows: T10
+#[test]
+fn an_invented_move_pays_nobody() {
+    let (invented_for, mark) = (Address::repeat_byte(0x61), Address::repeat_byte(0x62));
+    let world = World::<1>::new();
+    let confirmd = world.start();
+    register_to(&confirmd, "invented", "ETH", "1", invented_for);
+    world.providers[0].twist(TRACE, invented(invented_for));
+    world.call();
+    world.ethereum.anvil.mine(3);
+    let doubted =
+        json!({"status": "new", "needs_review": 1, "amount_received": "0.000000000000000000"});
+    confirmd.await_payment("invented", &doubted);
+
+    let world = World::<3>::new();
+    let confirmd = world.start();
+    register_to(&confirmd, "invented", "ETH", "1", invented_for);
+    register_to(&confirmd, "mark", "ETH", "1", mark);
+    world.providers[0].twist(TRACE, invented(invented_for));
+    world.pay_inside(mark);
+    world.ethereum.anvil.mine(3);
+    // Two others bear out what is true, and nothing else.
+    confirmd.await_payment("mark", &json!({"status": "paid", "flags": ""}));
+    assert!(confirmd.ledger().transfers("invented").is_empty());
+}
+
+/// What one operator keeps to itself another tells.
+// shows: T10
+#[test]
+fn a_move_that_one_operator_withholds_is_seen_and_waited_for() {
+    let receivers = [0x63, 0x64].map(Address::repeat_byte);
+    let world = World::<2>::new();
+    let confirmd = world.start();
+    register_to(&confirmd, "inside", "ETH", "1", receivers[0]);
+    register_to(&confirmd, "token", "USDT", "25", receivers[1]);
+    world.providers[0].twist(TRACE, withheld);
+    world.pay_inside(receivers[0]);
+    transfer(
+        &world.ethereum.anvil,
+        world.ethereum.tokens.usdt,
+        receivers[1],
+        25_000_000,
+    );
+    world.ethereum.anvil.mine(3);
+    confirmd.await_status("token", "paid");
+    let ready = || confirmd.page("/readyz").1;
+    confirmd.await_true("their disagreement", || ready().contains("different moves"));
+    assert!(confirmd.ledger().transfers("inside").is_empty());
+    world.providers[0].be_honest();
+    confirmd.await_payment("inside", &json!({"status": "paid", "flags": ""}));
+    confirmd.await_true("their agreement", || !ready().contains("different moves"));
+}
+
+/// Where one of two can trace, the other's balance bears out what it tells.
+// shows: T10 T12
+#[test]
+fn a_provider_that_cannot_trace_bears_out_one_that_can_by_the_balance() {
+    let receiver = Address::repeat_byte(0x65);
+    let world = World::<2>::new();
+    world.providers[0].twist(TRACE, not_offered);
+    let confirmd = world.start();
+    register_to(&confirmd, "inside", "ETH", "1", receiver);
+    world.pay_inside(receiver);
+    world.ethereum.anvil.mine(3);
+    confirmd.await_payment("inside", &json!({"status": "paid", "flags": ""}));
+}
+
+/// T12: without tracing everything but ether from contracts goes on; a trace that is refused is told, and tried
+/// again.
+// shows: T12
+#[test]
+fn without_traces_all_else_goes_on_and_they_are_tried_again() {
+    let [plain, inside, token] = [0x66, 0x67, 0x68].map(Address::repeat_byte);
+    let world = World::<1>::new();
+    let (anvil, tokens) = (&world.ethereum.anvil, &world.ethereum.tokens);
+    let mut confirmd = world.start();
+    for (id, asset, amount, receiver) in [
+        ("plain", "ETH", "1", plain),
+        ("inside", "ETH", "1", inside),
+        ("token", "USDT", "25", token),
+    ] {
+        register_to(&confirmd, id, asset, amount, receiver);
+    }
+    world.providers[0].twist(TRACE, pruned);
+    anvil.send_eth(plain, ETHER);
+    world.pay_inside(inside);
+    transfer(anvil, tokens.usdt, token, 25_000_000);
+    anvil.mine(3);
+    for id in ["plain", "token"] {
+        confirmd.await_status(id, "paid");
+    }
+    let ready = || confirmd.page("/readyz").1;
+    confirmd.await_true("the refusal", || ready().contains("historical state"));
+    assert!(confirmd.ledger().transfers("inside").is_empty());
+    confirmd.restart();
+    world.providers[0].be_honest();
+    confirmd.await_payment("inside", &json!({"status": "paid", "flags": "degraded"}));
+
+    // Where nobody ever could trace, nobody waits for it.
+    let world = World::<1>::new();
+    world.providers[0].twist(TRACE, not_offered);
+    let confirmd = world.start();
+    let short = confirmd
+        .register("short")
+        .asset("ETH")
+        .address(plain)
+        .amount("1");
+    confirmd.await_applied(&short.submit());
+    world.ethereum.anvil.send_eth(plain, ETHER / 2);
+    world.call();
+    world.ethereum.anvil.mine(3);
+    confirmd.await_payment(
+        "short",
+        &json!({"status": "invalid", "reason": "underpaid"}),
+    );
 }

@@ -115,7 +115,11 @@ pub fn everything_about(db: &Connection, id: &str) -> String {
 
 /// How the chains stand, for a report.
 pub fn chains(db: &Connection) -> String {
-    table(db, "SELECT * FROM v1_chain WHERE chain <> ?", "")
+    let queries = [
+        "SELECT * FROM v1_chain WHERE chain <> ?",
+        "SELECT name, traced_height, traced_at, untraced_at FROM chain WHERE name <> ?",
+    ];
+    queries.map(|sql| table(db, sql, "")).join("\n")
 }
 
 fn table(db: &Connection, sql: &str, id: &str) -> String {

@@ -100,7 +100,8 @@ impl Rig {
         let source = source(Arc::clone(&world));
         let mut rig = Self { world, source };
         rig.source.connect().await.unwrap();
-        rig.source.status().await.unwrap();
+        // Whether it can trace is asked with its state, whatever else is wrong with that.
+        drop(rig.source.status().await);
         rig
     }
 
