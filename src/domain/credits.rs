@@ -172,18 +172,19 @@ impl Outputs {
         }
     }
 
-    /// Adds one.
-    pub fn push(&mut self, destination: &Destination, output: Output) {
+    /// Adds one, unless these bytes are too many for a [`Destination`].
+    pub fn push(&mut self, destination: &[u8], output: Output) {
+        let Some(len) = Destination::fitting(destination) else {
+            return;
+        };
         let packed = &mut self.packed;
-        self.tags.push(destination.tag());
+        self.tags.push(Tag::of(destination));
         packed.places.push(Place {
             output,
             at: packed.destinations.len(),
-            len: destination.len(),
+            len,
         });
-        packed
-            .destinations
-            .extend_from_slice(destination.as_bytes());
+        packed.destinations.extend_from_slice(destination);
     }
 }
 
@@ -219,7 +220,8 @@ mod tests {
         let lengths = [22, 42, 0, 1, 34, 25];
         let mut outputs = Outputs::with_capacity(1);
         for (vout, len) in (0..).zip(lengths) {
-            outputs.push(&destination(len), output(vout));
+            outputs.push(&[1; Destination::MAX_LEN + 1], output(vout));
+            outputs.push(destination(len).as_bytes(), output(vout));
         }
         let expected: Vec<Candidate> = (0..)
             .zip(lengths)

@@ -29,17 +29,16 @@ impl Destination {
     /// Takes the bytes; `None` when there are too many.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
+        let len = Self::fitting(bytes)?;
         let mut buffer = [0_u8; Self::MAX_LEN];
         buffer.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Self {
-            len: u8::try_from(bytes.len()).ok()?,
-            bytes: buffer,
-        })
+        Some(Self { len, bytes: buffer })
     }
 
-    /// How many bytes.
-    pub(super) const fn len(&self) -> u8 {
-        self.len
+    /// How many bytes these are; `None` when there are too many.
+    pub(super) fn fitting(bytes: &[u8]) -> Option<u8> {
+        let len = u8::try_from(bytes.len()).ok()?;
+        (bytes.len() <= Self::MAX_LEN).then_some(len)
     }
 
     /// Its tag, to look for it among many.

@@ -1,18 +1,23 @@
-//! A first look at whether a credit may be somebody's: one byte for each of some millions of
-//! places, which stays in the processor's cache while a block's thousands of credits pass.
+//! A first look at whether a credit may be somebody's: a bit for each of some millions of places, so
+//! few bytes that they stay in the processor's cache while a block's thousands of credits pass.
 //!
-//! Where nothing is counted nobody is watched. Where something is, the [index](super::index) is
-//! asked, which decides. No key is needed: whoever makes tags meet on purpose gains that look only.
+//! Where the bit is not set nobody is watched. Where it is, the [index](super::index) is asked, which
+//! decides. No key is needed: whoever makes tags meet on purpose gains that look only.
 
 use crate::domain::credits::Tag;
 
-/// The places are 2 to this: 4 MiB, of which a million watched addresses take a fifth.
+/// The places are 2 to this: half a mebibyte of bits, of which a million watched addresses set a fifth.
 const PLACES_LOG2: u32 = 22;
 
-/// How many watched addresses have their tag at each place.
+const BITS: usize = 64;
+
+/// At which places the tags of watched addresses are.
 #[derive(Debug, Default)]
 pub struct WatchedTags {
-    /// Empty until something is watched. A count that reached its end stays there.
+    /// Which places have a count. Empty until something is watched, as the counts are.
+    counted: Box<[u64]>,
+    /// How many addresses have their tag at each place, to know when the last is gone: a byte each, and
+    /// only read when that changes. A count that reached its end stays there.
     counts: Box<[u8]>,
 }
 
@@ -20,27 +25,46 @@ impl WatchedTags {
     /// Whether an address with this tag may be watched.
     #[must_use]
     pub fn may_hold(&self, tag: Tag) -> bool {
-        self.counts.get(place(tag)).is_some_and(|count| *count > 0)
+        let place = place(tag);
+        let bits = self.counted.get(place / BITS);
+        bits.is_some_and(|bits| bits & bit(place) != 0)
     }
 
     /// An address with this tag is watched.
     pub fn insert(&mut self, tag: Tag) {
         if self.counts.is_empty() {
             self.counts = vec![0; 1 << PLACES_LOG2].into_boxed_slice();
+            self.counted = vec![0; (1 << PLACES_LOG2) / BITS].into_boxed_slice();
         }
-        if let Some(count) = self.counts.get_mut(place(tag)) {
-            *count = count.saturating_add(1);
-        }
+        self.count(tag, |count| count.saturating_add(1));
     }
 
     /// An address with this tag that was watched is so no more.
     pub fn remove(&mut self, tag: Tag) {
-        if let Some(count) = self.counts.get_mut(place(tag))
-            && *count < u8::MAX
-        {
-            *count = count.saturating_sub(1);
+        self.count(tag, |count| match count {
+            u8::MAX => u8::MAX,
+            count => count.saturating_sub(1),
+        });
+    }
+
+    fn count(&mut self, tag: Tag, change: impl Fn(u8) -> u8) {
+        let place = place(tag);
+        let count = self.counts.get_mut(place);
+        let Some((count, bits)) = count.zip(self.counted.get_mut(place / BITS)) else {
+            return;
+        };
+        *count = change(*count);
+        if *count > 0 {
+            *bits |= bit(place);
+        } else {
+            *bits &= !bit(place);
         }
     }
+}
+
+/// A place's own bit among those that are kept together.
+const fn bit(place: usize) -> u64 {
+    1 << (place % BITS)
 }
 
 /// Some of a script's last bytes are the same in all of its kind, so every bit has a say.
@@ -65,6 +89,32 @@ mod tests {
         assert!(tags.may_hold(Tag(5)) && !tags.may_hold(Tag(6)));
         tags.remove(Tag(5));
         assert!(!tags.may_hold(Tag(5)));
+    }
+
+    /// The tag whose place this is.
+    fn tag_at(at: u64) -> Tag {
+        const INVERSE_OF_GOLDEN_RATIO: u64 = 0xf1de_83e1_9937_733d;
+        let mixed = at << (u64::BITS - PLACES_LOG2);
+        Tag(mixed.wrapping_mul(INVERSE_OF_GOLDEN_RATIO))
+    }
+
+    #[test]
+    fn neighbours_keep_their_places_to_themselves() {
+        let last = (1 << PLACES_LOG2) - 1;
+        let all: Vec<u64> = (0..200).chain(last - 200..=last).collect();
+        let places = all.iter().map(|at| place(tag_at(*at)));
+        assert!(places.eq(all.iter().map(|at| usize::try_from(*at).unwrap())));
+        let mut tags = WatchedTags::default();
+        for at in &all {
+            tags.insert(tag_at(*at));
+        }
+        let leaves = |at: u64| at.is_multiple_of(3);
+        for at in all.iter().filter(|at| leaves(**at)) {
+            tags.remove(tag_at(*at));
+        }
+        for at in all {
+            assert_eq!(tags.may_hold(tag_at(at)), !leaves(at), "{at}");
+        }
     }
 
     #[test]

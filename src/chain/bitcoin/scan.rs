@@ -37,7 +37,7 @@ fn block_facts(block: BlockRef, transactions: &[SerializedTx<'_>]) -> BlockFacts
     let mut zero_values = 0_u64;
     for (tx_index, tx) in (0_u32..).zip(transactions) {
         zero_values = zero_values.saturating_add(each_credit(tx, tx_index, |to, output| {
-            credits.push(&to, output);
+            credits.push(to, output);
         }));
         if !tx.is_coinbase() {
             spends.extend(inputs_of(tx).map(|outpoint| Spend { outpoint, tx_index }));
@@ -70,7 +70,9 @@ pub fn scan_transaction(raw: &[u8], asked: TxId, first_seen_ms: u64) -> Result<T
 
 fn tx_facts(tx: &SerializedTx<'_>, txid: TxId, first_seen_ms: u64) -> TxFacts {
     let mut credits = Vec::new();
-    each_credit(tx, 0, |to, output| credits.push(output.credit(to)));
+    each_credit(tx, 0, |to, output| {
+        credits.extend(Destination::new(to).map(|to| output.credit(to)));
+    });
     TxFacts {
         txid,
         first_seen_ms,
@@ -87,11 +89,7 @@ fn inputs_of<'a>(tx: &SerializedTx<'a>) -> impl Iterator<Item = OutPoint> + use<
 }
 
 /// Tells a transaction's credits; returns how many were of nothing and left out.
-fn each_credit(
-    tx: &SerializedTx<'_>,
-    tx_index: u32,
-    mut tell: impl FnMut(Destination, Output),
-) -> u64 {
+fn each_credit(tx: &SerializedTx<'_>, tx_index: u32, mut tell: impl FnMut(&[u8], Output)) -> u64 {
     let coinbase = tx.is_coinbase();
     let mut zero_values = 0_u64;
     let first_only = planted(Bug::FirstOutputOnly);
@@ -123,11 +121,9 @@ fn each_credit(
 
 /// The script, when an address can name it: P2PKH, P2SH or a witness program. Bare keys, bare
 /// multisig and data have none.
-fn destination(script: &Script) -> Option<Destination> {
+fn destination(script: &Script) -> Option<&[u8]> {
     let nameable = script.is_p2pkh() || script.is_p2sh() || script.is_witness_program();
-    nameable
-        .then(|| Destination::new(script.as_bytes()))
-        .flatten()
+    nameable.then(|| script.as_bytes())
 }
 
 #[cfg(test)]
