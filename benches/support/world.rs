@@ -40,7 +40,7 @@ impl World {
             folder: PathBuf::from(folder.path()),
             http_port: free_port(),
             poll_interval_ms,
-            bitcoin_url: bitcoind.url(),
+            bitcoin_url: Some(bitcoind.url()),
             cookie_file: bitcoind.cookie_file(),
             more_of_bitcoin: String::new(),
             ethereum_url: anvil.url(),
