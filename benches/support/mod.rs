@@ -29,3 +29,4 @@ pub mod payments;
 pub mod process;
 pub mod rig;
 pub mod taken;
+pub mod viem;
