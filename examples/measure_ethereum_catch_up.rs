@@ -3,7 +3,7 @@
 //! reads them (`benches/support/ethereum_floor.rs`). They take turns, and the best of each counts. Goals: at
 //! most 1.3 times the floor's wall time and at most 2 times its processor time.
 //!
-//!     cargo build && cargo run --example measure_ethereum_catch_up [BLOCKS]
+//!     cargo build --profile bench && cargo run --profile bench --example measure_ethereum_catch_up [BLOCKS]
 #![allow(
     missing_docs,
     clippy::expect_used,

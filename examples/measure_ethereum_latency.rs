@@ -5,7 +5,7 @@
 //! memory, and believes the node. They take turns. Goals: p50 and p99 no worse than viem's, and at most 17 ms of
 //! the processor a block.
 //!
-//!     cargo build && cargo run --example measure_ethereum_latency [BLOCKS]
+//!     cargo build --profile bench && cargo run --profile bench --example measure_ethereum_latency [BLOCKS]
 //!
 //! Needs node and npm beside anvil; without them there is nothing to compare with, and that is said.
 #![allow(

@@ -4,7 +4,7 @@
 //! one payment of ours, and each to another one; goals: less than 2 s from the node having it to its row, and
 //! less than 512 MB at any time.
 //!
-//!     cargo build && cargo run --example measure_verification [BLOCKS]
+//!     cargo build --profile bench && cargo run --profile bench --example measure_verification [BLOCKS]
 #![allow(
     missing_docs,
     clippy::expect_used,
