@@ -46,7 +46,7 @@ impl Blocks {
     fn of(side: Side) -> Self {
         match side {
             Side::Bitcoin => Self::Bitcoin(Box::new(bitcoin::Chain::new())),
-            Side::Ethereum => Self::Ethereum(ethereum::Chain::new()),
+            Side::Ethereum | Side::Ether => Self::Ethereum(ethereum::Chain::new()),
         }
     }
 

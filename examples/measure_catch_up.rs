@@ -29,19 +29,18 @@ mod world;
 use bitcoin::{Amount, OutPoint};
 use serde_json::json;
 use std::{
-    fs,
-    path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
 use support::{
     configuration::Setup,
     cpu,
-    figures::{ms, verdict},
+    figures::verdict,
     floor::Floor,
     gateway::Gateway,
     payments::Side,
     process::Daemon,
+    taken::{Taken, ratio},
 };
 use world::{
     World, argument,
@@ -64,8 +63,7 @@ const ASKED: [&str; 2] = [
     r#"method="getblockchaininfo",outcome="ok""#,
 ];
 
-const OF_FLOORS_WALL: f64 = 0.8;
-const OF_FLOORS_CPU: f64 = 1.6;
+const OF_FLOORS_WALL_AND_CPU: [f64; 2] = [0.8, 1.6];
 const OF_RESCANS_SPEED: f64 = 1.8;
 
 fn main() {
@@ -100,49 +98,10 @@ fn main() {
 }
 
 fn judge([floor, confirmd, rescan]: [Taken; 3]) {
-    let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
-    let wall = ratio(confirmd.wall, floor.wall);
-    let met = verdict(wall <= OF_FLOORS_WALL);
-    println!("wall time: {wall:.2} times the floor's (goal: at most {OF_FLOORS_WALL}; {met})");
-    let [Some(cpu), Some(least)] = [confirmd.cpu, floor.cpu] else {
-        panic!("processor times that were not measured");
-    };
-    let cpu = ratio(cpu, least);
-    let met = verdict(cpu <= OF_FLOORS_CPU);
-    println!("processor time: {cpu:.2} times the floor's (goal: at most {OF_FLOORS_CPU}; {met})");
+    confirmd.judge(floor, OF_FLOORS_WALL_AND_CPU);
     let speed = ratio(rescan.wall, confirmd.wall);
     let met = verdict(speed >= OF_RESCANS_SPEED);
     println!("speed: {speed:.2} times the rescan's (goal: at least {OF_RESCANS_SPEED}; {met})");
-}
-
-/// What something took.
-#[derive(Clone, Copy)]
-struct Taken {
-    wall: Duration,
-    /// Of the processor, by the client; the rescan has none.
-    cpu: Option<Duration>,
-}
-
-impl Taken {
-    const MOST: Self = Self {
-        wall: Duration::MAX,
-        cpu: None,
-    };
-
-    fn least(self, other: Self) -> Self {
-        Self {
-            wall: self.wall.min(other.wall),
-            cpu: self.cpu.into_iter().chain(other.cpu).min(),
-        }
-    }
-
-    fn over(self, blocks: u64) -> String {
-        let count = u32::try_from(blocks).expect("a small number");
-        let (wall, speed) = (self.wall, f64::from(count) / self.wall.as_secs_f64());
-        let cpu = self.cpu.map(|cpu| ms(cpu / count));
-        let cpu = cpu.map(|each| format!(", {each} of the processor a block"));
-        format!("{wall:.1?}, {speed:.0} blocks/s{}", cpu.unwrap_or_default())
-    }
 }
 
 /// One thread that downloads and checks the blocks one after the other.
@@ -161,7 +120,7 @@ fn floor(blocks: &Blocks) -> Taken {
 /// The daemon, from the moment in which it knows how far the node is until its row says that it is
 /// there, too.
 fn catch_up(setup: &Setup, blocks: &Blocks) -> Taken {
-    replace(&setup.folder.join("data"), &setup.folder.join("before"));
+    setup.restore_data();
     let gateway = Gateway::open(&setup.folder);
     let started = Instant::now();
     let daemon = Daemon::start_listening(setup);
@@ -208,20 +167,7 @@ fn follow_until_here(setup: &Setup) {
     gateway.wait_for_count("v1_request", WATCHED);
     drop(gateway);
     daemon.stop();
-    replace(&setup.folder.join("before"), &setup.folder.join("data"));
-}
-
-/// Makes a folder hold the files of another one, and no others. The folder itself stays: the daemon
-/// looks at whose it is.
-fn replace(to: &Path, from: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    let entries = |of: &Path| fs::read_dir(of).expect("a folder").map(Result::unwrap);
-    for old in entries(to) {
-        fs::remove_file(old.path()).expect("a file less");
-    }
-    for file in entries(from) {
-        fs::copy(file.path(), to.join(file.file_name())).expect("a copy");
-    }
+    setup.keep_data();
 }
 
 /// What is caught up with.

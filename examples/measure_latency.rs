@@ -122,7 +122,7 @@ fn pushed(node: &Bitcoind, gateway: &Gateway) -> (Figures, Figures) {
 fn numbers(side: Side) -> std::ops::Range<u64> {
     match side {
         Side::Bitcoin => 0..BLOCKS,
-        Side::Ethereum => BLOCKS..2 * BLOCKS,
+        Side::Ethereum | Side::Ether => BLOCKS..2 * BLOCKS,
     }
 }
 

@@ -1,4 +1,4 @@
-//! A configuration for measuring: both chains, three assets, everything in one folder.
+//! A configuration for measuring: both chains or Ethereum alone, all their assets, everything in one folder.
 
 use confirmd::config::Config;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,8 @@ pub struct Setup {
     pub folder: PathBuf,
     pub http_port: u16,
     pub poll_interval_ms: u64,
-    pub bitcoin_url: String,
+    /// Without one there is Ethereum alone.
+    pub bitcoin_url: Option<String>,
     pub cookie_file: PathBuf,
     /// What is said of the bitcoind besides: `rest = true`, a publisher.
     pub more_of_bitcoin: String,
@@ -30,7 +31,7 @@ impl Setup {
             folder: folder.to_owned(),
             http_port: 0,
             poll_interval_ms: 1000,
-            bitcoin_url: "http://127.0.0.1:1".to_owned(),
+            bitcoin_url: Some("http://127.0.0.1:1".to_owned()),
             cookie_file: folder.join("cookie"),
             more_of_bitcoin: String::new(),
             ethereum_url: "http://127.0.0.1:1".to_owned(),
@@ -57,14 +58,12 @@ impl Setup {
             folder,
             http_port,
             poll_interval_ms,
-            bitcoin_url,
-            cookie_file,
-            more_of_bitcoin,
             ethereum_url,
             chain_id,
             usdt,
+            ..
         } = self;
-        let (folder, cookie_file) = (folder.display(), cookie_file.display());
+        let (folder, bitcoin) = (folder.display(), self.bitcoin());
         format!(
             r#"
 [database]
@@ -75,13 +74,7 @@ listen = "127.0.0.1:{http_port}"
 [payments]
 expires_in = "30d"
 grace = "0s"
-[chains.bitcoin]
-kind = "bitcoin"
-network = "regtest"
-rpc_url = "{bitcoin_url}"
-cookie_file = "{cookie_file}"
-poll_interval = "{poll_interval_ms}ms"
-{more_of_bitcoin}
+{bitcoin}
 [chains.ethereum]
 kind = "ethereum"
 chain_id = {chain_id}
@@ -89,9 +82,6 @@ poll_interval = "{poll_interval_ms}ms"
 [[chains.ethereum.endpoints]]
 name = "one"
 url = "{ethereum_url}"
-[assets.BTC]
-chain = "bitcoin"
-confirmations = 2
 [assets.ETH]
 chain = "ethereum"
 confirmations = 12
@@ -100,6 +90,33 @@ chain = "ethereum"
 contract = "{usdt}"
 decimals = 6
 confirmations = 6
+"#
+        )
+    }
+
+    fn bitcoin(&self) -> String {
+        let Some(url) = &self.bitcoin_url else {
+            return String::new();
+        };
+        let Self {
+            poll_interval_ms,
+            cookie_file,
+            more_of_bitcoin,
+            ..
+        } = self;
+        let cookie_file = cookie_file.display();
+        format!(
+            r#"
+[chains.bitcoin]
+kind = "bitcoin"
+network = "regtest"
+rpc_url = "{url}"
+cookie_file = "{cookie_file}"
+poll_interval = "{poll_interval_ms}ms"
+{more_of_bitcoin}
+[assets.BTC]
+chain = "bitcoin"
+confirmations = 2
 "#
         )
     }

@@ -5,7 +5,10 @@ use criterion::{
     Criterion,
     measurement::{Measurement, ValueFormatter, WallTime},
 };
-use nix::time::{ClockId, clock_gettime};
+use nix::{
+    time::{ClockId, clock_getcpuclockid, clock_gettime},
+    unistd::Pid,
+};
 use std::time::Duration;
 
 /// What this thread has taken of the processor, in user and in system mode. Waiting for a disk
@@ -14,6 +17,13 @@ pub fn taken() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .expect("a clock that Linux has")
         .into()
+}
+
+/// What all threads of a process have taken of the processor since its start.
+pub fn taken_by(process: u32) -> Duration {
+    let process = Pid::from_raw(i32::try_from(process).expect("a process id"));
+    let clock = clock_getcpuclockid(process).expect("a running process");
+    clock_gettime(clock).expect("a running process").into()
 }
 
 /// What a task takes, without dropping what it makes.

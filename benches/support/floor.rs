@@ -2,29 +2,17 @@
 //! it over one kept connection to REST, parses it, visits every output, computes every txid and
 //! checks the merkle root. What a daemon takes for a block is held against this.
 
+use super::connection::Connection;
 use bitcoin::{Block, Transaction, Txid, consensus::deserialize, merkle_tree};
-use std::{
-    hint::black_box,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
-};
+use std::hint::black_box;
 
 /// A connection to a bitcoind's REST interface.
-pub struct Floor {
-    stream: BufReader<TcpStream>,
-    body: Vec<u8>,
-}
+pub struct Floor(Connection);
 
 impl Floor {
     /// To a node on this machine, by its URL.
     pub fn connect(url: &str) -> Self {
-        let place = url.trim_start_matches("http://");
-        let stream = TcpStream::connect(place).expect("a node that listens");
-        stream.set_nodelay(true).expect("a connection");
-        Self {
-            stream: BufReader::new(stream),
-            body: Vec::new(),
-        }
+        Self(Connection::open(url))
     }
 
     /// Downloads and checks a block.
@@ -40,30 +28,7 @@ impl Floor {
 
     /// Downloads a block.
     pub fn raw(&mut self, hash: &str) -> &[u8] {
-        let request = format!("GET /rest/block/{hash}.bin HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        let stream = self.stream.get_mut();
-        stream.write_all(request.as_bytes()).expect("a connection");
-        let length = self.length();
-        self.body.resize(length, 0);
-        let read = self.stream.read_exact(&mut self.body);
-        read.expect("a whole body");
-        &self.body
-    }
-
-    /// Reads the head of an answer: how long the body is.
-    fn length(&mut self) -> usize {
-        let (mut length, mut line) = (None, String::new());
-        loop {
-            line.clear();
-            self.stream.read_line(&mut line).expect("a head");
-            if line.trim_end().is_empty() {
-                return length.expect("a length");
-            }
-            let (name, value) = line.split_once(':').unwrap_or_default();
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().ok();
-            }
-        }
+        self.0.get(&format!("/rest/block/{hash}.bin"))
     }
 }
 

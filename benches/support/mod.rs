@@ -17,12 +17,16 @@
 
 pub mod bitcoin;
 pub mod configuration;
+pub mod connection;
 pub mod cpu;
 pub mod ethereum;
 pub mod figures;
 pub mod floor;
+pub mod folders;
 pub mod gateway;
 pub mod memory;
 pub mod payments;
 pub mod process;
 pub mod rig;
+pub mod taken;
+pub mod viem;

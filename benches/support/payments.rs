@@ -4,20 +4,22 @@ use alloy_primitives::{Address, hex, keccak256};
 use bitcoin::{Network, ScriptBuf, WPubkeyHash, hashes::Hash};
 use confirmd::domain::{request::Request, time::UnixMs};
 
-/// On which chain a measurement's payments are.
+/// On which chain, and in what, a measurement's payments are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
     /// In BTC, to P2WPKH.
     Bitcoin,
     /// In USDT.
     Ethereum,
+    /// In ether.
+    Ether,
 }
 
 impl Side {
     pub const fn chain(self) -> &'static str {
         match self {
             Self::Bitcoin => "bitcoin",
-            Self::Ethereum => "ethereum",
+            Self::Ethereum | Self::Ether => "ethereum",
         }
     }
 
@@ -25,6 +27,7 @@ impl Side {
         match self {
             Self::Bitcoin => "BTC",
             Self::Ethereum => "USDT",
+            Self::Ether => "ETH",
         }
     }
 
@@ -32,6 +35,7 @@ impl Side {
         match self {
             Self::Bitcoin => "0.015",
             Self::Ethereum => "25",
+            Self::Ether => "0.01",
         }
     }
 
@@ -40,7 +44,7 @@ impl Side {
             Self::Bitcoin => bitcoin::Address::from_script(&script(n), Network::Regtest)
                 .expect("a standard script")
                 .to_string(),
-            Self::Ethereum => account(n).to_string(),
+            Self::Ethereum | Self::Ether => account(n).to_string(),
         }
     }
 }
@@ -49,6 +53,8 @@ impl Side {
 pub const SATS: u64 = 1_500_000;
 /// What every payment expects in base units: 25 USDT.
 pub const MICRO_USDT: u64 = 25_000_000;
+/// What every payment expects in base units: 0.01 ether.
+pub const WEI: u64 = 10_000_000_000_000_000;
 
 /// The n-th script.
 pub fn script(n: u64) -> ScriptBuf {

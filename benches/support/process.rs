@@ -1,9 +1,8 @@
 //! The real daemon as a process of its own, on real nodes.
 
-use super::configuration::Setup;
+use super::{configuration::Setup, cpu};
 use nix::{
     sys::signal::{Signal, kill},
-    time::{clock_getcpuclockid, clock_gettime},
     unistd::Pid,
 };
 use std::{
@@ -72,8 +71,7 @@ impl Daemon {
 
     /// What all its threads have taken of the processor since its start.
     pub fn cpu_taken(&self) -> Duration {
-        let clock = clock_getcpuclockid(self.pid()).expect("a running daemon");
-        clock_gettime(clock).expect("a running daemon").into()
+        cpu::taken_by(self.id())
     }
 
     /// A metric that counts, over all of its series whose labels contain this text.

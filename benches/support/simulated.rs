@@ -42,7 +42,7 @@ impl Simulation {
             folder: PathBuf::from(folder.path()),
             http_port: free_port(),
             poll_interval_ms,
-            bitcoin_url: format!("http://{place}"),
+            bitcoin_url: Some(format!("http://{place}")),
             cookie_file,
             more_of_bitcoin: String::new(),
             ethereum_url: nodes.url(ChainKind::Ethereum),

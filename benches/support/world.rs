@@ -5,6 +5,8 @@
 #[path = "../../tests/it/nodes/mod.rs"]
 pub mod nodes;
 
+#[path = "crowd.rs"]
+pub mod crowd;
 #[path = "funds.rs"]
 pub mod funds;
 
@@ -40,7 +42,7 @@ impl World {
             folder: PathBuf::from(folder.path()),
             http_port: free_port(),
             poll_interval_ms,
-            bitcoin_url: bitcoind.url(),
+            bitcoin_url: Some(bitcoind.url()),
             cookie_file: bitcoind.cookie_file(),
             more_of_bitcoin: String::new(),
             ethereum_url: anvil.url(),
@@ -60,6 +62,37 @@ impl World {
     pub fn listening(mut self) -> Self {
         self.setup.more_of_bitcoin = format!("zmq = \"{}\"", self.bitcoind.zmq_url());
         self
+    }
+}
+
+/// A node of Ethereum alone and what the daemon is told of it.
+pub struct EthereumWorld {
+    pub anvil: Anvil,
+    pub tokens: Tokens,
+    pub setup: Setup,
+    /// Of the daemon; gone with this.
+    pub folder: TempDir,
+}
+
+impl EthereumWorld {
+    pub fn start(poll_interval_ms: u64) -> Self {
+        let anvil = Anvil::start();
+        let tokens = Tokens::deploy(&anvil);
+        let folder = tempfile::tempdir().expect("a folder");
+        let setup = Setup {
+            http_port: free_port(),
+            poll_interval_ms,
+            bitcoin_url: None,
+            ethereum_url: anvil.url(),
+            usdt: tokens.usdt.to_string(),
+            ..Setup::without_nodes(folder.path())
+        };
+        Self {
+            anvil,
+            tokens,
+            setup,
+            folder,
+        }
     }
 }
 

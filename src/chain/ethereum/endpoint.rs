@@ -22,7 +22,7 @@ use crate::{
 };
 use alloy_primitives::{U64, U256};
 use serde::de::DeserializeOwned;
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use std::fmt;
 
 /// JSON-RPC: the method does not exist.
@@ -402,9 +402,7 @@ impl<T: Transport> Endpoint<T> {
 
     async fn body(&self, block: &BlockRef) -> Result<Option<Box<RawValue>>, RpcError> {
         let params = json!([prefixed(block.id.hash), true]);
-        self.client
-            .call("eth_getBlockByHash", params, Limits::BULK)
-            .await
+        self.bulk("eth_getBlockByHash", params).await
     }
 
     async fn receipts(&self, block: &BlockRef) -> Result<Option<Box<RawValue>>, RpcError> {
@@ -412,9 +410,20 @@ impl<T: Transport> Endpoint<T> {
             ReceiptsBy::Hash => prefixed(block.id.hash),
             ReceiptsBy::Number => quantity(block.id.height),
         };
-        self.client
-            .call("eth_getBlockReceipts", json!([which]), Limits::BULK)
-            .await
+        self.bulk("eth_getBlockReceipts", json!([which])).await
+    }
+
+    /// A part of a block; `None` when the node does not have the block.
+    async fn bulk(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<Option<Box<RawValue>>, RpcError> {
+        let answer = self
+            .client
+            .call_unread(method, params, Limits::BULK)
+            .await?;
+        Ok((!is_null(&answer)).then_some(answer))
     }
 
     /// Several small calls in one request.

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use alloy_consensus::{EthereumReceipt, Header, ReceiptWithBloom, Transaction, proofs};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Bloom, Bytes, Log, keccak256};
+use alloy_primitives::{Bloom, Bytes, Log};
 use serde_json::value::RawValue;
 use std::fmt;
 
@@ -304,7 +304,8 @@ impl Check {
             .collect();
         let root = proofs::ordered_trie_root_encoded(&encoded);
         self.that(root == header.transactions_root, Part::Transactions)?;
-        let ids = encoded.iter().map(|bytes| TxId(keccak256(bytes).0));
+        // Computed from the same encoding when the envelope was made, and not read.
+        let ids = envelopes.iter().map(|envelope| TxId(envelope.tx_hash().0));
         Ok((ids.collect(), envelopes))
     }
 

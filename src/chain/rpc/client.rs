@@ -132,12 +132,36 @@ impl<T: Transport> Client<T> {
         params: Value,
         limits: Limits,
     ) -> Result<R, RpcError> {
+        let read = |result: &RawValue| self.read(result);
+        self.call_and(method, params, limits, read).await
+    }
+
+    /// Calls one method and leaves its result as it came: going through a long one costs something.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn call_unread(
+        &self,
+        method: &'static str,
+        params: Value,
+        limits: Limits,
+    ) -> Result<Box<RawValue>, RpcError> {
+        let keep = |result: &RawValue| Ok(result.to_owned());
+        self.call_and(method, params, limits, keep).await
+    }
+
+    async fn call_and<R>(
+        &self,
+        method: &'static str,
+        params: Value,
+        limits: Limits,
+        then: impl FnOnce(&RawValue) -> Result<R, RpcError>,
+    ) -> Result<R, RpcError> {
         let id = self.take_ids(1).start;
         let body = envelope::encode(id, &Call::new(method, params))?;
         self.observed(method, async {
             let response = self.post(body, limits).await?;
-            let result = accept(&response, envelope::decode(id, &response.body))?;
-            self.read(result)
+            then(accept(&response, envelope::decode(id, &response.body))?)
         })
         .await
     }

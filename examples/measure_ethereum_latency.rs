@@ -1,0 +1,240 @@
+//! How long after the beginning of the call that makes a block another process can read the rows of what it
+//! pays: a real anvil, whose blocks hold 200 transactions of which 100 move USDT, and the real daemon with
+//! 10,000 watched payments, half in USDT and half in ether, at the shortest poll interval. Beside it, with as
+//! many blocks of the same chain: when viem says the same (`examples/viem`), which watches by WebSocket, in
+//! memory, and believes the node. They take turns. Goals: p50 and p99 no worse than viem's, and at most 17 ms of
+//! the processor a block.
+//!
+//!     cargo build --profile bench && cargo run --profile bench --example measure_ethereum_latency [BLOCKS]
+//!
+//! Needs node and npm beside anvil; without them there is nothing to compare with, and that is said.
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a program that measures prints figures and says what went wrong by panicking"
+)]
+
+#[path = "../benches/support/mod.rs"]
+mod support;
+#[path = "../benches/support/world.rs"]
+mod world;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    thread,
+    time::{Duration, Instant},
+};
+use support::{
+    figures::{Figures, ms, verdict},
+    gateway::Gateway,
+    payments::Side,
+    process::Daemon,
+    viem::{self, Viem},
+};
+use world::{
+    EthereumWorld, argument,
+    crowd::{Crowd, Paid, Payers},
+};
+
+/// Payments that are watched: the first half in USDT, the others in ether.
+const WATCHED: u64 = 10_000;
+/// In so many parts each of both has its turn.
+const TURNS: u64 = 4;
+/// Blocks that do not count, in each turn.
+const WARM_UP: u64 = 3;
+/// As often as configuration allows.
+const POLL: Duration = Duration::from_millis(100);
+/// How long nothing happens, to see what that costs.
+const QUIET: Duration = Duration::from_secs(5);
+const BLOCK_WITHIN: Duration = Duration::from_millis(17);
+
+fn main() {
+    let blocks = argument(120, "how many blocks").next_multiple_of(TURNS);
+    let is_compared = match viem::install() {
+        Ok(()) => true,
+        Err(why) => {
+            println!("SKIPPED: there is no viem to compare with: {why}");
+            false
+        }
+    };
+    let world = EthereumWorld::start(u64::try_from(POLL.as_millis()).expect("a short interval"));
+    world.setup.write();
+    let mut stage = Stage::new(&world);
+    stage.register();
+    let (mut confirmd, mut others) = (Seen::default(), Seen::default());
+    for _ in 0..TURNS {
+        stage.confirmd(blocks / TURNS, &mut confirmd);
+        if is_compared {
+            stage.viem(blocks / TURNS, &mut others);
+        }
+    }
+    println!("from the beginning of evm_mine; poll interval {POLL:?}, {WATCHED} payments watched");
+    println!("the call itself: {}", stage.calls);
+    confirmd.print("confirmd");
+    if is_compared {
+        others.print("viem");
+        confirmd.judge(&others);
+    }
+    let a_block = |seen: &Seen| seen.cpu / u32::try_from(blocks).expect("a small number");
+    let (each, quiet) = (a_block(&confirmd), ms(stage.quiet()));
+    let met = verdict(each <= BLOCK_WITHIN);
+    println!(
+        "confirmd's processor time a block: {} (goal: {BLOCK_WITHIN:?}; {met}); a second without blocks: {quiet}",
+        ms(each)
+    );
+    if is_compared {
+        println!("viem's processor time a block: {}", ms(a_block(&others)));
+    }
+}
+
+/// What one of both has seen.
+#[derive(Default)]
+struct Seen {
+    usdt: Figures,
+    ether: Figures,
+    cpu: Duration,
+}
+
+impl Seen {
+    fn add(&mut self, [usdt, ether]: [Duration; 2]) {
+        self.usdt.add(usdt);
+        self.ether.add(ether);
+    }
+
+    fn print(&self, whose: &str) {
+        println!("{whose}, tokens: {}", self.usdt);
+        println!("{whose}, ether: {}", self.ether);
+    }
+
+    fn judge(&self, others: &Self) {
+        let pairs = [
+            ("tokens", &self.usdt, &others.usdt),
+            ("ether", &self.ether, &others.ether),
+        ];
+        for (what, ours, theirs) in pairs {
+            for at in [50, 99] {
+                let (ours, theirs) = (ours.percentile(at), theirs.percentile(at));
+                let met = verdict(ours <= theirs);
+                let (ours, theirs) = (ms(ours), ms(theirs));
+                println!("{what}, p{at}: {ours} against viem's {theirs} ({met})");
+            }
+        }
+    }
+}
+
+/// A chain on which each block pays the next two payments.
+struct Stage<'a> {
+    world: &'a EthereumWorld,
+    crowd: Crowd,
+    paid: u64,
+    /// How long the calls take that make blocks.
+    calls: Figures,
+}
+
+impl<'a> Stage<'a> {
+    fn new(world: &'a EthereumWorld) -> Self {
+        Self {
+            world,
+            crowd: Crowd::of(&world.anvil, &world.tokens),
+            paid: 0,
+            calls: Figures::default(),
+        }
+    }
+
+    fn register(&self) {
+        let daemon = Daemon::start(&self.world.setup);
+        let mut gateway = Gateway::open(self.world.folder.path());
+        gateway.register(Side::Ethereum, 0..WATCHED / 2);
+        gateway.register(Side::Ether, WATCHED / 2..WATCHED);
+        gateway.wait_for_count("v1_request", WATCHED);
+        daemon.stop();
+    }
+
+    fn confirmd(&mut self, blocks: u64, seen: &mut Seen) {
+        let daemon = Daemon::start(&self.world.setup);
+        let gateway = Gateway::open(self.world.folder.path());
+        self.warm_up(|payers, since| rows(&gateway, payers, since));
+        let used = daemon.cpu_taken();
+        for _ in 0..blocks {
+            seen.add(self.block(|payers, since| rows(&gateway, payers, since)));
+        }
+        seen.cpu += daemon.cpu_taken().saturating_sub(used);
+        daemon.stop();
+    }
+
+    fn viem(&mut self, blocks: u64, seen: &mut Seen) {
+        let setup = &self.world.setup;
+        let viem = Viem::start(&setup.ethereum_url, &setup.usdt, 0..WATCHED);
+        let words = |payers: &Payers| {
+            [
+                format!("usdt {}", payers.usdt),
+                format!("ether {}", payers.ether),
+            ]
+        };
+        self.warm_up(|payers, _| viem.wait_for(&words(payers)));
+        let used = viem.cpu_taken();
+        for _ in 0..blocks {
+            seen.add(self.block(|payers, since| {
+                let found = viem.wait_for(&words(payers));
+                found.map(|at| at.saturating_duration_since(since))
+            }));
+        }
+        seen.cpu += viem.cpu_taken().saturating_sub(used);
+    }
+
+    /// Some blocks that do not count: who has just started is slower.
+    fn warm_up<T>(&mut self, wait: impl Fn(&Payers, Instant) -> T) {
+        let calls = std::mem::take(&mut self.calls);
+        for _ in 0..WARM_UP {
+            self.block(&wait);
+        }
+        self.calls = calls;
+    }
+
+    /// Makes a block at any moment of a poll's interval, and waits meanwhile for what shows it.
+    fn block<T>(&mut self, wait: impl FnOnce(&Payers, Instant) -> T) -> T {
+        let payers = self.crowd.send(Paid {
+            usdt: Some(self.paid),
+            ether: Some(WATCHED / 2 + self.paid),
+        });
+        self.paid += 1;
+        sleep_for_a_part_of(POLL);
+        let anvil = &self.world.anvil;
+        let since = Instant::now();
+        thread::scope(|scope| {
+            let call = scope.spawn(|| {
+                anvil.mine(1);
+                since.elapsed()
+            });
+            let found = wait(&payers, since);
+            self.calls.add(call.join().expect("a block"));
+            found
+        })
+    }
+
+    /// What confirmd takes of the processor in a second in which nothing happens.
+    fn quiet(&self) -> Duration {
+        let daemon = Daemon::start(&self.world.setup);
+        let used = daemon.cpu_taken();
+        thread::sleep(QUIET);
+        let taken = daemon.cpu_taken().saturating_sub(used);
+        daemon.stop();
+        taken.div_f64(QUIET.as_secs_f64())
+    }
+}
+
+/// How long until both rows are read.
+fn rows(gateway: &Gateway, payers: &Payers, since: Instant) -> [Duration; 2] {
+    let row = "v1_transfer WHERE state = 'confirmed' AND txid = ?";
+    [&payers.usdt, &payers.ether].map(|id| gateway.wait_for_row(row, [id], since))
+}
+
+fn sleep_for_a_part_of(poll: Duration) {
+    let part = RandomState::new().hash_one(0) % 1000;
+    let part = u32::try_from(part).expect("a small number");
+    thread::sleep(poll * part / 1000);
+}
