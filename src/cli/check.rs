@@ -209,7 +209,8 @@ async fn ethereum(
     node: &EthereumNode,
     clock: &Arc<dyn Clock>,
 ) -> Found {
-    let mut source = EthereumSource::new(node, tokens(config, chain), clock, |_| silent())?;
+    let source = EthereumSource::new(node, tokens(config, chain), clock, |_| silent())?;
+    let mut source = source.tracing(false);
     source.connect().await?;
     let problems = source.token_problems().await?;
     let problems: Vec<_> = problems.into_iter().map(SourceError::Permanent).collect();
@@ -232,7 +233,7 @@ fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>, tracing: &str)
     let offers = [
         // Without them it is refused before it comes to this.
         ("receipts", true),
-        ("tracing", tracing != "none"),
+        ("tracing", tracing == "callTracer"),
         ("safe", status.is_some_and(|status| status.safe.is_some())),
         (
             "finalized",

@@ -131,6 +131,11 @@ impl Past {
         if self.blocks.len() >= BLOCKS_MAX && lowest.is_some_and(|lowest| height < lowest) {
             return;
         }
+        let known = self.blocks.get(&height);
+        let is_complete = |known: &Credited| known.block == facts.block && !known.awaits_trace;
+        if facts.awaits_trace && known.is_some_and(is_complete) {
+            return;
+        }
         let tags = facts.credits.tags();
         self.tags = self.tags.saturating_add(tags.len());
         let credited = Credited {

@@ -162,6 +162,7 @@ impl Watcher {
         let row = ChainView {
             polled_at: stored.polled_at,
             traced: stored.traced.or(view.traced),
+            traced_at: stored.traced_at.or(view.traced_at),
             ..view.clone()
         };
         if row != *stored || said_otherwise(stored_error.as_deref(), error.as_deref()) {

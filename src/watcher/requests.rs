@@ -16,11 +16,13 @@ use crate::{
     domain::{
         asset::ChainName,
         command::{CarriedOut, carry_out},
+        evidence::Evidence,
         facts::Destination,
         payment::{Payment, PaymentId, PaymentKey},
         request::{self, Command, Refusal, Request},
         step::{InboxPosition, Outcome, PaymentStep, RequestOutcome},
         time::UnixMs,
+        transfer::Transfer,
         view::ChainView,
     },
     store::{Kind, StoreError},
@@ -331,7 +333,16 @@ fn may_be_decided(
 ) -> bool {
     let past = payment.scan.is_complete() || payment.scan_refusal().is_some();
     let polled = view.polled_at.is_some_and(|polled| polled >= read_at);
-    past && polled && view.healthy && is_ready(chain)
+    past && polled && view.healthy && is_ready(chain) && knows_contracts(view, payment)
+}
+
+/// Whether it is known what contracts paid to a payment, where that matters to it.
+fn knows_contracts(view: &ChainView, payment: &Payment) -> bool {
+    let cursor = view.scanned.map(|cursor| cursor.id.height);
+    let is_traced = view.traced.is_none() || view.traced >= cursor;
+    let mut transfers = payment.transfers.iter();
+    let is_claim = |t: &Transfer| t.place.is_live() && t.evidence == Evidence::Claimed;
+    !payment.history.needs_traces || is_traced && !transfers.any(is_claim)
 }
 
 /// Read up to the last row, but no further than before the first that still waits: a restart

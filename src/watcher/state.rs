@@ -207,6 +207,13 @@ impl ChainState {
         (silent_ms <= self.silence_max_ms()).then_some(status.tip)
     }
 
+    /// How many blocks of ours are above one.
+    #[must_use]
+    pub fn depth_of(&self, block: BlockRef) -> u32 {
+        let cursor = self.view.scanned.map(|cursor| cursor.id.height);
+        cursor.unwrap_or_default().minus(block.id.height.0).0
+    }
+
     /// The block of our chain at a height, if it is recent.
     #[must_use]
     pub fn block_at(&self, height: Height) -> Option<BlockRef> {

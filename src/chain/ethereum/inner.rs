@@ -17,12 +17,19 @@ use crate::{
 };
 use alloy_primitives::U256;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long balances are waited for.
-const BALANCES_PATIENCE: Duration = Duration::from_secs(5);
+const BALANCES_PATIENCE: Duration = Duration::from_secs(4);
 
 /// How long it may take to say that a method is there.
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often is asked who did not say.
+const PROBE_EVERY_MS: u64 = 60_000;
+
+/// Longer than either, so that whoever is slow with these alone is not taken for one that is silent.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// A block, and what came of tracing it.
 type Told = (BlockRef, Result<BlockFacts, SourceError>);
@@ -63,10 +70,18 @@ impl<T: Transport> EthereumSource<T> {
         if whom.is_empty() {
             return;
         }
-        let question = |endpoint: Endpoint<T>| async move { endpoint.probe_tracer().await };
+        let now_ms = self.endpoints.now_ms();
+        if now_ms < self.next_probe_ms {
+            return;
+        }
+        self.next_probe_ms = now_ms.saturating_add(PROBE_EVERY_MS);
+        let question = |endpoint: Endpoint<T>| async move {
+            let probing = timeout(PROBE_PATIENCE, endpoint.probe_tracer());
+            probing.await.unwrap_or(Ok(Tracer::Unknown))
+        };
         let answers = self
             .endpoints
-            .ask_some(&whom, PROBE_PATIENCE, question, |_| false)
+            .ask_aside(&whom, CONNECT_PATIENCE, question)
             .await;
         for (at, answer) in answers {
             if let Ok(tracer) = answer {
@@ -113,7 +128,12 @@ impl<T: Transport> EthereumSource<T> {
             Heard::Sole { operator, credits } => {
                 let others = self.endpoints.all();
                 let mut others = others.filter(|(at, _)| self.operator(*at) != operator);
-                let is_sole = others.any(|(_, other)| other.tracer() == Tracer::Calls);
+                let may_tell = |tracer| match tracer {
+                    Tracer::Calls => true,
+                    Tracer::Unknown => self.expects_traces,
+                    Tracer::Missing => false,
+                };
+                let is_sole = others.any(|(_, other)| may_tell(other.tracer()));
                 if is_sole && !self.tracing.waited_long_for(block.id.hash) {
                     let height = block.id.height;
                     let text =
@@ -178,12 +198,16 @@ impl<T: Transport> EthereumSource<T> {
         let accounts = destinations.to_vec();
         let question = move |endpoint: Endpoint<T>| {
             let accounts = accounts.clone();
-            async move { endpoint.balances(&block, &accounts).await }
+            async move {
+                let asked = timeout(BALANCES_PATIENCE, endpoint.balances(&block, &accounts)).await;
+                let late = |_| Err(SourceError::Transient(format!("{endpoint}: no balances")));
+                asked.unwrap_or_else(late)
+            }
         };
         let whom = self.endpoints.back();
         let answers = self
             .endpoints
-            .ask_some(&whom, BALANCES_PATIENCE, question, |_| false)
+            .ask_aside(&whom, CONNECT_PATIENCE, question)
             .await;
         let mut growth = vec![Vec::new(); destinations.len()];
         let (mut heard, mut errors) = (Vec::new(), Vec::new());

@@ -56,6 +56,8 @@ pub struct EthereumSource<T> {
     pub(super) wants_traces: bool,
     /// Whether an endpoint that was not reached yet is known to tell that.
     pub(super) expects_traces: bool,
+    /// When those are asked next whether they can tell it who did not say, on the monotonic clock.
+    pub(super) next_probe_ms: u64,
     /// The leader's tip where no quorum is asked.
     pub(super) standing: StandingTip,
 }
@@ -116,6 +118,7 @@ impl<T: Transport> EthereumSource<T> {
             tracing: Tracing::default(),
             wants_traces: false,
             expects_traces: false,
+            next_probe_ms: 0,
             standing: StandingTip::default(),
         }
     }

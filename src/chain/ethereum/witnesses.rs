@@ -34,7 +34,7 @@ use tokio::{
 const OUTLINES_MAX: usize = 64;
 
 /// How long a look waits for what has not come yet.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How many are traced at once: each answer may be large.
 const RUNNING_MAX: usize = 4;
@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const OTHERS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// After so long nobody asks any more what came of a block.
-const ABANDONED: Duration = Duration::from_secs(300);
+const ABANDONED: Duration = Duration::from_secs(120);
 
 /// How nodes say that they are asked too much (EIP-1474).
 const LIMIT_EXCEEDED: i64 = -32005;

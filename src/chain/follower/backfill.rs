@@ -14,14 +14,22 @@ use crate::{
         payment::ScanFrom,
     },
 };
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+use tokio::time::sleep;
 
 /// A scan that fails this often in a row, while the tip is followed, is given back as refused:
 /// others wait behind it.
 const FAILURES_MAX: u32 = 10;
 
-/// How often the traces of some past blocks are looked for before that counts as a failure.
-const LOOKS_MAX: u32 = 60;
+/// How long the traces of some past blocks are looked for before that counts as a failure: as long as
+/// operators are waited for, and again.
+const TRACES_PATIENCE_MS: u64 = 120_000;
+
+/// How long after a look that found nothing new.
+const TRACES_PAUSE: Duration = Duration::from_millis(250);
 
 /// One scan of the past.
 #[derive(Debug, Clone)]
@@ -44,10 +52,10 @@ pub(super) struct Backfill {
 #[derive(Debug, Clone, Default)]
 struct Fetched {
     facts: Vec<BlockFacts>,
-    /// How often.
-    looks: u32,
-    /// Whether of some nobody can tell any more what contracts moved.
-    untraced: bool,
+    /// Since when, on the monotonic clock.
+    since_ms: u64,
+    /// Of which nobody can tell any more what contracts moved.
+    gone: BTreeSet<Height>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +223,11 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
         match self.bodies(&batch).await {
             Ok(facts) => {
-                job.fetched.facts = facts;
+                job.fetched = Fetched {
+                    facts,
+                    since_ms: self.clock.now().monotonic_ms,
+                    gone: BTreeSet::new(),
+                };
                 self.complete(job).await
             }
             // Those before the block that is missing or bad are good.
@@ -230,12 +242,20 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     async fn complete(&mut self, job: &mut Backfill) -> Result<Progress, Halt> {
         let mut fetched = std::mem::take(&mut job.fetched);
         if job.traces {
-            fetched.untraced |= self.trace_past(&mut fetched.facts).await?;
-            if fetched.facts.iter().any(|facts| facts.awaits_trace) {
-                fetched.looks = fetched.looks.saturating_add(1);
-                if fetched.looks > LOOKS_MAX {
+            let is_quiet = self
+                .trace_past(&mut fetched.facts, &mut fetched.gone)
+                .await?;
+            let is_missing = |facts: &BlockFacts| {
+                facts.awaits_trace && !fetched.gone.contains(&facts.block.id.height)
+            };
+            if fetched.facts.iter().any(is_missing) {
+                let now_ms = self.clock.now().monotonic_ms;
+                if now_ms.saturating_sub(fetched.since_ms) > TRACES_PATIENCE_MS {
                     let message = "what contracts moved in past blocks does not come";
                     return Err(SourceError::Transient(message.into()).into());
+                }
+                if is_quiet {
+                    sleep(TRACES_PAUSE).await;
                 }
                 job.fetched = fetched;
                 return Ok(Progress::More);
@@ -243,7 +263,8 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
         let last = fetched.facts.last().map(|facts| facts.block.id.height);
         let to = last.unwrap_or(job.to);
-        self.deliver(job, fetched.facts, to, fetched.untraced).await
+        let untraced = !fetched.gone.is_empty();
+        self.deliver(job, fetched.facts, to, untraced).await
     }
 
     async fn deliver(

@@ -11,14 +11,17 @@ use crate::{
         facts::BlockFacts,
     },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tracing::{debug, warn};
 
 /// How many blocks are asked about at once.
 const AT_ONCE: usize = 4;
 
 /// How often is looked for what has come within one poll: others wait for the next.
-const LOOKS_MAX: u32 = 3;
+const LOOKS_MAX: u32 = 2;
+
+/// How many past blocks are asked about at once: those at the tip come first.
+const PAST_AT_ONCE: usize = 2;
 
 /// How often a block must be refused before it is given up, where every node says no: one may have been
 /// asked too much.
@@ -71,16 +74,16 @@ impl Untraced {
         drop(self.blocks.split_off(&fork.plus(1)));
     }
 
-    /// Those that were refused least, the oldest first; of those whose state nodes may have dropped the
-    /// newest first, because what is below one that is gone is gone too.
+    /// Those that were refused least, the oldest first; and of those whose state nodes may have dropped the
+    /// newest, whatever else there is: what is below one that is gone is gone too.
     fn next(&self, tip: BlockRef) -> Vec<BlockRef> {
-        let mut pending: Vec<&Pending> = self.blocks.values().collect();
-        pending.sort_by_key(|pending| {
-            let below = tip.id.height.minus(pending.block.id.height.0).0;
-            let deep = below.checked_sub(STATE_BLOCKS);
-            (pending.refusals, deep, pending.block.id.height)
-        });
-        let first = pending.iter().take(AT_ONCE);
+        let is_deep = |pending: &&Pending| lies_deep(&pending.block, tip);
+        let (deep, mut fresh): (Vec<&Pending>, Vec<&Pending>) =
+            self.blocks.values().partition(is_deep);
+        fresh.sort_by_key(|pending| (pending.refusals, pending.block.id.height));
+        let deepest_last = deep.iter().rev().copied();
+        let wanted = deepest_last.clone().take(1).chain(fresh.iter().copied());
+        let first = wanted.chain(deepest_last.skip(1)).take(AT_ONCE);
         let mut blocks: Vec<BlockRef> = first.map(|pending| pending.block).collect();
         blocks.sort_unstable_by_key(|block| block.id.height);
         blocks
@@ -92,8 +95,12 @@ impl Untraced {
         lowest.map_or(tip.id.height, |(height, _)| height.minus(1))
     }
 
-    /// Gives up a block and all below it.
-    fn give_up(&mut self, block: &BlockRef) -> Vec<BlockRef> {
+    /// Gives up a block, and all below it where its state is gone.
+    fn give_up(&mut self, block: &BlockRef, with_all_below: bool) -> Vec<BlockRef> {
+        if !with_all_below {
+            let gone = self.blocks.remove(&block.id.height);
+            return gone.into_iter().map(|pending| pending.block).collect();
+        }
         let above = self.blocks.split_off(&block.id.height.plus(1));
         let gone = std::mem::replace(&mut self.blocks, above);
         gone.into_values().map(|pending| pending.block).collect()
@@ -136,6 +143,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             };
             self.tell_traced(outcome, tip).await?;
         }
+        if self.untraced.blocks.is_empty() && self.untraced.told_problem {
+            self.tell_traced(Outcome::default(), tip).await?;
+        }
         for _ in 0..LOOKS_MAX {
             if self.untraced.blocks.is_empty() {
                 break;
@@ -176,7 +186,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                         SourceError::Transient(_) | SourceError::Behind(_) => REFUSALS_MIN,
                     };
                     if refusals >= most && lies_deep(&block, tip) {
-                        outcome.given_up.extend(self.untraced.give_up(&block));
+                        let all_say_no = matches!(error, SourceError::Permanent(_));
+                        let gone = self.untraced.give_up(&block, all_say_no);
+                        outcome.given_up.extend(gone);
                     }
                     outcome.problem.get_or_insert(error);
                 }
@@ -204,35 +216,40 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         .await
     }
 
-    /// Completes past blocks with what contracts moved in them, as far as that is known by now. Those whose
-    /// state no node has any more stay as they are; whether there was one.
+    /// Completes past blocks with what contracts moved in them, as far as that is known by now; whether
+    /// nothing new is. Those whose state no node has any more are noted as gone, and stay as they are.
     pub(super) async fn trace_past(
         &mut self,
         blocks: &mut [BlockFacts],
+        gone: &mut BTreeSet<Height>,
     ) -> Result<bool, SourceError> {
         let mut awaiting = awaiting(blocks);
+        awaiting.retain(|block| !gone.contains(&block.id.height));
         let Some(tip) = self.window.tip().filter(|_| !awaiting.is_empty()) else {
             return Ok(false);
         };
-        awaiting.truncate(AT_ONCE);
-        let mut are_gone = false;
+        awaiting.truncate(PAST_AT_ONCE);
+        let mut is_quiet = true;
         for (block, answer) in self.source.traces(&awaiting).await {
             let Some(facts) = blocks.iter_mut().find(|facts| facts.block == block) else {
                 continue;
             };
             match answer {
-                Ok(inner) => {
-                    are_gone |= inner.awaits_trace;
+                Ok(inner) if inner.awaits_trace => {
                     facts.complete(&inner);
+                    facts.awaits_trace = true;
+                    gone.insert(block.id.height);
                 }
+                Ok(inner) => facts.complete(&inner),
                 Err(SourceError::Permanent(_)) if lies_deep(&block, tip) => {
-                    facts.awaits_trace = false;
-                    are_gone = true;
+                    gone.insert(block.id.height);
                 }
-                Err(error) => return Err(error),
+                // It may come yet.
+                Err(_) => continue,
             }
+            is_quiet = false;
         }
-        Ok(are_gone)
+        Ok(is_quiet)
     }
 }
 

@@ -122,7 +122,7 @@ fn cause_of(
 fn doubted(payment: &Payment) -> impl Iterator<Item = Cause> {
     let transfers = payment.transfers.iter();
     let doubted = transfers.filter(|transfer| transfer.evidence == Evidence::Doubted);
-    let live = doubted.filter(|transfer| transfer.place.is_live());
+    let live = doubted.filter(|t| t.place.is_live() && t.amount >= t.dust);
     live.map(|transfer| Cause::Money(About::Doubted, transfer.txid))
 }
 

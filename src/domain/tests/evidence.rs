@@ -1,6 +1,7 @@
 //! What contracts moved: worth what vouches for it.
 
-use super::check;
+use super::{check, story::Story};
+use crate::domain::{evidence::Evidence, facts::Fact, transfer::Position};
 
 // shows: T10
 #[test]
@@ -158,5 +159,38 @@ fn a_chain_that_nobody_traces_waits_for_no_traces() {
         wait 23m
         blocks 1       => expired/deadline flags= reviewed
         ",
+    );
+}
+
+/// The same two moves, told by a client that counts the calls between differently.
+#[test]
+fn a_move_that_is_told_again_under_another_number_is_the_same_money() {
+    let told = |story: &mut Story, numbers: [u32; 2], evidence: Evidence| {
+        let mut facts = if story.payment.transfers.is_empty() {
+            story.connect(&["a=0.4+0.4"])
+        } else {
+            story.told_again("a")
+        };
+        for (fact, number) in facts.iter_mut().zip(numbers) {
+            if let Fact::Mined { credit, .. } = fact {
+                credit.position = Position::Trace(vec![number]);
+                credit.evidence = evidence;
+            }
+        }
+        story.take(facts);
+    };
+    let mut story = check("ETH 0.8 policy=sum", "blocks 1");
+    told(&mut story, [0, 1], Evidence::Claimed);
+    told(&mut story, [2, 5], Evidence::Witnessed);
+    story.act("blocks 11");
+    let judged = &story.payment.judged;
+    assert_eq!(judged.status.as_str(), "paid");
+    assert!(judged.surplus.is_zero(), "{:?}", story.payment.transfers);
+    assert_eq!(story.payment.transfers.len(), 2);
+    told(&mut story, [1, 7], Evidence::Witnessed);
+    assert_eq!(
+        story.payment.transfers.len(),
+        2,
+        "one is known, one renumbered"
     );
 }

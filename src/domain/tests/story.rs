@@ -352,6 +352,13 @@ impl Story {
         facts
     }
 
+    /// The facts of a transaction in the block that holds the first transfer.
+    pub fn told_again(&mut self, word: &str) -> Vec<Fact> {
+        let first = self.payment.transfers.first();
+        let anchor = *first.and_then(|t| t.place.anchor()).expect("in a block");
+        self.mined(word, anchor.block, anchor.tx_index)
+    }
+
     pub fn disconnect(&mut self, count: usize) -> Fact {
         let keep = self.blocks.len() - count;
         self.blocks.truncate(keep);

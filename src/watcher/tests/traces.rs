@@ -307,3 +307,81 @@ fn a_registration_whose_past_is_not_traced_yet_is_scanned_for() {
     world.ask("register", "b", &body(&world, 1));
     assert_eq!(asks(&mut world), 0, "nothing came to it");
 }
+
+/// A claim that nobody can weigh any more is doubted, and not before somebody was asked.
+#[test]
+fn an_old_claim_is_weighed_where_somebody_keeps_the_state_and_doubted_where_nobody_does() {
+    for (growth, evidence) in [
+        (&[PRICE][..], Evidence::Weighed),
+        (&[][..], Evidence::Doubted),
+    ] {
+        let mut world = world();
+        world.register("a", 0);
+        let block = mine(&mut world);
+        trace(&mut world, vec![inner(block, Evidence::Claimed)], block);
+        for _ in 0..129 {
+            world.mine(&[]);
+        }
+        world.poll();
+        assert_eq!(growth_asked(&mut world), [block.id.height]);
+        grown(&mut world, block, growth);
+        assert_eq!(world.payment("a").transfers[0].evidence, evidence);
+    }
+}
+
+// shows: A4
+#[test]
+fn a_cancel_waits_until_it_is_known_what_contracts_paid() {
+    let mut world = world();
+    world.register("a", 0);
+    let block = mine(&mut world);
+    world.ask("cancel", "a", "{}");
+    world.poll();
+    assert!(!world.has_outcome("r2"), "one block is not traced");
+    trace(&mut world, vec![inner(block, Evidence::Claimed)], block);
+    world.poll();
+    assert!(!world.has_outcome("r2"), "it may have been paid");
+    grown(&mut world, block, &[PRICE]);
+    world.poll();
+    assert_eq!(world.code_of("r2"), "not_new");
+}
+
+#[test]
+fn where_a_quorum_is_asked_one_balance_is_not_enough() {
+    let mut world = World::with_ether_and_quorum();
+    let agree = |world: &mut World| {
+        let block = Some(world.tip());
+        world.give(ChainInput::Agreed { block, lost: None });
+    };
+    agree(&mut world);
+    world.register("a", 0);
+    let block = mine(&mut world);
+    trace(&mut world, vec![inner(block, Evidence::Claimed)], block);
+    world.mine(&[]);
+    agree(&mut world);
+    world.poll();
+    grown(&mut world, block, &[PRICE]);
+    world.poll();
+    assert_eq!(world.status_of("a"), Status::New);
+    grown(&mut world, block, &[PRICE, PRICE]);
+    world.poll();
+    assert_eq!(world.status_of("a"), Status::Paid);
+}
+
+#[test]
+fn the_owner_of_an_address_is_its_owner_until_what_came_is_traced() {
+    let mut world = world();
+    world.register("a", 0);
+    world.wait(SpanMs::from_secs(23 * 60));
+    world.mine(&[]);
+    world.poll();
+    assert_eq!(world.status_of("a"), Status::Expired);
+    let block = mine(&mut world);
+    world.end_watch();
+    trace(&mut world, vec![inner(block, Evidence::Witnessed)], block);
+    assert_eq!(
+        world.payment("a").transfers.len(),
+        1,
+        "late money, and recorded"
+    );
+}

@@ -67,6 +67,15 @@ impl World {
         Self::with(ChainKind::Ethereum, open::settings_with_ether)
     }
 
+    /// The same, where two operators must hold a block.
+    pub fn with_ether_and_quorum() -> Self {
+        Self::with(ChainKind::Ethereum, |kind| {
+            let mut settings = open::settings_with_ether(kind);
+            settings.chains[0].quorum = 2;
+            settings
+        })
+    }
+
     /// The Bitcoin chain of [`new`](Self::new), and an Ethereum chain with blocks of the same names.
     pub fn of_both() -> Self {
         let mut world = Self::with(ChainKind::Bitcoin, |_| open::settings_of_both());

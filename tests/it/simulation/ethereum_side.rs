@@ -97,7 +97,9 @@ impl EthereumSide {
             let at = UnixMs(began.0 + n * 12_000);
             head = chain.extend(head.id.hash, at, Vec::new()).unwrap();
         }
-        let view = View::new(&chain);
+        let mut view = View::new(&chain);
+        // However long an outage was: what no node can tell any more is shown elsewhere.
+        view.traces = Some(u32::MAX);
         let mut side = Self {
             branch: view.branch().clone(),
             chain,

@@ -53,6 +53,28 @@ impl<T: Transport> Endpoints<T> {
         answers
     }
 
+    /// The same beside the point: whoever is connected and does not answer this is none the worse for it.
+    pub(in crate::chain::ethereum) async fn ask_aside<R, F>(
+        &mut self,
+        whom: &[usize],
+        patience: Duration,
+        question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
+    ) -> Vec<(usize, Result<R, SourceError>)>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, SourceError>> + Send + 'static,
+    {
+        let aside = move |endpoint: Endpoint<T>| {
+            let asked = question(endpoint);
+            async move { Ok(asked.await) }
+        };
+        let answers = self.ask_some(whom, patience, aside, |_| false).await;
+        let answer = |(at, answer): (usize, Result<Result<R, SourceError>, SourceError>)| {
+            (at, answer.and_then(|answer| answer))
+        };
+        answers.into_iter().map(answer).collect()
+    }
+
     /// Notes how one answered what all were asked.
     fn heard<R>(&mut self, at: usize, endpoint: Endpoint<T>, answer: &Result<R, SourceError>) {
         let now_ms = self.now_ms();
