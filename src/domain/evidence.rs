@@ -13,7 +13,7 @@ named_enum! {
         Doubted = "doubted",
         /// One operator's word, which nothing was compared with yet: no verdict rests on it.
         Claimed = "claimed",
-        /// One operator's word, and the balance that the same operator tells grew by it.
+        /// One operator's word, and the balance grew by it, as one operator tells.
         Weighed = "weighed",
         /// Operators who are independent of each other tell the same.
         Witnessed = "witnessed",

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::collections::{HashMap, VecDeque};
 
-/// Questions by chain. Each queue holds at most one of each kind beside scans of the past, of
+/// Questions by chain. Each queue holds at most one of each kind (of balances, one a block) beside scans of the past, of
 /// which only the latest counts: its size follows the registrations that wait, and the
 /// money that came while the clock was in doubt.
 #[derive(Debug, Default)]
@@ -33,10 +33,9 @@ impl Asks {
             },
             // The next snapshot asks again for what this leaves out.
             Ask::Spenders(_) if queue.iter().any(is_spenders) => {}
-            Ask::Spenders(_) => queue.push_back(ask),
             // The next poll asks again.
             Ask::Growth(block, _) if queue.iter().any(|waiting| is_about(waiting, block)) => {}
-            Ask::Growth(..) => queue.push_back(ask),
+            Ask::Spenders(_) | Ask::Growth(..) => queue.push_back(ask),
             Ask::Backfill { .. } => {
                 queue.retain(|waiting| !matches!(waiting, Ask::Backfill { .. }));
                 queue.push_back(ask);

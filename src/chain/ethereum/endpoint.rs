@@ -4,6 +4,10 @@
 //! Source: Ethereum execution APIs. Filters and ranges of logs are never used: a node may answer
 //! them from another branch, or not at all.
 
+mod state;
+
+pub(super) use state::{CALL_TRACER, Tracer};
+
 use super::{
     network::Network,
     scan::{self, Block},
@@ -15,28 +19,17 @@ use crate::{
         NodeStatus, SourceError,
         rpc::{Call, Client, Limits, RpcError, Transport},
     },
-    domain::{
-        block::{BlockHash, BlockId, BlockRef, Height},
-        facts::Destination,
-    },
+    domain::block::{BlockHash, BlockId, BlockRef, Height},
 };
-use alloy_primitives::{U64, U256};
+use alloy_primitives::U64;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
 use std::fmt;
 
 /// JSON-RPC: the method does not exist.
 const METHOD_NOT_FOUND: i64 = -32601;
-/// How nodes say that a block is not there: Geth, EIP-1474's "resource not found", Nethermind.
-const NO_SUCH_BLOCK: [i64; 3] = [-32000, -32001, -32603];
 /// JSON-RPC: the node does not take a block hash here.
 const INVALID_PARAMS: i64 = -32602;
-/// How long a node may take to trace a block before it gives up: as long as it is waited for.
-const TRACE_TIMEOUT: &str = "60s";
-/// The method that traces a block.
-pub(super) const CALL_TRACER: &str = "debug_traceBlockByHash";
-/// How nodes and those who sell access to them say that they do not offer a method.
-const NOT_OFFERED: [i64; 3] = [METHOD_NOT_FOUND, -32600, -32004];
 /// EIP-4444: the node no longer has bodies or receipts of that age.
 const PRUNED: i64 = 4444;
 
@@ -48,28 +41,6 @@ enum ReceiptsBy {
     Hash,
     /// Where a node takes no hash; the receipts root proves that it was the right block.
     Number,
-}
-
-/// What an endpoint tells of calls inside transactions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tracer {
-    /// It was not reached yet.
-    Unknown,
-    /// Nothing.
-    Missing,
-    /// `debug_traceBlockByHash` with the callTracer.
-    Calls,
-}
-
-impl Tracer {
-    /// The method that is used, for people.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Missing => "none",
-            Self::Calls => "callTracer",
-        }
-    }
 }
 
 /// One endpoint.
@@ -198,70 +169,6 @@ impl<T: Transport> Endpoint<T> {
                 .map(drop)
                 .map_err(|error| self.error("eth_getBlockReceipts", &error)),
         }
-    }
-
-    /// What it was found to tell of calls inside transactions.
-    pub(super) const fn tracer(&self) -> Tracer {
-        self.tracer
-    }
-
-    /// What it was found to tell by [`probe_tracer`](Self::probe_tracer).
-    pub(super) const fn found(&mut self, tracer: Tracer) {
-        self.tracer = tracer;
-    }
-
-    /// Asked of a block that does not exist, so that nothing is traced: who has the method says that there
-    /// is none. One that says neither is as unknown as before.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub(super) async fn probe_tracer(&self) -> Result<Tracer, SourceError> {
-        let asked = self.call_tracer(BlockHash([0; 32]), Limits::ANSWER).await;
-        match asked {
-            Ok(_) => Ok(Tracer::Calls),
-            Err(RpcError::Node { code, .. }) if NO_SUCH_BLOCK.contains(&code) => Ok(Tracer::Calls),
-            Err(RpcError::Node { code, .. }) if NOT_OFFERED.contains(&code) => Ok(Tracer::Missing),
-            Err(RpcError::Node { .. }) => Ok(self.tracer),
-            Err(error) => Err(self.error(CALL_TRACER, &error)),
-        }
-    }
-
-    /// The call frames of a block's transactions, as JSON.
-    pub(super) async fn traces(&self, block: &BlockRef) -> Answer {
-        self.call_tracer(block.id.hash, Limits::TRACE).await
-    }
-
-    async fn call_tracer(&self, block: BlockHash, limits: Limits) -> Answer {
-        let params = json!([prefixed(block), {"tracer": "callTracer", "timeout": TRACE_TIMEOUT}]);
-        self.client.call(CALL_TRACER, params, limits).await
-    }
-
-    /// What these accounts had after a block and after the one below it (EIP-1898), where it can tell: nodes
-    /// keep the state of the last blocks only.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub(super) async fn balances(
-        &self,
-        block: &BlockRef,
-        accounts: &[Destination],
-    ) -> Result<Vec<Option<(U256, U256)>>, SourceError> {
-        let at = |account: &Destination, hash| {
-            let account = format!("0x{account:?}");
-            let params = json!([account, {"blockHash": prefixed(hash)}]);
-            Call::new("eth_getBalance", params)
-        };
-        let both = |account| [at(account, block.id.hash), at(account, block.parent)];
-        let calls: Vec<Call> = accounts.iter().flat_map(both).collect();
-        let answers = self.client.batch(&calls).await;
-        let answers = answers.map_err(|error| self.error("eth_getBalance", &error))?;
-        let read = |answer| self.read::<U256>("eth_getBalance", answer).ok();
-        let balances: Vec<Option<U256>> = answers.into_iter().map(read).collect();
-        let (pairs, _) = balances.as_chunks::<2>();
-        Ok(pairs
-            .iter()
-            .map(|[after, before]| after.zip(*before))
-            .collect())
     }
 
     /// Its best block, its tags and whether it is syncing.

@@ -103,12 +103,12 @@ pub(super) fn inner_credits(json: &str, roots: &[Root]) -> Result<Vec<Candidate>
     let mut credits = Vec::new();
     for ((index, trace), (tx_index, root)) in traces.0.into_iter().enumerate().zip((0..).zip(roots))
     {
-        let traced = trace.result.ok_or(TraceError::Missing(index))?;
+        let found = trace.result.ok_or(TraceError::Missing(index))?;
         let is_of_another = trace.id.is_some_and(|id| id.0 != root.id.0);
-        if is_of_another || !traced.is_of(root) {
+        if is_of_another || !found.is_of(root) {
             return Err(TraceError::Contradiction(index));
         }
-        let mut moves = traced.moves;
+        let mut moves = found.moves;
         moves.sort_by(|one, other| one.path.cmp(&other.path));
         credits.extend(moves.into_iter().filter_map(|moved| moved.credit(tx_index)));
     }

@@ -43,10 +43,10 @@ const RUNNING_MAX: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long other operators who can trace are waited for while one alone tells.
-const OTHERS_PATIENCE: Duration = Duration::from_secs(60);
+const OTHERS_PATIENCE: Duration = Duration::from_mins(1);
 
 /// After so long nobody asks any more what came of a block.
-const ABANDONED: Duration = Duration::from_secs(120);
+const ABANDONED: Duration = Duration::from_mins(2);
 
 /// How nodes say that they are asked too much (EIP-1474).
 const LIMIT_EXCEEDED: i64 = -32005;
@@ -216,7 +216,7 @@ async fn hear<T: Transport>(
             }
         }
     }
-    judge(block, words, errors)
+    judge(block, words, &errors)
 }
 
 /// What two of them tell alike, as the first of them says it. How the calls between are counted differs
@@ -246,7 +246,7 @@ fn tell_the_same(one: &Word, other: &Word) -> bool {
 fn judge(
     block: BlockRef,
     mut words: Vec<Word>,
-    errors: Vec<SourceError>,
+    errors: &[SourceError],
 ) -> Result<Heard, SourceError> {
     if let Some(word) = agreed(&words) {
         let witnessed = |credit: &Candidate| Candidate {
@@ -259,7 +259,7 @@ fn judge(
     }
     match (words.pop(), words.is_empty()) {
         (Some(Word { operator, credits }), true) => Ok(Heard::Sole { operator, credits }),
-        (None, _) => Err(refused(block, &errors)),
+        (None, _) => Err(refused(block, errors)),
         (Some(_), false) => Err(SourceError::Transient(format!(
             "operators tell different moves of contracts in block {}",
             block.id.height

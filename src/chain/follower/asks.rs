@@ -17,7 +17,7 @@ const ASKS_KEPT: usize = 64;
 /// The asks that are not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Asks {
-    /// Asks that one request answers, in the order in which they came.
+    /// Asks that a request or a few answer, in the order in which they came.
     quick: VecDeque<Ask>,
     pub(super) backfill: Option<Backfill>,
 }

@@ -40,6 +40,14 @@ use crate::domain::{
 };
 use std::collections::BTreeMap;
 
+/// Up to where it is known what contracts moved.
+#[derive(Clone, Copy)]
+enum Traced {
+    ToTheTip,
+    To(Height),
+    Never,
+}
+
 /// One chain, one payment, and what was told about it.
 pub struct Story {
     pub payment: Payment,
@@ -53,7 +61,7 @@ pub struct Story {
     behind: SpanMs,
     agreed: Option<Height>,
     /// Up to where contracts are traced, where that is not the tip.
-    traced: Option<Option<Height>>,
+    traced: Traced,
     requests: i64,
     pub last: Outcome,
 }
@@ -102,7 +110,7 @@ impl Story {
             forks: 0,
             behind: SpanMs(0),
             agreed: None,
-            traced: None,
+            traced: Traced::ToTheTip,
             requests: 0,
             last: Outcome::default(),
         }
@@ -185,11 +193,12 @@ impl Story {
                 self.follow();
             }
             "trace" => {
-                self.traced = Some(rest.first().map(|n| Height(n.parse().unwrap())));
+                let height = rest.first().map(|n| Height(n.parse().unwrap()));
+                self.traced = height.map_or(Traced::Never, Traced::To);
                 self.follow();
             }
             "traced" => {
-                self.traced = None;
+                self.traced = Traced::ToTheTip;
                 self.follow();
             }
             "gap" => self.view.untraced_at = Some(self.tip().time),
@@ -299,7 +308,11 @@ impl Story {
         let agreed = self.agreed.unwrap_or(tip.id.height);
         let known = self.blocks.iter().find(|block| block.id.height == agreed);
         self.view.agreed = known.copied().or(Some(tip));
-        self.view.traced = self.traced.unwrap_or(Some(tip.id.height));
+        self.view.traced = match self.traced {
+            Traced::ToTheTip => Some(tip.id.height),
+            Traced::To(height) => Some(height),
+            Traced::Never => None,
+        };
         let at = self
             .view
             .traced

@@ -36,7 +36,7 @@ fn ether_that_contracts_move_is_credited_exactly() {
         anvil.invoke_paying(tokens.mischief, wei, signature, args)
     };
     pay(ETHER, "forward(address)", &[plain.into()]);
-    let halved = pay(ETHER, "forwardInHalves(address)", &[halves.into()]);
+    let in_two = pay(ETHER, "forwardInHalves(address)", &[halves.into()]);
     let both = [first, second];
     pay(2 * ETHER, "forwardToMany(address[])", &[both[..].into()]);
     pay(ETHER, "destructTo(address)", &[destructed.into()]);
@@ -53,7 +53,7 @@ fn ether_that_contracts_move_is_credited_exactly() {
         .iter()
         .map(|row| json!([row["position"], row["amount"], row["txid"]]));
     let half = "0.500000000000000000";
-    let expected = ["trace:0", "trace:1"].map(|at| json!([at, half, halved.to_string()]));
+    let expected = ["trace:0", "trace:1"].map(|at| json!([at, half, in_two.to_string()]));
     assert_eq!(told.collect::<Vec<_>>(), expected);
     let payer = tokens.mischief.to_string();
     assert_eq!(halves[0]["from_address"], payer);

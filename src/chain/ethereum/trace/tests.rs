@@ -24,7 +24,7 @@ fn root() -> Root {
     }
 }
 
-fn frame(kind: &str, to: &str, value: u64, calls: Vec<Value>) -> Value {
+fn frame(kind: &str, to: &str, value: u64, calls: &[Value]) -> Value {
     json!({
         "type": kind, "from": CONTRACT, "to": to, "value": format!("{value:#x}"),
         "gas": "0x5208", "gasUsed": "0x5208", "input": "0x", "calls": calls,
@@ -37,18 +37,18 @@ fn failed(mut frame: Value) -> Value {
 }
 
 /// The transaction's own frame around these.
-fn whole(calls: Vec<Value>) -> Value {
+fn whole(calls: &[Value]) -> Value {
     let mut root = frame("CALL", CONTRACT, 5, calls);
     root["from"] = json!(OTHER);
     root
 }
 
-fn answer(result: Value) -> String {
+fn answer(result: &Value) -> String {
     json!([{"txHash": txid(), "result": result}]).to_string()
 }
 
 /// Position, receiver and amount of each credit.
-fn moves(result: Value) -> Vec<String> {
+fn moves(result: &Value) -> Vec<String> {
     let found = inner_credits(&answer(result), &[root()]).expect("a trace");
     let shown = |credit: Candidate| {
         assert_eq!(credit.evidence, Evidence::Claimed);
@@ -63,91 +63,55 @@ fn moves(result: Value) -> Vec<String> {
     found.into_iter().map(shown).collect()
 }
 
+/// The same in words: the position, `us` or another account, the amount.
+fn told(calls: &[Value]) -> String {
+    let moves = moves(&whole(calls)).join(", ");
+    moves
+        .replace("trace:", "")
+        .replace(&US[2..], "us")
+        .replace(&OTHER[2..], "other")
+}
+
+fn call(to: &str, wei: u64, calls: &[Value]) -> Value {
+    frame("CALL", to, wei, calls)
+}
+
 // shows: T10
 #[test]
 fn what_contracts_move_is_found_wherever_it_is_nested() {
-    let us = &US[2..];
-    for (name, calls, expected) in [
-        ("nothing", vec![], vec![]),
-        (
-            "a batch",
-            vec![
-                frame("CALL", US, 1, vec![]),
-                frame("CALL", OTHER, 2, vec![]),
-                frame("CALL", US, 3, vec![]),
-            ],
-            vec![
-                format!("trace:0 {us} 1"),
-                format!("trace:1 {} 2", &OTHER[2..]),
-                format!("trace:2 {us} 3"),
-            ],
-        ),
-        (
-            "two levels, the outer first",
-            vec![frame(
-                "CALL",
-                OTHER,
-                9,
-                vec![
-                    frame("STATICCALL", US, 0, vec![]),
-                    frame("CALL", US, 1, vec![]),
-                ],
-            )],
-            vec![
-                format!("trace:0 {} 9", &OTHER[2..]),
-                format!("trace:0.1 {us} 1"),
-            ],
-        ),
-        (
-            "a reverted leg takes along what is below it, and nothing beside it",
-            vec![
-                frame("CALL", US, 1, vec![]),
-                failed(frame(
-                    "CALL",
-                    OTHER,
-                    2,
-                    vec![frame("CALL", US, 3, vec![frame("CALL", US, 4, vec![])])],
-                )),
-                frame("CALL", US, 5, vec![]),
-            ],
-            vec![format!("trace:0 {us} 1"), format!("trace:2 {us} 5")],
-        ),
-        (
-            "a delegate call moves nothing, but what it calls may",
-            vec![
-                frame("DELEGATECALL", US, 5, vec![frame("CALL", US, 2, vec![])]),
-                frame("CALLCODE", US, 4, vec![]),
-            ],
-            vec![format!("trace:0.0 {us} 2")],
-        ),
-        (
-            "creation and self-destruction",
-            vec![
-                frame("CREATE", US, 1, vec![frame("SELFDESTRUCT", US, 2, vec![])]),
-                frame("CREATE2", US, 3, vec![]),
-            ],
-            vec![
-                format!("trace:0 {us} 1"),
-                format!("trace:0.0 {us} 2"),
-                format!("trace:1 {us} 3"),
-            ],
-        ),
-        (
-            "nothing is moved to oneself",
-            vec![
-                frame("CALL", CONTRACT, 1, vec![]),
-                frame("SELFDESTRUCT", CONTRACT, 2, vec![]),
-            ],
-            vec![],
-        ),
-    ] {
-        assert_eq!(moves(whole(calls)), expected, "{name}");
-    }
+    assert_eq!(told(&[]), "");
+    let batch = [call(US, 1, &[]), call(OTHER, 2, &[]), call(US, 3, &[])];
+    assert_eq!(told(&batch), "0 us 1, 1 other 2, 2 us 3");
+    // The outer one first.
+    let inner = [frame("STATICCALL", US, 0, &[]), call(US, 1, &[])];
+    assert_eq!(told(&[call(OTHER, 9, &inner)]), "0 other 9, 0.1 us 1");
+}
+
+// shows: T10
+#[test]
+fn a_leg_that_failed_takes_along_what_is_below_it_and_nothing_beside_it() {
+    let below = call(US, 3, &[call(US, 4, &[])]);
+    let leg = failed(call(OTHER, 2, &[below]));
+    let calls = [call(US, 1, &[]), leg, call(US, 5, &[])];
+    assert_eq!(told(&calls), "0 us 1, 2 us 5");
+}
+
+// shows: T10
+#[test]
+fn only_frames_that_give_ether_away_move_it() {
+    let delegated = frame("DELEGATECALL", US, 5, &[call(US, 2, &[])]);
+    let calls = [delegated, frame("CALLCODE", US, 4, &[])];
+    assert_eq!(told(&calls), "0.0 us 2");
+    let created = frame("CREATE", US, 1, &[frame("SELFDESTRUCT", US, 2, &[])]);
+    let calls = [created, frame("CREATE2", US, 3, &[])];
+    assert_eq!(told(&calls), "0 us 1, 0.0 us 2, 1 us 3");
+    let to_itself = frame("SELFDESTRUCT", CONTRACT, 2, &[]);
+    assert_eq!(told(&[call(CONTRACT, 1, &[]), to_itself]), "");
 }
 
 #[test]
 fn a_failed_transaction_moves_nothing() {
-    let json = answer(failed(whole(vec![frame("CALL", US, 1, vec![])])));
+    let json = answer(&failed(whole(&[frame("CALL", US, 1, &[])])));
     let root = Root {
         succeeded: false,
         ..root()
@@ -161,16 +125,16 @@ fn frames_that_lack_what_moves_nothing_are_read() {
     let bare = json!({"type": "STATICCALL", "from": CONTRACT, "to": US, "input": "0x"});
     let not_created = json!({"type": "CREATE", "from": CONTRACT, "value": "0x1", "error": "out of gas", "calls": null});
     let null = json!({"type": "CALL", "from": CONTRACT, "to": null, "value": null, "error": null});
-    assert!(moves(whole(vec![bare, not_created, null])).is_empty());
+    assert!(moves(&whole(&[bare, not_created, null])).is_empty());
 }
 
 #[test]
 fn a_trace_of_another_transaction_or_of_none_is_refused() {
-    let ok = whole(vec![frame("CALL", US, 1, vec![])]);
+    let ok = whole(&[frame("CALL", US, 1, &[])]);
     let set = |key: &str, value: Value| {
         let mut changed = ok.clone();
         changed[key] = value;
-        answer(changed)
+        answer(&changed)
     };
     let contradiction = Err(TraceError::Contradiction(0));
     let roots = [root()];
@@ -180,7 +144,7 @@ fn a_trace_of_another_transaction_or_of_none_is_refused() {
         set("value", json!("0x6")),
         set("error", json!("execution reverted")),
         set("type", json!("CREATE")),
-        answer(ok.clone()).replace("0707", "0708"),
+        answer(&ok).replace("0707", "0708"),
     ] {
         assert_eq!(inner_credits(&json, &roots), contradiction, "{json}");
     }
@@ -189,27 +153,27 @@ fn a_trace_of_another_transaction_or_of_none_is_refused() {
         ..root()
     };
     assert_eq!(
-        inner_credits(&answer(ok.clone()), &[succeeded_only]),
+        inner_credits(&answer(&ok), &[succeeded_only]),
         contradiction
     );
     let created = Root { to: None, ..root() };
     assert_eq!(
-        inner_credits(&answer(ok.clone()), &[created.clone()]),
+        inner_credits(&answer(&ok), std::slice::from_ref(&created)),
         contradiction
     );
     let mut creation = ok.clone();
     creation["type"] = json!("CREATE2");
-    assert!(inner_credits(&answer(creation), &[created]).is_ok());
+    assert!(inner_credits(&answer(&creation), &[created]).is_ok());
     let plain = Root {
         may_run_code: false,
         ..root()
     };
-    let moved = answer(ok.clone());
+    let moved = answer(&ok);
     assert_eq!(
         inner_credits(&moved, std::slice::from_ref(&plain)),
         contradiction
     );
-    let unmoved = answer(whole(vec![]));
+    let unmoved = answer(&whole(&[]));
     assert_eq!(inner_credits(&unmoved, &[plain]), Ok(vec![]));
     let none = json!([{"txHash": txid(), "error": "execution timeout"}]).to_string();
     assert_eq!(inner_credits(&none, &roots), Err(TraceError::Missing(0)));
@@ -221,8 +185,8 @@ fn a_trace_of_another_transaction_or_of_none_is_refused() {
         );
     };
     count("[]", 1, 0);
-    count(&answer(ok.clone()), 2, 1);
-    count(&answer(ok), 0, 1);
+    count(&answer(&ok), 2, 1);
+    count(&answer(&ok), 0, 1);
 }
 
 #[test]
@@ -233,9 +197,9 @@ fn what_cannot_be_read_is_refused() {
         "[1]",
         r#"[{"result":null}]"#,
         r#"[{"result":{"from":"0x00","to":"0x01"}}]"#,
-        &answer(frame("EXTCALL", US, 1, vec![])),
-        &answer(whole(vec![frame("CALL", "0x12", 1, vec![])])),
-        &format!("{} 1", answer(whole(vec![]))),
+        &answer(&frame("EXTCALL", US, 1, &[])),
+        &answer(&whole(&[frame("CALL", "0x12", 1, &[])])),
+        &format!("{} 1", answer(&whole(&[]))),
     ] {
         let found = inner_credits(json, &[root()]);
         assert!(
@@ -249,7 +213,7 @@ fn what_cannot_be_read_is_refused() {
 fn nested(depth: usize) -> String {
     let open = r#"{"type":"CALL","from":"0x00000000000000000000000000000000000000cc","to":"0x00000000000000000000000000000000000000aa","value":"0x1","calls":["#;
     let inner = format!("{}{}", open.repeat(depth), "]}".repeat(depth));
-    let root = whole(vec![]).to_string();
+    let root = whole(&[]).to_string();
     let root = root.replace(r#""calls":[]"#, &format!(r#""calls":[{inner}]"#));
     format!(r#"[{{"result":{root}}}]"#)
 }
@@ -265,7 +229,7 @@ fn calls_as_deep_as_the_evm_allows_are_read_and_deeper_ones_refused() {
     }
     // What is not looked at may be nested as deep as it likes.
     let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
-    let root_frame = whole(vec![]).to_string();
+    let root_frame = whole(&[]).to_string();
     let json = format!(
         r#"[{{"result":{}}}]"#,
         root_frame.replacen('{', &format!(r#"{{"output":{deep},"#), 1)
@@ -287,7 +251,7 @@ fn more_moves_than_any_block_has_are_refused_before_they_fill_the_memory() {
             leaves(count),
             "]}".repeat(depth)
         );
-        let root = whole(vec![]).to_string();
+        let root = whole(&[]).to_string();
         let root = root.replace(r#""calls":[]"#, &format!(r#""calls":[{inner}]"#));
         format!(r#"[{{"result":{root}}}]"#)
     };
