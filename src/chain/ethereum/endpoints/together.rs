@@ -28,29 +28,8 @@ impl<T: Transport> Endpoints<T> {
         R: Send + 'static,
         F: Future<Output = Result<R, SourceError>> + Send + 'static,
     {
-        let mut asked = JoinSet::new();
-        let seats = self.seats.iter().enumerate();
-        for (at, seat) in seats.filter(|(at, _)| whom.contains(at)) {
-            let (endpoint, is_connected) = (seat.endpoint.clone(), seat.is_connected);
-            let question = question.clone();
-            asked.spawn(async move { (at, ask(endpoint, is_connected, patience, question).await) });
-        }
-        let mut answers = Vec::new();
-        let mut until = Instant::now() + patience + CONNECT_PATIENCE;
-        // Who was never reached gets the time for it once, or is left alone for a while.
-        let are_connected = seats_of(&self.seats, whom).all(|seat| seat.is_connected);
-        while let Ok(Some(joined)) = timeout_at(until, asked.join_next()).await {
-            let Ok((at, (endpoint, answer))) = joined else {
-                continue;
-            };
-            self.heard(at, endpoint, &answer);
-            answers.push((at, answer));
-            if are_connected && suffices(&answers) {
-                until = until.min(Instant::now() + STRAGGLERS);
-            }
-        }
-        answers.sort_by_key(|(at, _)| *at);
-        answers
+        self.ask_each(whom, patience, question, suffices, |_| true)
+            .await
     }
 
     /// The same beside the point: whoever is connected and does not answer this is none the worse for it.
@@ -68,19 +47,68 @@ impl<T: Transport> Endpoints<T> {
             let asked = question(endpoint);
             async move { Ok(asked.await) }
         };
-        let answers = self.ask_some(whom, patience, aside, |_| false).await;
-        let answer = |(at, answer): (usize, Result<Result<R, SourceError>, SourceError>)| {
-            (at, answer.and_then(|answer| answer))
+        let tells = |answer: &Result<Result<R, SourceError>, SourceError>| match answer {
+            Ok(answer) => answer.is_ok(),
+            Err(_) => true,
         };
-        answers.into_iter().map(answer).collect()
+        let answers = self.ask_each(whom, patience, aside, |_| false, tells).await;
+        let answers = answers.into_iter();
+        answers
+            .map(|(at, answer)| (at, answer.and_then(|answer| answer)))
+            .collect()
+    }
+
+    /// Asks some at once; those of whose answer this says so are noted by it.
+    async fn ask_each<R, F>(
+        &mut self,
+        whom: &[usize],
+        patience: Duration,
+        question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
+        suffices: impl Fn(&[(usize, Result<R, SourceError>)]) -> bool,
+        tells: impl Fn(&Result<R, SourceError>) -> bool,
+    ) -> Vec<(usize, Result<R, SourceError>)>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, SourceError>> + Send + 'static,
+    {
+        let mut asked = JoinSet::new();
+        let seats = self.seats.iter().enumerate();
+        for (at, seat) in seats.filter(|(at, _)| whom.contains(at)) {
+            let (endpoint, is_connected) = (seat.endpoint.clone(), seat.is_connected);
+            let question = question.clone();
+            asked.spawn(async move { (at, ask(endpoint, is_connected, patience, question).await) });
+        }
+        let mut answers = Vec::new();
+        let mut until = Instant::now() + patience + CONNECT_PATIENCE;
+        // Who was never reached gets the time for it once, or is left alone for a while.
+        let are_connected = seats_of(&self.seats, whom).all(|seat| seat.is_connected);
+        while let Ok(Some(joined)) = timeout_at(until, asked.join_next()).await {
+            let Ok((at, (endpoint, answer))) = joined else {
+                continue;
+            };
+            self.seat_is(at, endpoint, answer.is_ok());
+            if tells(&answer) {
+                self.heard(at, &answer);
+            }
+            answers.push((at, answer));
+            if are_connected && suffices(&answers) {
+                until = until.min(Instant::now() + STRAGGLERS);
+            }
+        }
+        answers.sort_by_key(|(at, _)| *at);
+        answers
+    }
+
+    /// Keeps an endpoint as it is once it was asked, where it was not connected.
+    fn seat_is(&mut self, at: usize, endpoint: Endpoint<T>, is_connected: bool) {
+        if let Some(seat) = self.seats.get_mut(at).filter(|seat| !seat.is_connected) {
+            (seat.endpoint, seat.is_connected, seat.is_vetted) = (endpoint, is_connected, false);
+        }
     }
 
     /// Notes how one answered what all were asked.
-    fn heard<R>(&mut self, at: usize, endpoint: Endpoint<T>, answer: &Result<R, SourceError>) {
+    fn heard<R>(&mut self, at: usize, answer: &Result<R, SourceError>) {
         let now_ms = self.now_ms();
-        if let Some(seat) = self.seats.get_mut(at).filter(|seat| !seat.is_connected) {
-            (seat.endpoint, seat.is_connected, seat.is_vetted) = (endpoint, answer.is_ok(), false);
-        }
         match answer {
             Ok(_) => {
                 self.pool.heard(at, now_ms);

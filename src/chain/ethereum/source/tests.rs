@@ -2,6 +2,7 @@
 
 mod blocks;
 mod endpoints;
+mod inner;
 mod quorum;
 
 use super::*;

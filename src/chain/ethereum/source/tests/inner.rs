@@ -1,0 +1,213 @@
+//! Ether that contracts moved: who is asked, who is believed, and for how long others are waited for.
+
+use super::*;
+use crate::domain::{evidence::Evidence, facts::CreditAsset, transfer::Position};
+
+const TRACE: &str = "debug_traceBlockByHash";
+/// Asked of a block that is nowhere.
+const PROBE: &str = "debug_traceBlockByHash [\"0x0000";
+
+/// A node whose second block holds a payment and a call.
+fn node() -> (FakeNode, BlockRef) {
+    let node = FakeNode::new();
+    let block = reference(&node.mine(paying(5)));
+    (node, block)
+}
+
+/// A frame for each transaction, and below the last one wei for the shop.
+fn traces(node: &FakeNode, wei: u64) -> Value {
+    let state = node.state();
+    let transactions = &state.chain[1].block["transactions"];
+    let frame = |tx: &Value| {
+        let result = json!({
+            "type": "CALL", "from": TOKEN, "to": tx["to"], "value": tx["value"], "calls": [],
+        });
+        json!({"txHash": tx["hash"], "result": result})
+    };
+    let transactions = transactions.as_array().unwrap();
+    let mut all: Vec<Value> = transactions.iter().map(frame).collect();
+    let paid = json!({"type": "CALL", "from": TOKEN, "to": SHOP, "value": format!("{wei:#x}")});
+    all.last_mut().unwrap()["result"]["calls"] = json!([paid]);
+    drop(state);
+    json!(all)
+}
+
+fn traces_well(node: &FakeNode, wei: u64) {
+    node.fault(PROBE, error(-32000, "block not found"));
+    node.fault(TRACE, traces(node, wei));
+}
+
+fn refuses(node: &FakeNode) {
+    node.fault(PROBE, error(-32000, "block not found"));
+    node.fault(TRACE, error(-32000, "historical state is not available"));
+}
+
+async fn tracing(nodes: &[(&str, &FakeNode)]) -> Source {
+    let mut source = source_of(nodes).tracing(false);
+    source.connect().await.unwrap();
+    source.status().await.unwrap();
+    source
+}
+
+/// What is told of a block once it has come.
+async fn inner(source: &mut Source, block: BlockRef) -> Result<BlockFacts, SourceError> {
+    loop {
+        if let Some((_, told)) = source.traces(&[block]).await.pop() {
+            return told;
+        }
+    }
+}
+
+fn shown(facts: &BlockFacts) -> Vec<(String, u64, Evidence)> {
+    let credits = facts.credits.iter();
+    let shown = credits.map(|credit| {
+        assert_eq!(credit.asset, CreditAsset::Native);
+        let amount = u64::try_from(credit.amount.base()).unwrap();
+        (credit.position.to_string(), amount, credit.evidence)
+    });
+    shown.collect()
+}
+
+fn at(position: &[u32]) -> String {
+    Position::Trace(position.to_vec()).to_string()
+}
+
+#[tokio::test]
+async fn blocks_await_their_traces_where_somebody_says_that_it_can_tell_them() {
+    for (said, awaits) in [
+        (json!([]), true),
+        (error(-32000, "block not found"), true),
+        (error(-32001, "Resource not found"), true),
+        (error(-32601, "the method does not exist"), false),
+        (error(-32004, "method not supported"), false),
+        // Nothing is known of one that is asked too much; what was never there is not waited for.
+        (error(-32005, "limit exceeded"), false),
+    ] {
+        let (node, block) = node();
+        node.fault(PROBE, said.clone());
+        let mut source = tracing(&[("local", &node)]).await;
+        let facts = source.blocks(&[block]).await.unwrap();
+        assert_eq!(facts[0].awaits_trace, awaits, "{said}");
+    }
+    // A chain that was traced before waits for whoever has not said it yet.
+    let (node, block) = node();
+    node.fault(PROBE, error(-32005, "limit exceeded"));
+    let mut source = source_of(&[("local", &node)]).tracing(true);
+    source.status().await.unwrap();
+    assert!(source.blocks(&[block]).await.unwrap()[0].awaits_trace);
+    // Where nobody is paid in ether nobody is asked.
+    let (node, block) = self::node();
+    traces_well(&node, 1);
+    let mut source = connected(&node).await;
+    assert!(!source.blocks(&[block]).await.unwrap()[0].awaits_trace);
+    let log = node.state().log.clone();
+    assert!(!log.iter().any(|said| said.starts_with(TRACE)));
+}
+
+#[tokio::test]
+async fn one_alone_claims_and_two_witness() {
+    let (node, block) = node();
+    traces_well(&node, 7);
+    let mut source = tracing(&[("local", &node)]).await;
+    source.blocks(&[block]).await.unwrap();
+    let told = inner(&mut source, block).await.unwrap();
+    assert_eq!(shown(&told), [(at(&[0]), 7, Evidence::Claimed)]);
+    assert_eq!(told.transactions.len(), 2);
+    assert!(!told.awaits_trace);
+
+    let mut source = tracing(&[("one", &node), ("other", &node)]).await;
+    // Asked of a block that it did not fetch in this run.
+    let told = inner(&mut source, block).await.unwrap();
+    assert_eq!(shown(&told), [(at(&[0]), 7, Evidence::Witnessed)]);
+}
+
+#[tokio::test]
+async fn who_differ_are_not_believed_until_two_agree() {
+    let (honest, block) = node();
+    traces_well(&honest, 7);
+    let (liar, _) = node();
+    traces_well(&liar, 8);
+    let mut source = tracing(&[("liar", &liar), ("honest", &honest)]).await;
+    let said = told(inner(&mut source, block).await);
+    assert!(
+        said.starts_with("transient: operators tell different moves"),
+        "{said}"
+    );
+    let mut source = tracing(&[("liar", &liar), ("one", &honest), ("other", &honest)]).await;
+    let told = inner(&mut source, block).await.unwrap();
+    assert_eq!(shown(&told), [(at(&[0]), 7, Evidence::Witnessed)]);
+    // Two endpoints of one operator are one voice.
+    let operators = ["liar", "liar", "honest"].map(str::to_owned).to_vec();
+    let nodes = [("a", &liar), ("b", &liar), ("c", &honest)];
+    let mut source = source_of(&nodes).tracing(false).with_quorum(1, operators);
+    source.connect().await.unwrap();
+    source.status().await.unwrap();
+    assert!(inner(&mut source, block).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_word_is_taken_after_others_were_waited_for_and_marked_as_such() {
+    let (one, block) = node();
+    traces_well(&one, 7);
+    let (other, _) = node();
+    refuses(&other);
+    let mut source = tracing(&[("one", &one), ("other", &other)]).await;
+    let said = told(inner(&mut source, block).await);
+    assert!(said.contains("only 0 tells"), "{said}");
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert!(inner(&mut source, block).await.is_err());
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let told = inner(&mut source, block).await.unwrap();
+    assert_eq!(shown(&told), [(at(&[0]), 7, Evidence::Claimed)]);
+    assert!(told.awaits_trace, "others should have told it");
+}
+
+#[tokio::test]
+async fn what_is_refused_and_what_is_no_trace_says_so_and_harms_nobody() {
+    let (node, block) = node();
+    refuses(&node);
+    let mut source = tracing(&[("local", &node)]).await;
+    let said = told(inner(&mut source, block).await);
+    assert!(
+        said.starts_with("permanent: ") && said.contains("historical state"),
+        "{said}"
+    );
+    for (answer, word) in [
+        (json!([]), "2 transactions and 0 traces"),
+        (json!({"structLogs": []}), "cannot be read"),
+        (error(-32005, "limit exceeded"), "transient: "),
+    ] {
+        node.heal();
+        node.fault(PROBE, error(-32000, "block not found"));
+        node.fault(TRACE, answer);
+        let said = told(inner(&mut source, block).await);
+        assert!(said.contains(word), "{said}");
+        // It serves blocks as before.
+        source.status().await.unwrap();
+        assert!(source.blocks(&[block]).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn growth_is_told_by_each_operator_who_can_and_harms_nobody_who_cannot() {
+    let (able, block) = node();
+    let after = format!(
+        "eth_getBalance [\"{SHOP:#x}\",{{\"blockHash\":\"0x{}\"",
+        block.id.hash
+    );
+    able.fault(Box::leak(after.into_boxed_str()), json!("0x1e"));
+    able.fault("eth_getBalance", json!("0xa"));
+    let (unable, _) = node();
+    unable.fault("eth_getBalance", error(-32000, "missing trie node"));
+    let mut source = tracing(&[("able", &able), ("unable", &unable)]).await;
+    let destination = Destination::new(SHOP.as_slice()).unwrap();
+    let grown = source.growth(block, &[destination]).await.unwrap();
+    assert_eq!(grown, [vec![Amount::from_u64(20)]]);
+    assert_eq!(
+        source.endpoints.back(),
+        [0, 1],
+        "nobody is left alone for it"
+    );
+    let mut source = tracing(&[("unable", &unable)]).await;
+    assert_eq!(source.growth(block, &[destination]).await, Ok(vec![vec![]]));
+}
