@@ -131,15 +131,20 @@ impl Scan {
 
     /// Whether money in this block may be the payment's and not known yet, when the block is
     /// scanned for whomever: it lies between the payment's own start and what it knows already.
-    /// Times of blocks are only about right, so a start by time reaches back a little further.
     #[must_use]
     pub fn looks_at(&self, block: &BlockRef, kind: ChainKind) -> bool {
         let is_known = self.scanned_to.is_some_and(|to| block.id.height <= to);
-        let is_ours = match self.from {
+        self.begins_before(block, kind) && !is_known
+    }
+
+    /// Whether a block is not before the payment's own start. Times of blocks are only about right, so a
+    /// start by time reaches back a little further.
+    #[must_use]
+    pub fn begins_before(&self, block: &BlockRef, kind: ChainKind) -> bool {
+        match self.from {
             ScanFrom::Height(from) => block.id.height >= from,
             ScanFrom::Time(from) => block.time >= from.minus(register::slack(kind)),
-        };
-        is_ours && !is_known
+        }
     }
 
     /// Settles the goal of a scan that began before the chain had a cursor.

@@ -1,6 +1,7 @@
 //! Which payments an input touches, and with which facts.
 
 use crate::domain::{
+    block::BlockRef,
     facts::{Destination, Fact},
     payment::{Payment, PaymentKey},
 };
@@ -62,6 +63,16 @@ impl Touched {
     /// Of blocks that are scanned for some payments, the others take nothing new: what lies before
     /// their own start is not theirs, and what they know is recorded.
     pub fn leave_to_those_who_look(&mut self) {
+        self.leave(|payment, block| payment.scan.looks_at(block, payment.kind));
+    }
+
+    /// What is told late of a block belongs to those who had begun by then.
+    pub fn leave_to_those_who_had_begun(&mut self) {
+        self.leave(|payment, block| payment.scan.begins_before(block, payment.kind));
+    }
+
+    /// Others than these take nothing new.
+    fn leave(&mut self, takes: impl Fn(&Payment, &BlockRef) -> bool) {
         for (key, observed) in &mut self.facts {
             let Some(payment) = self.loaded.get(key) else {
                 continue;
@@ -69,8 +80,7 @@ impl Touched {
             observed.retain(|seen| match &seen.fact {
                 Fact::Mined { credit, block, .. } => {
                     let mut rows = payment.transfers.iter();
-                    payment.scan.looks_at(block, payment.kind)
-                        || rows.any(|row| row.is(credit.txid, &credit.position))
+                    takes(payment, block) || rows.any(|row| row.is(credit.txid, &credit.position))
                 }
                 Fact::Disconnected { .. }
                 | Fact::Weighed { .. }

@@ -67,7 +67,7 @@ impl Watcher {
             self.touch_block(chain, facts, &gone, seen_at, &mut touched)?;
         }
         touched.keep_loaded(self.store.load(&touched.unloaded())?);
-        touched.leave_to_those_who_look();
+        touched.leave_to_those_who_had_begun();
         let mut view = chain.view.clone();
         let cursor = view.scanned.map(|block| block.id.height);
         view.traced = view.traced.max(cursor.map(|cursor| cursor.min(told.to)));

@@ -385,3 +385,19 @@ fn the_owner_of_an_address_is_its_owner_until_what_came_is_traced() {
         "late money, and recorded"
     );
 }
+
+/// A block below where it was registered leaves, and what takes its place pays.
+#[test]
+fn a_branch_below_the_registration_is_traced_for_it_too() {
+    let mut world = world();
+    mine(&mut world);
+    let replaced = mine(&mut world);
+    trace(&mut world, Vec::new(), replaced);
+    world.poll();
+    world.register("a", 0);
+    world.roll_back(1);
+    let block = mine(&mut world);
+    assert_eq!(block.id.height, replaced.id.height);
+    trace(&mut world, vec![inner(block, Evidence::Witnessed)], block);
+    assert_eq!(world.payment("a").transfers.len(), 1);
+}

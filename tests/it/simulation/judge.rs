@@ -168,13 +168,37 @@ impl Settled<'_> {
     /// Whether its money truly moved when the address had not to be watched any more: nobody says
     /// then what must be recorded of it. New money before that end puts the end off.
     fn moved_after_watch(&self, order: &Order, shown: &Shown) -> bool {
+        let end = self.watch_end(order, shown);
+        self.paying(order).into_iter().any(|paying| {
+            let mut mined = paying.mined.iter();
+            paying.visible_at.0 > end || mined.any(|mined| mined.block.time.0 > end)
+        })
+    }
+
+    /// Whether nobody could see how its money stood when the address had not to be watched any
+    /// more.
+    fn was_blind_in_the_end(&self, order: &Order, shown: &Shown) -> bool {
+        let sight = self.case.world.sight(order.which);
+        let ends = [Some(self.watch_end(order, shown)), shown.watch_until];
+        let mut ends = ends
+            .into_iter()
+            .flatten()
+            .filter(|end| *end < self.case.now.0);
+        ends.any(|end| sight.was_blind_at(UnixMs(end)))
+    }
+
+    /// What pays an order, by when it could be seen first.
+    fn paying(&self, order: &Order) -> Vec<&Paying> {
         let truth = self.side.truth();
-        let paying = truth
-            .to(&order.to)
-            .iter()
-            .filter_map(|txid| truth.get(*txid));
-        let mut paying: Vec<&Paying> = paying.collect();
+        let paying = truth.to(&order.to).iter();
+        let mut paying: Vec<&Paying> = paying.filter_map(|txid| truth.get(*txid)).collect();
         paying.sort_by_key(|paying| paying.visible_at);
+        paying
+    }
+
+    /// When an address had to be watched no more, as far as its money says.
+    fn watch_end(&self, order: &Order, shown: &Shown) -> i64 {
+        let paying = self.paying(order);
         let watched = i64::try_from(self.case.plan.watch_after_close_ms).unwrap();
         let mut end = shown.expires_at + watched;
         // Money that comes or moves puts the end off.
@@ -188,18 +212,7 @@ impl Settled<'_> {
                 end = end.max(at + watched);
             }
         }
-        paying.into_iter().any(|paying| {
-            let mut mined = paying.mined.iter();
-            paying.visible_at.0 > end || mined.any(|mined| mined.block.time.0 > end)
-        })
-    }
-
-    /// Whether nobody could see how its money stood when the address had not to be watched any
-    /// more.
-    fn was_blind_in_the_end(&self, order: &Order, shown: &Shown) -> bool {
-        let sight = self.case.world.sight(order.which);
-        let end = shown.watch_until.filter(|end| *end < self.case.now.0);
-        end.is_some_and(|end| sight.was_blind_at(UnixMs(end)))
+        end
     }
 
     /// Every transfer is a true credit, and stands where it truly stands.
@@ -365,8 +378,17 @@ impl Settled<'_> {
             txs: txs.collect(),
             tip: self.branch.height().0,
             finalized: self.finalized,
-            now: self.case.now.0,
+            now: self.judged_at(order.which),
             ..Books::default()
+        }
+    }
+
+    /// On Ethereum nobody is judged beyond the time of the last block.
+    fn judged_at(&self, which: Which) -> i64 {
+        let now = self.case.now.0;
+        match which {
+            Which::Bitcoin => now,
+            Which::Ethereum => self.side.head().time.0.min(now),
         }
     }
 
