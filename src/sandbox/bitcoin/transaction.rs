@@ -27,6 +27,8 @@ pub struct Tx {
     pub inputs: Vec<OutPoint>,
     /// What it truly pays, in the order of its outputs.
     pub credits: Vec<TrueCredit>,
+    /// The same id, as outputs are named by it.
+    id: bitcoin::Txid,
     /// As the network carries it.
     pub(super) raw: Vec<u8>,
     pub(super) decoded: Transaction,
@@ -77,8 +79,10 @@ impl Tx {
             input,
             output,
         };
+        let id = decoded.compute_txid();
         Self {
-            txid: tx_id(decoded.compute_txid()),
+            txid: tx_id(id),
+            id,
             inputs: decoded.input.iter().map(|i| i.previous_output).collect(),
             credits: credits(&decoded),
             raw: serialize(&decoded),
@@ -89,7 +93,7 @@ impl Tx {
     /// One of its outputs, to be spent.
     #[must_use]
     pub fn out_point(&self, vout: u32) -> OutPoint {
-        OutPoint::new(self.decoded.compute_txid(), vout)
+        OutPoint::new(self.id, vout)
     }
 }
 

@@ -249,7 +249,7 @@ async fn many_blocks_are_traced_in_portions_and_no_poll_waits_for_all() {
 }
 
 // shows: T12
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_past_is_scanned_with_its_traces_or_says_that_they_are_gone() {
     let scan = |bench: &mut Bench, from: u32| {
         bench.follower.ask(Ask::Backfill {
