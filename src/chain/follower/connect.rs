@@ -81,6 +81,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             };
             self.advance(connected).await?;
             rest = later;
+            if !rest.is_empty() {
+                self.trace().await?;
+            }
         }
         Ok(())
     }

@@ -72,10 +72,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             self.source.doubt_leader();
         }
         let standing = standing?;
-        // Blocks first: a node that traces may be slow to answer anything else.
-        if standing != Standing::More {
-            self.trace().await?;
-        }
+        self.trace().await?;
         if standing.shows_mempool() {
             let reconciled = self.read_mempool().await? && status.mempool_loaded;
             if reconciled && !status.syncing && standing == Standing::InStep {
