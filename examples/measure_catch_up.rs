@@ -28,18 +28,13 @@ mod world;
 
 use bitcoin::{Amount, OutPoint};
 use serde_json::json;
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 use support::{
     configuration::Setup,
-    cpu,
     figures::verdict,
     floor::Floor,
-    gateway::Gateway,
     payments::Side,
-    process::Daemon,
+    race,
     taken::{Taken, ratio},
 };
 use world::{
@@ -54,14 +49,9 @@ const WATCHED: u64 = 1_000;
 const PAYMENT_EVERY: u64 = 10;
 /// What strangers and payments are paid from, in BTC.
 const FUNDS: &str = "45";
-/// How often each of the three is measured.
-const ROUNDS: u32 = 5;
 
-/// What a daemon has counted once it knows how far the node is: the metric, and its labels.
-const ASKED: [&str; 2] = [
-    "confirmd_rpc_requests_total",
-    r#"method="getblockchaininfo",outcome="ok""#,
-];
+/// What a daemon has had an answer to once it knows how far the node is.
+const ASKED: &str = "getblockchaininfo";
 
 const OF_FLOORS_WALL_AND_CPU: [f64; 2] = [0.8, 1.6];
 const OF_RESCANS_SPEED: f64 = 1.8;
@@ -72,28 +62,17 @@ fn main() {
     "rest = true".clone_into(&mut world.setup.more_of_bitcoin);
     world.setup.write();
     let funds = take_funds(&world.bitcoind);
-    follow_until_here(&world.setup);
+    race::follow_until_here(&world.setup, Side::Bitcoin, 0..WATCHED);
     let blocks = Blocks::make(&world.bitcoind, funds, count);
     blocks.describe();
 
-    let contenders = ["floor", "confirmd", "rescan"];
-    let mut best = [Taken::MOST; 3];
-    for round in 1..=ROUNDS {
-        println!("round {round}");
-        let took = [
+    let best = race::run(count, ["floor", "confirmd", "rescan"], || {
+        [
             floor(&blocks),
             catch_up(&world.setup, &blocks),
             rescan(&world.bitcoind, &blocks),
-        ];
-        for (n, took) in took.into_iter().enumerate() {
-            println!("  {:8} {}", contenders[n], took.over(count));
-            best[n] = best[n].least(took);
-        }
-    }
-    println!("best of {ROUNDS} rounds");
-    for (name, best) in contenders.into_iter().zip(best) {
-        println!("  {name:8} {}", best.over(count));
-    }
+        ]
+    });
     judge(best);
 }
 
@@ -106,37 +85,16 @@ fn judge([floor, confirmd, rescan]: [Taken; 3]) {
 
 /// One thread that downloads and checks the blocks one after the other.
 fn floor(blocks: &Blocks) -> Taken {
-    let (began, used) = (Instant::now(), cpu::taken());
-    let mut floor = Floor::connect(&blocks.url);
-    for hash in &blocks.hashes {
-        drop(floor.read(hash));
-    }
-    Taken {
-        wall: began.elapsed(),
-        cpu: Some(cpu::taken().saturating_sub(used)),
-    }
+    Taken::of(|| {
+        let mut floor = Floor::connect(&blocks.url);
+        for hash in &blocks.hashes {
+            drop(floor.read(hash));
+        }
+    })
 }
 
-/// The daemon, from the moment in which it knows how far the node is until its row says that it is
-/// there, too.
 fn catch_up(setup: &Setup, blocks: &Blocks) -> Taken {
-    setup.restore_data();
-    let gateway = Gateway::open(&setup.folder);
-    let started = Instant::now();
-    let daemon = Daemon::start_listening(setup);
-    while daemon.counted(ASKED[0], ASKED[1]) == 0 {
-        sleep(Duration::from_millis(1));
-    }
-    let (began, used) = (Instant::now(), daemon.cpu_taken());
-    let row = "v1_chain WHERE chain = 'bitcoin' AND scanned_hash = ?";
-    let wall = gateway.wait_for_row(row, [blocks.hashes.last()], began);
-    let cpu = Some(daemon.cpu_taken().saturating_sub(used));
-    let before = began - started;
-    println!("  (confirmd knew the node's tip {before:.1?} after its start, which is not counted)");
-    let found = gateway.count("v1_transfer");
-    assert_eq!(found, blocks.payments(), "payments are missed");
-    daemon.stop();
-    Taken { wall, cpu }
+    race::catch_up(setup, "bitcoin", ASKED, blocks.last(), blocks.payments())
 }
 
 /// The node's own wallet, which has nothing in these blocks.
@@ -156,18 +114,6 @@ fn take_funds(node: &Bitcoind) -> Funds {
     let coin = OutPoint::new(txid.parse().expect("a txid"), 0);
     let amount: Amount = format!("{FUNDS} BTC").parse().expect("an amount");
     Funds::new(coin, amount)
-}
-
-/// Has the daemon begin at the present tip and take its payments, and keeps its files as they are
-/// after its end.
-fn follow_until_here(setup: &Setup) {
-    let daemon = Daemon::start(setup);
-    let mut gateway = Gateway::open(&setup.folder);
-    gateway.register(Side::Bitcoin, 0..WATCHED);
-    gateway.wait_for_count("v1_request", WATCHED);
-    drop(gateway);
-    daemon.stop();
-    setup.keep_data();
 }
 
 /// What is caught up with.
@@ -193,6 +139,10 @@ impl Blocks {
         }
     }
 
+    fn last(&self) -> &str {
+        self.hashes.last().expect("a block")
+    }
+
     /// In how many a payment is paid.
     fn payments(&self) -> u64 {
         let count = u64::try_from(self.hashes.len()).expect("a small number");
@@ -201,8 +151,7 @@ impl Blocks {
 
     fn describe(&self) {
         let mut floor = Floor::connect(&self.url);
-        let (count, last) = (self.hashes.len(), &self.hashes[self.hashes.len() - 1]);
-        let block = floor.read(last);
+        let (count, block) = (self.hashes.len(), floor.read(self.last()));
         let (transactions, size) = (block.txdata.len(), block.total_size());
         let outputs: usize = block.txdata.iter().map(|tx| tx.output.len()).sum();
         let payments = self.payments();

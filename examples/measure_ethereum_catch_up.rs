@@ -22,13 +22,7 @@ mod support;
 mod world;
 
 use ethereum_floor::Floor;
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
-use support::{
-    configuration::Setup, cpu, gateway::Gateway, payments::Side, process::Daemon, taken::Taken,
-};
+use support::{configuration::Setup, payments::Side, race, taken::Taken};
 use world::{
     EthereumWorld, argument,
     crowd::{Crowd, Paid},
@@ -38,14 +32,9 @@ use world::{
 const WATCHED: u64 = 1_000;
 /// One of so many blocks pays a payment.
 const PAYMENT_EVERY: u64 = 10;
-/// How often each of the two is measured.
-const ROUNDS: u32 = 5;
 
-/// What a daemon has counted once it knows how far the node is: the metric, and its labels.
-const ASKED: [&str; 2] = [
-    "confirmd_rpc_requests_total",
-    r#"method="eth_getBlockByNumber",outcome="ok""#,
-];
+/// What a daemon has had an answer to once it knows how far the node is.
+const ASKED: &str = "eth_getBlockByNumber";
 
 const OF_FLOORS_WALL_AND_CPU: [f64; 2] = [1.3, 2.0];
 
@@ -53,73 +42,28 @@ fn main() {
     let count = argument(150, "how many blocks");
     let world = EthereumWorld::start(1000);
     world.setup.write();
-    follow_until_here(&world.setup);
+    race::follow_until_here(&world.setup, Side::Ethereum, 0..WATCHED);
     let blocks = Blocks::make(&world, count);
     blocks.describe();
 
-    let contenders = ["floor", "confirmd"];
-    let mut best = [Taken::MOST; 2];
-    for round in 1..=ROUNDS {
-        println!("round {round}");
-        let took = [floor(&blocks), catch_up(&world.setup, &blocks)];
-        for (n, took) in took.into_iter().enumerate() {
-            println!("  {:8} {}", contenders[n], took.over(count));
-            best[n] = best[n].least(took);
-        }
-    }
-    println!("best of {ROUNDS} rounds");
-    for (name, best) in contenders.into_iter().zip(best) {
-        println!("  {name:8} {}", best.over(count));
-    }
-    let [floor, confirmd] = best;
+    let [floor, confirmd] = race::run(count, ["floor", "confirmd"], || {
+        [floor(&blocks), catch_up(&world.setup, &blocks)]
+    });
     confirmd.judge(floor, OF_FLOORS_WALL_AND_CPU);
 }
 
 /// One thread that downloads and reads the blocks one after the other.
 fn floor(blocks: &Blocks) -> Taken {
-    let (began, used) = (Instant::now(), cpu::taken());
-    let mut floor = Floor::connect(&blocks.url);
-    for hash in &blocks.hashes {
-        drop(floor.read(hash));
-    }
-    Taken {
-        wall: began.elapsed(),
-        cpu: Some(cpu::taken().saturating_sub(used)),
-    }
+    Taken::of(|| {
+        let mut floor = Floor::connect(&blocks.url);
+        for hash in &blocks.hashes {
+            drop(floor.read(hash));
+        }
+    })
 }
 
-/// The daemon, from the moment in which it knows how far the node is until its row says that it is
-/// there, too.
 fn catch_up(setup: &Setup, blocks: &Blocks) -> Taken {
-    setup.restore_data();
-    let gateway = Gateway::open(&setup.folder);
-    let started = Instant::now();
-    let daemon = Daemon::start_listening(setup);
-    while daemon.counted(ASKED[0], ASKED[1]) == 0 {
-        sleep(Duration::from_millis(1));
-    }
-    let (began, used) = (Instant::now(), daemon.cpu_taken());
-    let row = "v1_chain WHERE chain = 'ethereum' AND scanned_hash = ?";
-    let wall = gateway.wait_for_row(row, [blocks.hashes.last()], began);
-    let cpu = Some(daemon.cpu_taken().saturating_sub(used));
-    let before = began - started;
-    println!("  (confirmd knew the node's tip {before:.1?} after its start, which is not counted)");
-    let found = gateway.count("v1_transfer");
-    assert_eq!(found, blocks.payments(), "payments are missed");
-    daemon.stop();
-    Taken { wall, cpu }
-}
-
-/// Has the daemon begin at the present tip and take its payments, and keeps its files as they are
-/// after its end.
-fn follow_until_here(setup: &Setup) {
-    let daemon = Daemon::start(setup);
-    let mut gateway = Gateway::open(&setup.folder);
-    gateway.register(Side::Ethereum, 0..WATCHED);
-    gateway.wait_for_count("v1_request", WATCHED);
-    drop(gateway);
-    daemon.stop();
-    setup.keep_data();
+    race::catch_up(setup, "ethereum", ASKED, blocks.last(), blocks.payments())
 }
 
 /// What is caught up with.
@@ -147,6 +91,10 @@ impl Blocks {
         }
     }
 
+    fn last(&self) -> &str {
+        self.hashes.last().expect("a block")
+    }
+
     /// In how many a payment is paid.
     fn payments(&self) -> u64 {
         let count = u64::try_from(self.hashes.len()).expect("a small number");
@@ -155,8 +103,7 @@ impl Blocks {
 
     fn describe(&self) {
         let mut floor = Floor::connect(&self.url);
-        let (count, last) = (self.hashes.len(), &self.hashes[self.hashes.len() - 1]);
-        let block = floor.read(last);
+        let (count, block) = (self.hashes.len(), floor.read(self.last()));
         let (transactions, bytes) = (block.transactions, block.bytes);
         let logs: usize = block
             .receipts

@@ -24,13 +24,13 @@ mod support;
 mod world;
 
 use std::{
-    hash::{BuildHasher, RandomState},
     thread,
     time::{Duration, Instant},
 };
 use support::{
     figures::{Figures, ms, verdict},
     gateway::Gateway,
+    pauses::sleep_for_a_part_of,
     payments::Side,
     process::Daemon,
     viem::{self, Viem},
@@ -231,10 +231,4 @@ impl<'a> Stage<'a> {
 fn rows(gateway: &Gateway, payers: &Payers, since: Instant) -> [Duration; 2] {
     let row = "v1_transfer WHERE state = 'confirmed' AND txid = ?";
     [&payers.usdt, &payers.ether].map(|id| gateway.wait_for_row(row, [id], since))
-}
-
-fn sleep_for_a_part_of(poll: Duration) {
-    let part = RandomState::new().hash_one(0) % 1000;
-    let part = u32::try_from(part).expect("a small number");
-    thread::sleep(poll * part / 1000);
 }

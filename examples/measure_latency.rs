@@ -21,13 +21,11 @@ mod support;
 mod world;
 
 use serde_json::json;
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use support::{
     figures::{Figures, verdict},
     gateway::Gateway,
+    pauses::sleep_for_a_part_of,
     payments::{self, Side},
     process::Daemon,
 };
@@ -168,11 +166,4 @@ fn on_ethereum(node: &Anvil, tokens: &Tokens, gateway: &Gateway, poll: Duration)
         mined.add(gateway.wait_for_row(row, [transaction.to_string()].each_ref(), since));
     }
     mined
-}
-
-/// So that polls find news at any moment of their interval.
-fn sleep_for_a_part_of(poll: Duration) {
-    let part = RandomState::new().hash_one(0) % 1000;
-    let part = u32::try_from(part).expect("a small number");
-    std::thread::sleep(poll * part / 1000);
 }

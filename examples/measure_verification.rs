@@ -31,6 +31,7 @@ use support::{
     memory,
     payments::Side,
     process::{Daemon, free_port},
+    race,
 };
 
 /// As often as configuration allows.
@@ -68,23 +69,12 @@ fn main() {
         ..Setup::without_nodes(folder.path())
     };
     setup.write();
-    register(&setup);
+    race::follow_until_here(&setup, Side::Ethereum, 0..WATCHED);
     replay(&mut node, &setup, count);
     let strangers = |n| STRANGERS + n;
     forge(&mut node, &setup, "to strangers", strangers);
     forge(&mut node, &setup, "to one payment of ours", |_| 0);
     forge(&mut node, &setup, "each to another payment of ours", |n| n);
-}
-
-/// Has the daemon begin at the genesis and take its payments, and keeps its files.
-fn register(setup: &Setup) {
-    let daemon = Daemon::start(setup);
-    let mut gateway = Gateway::open(&setup.folder);
-    gateway.register(Side::Ethereum, 0..WATCHED);
-    gateway.wait_for_count("v1_request", WATCHED);
-    drop(gateway);
-    daemon.stop();
-    setup.keep_data();
 }
 
 fn replay(node: &mut Simulation, setup: &Setup, count: u64) {

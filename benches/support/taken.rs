@@ -1,7 +1,10 @@
 //! What contenders in a race for the same blocks took.
 
-use super::figures::{ms, verdict};
-use std::time::Duration;
+use super::{
+    cpu,
+    figures::{ms, verdict},
+};
+use std::time::{Duration, Instant};
 
 /// What one took.
 #[derive(Clone, Copy)]
@@ -16,6 +19,16 @@ impl Taken {
         wall: Duration::MAX,
         cpu: None,
     };
+
+    /// What this thread takes for some work.
+    pub fn of(work: impl FnOnce()) -> Self {
+        let (began, used) = (Instant::now(), cpu::taken());
+        work();
+        Self {
+            wall: began.elapsed(),
+            cpu: Some(cpu::taken().saturating_sub(used)),
+        }
+    }
 
     pub fn least(self, other: Self) -> Self {
         Self {

@@ -24,6 +24,9 @@ pub(crate) const STEPS: u32 = 8;
 /// Nodes keep the state of so many last blocks at least; tracing a block and old balances need it.
 pub(crate) const STATE_BLOCKS: u32 = 128;
 
+/// How many operators must say the same of what no hash binds, for it to be more than one's word.
+pub(crate) const WITNESSES: usize = 2;
+
 /// A height and some below it: 1, 2, 4 … lower.
 pub(crate) fn ever_lower(top: Height) -> impl Iterator<Item = Height> {
     let below = (0..STEPS).map_while(move |step| top.0.checked_sub(1 << step));

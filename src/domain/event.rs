@@ -45,3 +45,19 @@ pub struct Entry {
     /// When it happened, by our clock.
     pub occurred_at: UnixMs,
 }
+
+impl Entry {
+    /// What a person should know of a whole chain.
+    #[must_use]
+    pub fn attention(data: &serde_json::Value, at: UnixMs) -> Self {
+        Self {
+            payment: None,
+            kind: EventKind::Attention,
+            from: None,
+            to: None,
+            reason: None,
+            data: data.to_string(),
+            occurred_at: at,
+        }
+    }
+}

@@ -194,6 +194,12 @@ impl Transfer {
         self.txid == txid && self.position == *position
     }
 
+    /// Whether it is one operator's word that nothing was compared with yet.
+    #[must_use]
+    pub const fn is_claim(&self) -> bool {
+        matches!(self.evidence, Evidence::Claimed)
+    }
+
     /// The earliest time at which the money is known to have been there.
     #[must_use]
     pub fn on_time_since(&self) -> UnixMs {

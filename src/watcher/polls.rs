@@ -7,7 +7,7 @@ use crate::{
     clock::Now,
     domain::{
         block::BlockRef,
-        event::{Entry, EventKind},
+        event::Entry,
         time::{SpanMs, UnixMs},
         view::{ChainView, FreezeReason},
     },
@@ -200,13 +200,5 @@ fn freeze_entry(chain: &ChainState, frozen: Option<(FreezeReason, &str)>, at: Un
         }),
         None => serde_json::json!({ "chain": chain.spec.name, "frozen": null }),
     };
-    Entry {
-        payment: None,
-        kind: EventKind::Attention,
-        from: None,
-        to: None,
-        reason: None,
-        data: data.to_string(),
-        occurred_at: at,
-    }
+    Entry::attention(&data, at)
 }

@@ -14,15 +14,14 @@ use crate::{
     bugs::{Bug, planted},
     clock::Now,
     domain::{
+        assess::gate::Gate,
         asset::ChainName,
         command::{CarriedOut, carry_out},
-        evidence::Evidence,
         facts::Destination,
         payment::{Payment, PaymentId, PaymentKey},
         request::{self, Command, Refusal, Request},
         step::{InboxPosition, Outcome, PaymentStep, RequestOutcome},
         time::UnixMs,
-        transfer::Transfer,
         view::ChainView,
     },
     store::{Kind, StoreError},
@@ -324,7 +323,8 @@ fn is_ready(chain: &ChainState) -> bool {
 }
 
 /// Whether a request may rest on what has not come: its chain is ready and was polled in full
-/// since the request was read, and the payment's own past is scanned, unless that cannot be had.
+/// since the request was read, the payment's own past is scanned, unless that cannot be had, and it
+/// is known what contracts paid.
 fn may_be_decided(
     chain: &ChainState,
     view: &ChainView,
@@ -333,16 +333,10 @@ fn may_be_decided(
 ) -> bool {
     let past = payment.scan.is_complete() || payment.scan_refusal().is_some();
     let polled = view.polled_at.is_some_and(|polled| polled >= read_at);
-    past && polled && view.healthy && is_ready(chain) && knows_contracts(view, payment)
-}
-
-/// Whether it is known what contracts paid to a payment, where that matters to it.
-fn knows_contracts(view: &ChainView, payment: &Payment) -> bool {
     let cursor = view.scanned.map(|cursor| cursor.id.height);
-    let is_traced = view.traced.is_none() || view.traced >= cursor;
-    let mut transfers = payment.transfers.iter();
-    let is_claim = |t: &Transfer| t.place.is_live() && t.evidence == Evidence::Claimed;
-    !payment.history.needs_traces || is_traced && !transfers.any(is_claim)
+    let gate = Gate::new(payment, view, read_at);
+    let traced = gate.traced_to(cursor.unwrap_or_default()).is_ok();
+    past && polled && traced && view.healthy && is_ready(chain)
 }
 
 /// Read up to the last row, but no further than before the first that still waits: a restart

@@ -9,18 +9,18 @@ use super::{
     touched::Touched,
 };
 use crate::{
-    chain::{Ask, STATE_BLOCKS},
+    chain::{Ask, STATE_BLOCKS, WITNESSES},
     clock::Now,
     domain::{
         amount::Amount,
-        asset::AssetCode,
+        asset::{AssetCode, ChainKind},
         block::{BlockId, BlockRef, Height},
-        event::{Entry, EventKind},
+        event::Entry,
         evidence::Evidence,
         facts::{BlockFacts, CreditAsset, Destination, Fact},
         payment::Payment,
         time::{SpanMs, UnixMs},
-        transfer::Anchor,
+        transfer::{Anchor, Transfer},
     },
     store::StoreError,
 };
@@ -31,9 +31,6 @@ const CLAIMS_MAX: u32 = 200;
 
 /// Blocks that nobody can tell of any more are told once an hour, however many they are.
 const GAP_TOLD: SpanMs = SpanMs::from_secs(3600);
-
-/// Operators who must say that a balance grew for it to be more than one's word.
-const WITNESSES: usize = 2;
 
 /// What a follower told of traces.
 #[derive(Debug, Clone, Copy)]
@@ -143,13 +140,16 @@ impl Watcher {
         self.store.load(&keys)
     }
 
-    /// Asks what balances grew by, of every block in which something is claimed.
+    /// Asks what balances grew by, of every block in which something is claimed. On Bitcoin nothing is.
     pub(super) fn ask_for_growth(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
         let chain = self.chain(at);
+        if chain.spec.kind == ChainKind::Bitcoin {
+            return Ok(());
+        }
         let mut asks: BTreeMap<Height, (BlockRef, Vec<Destination>)> = BTreeMap::new();
         for payment in self.claimed(chain)? {
             let claims = payment.transfers.iter();
-            let claims = claims.filter(|transfer| transfer.evidence == Evidence::Claimed);
+            let claims = claims.filter(|transfer| transfer.is_claim());
             for anchor in claims.filter_map(|transfer| transfer.place.anchor()) {
                 let ask = asks.entry(anchor.block.id.height);
                 let (_, destinations) = ask.or_insert_with(|| (anchor.block, Vec::new()));
@@ -180,9 +180,7 @@ fn claimed_in(payment: &Payment, block: BlockId, native: &AssetCode) -> Option<A
     let here = transfers.filter(|transfer| {
         transfer.asset == *native && transfer.place.anchor().is_some_and(is_here)
     });
-    let is_claimed = here
-        .clone()
-        .any(|transfer| transfer.evidence == Evidence::Claimed);
+    let is_claimed = here.clone().any(Transfer::is_claim);
     let amounts = here.map(|transfer| transfer.amount);
     is_claimed.then(|| amounts.fold(Amount::ZERO, Amount::saturating_add))
 }
@@ -214,13 +212,5 @@ fn given_up_entry(chain: &ChainState, given_up: &[BlockRef], at: UnixMs) -> Opti
                     that a contract paid in them may not be seen, and payments that expire after \
                     them are flagged degraded",
     });
-    Some(Entry {
-        payment: None,
-        kind: EventKind::Attention,
-        from: None,
-        to: None,
-        reason: None,
-        data: data.to_string(),
-        occurred_at: at,
-    })
+    Some(Entry::attention(&data, at))
 }

@@ -48,13 +48,16 @@ impl<T: Transport> EthereumSource<T> {
     /// Whether somebody can tell what contracts move. One that was not reached yet counts where an earlier
     /// run knew one that can.
     fn may_trace(&self) -> bool {
-        let mut tracers = self.endpoints.all().map(|(_, endpoint)| endpoint.tracer());
-        let counts = |tracer| match tracer {
+        let mut all = self.endpoints.all();
+        self.wants_traces && all.any(|(_, endpoint)| self.may_tell(endpoint))
+    }
+
+    const fn may_tell(&self, endpoint: &Endpoint<T>) -> bool {
+        match endpoint.tracer() {
             Tracer::Calls => true,
             Tracer::Unknown => self.expects_traces,
             Tracer::Missing => false,
-        };
-        self.wants_traces && tracers.any(counts)
+        }
     }
 
     /// Asks those of whom it is not known yet whether they can tell what contracts move.
@@ -63,9 +66,10 @@ impl<T: Transport> EthereumSource<T> {
             return;
         }
         let back = self.endpoints.back();
-        let unknown = self.endpoints.all();
-        let unknown = unknown.filter(|(_, endpoint)| endpoint.tracer() == Tracer::Unknown);
-        let unknown = unknown.filter(|(at, _)| back.contains(at));
+        let is_unknown = |(at, endpoint): &(usize, &Endpoint<T>)| {
+            endpoint.tracer() == Tracer::Unknown && back.contains(at)
+        };
+        let unknown = self.endpoints.all().filter(is_unknown);
         let whom: Vec<usize> = unknown.map(|(at, _)| at).collect();
         if whom.is_empty() {
             return;
@@ -128,12 +132,7 @@ impl<T: Transport> EthereumSource<T> {
             Heard::Sole { operator, credits } => {
                 let others = self.endpoints.all();
                 let mut others = others.filter(|(at, _)| self.operator(*at) != operator);
-                let may_tell = |tracer| match tracer {
-                    Tracer::Calls => true,
-                    Tracer::Unknown => self.expects_traces,
-                    Tracer::Missing => false,
-                };
-                let is_sole = others.any(|(_, other)| may_tell(other.tracer()));
+                let is_sole = others.any(|(_, other)| self.may_tell(other));
                 if is_sole && !self.tracing.waited_long_for(block.id.hash) {
                     let height = block.id.height;
                     let text =

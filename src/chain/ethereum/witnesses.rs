@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     chain::{
-        SourceError,
+        SourceError, WITNESSES,
         rpc::{RpcError, Transport},
     },
     domain::{
@@ -51,9 +51,6 @@ const ABANDONED: Duration = Duration::from_mins(2);
 /// How nodes say that they are asked too much (EIP-1474).
 const LIMIT_EXCEEDED: i64 = -32005;
 
-/// How many operators must tell the same where so many can.
-const WITNESSES: usize = 2;
-
 /// What a trace of a verified block is compared with.
 #[derive(Debug, Clone)]
 pub(super) struct Outline {
@@ -72,16 +69,19 @@ pub(super) struct Tracing {
     sole_since: BTreeMap<BlockHash, Instant>,
 }
 
-/// A block that is being traced; nobody waits for it once it is dropped.
+/// A block that is being traced.
 struct Running {
     since: Instant,
     outline: Outline,
-    task: JoinHandle<Result<Heard, SourceError>>,
+    hearing: Task<Result<Heard, SourceError>>,
 }
 
-impl Drop for Running {
+/// Work in the background, which ends with whoever waits for it.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
@@ -162,7 +162,11 @@ impl Tracing {
     ) {
         let running = Running {
             since: Instant::now(),
-            task: tokio::spawn(hear(block, Arc::clone(&outline.roots), witnesses)),
+            hearing: Task(tokio::spawn(hear(
+                block,
+                Arc::clone(&outline.roots),
+                witnesses,
+            ))),
             outline,
         };
         self.running.insert(block.id.hash, running);
@@ -176,7 +180,7 @@ impl Tracing {
             let Some(running) = self.running.get_mut(&block.id.hash) else {
                 continue;
             };
-            let Ok(joined) = timeout_at(until, &mut running.task).await else {
+            let Ok(joined) = timeout_at(until, &mut running.hearing.0).await else {
                 continue;
             };
             let outline = running.outline.clone();
@@ -295,7 +299,7 @@ async fn ask_all<T: Transport>(
     let mut asked = Vec::new();
     for Witness { operator, endpoint } in witnesses {
         let (name, roots) = (endpoint.to_string(), Arc::clone(roots));
-        let asking = Asking(tokio::spawn(
+        let asking = Task(tokio::spawn(
             async move { ask(&endpoint, block, &roots).await },
         ));
         asked.push((operator, name, asking));
@@ -311,15 +315,6 @@ async fn ask_all<T: Transport>(
         answers.push((operator, answer));
     }
     answers
-}
-
-/// Ends with whoever asks.
-struct Asking(JoinHandle<Result<Vec<Candidate>, SourceError>>);
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 async fn ask<T: Transport>(

@@ -181,12 +181,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                     let refusals = self.untraced.refused(&block);
                     let (chain, height) = (&self.options.chain, block.id.height);
                     debug!(%chain, %height, refusals, %error, "a block could not be traced");
-                    let most = match error {
-                        SourceError::Permanent(_) => NOES_MIN,
-                        SourceError::Transient(_) | SourceError::Behind(_) => REFUSALS_MIN,
-                    };
+                    let all_say_no = matches!(error, SourceError::Permanent(_));
+                    let most = if all_say_no { NOES_MIN } else { REFUSALS_MIN };
                     if refusals >= most && lies_deep(&block, tip) {
-                        let all_say_no = matches!(error, SourceError::Permanent(_));
                         let gone = self.untraced.give_up(&block, all_say_no);
                         outcome.given_up.extend(gone);
                     }

@@ -186,7 +186,7 @@ fn mined(
 fn weighed(payment: &mut Payment, block: BlockId, evidence: Evidence) {
     for transfer in &mut payment.transfers {
         let is_in = |anchor: &Anchor| anchor.block.id == block;
-        if transfer.evidence == Evidence::Claimed && transfer.place.anchor().is_some_and(is_in) {
+        if transfer.is_claim() && transfer.place.anchor().is_some_and(is_in) {
             transfer.evidence = evidence;
         }
     }

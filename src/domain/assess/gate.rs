@@ -4,8 +4,8 @@
 
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    asset::ChainKind, block::Height, evidence::Evidence, payment::Due, payment::Payment,
-    time::CLOCK_STEP_MAX, time::SpanMs, time::UnixMs, view::ChainView,
+    asset::ChainKind, block::Height, payment::Due, payment::Payment, time::CLOCK_STEP_MAX,
+    time::SpanMs, time::UnixMs, view::ChainView,
 };
 
 /// What must happen before a judgement can change by itself.
@@ -134,8 +134,8 @@ impl<'a> Gate<'a> {
         if !self.payment.history.needs_traces || planted(Bug::UntracedJudged) {
             return Ok(());
         }
-        let mut live = self.payment.transfers.iter().filter(|t| t.place.is_live());
-        if live.any(|transfer| transfer.evidence == Evidence::Claimed) {
+        let mut transfers = self.payment.transfers.iter();
+        if transfers.any(|transfer| transfer.is_claim() && transfer.place.is_live()) {
             Err(Wait::Witness)
         } else if is_traced {
             Ok(())

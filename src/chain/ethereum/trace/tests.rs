@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    frames::{MAX_DEPTH, MAX_PATHS},
+    *,
+};
 use serde_json::{Value, json};
 
 const US: &str = "0x00000000000000000000000000000000000000aa";
