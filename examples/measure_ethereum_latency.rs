@@ -1,11 +1,12 @@
 //! How long after the beginning of the call that makes a block another process can read the rows of what it
 //! pays: a real anvil, whose blocks hold 200 transactions of which 100 move USDT, and the real daemon with
-//! 10,000 watched payments, half in USDT and half in ether, at the shortest poll interval. Beside it, with as
+//! 10,000 watched payments, half in USDT and half in ether, which listens to the node's `newHeads` (with the word
+//! `poll`: which polls as often as configuration allows). Beside it, with as
 //! many blocks of the same chain: when viem says the same (`examples/viem`), which watches by WebSocket, in
 //! memory, and believes the node. They take turns. Goals: p50 and p99 no worse than viem's, and at most 17 ms of
 //! the processor a block.
 //!
-//!     cargo build --profile bench && cargo run --profile bench --example measure_ethereum_latency [BLOCKS]
+//!     cargo build --profile bench && cargo run --profile bench --example measure_ethereum_latency [BLOCKS] [poll]
 //!
 //! Needs node and npm beside anvil; without them there is nothing to compare with, and that is said.
 #![allow(
@@ -38,6 +39,7 @@ use support::{
 use world::{
     EthereumWorld, argument,
     crowd::{Crowd, Paid, Payers},
+    is_asked,
 };
 
 /// Payments that are watched: the first half in USDT, the others in ether.
@@ -46,8 +48,11 @@ const WATCHED: u64 = 10_000;
 const TURNS: u64 = 4;
 /// Blocks that do not count, in each turn.
 const WARM_UP: u64 = 3;
-/// As often as configuration allows.
-const POLL: Duration = Duration::from_millis(100);
+/// The default, and as often as configuration allows.
+const SELDOM: Duration = Duration::from_secs(3);
+const OFTEN: Duration = Duration::from_millis(100);
+/// Blocks are made at any moment of so long a time.
+const SPREAD: Duration = Duration::from_millis(100);
 /// How long nothing happens, to see what that costs.
 const QUIET: Duration = Duration::from_secs(5);
 const BLOCK_WITHIN: Duration = Duration::from_millis(17);
@@ -61,7 +66,11 @@ fn main() {
             false
         }
     };
-    let world = EthereumWorld::start(u64::try_from(POLL.as_millis()).expect("a short interval"));
+    let is_polled = is_asked("poll");
+    let interval = if is_polled { OFTEN } else { SELDOM };
+    let world =
+        EthereumWorld::start(u64::try_from(interval.as_millis()).expect("a short interval"));
+    let world = if is_polled { world } else { world.listening() };
     world.setup.write();
     let mut stage = Stage::new(&world);
     stage.register();
@@ -72,7 +81,10 @@ fn main() {
             stage.viem(blocks / TURNS, &mut others);
         }
     }
-    println!("from the beginning of evm_mine; poll interval {POLL:?}, {WATCHED} payments watched");
+    let heard = if is_polled { "" } else { " and newHeads" };
+    println!(
+        "from the beginning of evm_mine; poll interval {interval:?}{heard}, {WATCHED} payments watched"
+    );
     println!("the call itself: {}", stage.calls);
     confirmd.print("confirmd");
     if is_compared {
@@ -202,7 +214,7 @@ impl<'a> Stage<'a> {
             ether: Some(WATCHED / 2 + self.paid),
         });
         self.paid += 1;
-        sleep_for_a_part_of(POLL);
+        sleep_for_a_part_of(SPREAD);
         let anvil = &self.world.anvil;
         let since = Instant::now();
         thread::scope(|scope| {

@@ -20,6 +20,8 @@ pub struct Setup {
     /// What is said of the bitcoind besides: `rest = true`, a publisher.
     pub more_of_bitcoin: String,
     pub ethereum_url: String,
+    /// What is said of the Ethereum endpoint besides: where it announces its blocks.
+    pub more_of_ethereum: String,
     pub chain_id: u64,
     pub usdt: String,
 }
@@ -35,6 +37,7 @@ impl Setup {
             cookie_file: folder.join("cookie"),
             more_of_bitcoin: String::new(),
             ethereum_url: "http://127.0.0.1:1".to_owned(),
+            more_of_ethereum: String::new(),
             chain_id: ANVILS_CHAIN_ID,
             usdt: alloy_primitives::Address::from(USDT).to_string(),
         }
@@ -59,6 +62,7 @@ impl Setup {
             http_port,
             poll_interval_ms,
             ethereum_url,
+            more_of_ethereum,
             chain_id,
             usdt,
             ..
@@ -82,6 +86,7 @@ poll_interval = "{poll_interval_ms}ms"
 [[chains.ethereum.endpoints]]
 name = "one"
 url = "{ethereum_url}"
+{more_of_ethereum}
 [assets.ETH]
 chain = "ethereum"
 confirmations = 12

@@ -46,6 +46,7 @@ impl World {
             cookie_file: bitcoind.cookie_file(),
             more_of_bitcoin: String::new(),
             ethereum_url: anvil.url(),
+            more_of_ethereum: String::new(),
             chain_id: ANVILS_CHAIN_ID,
             usdt: tokens.usdt.to_string(),
         };
@@ -93,6 +94,13 @@ impl EthereumWorld {
             setup,
             folder,
         }
+    }
+
+    /// The daemon listens to the node's announcements, too.
+    pub fn listening(mut self) -> Self {
+        let url = self.anvil.url().replace("http://", "ws://");
+        self.setup.more_of_ethereum = format!("ws_url = \"{url}\"");
+        self
     }
 }
 

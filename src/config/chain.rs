@@ -321,35 +321,67 @@ fn endpoint(section: &Section<'_>, secrets: &Secrets) -> Option<Endpoint> {
     let name = section
         .require("name", "logs and metrics call the endpoint by it")
         .and_then(|entry| entry.read(value::name));
-    let url = match (section.get("url"), section.get("url_file")) {
-        (Some(url), None) => url.read(value::http_url),
-        (None, Some(file)) => file.read(|name| url_in_file(name, secrets)),
-        (None, None) => {
-            section.problem(
-                "url",
-                "is missing; write url, or url_file when it holds a key",
-            );
-            None
-        }
-        (Some(_), Some(_)) => {
-            section.problem("url", "stands beside url_file; leave only one of them");
-            None
-        }
-    };
+    let url = url_under(section, &HTTP, secrets);
+    if section.get(HTTP.key).is_none() && section.get(HTTP.file_key).is_none() {
+        section.problem(
+            HTTP.key,
+            "is missing; write url, or url_file when it holds a key",
+        );
+    }
+    let ws_url = url_under(section, &WEB_SOCKET, secrets);
     let operator = section.read_or("operator", None, |text| value::name(text).map(Some));
     section.close();
     Some(Endpoint {
         operator: operator?,
         name: name?,
         url: url?,
+        ws_url,
     })
 }
 
-fn url_in_file(name: &str, secrets: &Secrets) -> Result<SecretUrl, String> {
+/// A URL, which may stand in a file of its own.
+struct UrlKeys {
+    key: &'static str,
+    file_key: &'static str,
+    read: fn(&str) -> Result<SecretUrl, String>,
+    /// Stands for one that may not be seen.
+    withheld: &'static str,
+}
+
+const HTTP: UrlKeys = UrlKeys {
+    key: "url",
+    file_key: "url_file",
+    read: value::http_url,
+    withheld: "http://withheld.invalid",
+};
+
+const WEB_SOCKET: UrlKeys = UrlKeys {
+    key: "ws_url",
+    file_key: "ws_url_file",
+    read: value::ws_url,
+    withheld: "ws://withheld.invalid",
+};
+
+/// The URL under one of both keys; nothing where there is none, or where it is wrong.
+fn url_under(section: &Section<'_>, keys: &UrlKeys, secrets: &Secrets) -> Option<SecretUrl> {
+    match (section.get(keys.key), section.get(keys.file_key)) {
+        (Some(url), None) => url.read(keys.read),
+        (None, Some(file)) => file.read(|name| url_in_file(name, keys, secrets)),
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            let beside = keys.file_key;
+            let message = format!("stands beside {beside}; leave only one of them");
+            section.problem(keys.key, message);
+            None
+        }
+    }
+}
+
+fn url_in_file(name: &str, keys: &UrlKeys, secrets: &Secrets) -> Result<SecretUrl, String> {
     secrets.read(name)?.map_or_else(
-        || value::http_url("http://withheld.invalid"),
+        || (keys.read)(keys.withheld),
         |url| {
-            value::http_url(url.expose_secret())
+            (keys.read)(url.expose_secret())
                 .map_err(|message| format!("{name:?} holds a text that {message}"))
         },
     )

@@ -146,6 +146,8 @@ pub struct Endpoint {
     pub operator: Option<String>,
     /// JSON-RPC over HTTP; path and query may hold a key.
     pub url: SecretUrl,
+    /// A WebSocket whose `newHeads` may wake the loop.
+    pub ws_url: Option<SecretUrl>,
 }
 
 /// A URL of which only scheme, host and port may be shown.

@@ -306,7 +306,11 @@ fn the_example_is_valid() {
 
 #[test]
 fn what_the_example_comments_out_is_the_default() {
-    let has_none = |key: &str| ["url_file", "zmq"].iter().any(|name| key.starts_with(name));
+    let has_none = |key: &str| {
+        ["url_file", "ws_url", "zmq"]
+            .iter()
+            .any(|name| key.starts_with(name))
+    };
     let is_default = |line: &str| {
         line.strip_prefix('#').is_some_and(|rest| {
             rest.starts_with(|c: char| c.is_ascii_lowercase()) && !has_none(rest)

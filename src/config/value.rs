@@ -187,11 +187,21 @@ pub(super) fn group(text: &str) -> Result<Option<String>, String> {
 
 /// An address of an HTTP server. The text is never quoted: it may hold a password or a key.
 pub(super) fn http_url(text: &str) -> Result<SecretUrl, String> {
+    url(text, ["http", "https"])
+}
+
+/// A WebSocket; its URL may hold a key.
+pub(super) fn ws_url(text: &str) -> Result<SecretUrl, String> {
+    url(text, ["ws", "wss"])
+}
+
+fn url(text: &str, schemes: [&str; 2]) -> Result<SecretUrl, String> {
+    let [plain, encrypted] = schemes;
     let url = reqwest::Url::parse(text.trim()).map_err(|error| {
-        format!("is no URL ({error}); write for example \"http://127.0.0.1:PORT\"")
+        format!("is no URL ({error}); write for example \"{plain}://127.0.0.1:PORT\"")
     })?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("begins with neither http:// nor https://".to_owned());
+    if !schemes.contains(&url.scheme()) {
+        return Err(format!("begins with neither {plain}:// nor {encrypted}://"));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err("names no host".to_owned());

@@ -5,7 +5,7 @@ use crate::{
     chain::{
         Ask, ChainInput, ChainSource,
         bitcoin::{BitcoinSource, Publisher},
-        ethereum::{EthereumSource, TokenSpec},
+        ethereum::{EthereumSource, Heads, TokenSpec},
         follower::{Bell, Follower, Gone, Options, Signals, Sink, Start},
     },
     clock::Clock,
@@ -115,6 +115,16 @@ pub(super) fn spawn(
                 } else {
                     source
                 };
+                for endpoint in &node.endpoints {
+                    let Some(url) = endpoint.ws_url.clone() else {
+                        continue;
+                    };
+                    let (bell, announced) = (Arc::clone(&bell), source.announced());
+                    let observer = metrics.push_observer(&chain.name);
+                    let name = endpoint.name.clone();
+                    let heads = Heads::new(name, url, bell, announced, observer);
+                    tokio::spawn(heads.listen(stopping.clone()));
+                }
                 follow(source, sink, clock, options, start, signals);
             }
         }

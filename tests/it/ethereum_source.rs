@@ -34,6 +34,7 @@ fn config(anvil: &Anvil) -> EthereumNode {
         endpoints: vec![Endpoint {
             operator: None,
             name: "anvil".to_owned(),
+            ws_url: None,
             url: SecretUrl(anvil.url().parse().expect("a URL")),
         }],
     }

@@ -4,9 +4,12 @@
 //! Source: Ethereum execution APIs. Filters and ranges of logs are never used: a node may answer
 //! them from another branch, or not at all.
 
+mod ahead;
 mod state;
 
 pub(super) use state::{CALL_TRACER, Tracer};
+
+use ahead::Ahead;
 
 use super::{
     network::Network,
@@ -49,6 +52,7 @@ pub struct Endpoint<T> {
     network: Network,
     receipts_by: ReceiptsBy,
     tracer: Tracer,
+    ahead: Ahead,
 }
 
 /// Its name and place.
@@ -62,7 +66,10 @@ impl<T> Clone for Endpoint<T> {
     fn clone(&self) -> Self {
         Self {
             client: self.client.clone(),
-            ..*self
+            network: self.network,
+            receipts_by: self.receipts_by,
+            tracer: self.tracer,
+            ahead: self.ahead.clone(),
         }
     }
 }
@@ -70,12 +77,13 @@ impl<T> Clone for Endpoint<T> {
 impl<T: Transport> Endpoint<T> {
     /// An endpoint that must be on `network`; nothing is asked yet.
     #[must_use]
-    pub const fn new(client: Client<T>, network: Network) -> Self {
+    pub fn new(client: Client<T>, network: Network) -> Self {
         Self {
             client,
             network,
             receipts_by: ReceiptsBy::Hash,
             tracer: Tracer::Unknown,
+            ahead: Ahead::default(),
         }
     }
 
@@ -117,7 +125,7 @@ impl<T: Transport> Endpoint<T> {
         let genesis = self.genesis(genesis)?;
         self.check_network(chain_id.to(), genesis)?;
         let latest = self.header("latest", latest)?;
-        self.probe_receipts(&latest).await
+        self.probe_receipts(latest.id).await
     }
 
     /// What the node says of block 0. Where nothing is expected it becomes what is, so then it must
@@ -151,7 +159,7 @@ impl<T: Transport> Endpoint<T> {
         Ok(())
     }
 
-    async fn probe_receipts(&mut self, latest: &BlockRef) -> Result<(), SourceError> {
+    async fn probe_receipts(&mut self, latest: BlockId) -> Result<(), SourceError> {
         self.receipts_by = ReceiptsBy::Hash;
         let by_hash = self.receipts(latest).await;
         if by_hash.as_ref().err().and_then(RpcError::code) == Some(INVALID_PARAMS) {
@@ -287,7 +295,7 @@ impl<T: Transport> Endpoint<T> {
         block: &BlockRef,
         tokens: &[[u8; 20]],
     ) -> Result<Block, BlockError> {
-        let (body, receipts) = tokio::join!(self.body(block), self.receipts(block));
+        let (body, receipts) = self.parts(block.id).await;
         let body = self.present(block, "eth_getBlockByHash", body)?;
         let receipts = self.present(block, "eth_getBlockReceipts", receipts)?;
         scan::read(body.get(), receipts.get(), block, tokens).map_err(BlockError::Unverified)
@@ -307,15 +315,15 @@ impl<T: Transport> Endpoint<T> {
         })
     }
 
-    async fn body(&self, block: &BlockRef) -> Result<Option<Box<RawValue>>, RpcError> {
-        let params = json!([prefixed(block.id.hash), true]);
+    async fn body(&self, block: BlockId) -> Result<Option<Box<RawValue>>, RpcError> {
+        let params = json!([prefixed(block.hash), true]);
         self.bulk("eth_getBlockByHash", params).await
     }
 
-    async fn receipts(&self, block: &BlockRef) -> Result<Option<Box<RawValue>>, RpcError> {
+    async fn receipts(&self, block: BlockId) -> Result<Option<Box<RawValue>>, RpcError> {
         let which = match self.receipts_by {
-            ReceiptsBy::Hash => prefixed(block.id.hash),
-            ReceiptsBy::Number => quantity(block.id.height),
+            ReceiptsBy::Hash => prefixed(block.hash),
+            ReceiptsBy::Number => quantity(block.height),
         };
         self.bulk("eth_getBlockReceipts", json!([which])).await
     }

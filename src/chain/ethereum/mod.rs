@@ -2,7 +2,7 @@
 //!
 //! `wire` reads JSON, [`verify`] checks it against the block's hash, [`scan`] finds credits, `pool`
 //! says which [`endpoint`] to ask, `quorum` counts what they hold: all pure. `endpoints` asks them,
-//! `agreement` compares them, and [`source`] is what a follower sees. Nothing here knows who is watched.
+//! `agreement` compares them, and [`source`] is what a follower sees; [`heads`] says when to ask. Nothing here knows who is watched.
 
 pub mod address;
 mod agreement;
@@ -14,6 +14,7 @@ mod endpoints;
 pub(super) mod fake_node;
 #[cfg(test)]
 pub(super) mod fixture;
+pub mod heads;
 mod inner;
 pub mod network;
 mod pool;
@@ -29,6 +30,7 @@ mod witnesses;
 
 pub use address::{AddressError, parse as parse_address};
 pub use endpoints::StandingObserver;
+pub use heads::{Announced, Heads};
 pub use network::Network;
 pub use scan::verify_and_scan;
 pub use source::EthereumSource;

@@ -8,6 +8,7 @@ use super::{
     doubts::Doubts,
     endpoint::{BlockError, Endpoint, Tracer},
     endpoints::{Endpoints, StandingObserver},
+    heads::Announced,
     network::Network,
     scan::Block,
     token::{self, TokenSpec},
@@ -51,6 +52,8 @@ pub struct EthereumSource<T> {
     pub(super) quorum: usize,
     /// Whether a quorum holds the tip of the last status.
     has_agreed_tip: bool,
+    /// The block that an endpoint announced last.
+    announced: Arc<Announced>,
     pub(super) tracing: Tracing,
     /// Whether it matters what contracts moved: nobody can be paid in ether otherwise.
     pub(super) wants_traces: bool,
@@ -115,6 +118,7 @@ impl<T: Transport> EthereumSource<T> {
             operators: Vec::new(),
             quorum: 1,
             has_agreed_tip: false,
+            announced: Arc::default(),
             tracing: Tracing::default(),
             wants_traces: false,
             expects_traces: false,
@@ -148,6 +152,12 @@ impl<T: Transport> EthereumSource<T> {
             expects_traces: expected,
             ..self
         }
+    }
+
+    /// Where whoever listens to an endpoint says which block it announced: that is asked for first.
+    #[must_use]
+    pub fn announced(&self) -> Arc<Announced> {
+        Arc::clone(&self.announced)
     }
 
     /// By what the node that is asked first tells of calls inside transactions. The source must be connected.
@@ -347,6 +357,10 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     /// What a quorum says. Without one, what an endpoint says alone: no tags, where others should have
     /// been asked.
     async fn status(&mut self) -> Result<NodeStatus, SourceError> {
+        let announced = self.announced.take();
+        if let Some(leader) = self.endpoints.leader() {
+            leader.ask_ahead(announced);
+        }
         self.meet_witnesses().await;
         if self.quorum <= 1 {
             let status = self.status_of_one().await?;

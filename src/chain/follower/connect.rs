@@ -81,9 +81,6 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             };
             self.advance(connected).await?;
             rest = later;
-            if !rest.is_empty() {
-                self.trace().await?;
-            }
         }
         Ok(())
     }

@@ -11,14 +11,21 @@ use crate::{
         facts::BlockFacts,
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 /// How many blocks are asked about at once.
 const AT_ONCE: usize = 4;
 
-/// How often is looked for what has come within one poll: others wait for the next.
-const LOOKS_MAX: u32 = 2;
+/// How long is looked for what has come within one poll: others wait for the next.
+const LOOKING: Duration = Duration::from_secs(1);
+
+/// And how often, where everything comes at once.
+const LOOKS_MAX: u32 = 64;
 
 /// How many past blocks are asked about at once: those at the tip come first.
 const PAST_AT_ONCE: usize = 2;
@@ -146,8 +153,9 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         if self.untraced.blocks.is_empty() && self.untraced.told_problem {
             self.tell_traced(Outcome::default(), tip).await?;
         }
+        let began = Instant::now();
         for _ in 0..LOOKS_MAX {
-            if self.untraced.blocks.is_empty() {
+            if self.untraced.blocks.is_empty() || began.elapsed() >= LOOKING {
                 break;
             }
             let next = self.untraced.next(tip);

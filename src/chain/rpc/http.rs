@@ -8,6 +8,7 @@ use super::{
     transport::{HttpRequest, HttpResponse, Limits, Transport, TransportError, Verb},
 };
 use crate::config::{SecretUrl, percent_decoded};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use reqwest::{
     Client, RequestBuilder, Response, Url,
@@ -178,6 +179,18 @@ fn authorization(request: &HttpRequest) -> Option<HeaderValue> {
     Some(header)
 }
 
+/// A URL without user and password, and the header that signs in with them.
+pub(in crate::chain) fn signed_in(url: &Url) -> (Url, Option<HeaderValue>) {
+    let (bare, user) = without_user(url);
+    let header = user.and_then(|(user, password)| {
+        let login = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
+        let mut header = HeaderValue::from_str(&format!("Basic {login}")).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    });
+    (bare, header)
+}
+
 fn without_user(url: &Url) -> (Url, Option<(String, SecretString)>) {
     let mut bare = url.clone();
     let password = percent_decoded(url.password().unwrap_or_default());
@@ -189,7 +202,8 @@ fn without_user(url: &Url) -> (Url, Option<(String, SecretString)>) {
     (bare, user)
 }
 
-fn install_tls_provider() {
+/// One provider of TLS for the whole process.
+pub(in crate::chain) fn install_tls_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Fails only when another thread was faster, with the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -18,5 +18,7 @@ pub use client::{Call, Client, Observer, silent};
 pub use error::RpcError;
 pub use hex::HexBytes;
 pub use http::HttpTransport;
+pub(in crate::chain) use http::{install_tls_provider, signed_in};
 pub use memory::MemoryTransport;
+pub(in crate::chain) use secrets::scrubbed;
 pub use transport::{HttpRequest, HttpResponse, Limits, Transport, TransportError, Verb};

@@ -31,6 +31,11 @@ pub(super) fn scrub(text: &str, secrets: &[SecretString]) -> String {
         .collect()
 }
 
+/// A text about a connection to this URL, without what in the URL may be a key.
+pub(in crate::chain) fn scrubbed(text: &str, url: &Url) -> String {
+    scrub(text, &of_url(url))
+}
+
 /// Everything in a URL that may be a key: user, password, path segments, query; each as it
 /// stands there, and as it is without the escapes of URLs; and how one signs in with the first two.
 pub(super) fn of_url(url: &Url) -> Vec<SecretString> {

@@ -13,6 +13,7 @@ use crate::{
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 /// The calls of a source.
@@ -67,6 +68,8 @@ pub(crate) struct State {
     pub(crate) traced: bool,
     /// Whether one operator alone tells of traces, where others should.
     pub(crate) sole: bool,
+    /// How long a look at traces takes.
+    pub(crate) tracing_takes: Duration,
     /// What comes of tracing a block; nothing for a trace that is still under way.
     pub(crate) untraced: HashMap<BlockHash, Option<SourceError>>,
     /// What other operators hold, where they are asked.

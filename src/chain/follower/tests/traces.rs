@@ -11,6 +11,7 @@ use crate::{
     },
     domain::{block::Height, facts::Destination, payment::ScanFrom},
 };
+use std::time::Duration;
 
 /// In step with a chain of this height whose further blocks await their traces.
 async fn following(height: u32) -> Bench {
@@ -228,24 +229,49 @@ async fn blocks_below_all_that_is_known_are_given_up_at_a_restart() {
     assert!(!all.iter().any(|told| told.contains("without")), "{all:?}");
 }
 
-#[tokio::test]
-async fn many_blocks_are_traced_in_portions_and_no_poll_waits_for_all() {
+#[tokio::test(start_paused = true)]
+async fn all_blocks_come_first_and_then_a_second_of_traces_a_poll() {
+    let mut bench = following(10).await;
+    bench.node.mine(200);
+    bench.node.state().tracing_takes = Duration::from_millis(300);
+    bench.catch_up().await.unwrap();
+    let told = bench.watcher.told();
+    let last_block = told.iter().rposition(|told| told.starts_with("connect"));
+    let first_trace = told.iter().position(|told| told.starts_with("traced"));
+    assert!(last_block < first_trace, "{told:?}");
+    // Four looks at four blocks each.
+    assert_eq!(told.last().map(String::as_str), Some("polled 210"));
+    let traced = |told: &[String]| {
+        told.iter()
+            .filter(|told| told.starts_with("traced"))
+            .count()
+    };
+    assert_eq!(traced(&told), 4, "{told:?}");
+    let mut polls = 1;
+    while bench.node.count(Call::Traces) < 200 / 4 {
+        bench.poll().await.unwrap();
+        polls += 1;
+    }
+    assert_eq!(polls, 13);
+    let told = bench.watcher.told();
+    let last = told.iter().rfind(|told| told.starts_with("traced"));
+    assert!(
+        last.is_some_and(|told| told.ends_with("to 210")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_at_once_is_all_told_in_one_poll() {
     let mut bench = following(10).await;
     bench.node.mine(200);
     bench.catch_up().await.unwrap();
-    let traced = |bench: &Bench| {
-        let told = bench.watcher.told().into_iter();
-        told.filter(|told| told.starts_with("traced"))
-            .collect::<Vec<_>>()
-    };
-    let first = traced(&bench);
-    assert!(first.len() < 200 / 4, "{first:?}");
-    let mut last = String::new();
-    for _ in 0..30 {
-        bench.poll().await.unwrap();
-        last = traced(&bench).pop().unwrap_or(last);
-    }
-    assert!(last.ends_with("to 210"), "{last}");
+    let told = bench.watcher.told();
+    let last = told.iter().rfind(|told| told.starts_with("traced"));
+    assert!(
+        last.is_some_and(|told| told.ends_with("to 210")),
+        "{told:?}"
+    );
 }
 
 // shows: T12

@@ -75,6 +75,8 @@ impl ChainSource for FakeSource {
         &mut self,
         blocks: &[BlockRef],
     ) -> Vec<(BlockRef, Result<BlockFacts, SourceError>)> {
+        let takes = self.0.state().tracing_takes;
+        tokio::time::sleep(takes).await;
         let state = self.enter(Call::Traces).expect("no failure as a whole");
         let told = |block: &BlockRef| match state.untraced.get(&block.id.hash) {
             None => {
