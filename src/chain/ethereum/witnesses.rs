@@ -34,7 +34,7 @@ use tokio::{
 const OUTLINES_MAX: usize = 64;
 
 /// How long a look waits for what has not come yet.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How many are traced at once: each answer may be large.
 const RUNNING_MAX: usize = 4;

@@ -72,10 +72,6 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             self.source.doubt_leader();
         }
         let standing = standing?;
-        // Blocks come first: a node that traces may answer nothing else meanwhile.
-        if standing != Standing::More {
-            self.trace().await?;
-        }
         if standing.shows_mempool() {
             let reconciled = self.read_mempool().await? && status.mempool_loaded;
             if reconciled && !status.syncing && standing == Standing::InStep {

@@ -3,7 +3,7 @@
 //! It ends only with the daemon: whatever a node answers, the chain waits and tries again, and
 //! the other chains go on.
 
-use super::{Bell, Follower, Gone, Halt, Sink, Standing, backoff::Backoff};
+use super::{Bell, Follower, Gone, Halt, Sink, Standing, backoff::Backoff, traces::Look};
 use crate::chain::{Ask, ChainInput, ChainSource, SourceError, says_the_same};
 use std::{future::ready, sync::Arc, time::Duration};
 use tokio::{
@@ -20,6 +20,10 @@ const WAKE_GAP: Duration = Duration::from_millis(10);
 /// The least time between two looks at transactions that were named: those that come together are
 /// asked for together.
 const NAMED_GAP: Duration = Duration::from_millis(20);
+
+/// How long after a poll is begun to trace, and the time between two looks for what has come: blocks and
+/// whoever stores them come first.
+const LOOK_GAP: Duration = Duration::from_millis(100);
 
 /// How long after a failure it is tried again, however often pushes ring.
 const RUNG_BACKOFF: Duration = Duration::from_secs(1);
@@ -82,6 +86,8 @@ struct Loop<S, K> {
     backoff: Backoff,
     behind: u32,
     complaint: Option<Complaint>,
+    /// When is looked next for what contracts moved.
+    look_at: Option<Instant>,
 }
 
 impl<S: ChainSource, K: Sink> Follower<S, K> {
@@ -93,6 +99,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             backoff,
             behind: 0,
             complaint: None,
+            look_at: None,
         };
         let mut shutdown = signals.shutdown.clone();
         select! {
@@ -189,6 +196,19 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
         }
     }
 
+    /// Looks for what contracts moved. What cannot be had now is tried again at the pace of polls.
+    async fn look(&mut self) -> Result<(), Gone> {
+        let gap = match self.follower.trace().await {
+            Ok(Look::Done) => None,
+            Ok(Look::News) => Some(Duration::ZERO),
+            Ok(Look::UnderWay) => Some(LOOK_GAP),
+            Ok(Look::Stuck) | Err(Halt::Source(_)) => Some(self.follower.options.poll_interval),
+            Err(Halt::Gone(gone)) => return Err(gone),
+        };
+        self.look_at = gap.map(|gap| Instant::now() + gap);
+        Ok(())
+    }
+
     async fn read_named(&mut self, bell: &Bell) -> Result<(), Gone> {
         match self.follower.read_named().await {
             Ok(more) => {
@@ -216,8 +236,16 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
         let gap = WAKE_GAP.max(began.elapsed());
         let next = Instant::now() + gap;
         let mut named = began;
+        if self.follower.awaits_traces() {
+            let look_at = *self.look_at.get_or_insert(Instant::now() + LOOK_GAP);
+            // Whoever rings all the time does not keep it from being traced.
+            if look_at <= Instant::now() {
+                self.look().await?;
+            }
+        }
         loop {
             let more = self.serve_once(signals).await?;
+            let look_at = self.look_at.unwrap_or(until);
             select! {
                 biased;
                 () = sleep_until(until) => return Ok(()),
@@ -230,6 +258,7 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
                     named = Instant::now();
                     self.read_named(&signals.bell).await?;
                 }
+                () = sleep_until(look_at), if self.look_at.is_some() => self.look().await?,
                 () = ready(()), if more => {}
                 Some(ask) = signals.asks.recv(), if self.follower.asks.has_room() => {
                     self.follower.ask(ask);

@@ -11,21 +11,11 @@ use crate::{
         facts::BlockFacts,
     },
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
-use tokio::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 use tracing::{debug, warn};
 
 /// How many blocks are asked about at once.
 const AT_ONCE: usize = 4;
-
-/// How long is looked for what has come within one poll: others wait for the next.
-const LOOKING: Duration = Duration::from_secs(1);
-
-/// And how often, where everything comes at once.
-const LOOKS_MAX: u32 = 64;
 
 /// How many past blocks are asked about at once: those at the tip come first.
 const PAST_AT_ONCE: usize = 2;
@@ -36,6 +26,19 @@ const NOES_MIN: u32 = 3;
 
 /// The same where some do not answer: what a node lacks for a moment it has a minute later.
 const REFUSALS_MIN: u32 = 20;
+
+/// What came of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing awaits its traces any more.
+    Done,
+    /// Some came, and there are more.
+    News,
+    /// Nothing came yet.
+    UnderWay,
+    /// Some cannot be had now.
+    Stuck,
+}
 
 /// Blocks of our chain whose traces are still to be had, by height.
 #[derive(Debug, Default)]
@@ -137,11 +140,14 @@ struct Outcome {
 }
 
 impl<S: ChainSource, K: Sink> Follower<S, K> {
-    /// Hands on what is known by now of blocks that are not traced yet. That a trace does not come ends
-    /// no poll: only who waits for it waits.
-    pub(super) async fn trace(&mut self) -> Result<(), Halt> {
+    /// Looks once for what is known by now of blocks that are not traced yet, and hands it on. That a trace
+    /// does not come ends no poll: only who waits for it waits.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub async fn trace(&mut self) -> Result<Look, Halt> {
         let Some(tip) = self.window.tip() else {
-            return Ok(());
+            return Ok(Look::Done);
         };
         if let Some(lost) = self.untraced.lost.take() {
             let outcome = Outcome {
@@ -153,24 +159,31 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         if self.untraced.blocks.is_empty() && self.untraced.told_problem {
             self.tell_traced(Outcome::default(), tip).await?;
         }
-        let began = Instant::now();
-        for _ in 0..LOOKS_MAX {
-            if self.untraced.blocks.is_empty() || began.elapsed() >= LOOKING {
-                break;
-            }
-            let next = self.untraced.next(tip);
-            let told = self.source.traces(&next).await;
-            if told.is_empty() {
-                break;
-            }
-            let outcome = self.sort_out(told, tip);
-            let is_stuck = outcome.problem.is_some();
-            self.tell_traced(outcome, tip).await?;
-            if is_stuck {
-                break;
-            }
+        if self.untraced.blocks.is_empty() {
+            return Ok(Look::Done);
         }
-        Ok(())
+        let next = self.untraced.next(tip);
+        let told = self.source.traces(&next).await;
+        if told.is_empty() {
+            return Ok(Look::UnderWay);
+        }
+        let outcome = self.sort_out(told, tip);
+        let is_stuck = outcome.problem.is_some();
+        self.tell_traced(outcome, tip).await?;
+        Ok(if is_stuck {
+            Look::Stuck
+        } else if self.untraced.blocks.is_empty() {
+            Look::Done
+        } else {
+            Look::News
+        })
+    }
+
+    /// Whether there is anything to look for.
+    pub(super) fn awaits_traces(&self) -> bool {
+        self.untraced.lost.is_some()
+            || self.untraced.told_problem
+            || !self.untraced.blocks.is_empty()
     }
 
     fn sort_out(&mut self, told: Vec<Told>, tip: BlockRef) -> Outcome {

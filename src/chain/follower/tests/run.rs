@@ -253,6 +253,77 @@ async fn an_ask_is_answered_without_waiting_for_the_next_poll() {
     assert_eq!(running.watcher.told(), ["spenders 1"]);
 }
 
+/// A node of which each look at four blocks' traces takes a while, and much to trace.
+async fn tracing_slowly() -> Running {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running.node.mine(200);
+    running.node.state().traced = true;
+    running.node.state().tracing_takes = Duration::from_millis(40);
+    running.bell.ring();
+    // The last poll, and a tenth of a second more.
+    after(250).await;
+    assert_eq!(running.watcher.tip(), running.node.tip());
+    running
+}
+
+fn looks(running: &Running) -> usize {
+    running.node.count(Call::Traces)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_block_is_told_between_two_looks_at_what_contracts_moved() {
+    let running = tracing_slowly().await;
+    let before = looks(&running);
+    assert!(before > 0);
+    running.node.mine(1);
+    running.bell.ring();
+    after(60).await;
+    assert_eq!(running.watcher.tip(), running.node.tip());
+    assert!(looks(&running) < 201 / 4, "not all was traced before");
+    // All is traced within the time that its looks take.
+    after(3_000).await;
+    let told = running.watcher.told();
+    let last = told.iter().rfind(|told| told.starts_with("traced"));
+    assert!(
+        last.is_some_and(|told| told.ends_with("to 251")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_rings_all_the_time_does_not_keep_blocks_from_being_traced() {
+    let running = tracing_slowly().await;
+    let before = looks(&running);
+    for _ in 0..1_000 {
+        running.bell.ring();
+        after(1).await;
+    }
+    let looks = looks(&running) - before;
+    assert!(looks >= 10, "{looks} looks in a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_traced_now_is_tried_again_at_the_pace_of_polls() {
+    let running = start(FakeNode::with_height(50));
+    after(100).await;
+    running.node.mine(1);
+    running.node.state().traced = true;
+    let hash = running.node.tip().id.hash;
+    running
+        .node
+        .state()
+        .untraced
+        .insert(hash, Some(transient()));
+    running.bell.ring();
+    after(10_000).await;
+    assert_eq!(looks(&running), 5);
+    // One that is still under way is looked for sooner.
+    running.node.state().untraced.insert(hash, None);
+    after(2_000).await;
+    assert!(looks(&running) > 15, "{}", looks(&running));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_scan_of_the_past_runs_between_two_polls() {
     let running = start(FakeNode::with_height(400));

@@ -7,11 +7,11 @@ use crate::{
         follower::{
             Standing,
             testing::{Bench, Call},
+            traces::Look,
         },
     },
     domain::{block::Height, facts::Destination, payment::ScanFrom},
 };
-use std::time::Duration;
 
 /// In step with a chain of this height whose further blocks await their traces.
 async fn following(height: u32) -> Bench {
@@ -30,16 +30,22 @@ fn heal(bench: &Bench) {
     bench.node.state().untraced.clear();
 }
 
+/// Polls, and looks for traces as long as some come.
+async fn go_on(bench: &mut Bench) {
+    assert_eq!(bench.catch_up().await, Ok(Standing::InStep));
+    while bench.follower.trace().await.unwrap() == Look::News {}
+}
+
 async fn told(bench: &mut Bench) -> Vec<String> {
-    assert_eq!(bench.poll().await, Ok(Standing::InStep));
+    go_on(bench).await;
     bench.watcher.told()
 }
 
 #[tokio::test]
-async fn blocks_are_told_first_and_their_traces_before_the_poll_is_done() {
+async fn a_poll_tells_blocks_and_a_look_after_it_their_traces() {
     let mut bench = following(200).await;
     bench.node.mine(2);
-    let expected = ["connect 201-202", "traced 201-202 to 202", "polled 202"];
+    let expected = ["connect 201-202", "polled 202", "traced 201-202 to 202"];
     assert_eq!(told(&mut bench).await, expected);
     assert_eq!(told(&mut bench).await, ["polled 202"], "only once");
     // Where nothing awaits a trace nobody is asked.
@@ -59,12 +65,12 @@ async fn a_trace_that_is_late_or_refused_holds_up_no_block_and_no_other_trace() 
     trace_of(&bench, 202, Some(transient()));
     let expected = [
         "connect 201-203",
-        "traced 203 to 200, problem",
         "polled 203",
+        "traced 203 to 200, problem",
     ];
     assert_eq!(told(&mut bench).await, expected);
     heal(&bench);
-    let expected = ["traced 201-202 to 203", "polled 203"];
+    let expected = ["polled 203", "traced 201-202 to 203"];
     assert_eq!(told(&mut bench).await, expected);
     // A problem is told, and that it is over.
     bench.node.mine(1);
@@ -72,10 +78,10 @@ async fn a_trace_that_is_late_or_refused_holds_up_no_block_and_no_other_trace() 
     let problem = "traced nothing to 203, problem";
     assert_eq!(
         told(&mut bench).await,
-        ["connect 204", problem, "polled 204"]
+        ["connect 204", "polled 204", problem]
     );
     heal(&bench);
-    assert_eq!(told(&mut bench).await, ["traced 204 to 204", "polled 204"]);
+    assert_eq!(told(&mut bench).await, ["polled 204", "traced 204 to 204"]);
 }
 
 // shows: T12
@@ -88,13 +94,13 @@ async fn a_block_that_is_refused_and_lies_deep_is_given_up_with_all_below_it() {
     }
     trace_of(&bench, 204, Some(transient()));
     bench.node.mine(125);
-    bench.catch_up().await.unwrap();
+    go_on(&mut bench).await;
     let given_up = |bench: &Bench| -> Vec<String> {
         let told = bench.watcher.told().into_iter();
         told.filter(|told| told.contains("without")).collect()
     };
     for _ in 0..40 {
-        bench.poll().await.unwrap();
+        go_on(&mut bench).await;
     }
     let all = given_up(&bench);
     assert!(
@@ -103,7 +109,7 @@ async fn a_block_that_is_refused_and_lies_deep_is_given_up_with_all_below_it() {
     );
     // What was not refused often enough may yet come, however deep it is.
     bench.node.mine(1);
-    bench.catch_up().await.unwrap();
+    go_on(&mut bench).await;
     let all = given_up(&bench);
     assert!(
         matches!(&*all, [one] if one.ends_with("to 202, without 202, problem")),
@@ -111,9 +117,9 @@ async fn a_block_that_is_refused_and_lies_deep_is_given_up_with_all_below_it() {
     );
     heal(&bench);
     bench.node.mine(100);
-    bench.catch_up().await.unwrap();
+    go_on(&mut bench).await;
     for _ in 0..40 {
-        bench.poll().await.unwrap();
+        go_on(&mut bench).await;
     }
     let told = bench.watcher.told();
     let last = told.iter().rfind(|told| told.starts_with("traced"));
@@ -130,10 +136,10 @@ async fn a_long_gap_is_given_up_within_a_few_polls() {
     for height in 201..=700 {
         trace_of(&bench, height, Some(permanent()));
     }
-    bench.catch_up().await.unwrap();
+    go_on(&mut bench).await;
     bench.watcher.forget();
     for _ in 0..3 {
-        bench.poll().await.unwrap();
+        go_on(&mut bench).await;
     }
     let told = bench.watcher.told();
     let gone = told.iter().find(|told| told.contains("without 201 202"));
@@ -152,7 +158,7 @@ async fn on_a_living_chain_whose_blocks_nobody_can_trace_each_is_given_up_in_its
             bench.node.mine(1);
             trace_of(&bench, height, Some(error.clone()));
             for _ in 0..4 {
-                bench.poll().await.unwrap();
+                go_on(&mut bench).await;
             }
         }
         let told = bench.watcher.told();
@@ -172,8 +178,8 @@ async fn what_one_alone_tells_is_told_and_that_it_is_one() {
     bench.node.state().sole = true;
     let expected = [
         "connect 201",
-        "traced 201 to 201, without 201",
         "polled 201",
+        "traced 201 to 201, without 201",
     ];
     assert_eq!(told(&mut bench).await, expected);
 }
@@ -190,12 +196,12 @@ async fn blocks_that_left_are_not_traced_any_more() {
     bench.node.fork(2, 3);
     let expected = [
         "back to 201, connect 202-204",
-        "traced 202-204 to 200",
         "polled 204",
+        "traced 202-204 to 200",
     ];
     assert_eq!(told(&mut bench).await, expected);
     heal(&bench);
-    assert_eq!(told(&mut bench).await, ["traced 201 to 204", "polled 204"]);
+    assert_eq!(told(&mut bench).await, ["polled 204", "traced 201 to 204"]);
 }
 
 #[tokio::test]
@@ -206,7 +212,7 @@ async fn a_restart_goes_on_where_the_last_run_stopped() {
     told(&mut bench).await;
     bench.restart_with(|start| start.traced = Some(Height(202)));
     heal(&bench);
-    let expected = ["traced 203-205 to 205", "polled 205"];
+    let expected = ["polled 205", "traced 203-205 to 205"];
     assert_eq!(told(&mut bench).await, expected);
     // Where nothing was traced nothing is.
     bench.restart_with(|start| start.traced = None);
@@ -217,61 +223,16 @@ async fn a_restart_goes_on_where_the_last_run_stopped() {
 async fn blocks_below_all_that_is_known_are_given_up_at_a_restart() {
     let mut bench = following(200).await;
     bench.node.mine(5);
-    bench.catch_up().await.unwrap();
+    go_on(&mut bench).await;
     let lowest = bench.watcher.chain().first().expect("a chain").id.height;
     bench.restart_with(|start| start.traced = Some(lowest.minus(2)));
     bench.watcher.forget();
     let all = told(&mut bench).await;
     let to = lowest.minus(1);
-    assert_eq!(all[0], format!("traced nothing to {to}, without {lowest}"));
+    assert_eq!(all[1], format!("traced nothing to {to}, without {lowest}"));
     bench.restart_with(|start| start.traced = Some(to));
     let all = told(&mut bench).await;
     assert!(!all.iter().any(|told| told.contains("without")), "{all:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn all_blocks_come_first_and_then_a_second_of_traces_a_poll() {
-    let mut bench = following(10).await;
-    bench.node.mine(200);
-    bench.node.state().tracing_takes = Duration::from_millis(300);
-    bench.catch_up().await.unwrap();
-    let told = bench.watcher.told();
-    let last_block = told.iter().rposition(|told| told.starts_with("connect"));
-    let first_trace = told.iter().position(|told| told.starts_with("traced"));
-    assert!(last_block < first_trace, "{told:?}");
-    // Four looks at four blocks each.
-    assert_eq!(told.last().map(String::as_str), Some("polled 210"));
-    let traced = |told: &[String]| {
-        told.iter()
-            .filter(|told| told.starts_with("traced"))
-            .count()
-    };
-    assert_eq!(traced(&told), 4, "{told:?}");
-    let mut polls = 1;
-    while bench.node.count(Call::Traces) < 200 / 4 {
-        bench.poll().await.unwrap();
-        polls += 1;
-    }
-    assert_eq!(polls, 13);
-    let told = bench.watcher.told();
-    let last = told.iter().rfind(|told| told.starts_with("traced"));
-    assert!(
-        last.is_some_and(|told| told.ends_with("to 210")),
-        "{told:?}"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_comes_at_once_is_all_told_in_one_poll() {
-    let mut bench = following(10).await;
-    bench.node.mine(200);
-    bench.catch_up().await.unwrap();
-    let told = bench.watcher.told();
-    let last = told.iter().rfind(|told| told.starts_with("traced"));
-    assert!(
-        last.is_some_and(|told| told.ends_with("to 210")),
-        "{told:?}"
-    );
 }
 
 // shows: T12
