@@ -55,6 +55,8 @@ const OFTEN: Duration = Duration::from_millis(100);
 const SPREAD: Duration = Duration::from_millis(100);
 /// How long nothing happens, to see what that costs.
 const QUIET: Duration = Duration::from_secs(5);
+/// A trace of a block takes this long at most.
+const TRACING: Duration = Duration::from_mins(1);
 const BLOCK_WITHIN: Duration = Duration::from_millis(17);
 
 fn main() {
@@ -170,9 +172,11 @@ impl<'a> Stage<'a> {
         let daemon = Daemon::start(&self.world.setup);
         let gateway = Gateway::open(self.world.folder.path());
         self.warm_up(|payers, since| rows(&gateway, payers, since));
+        self.traced(&daemon);
         let used = daemon.cpu_taken();
         for _ in 0..blocks {
             seen.add(self.block(|payers, since| rows(&gateway, payers, since)));
+            self.traced(&daemon);
         }
         seen.cpu += daemon.cpu_taken().saturating_sub(used);
         daemon.stop();
@@ -226,6 +230,17 @@ impl<'a> Stage<'a> {
             self.calls.add(call.join().expect("a block"));
             found
         })
+    }
+
+    /// Waits until it is known what contracts moved in all blocks: an anvil takes long to tell, and answers little
+    /// else meanwhile, and real blocks do not come that fast.
+    fn traced(&self, daemon: &Daemon) {
+        let tip = self.world.anvil.block_number();
+        let began = Instant::now();
+        while daemon.counted("confirmd_chain_traced_height{", "ethereum") < tip {
+            assert!(began.elapsed() < TRACING, "waited in vain for a trace");
+            thread::sleep(QUIET / 50);
+        }
     }
 
     /// What confirmd takes of the processor in a second in which nothing happens.

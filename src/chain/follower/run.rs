@@ -88,6 +88,8 @@ struct Loop<S, K> {
     complaint: Option<Complaint>,
     /// When is looked next for what contracts moved.
     look_at: Option<Instant>,
+    /// Whether the last poll came of a ring.
+    was_rung: bool,
 }
 
 impl<S: ChainSource, K: Sink> Follower<S, K> {
@@ -100,6 +102,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             behind: 0,
             complaint: None,
             look_at: None,
+            was_rung: false,
         };
         let mut shutdown = signals.shutdown.clone();
         select! {
@@ -233,7 +236,9 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
     ) -> Result<(), Gone> {
         let until = began + self.follower.options.poll_interval;
         // Whoever rings all the time is polled half of the time.
-        let gap = WAKE_GAP.max(began.elapsed());
+        let taken = Some(began.elapsed()).filter(|_| self.was_rung);
+        let gap = taken.unwrap_or_default().max(WAKE_GAP);
+        self.was_rung = false;
         let next = Instant::now() + gap;
         let mut named = began;
         if self.follower.awaits_traces() {
@@ -250,6 +255,7 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
                 biased;
                 () = sleep_until(until) => return Ok(()),
                 () = signals.bell.rung() => {
+                    self.was_rung = true;
                     sleep_until(until.min(next)).await;
                     return Ok(());
                 }

@@ -68,6 +68,8 @@ pub(crate) struct State {
     pub(crate) traced: bool,
     /// Whether one operator alone tells of traces, where others should.
     pub(crate) sole: bool,
+    /// How long it takes to say its status.
+    pub(crate) status_takes: Duration,
     /// How long a look at traces takes.
     pub(crate) tracing_takes: Duration,
     /// What comes of tracing a block; nothing for a trace that is still under way.

@@ -84,6 +84,19 @@ async fn a_ring_polls_at_once_but_a_storm_of_rings_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_slow_poll_the_first_ring_is_heard_at_once_and_those_after_it_half_of_the_time() {
+    let running = start(FakeNode::with_height(50));
+    running.node.state().status_takes = Duration::from_millis(500);
+    after(2_600).await;
+    assert_eq!(statuses(&running), 2, "both of the clock");
+    for (wait, polls) in [(20, 3), (500, 3), (470, 3), (20, 4)] {
+        running.bell.ring();
+        after(wait).await;
+        assert_eq!(statuses(&running), polls);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ring_ends_the_wait_after_a_failure_but_not_within_a_second_of_it() {
     let running = start(FakeNode::with_height(50));
     after(100).await;

@@ -27,7 +27,9 @@ impl ChainSource for FakeSource {
     }
 
     async fn status(&mut self) -> Result<NodeStatus, SourceError> {
-        let state = self.enter(Call::Status)?;
+        let takes = self.enter(Call::Status)?.status_takes;
+        tokio::time::sleep(takes).await;
+        let state = self.0.state();
         Ok(NodeStatus {
             tip: state.tip(),
             finalized: state.tags.0,
