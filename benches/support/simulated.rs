@@ -46,6 +46,7 @@ impl Simulation {
             cookie_file,
             more_of_bitcoin: String::new(),
             ethereum_url: nodes.url(ChainKind::Ethereum),
+            more_of_ethereum: String::new(),
             chain_id: CHAIN_ID,
             usdt: alloy_primitives::Address::from(usdt).to_string(),
         };

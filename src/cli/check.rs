@@ -12,7 +12,7 @@ use crate::{
     chain::{
         ChainSource, NodeStatus, SourceError,
         bitcoin::{BitcoinSource, Capabilities},
-        ethereum::EthereumSource,
+        ethereum::{EthereumSource, heads},
         rpc::silent,
     },
     clock::{Clock, SystemClock},
@@ -213,18 +213,43 @@ async fn ethereum(
     let mut source = source.tracing(false);
     source.connect().await?;
     let problems = source.token_problems().await?;
-    let problems: Vec<_> = problems.into_iter().map(SourceError::Permanent).collect();
+    let mut problems: Vec<_> = problems.into_iter().map(SourceError::Permanent).collect();
     let status = if problems.is_empty() {
         Some(source.status().await?)
     } else {
         None
     };
+    let heads = newheads(node).await;
+    let announces = matches!(heads, Ok(true));
+    problems.extend(heads.err());
     let tracing = source.trace_method();
-    Ok((ethereum_row(node, status.as_ref(), tracing), problems))
+    Ok((
+        ethereum_row(node, status.as_ref(), tracing, announces),
+        problems,
+    ))
+}
+
+/// Whether blocks are announced where the configuration says so.
+async fn newheads(node: &EthereumNode) -> Result<bool, SourceError> {
+    let mut endpoints = node.endpoints.iter();
+    let Some((name, url)) = endpoints.find_map(|one| Some((&one.name, one.ws_url.as_ref()?)))
+    else {
+        return Ok(false);
+    };
+    let probed = heads::probe(url).await.map(|()| true);
+    probed.map_err(|error| {
+        let text = format!("{name}: ws_url: {error}; blocks are found by polling meanwhile");
+        SourceError::Transient(text)
+    })
 }
 
 /// What is known of a node whose chain id, genesis and receipts were as they must be.
-fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>, tracing: &str) -> Row {
+fn ethereum_row(
+    node: &EthereumNode,
+    status: Option<&NodeStatus>,
+    tracing: &str,
+    announces: bool,
+) -> Row {
     let genesis = if node.genesis.is_some() {
         "ok"
     } else {
@@ -239,6 +264,7 @@ fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>, tracing: &str)
             "finalized",
             status.is_some_and(|status| status.finalized.is_some()),
         ),
+        ("newHeads", announces),
     ];
     let sync = status.map(|status| if status.syncing { "syncing" } else { "done" });
     row(json!({

@@ -116,14 +116,13 @@ pub(super) fn spawn(
                     source
                 };
                 for endpoint in &node.endpoints {
-                    let Some(url) = endpoint.ws_url.clone() else {
-                        continue;
-                    };
-                    let (bell, announced) = (Arc::clone(&bell), source.announced());
-                    let observer = metrics.push_observer(&chain.name);
-                    let name = endpoint.name.clone();
-                    let heads = Heads::new(name, url, bell, announced, observer);
-                    tokio::spawn(heads.listen(stopping.clone()));
+                    if let Some(url) = endpoint.ws_url.clone() {
+                        let (bell, announced) = (Arc::clone(&bell), source.announced());
+                        let observer = metrics.push_observer(&chain.name);
+                        let name = endpoint.name.clone();
+                        let heads = Heads::new(name, url, bell, announced, observer);
+                        tokio::spawn(heads.listen(stopping.clone()));
+                    }
                 }
                 follow(source, sink, clock, options, start, signals);
             }

@@ -3,6 +3,7 @@
 mod endpoints;
 mod ether;
 mod finality;
+mod heads;
 mod hostile;
 mod inner;
 mod quorum;

@@ -40,12 +40,12 @@ impl Listening {
 fn listen(url: &str, silence: Duration) -> Listening {
     let (bell, announced) = (Arc::<Bell>::default(), Arc::<Announced>::default());
     let heard = Arc::<Heard>::default();
-    let counted = Arc::clone(&heard);
+    let seen = Arc::clone(&heard);
     let observer: Observer = Arc::new(move |event| {
         let counter = match event {
-            "notification" => &counted.notifications,
-            "silence" => &counted.silences,
-            "other" => &counted.others,
+            "notification" => &seen.notifications,
+            "silence" => &seen.silences,
+            "other" => &seen.others,
             unknown => panic!("{unknown}"),
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -105,13 +105,15 @@ impl Speaker {
     }
 
     /// Whoever listened is gone.
-    async fn is_left(mut self) {
-        let ends = async {
+    async fn ends(mut self) {
+        let closed = async {
             while let Some(Ok(message)) = self.0.next().await {
                 assert!(matches!(message, Message::Ping(_) | Message::Close(_)));
             }
         };
-        timeout(PATIENCE, ends).await.expect("the connection ends");
+        timeout(PATIENCE, closed)
+            .await
+            .expect("the connection ends");
     }
 }
 
@@ -193,7 +195,7 @@ async fn a_connection_without_a_new_head_is_made_anew() {
     let listening = listen(&url, Duration::from_millis(200));
     let silent = Speaker::subscribed(&listener).await;
     listening.rings().await;
-    silent.is_left().await;
+    silent.ends().await;
     let mut repeating = Speaker::subscribed(&listener).await;
     listening.rings().await;
     repeating.announce(7, 1).await;
@@ -227,13 +229,13 @@ async fn whoever_goes_away_or_refuses_is_tried_again() {
     let mut refusing = Speaker::accept(&listener).await;
     let error = json!({"code": -32601, "message": "the method eth_subscribe does not exist"});
     refusing.answer(&json!({"id": 1, "error": error})).await;
-    refusing.is_left().await;
+    refusing.ends().await;
     // More than a header.
     let mut endless = Speaker::subscribed(&listener).await;
     listening.rings().await;
     let sent = endless.0.send(Message::text("x".repeat(300 * 1024))).await;
     drop(sent);
-    endless.is_left().await;
+    endless.ends().await;
     // Gone in the middle.
     drop(Speaker::subscribed(&listener).await);
     listening.rings().await;
@@ -251,7 +253,7 @@ async fn listening_ends_with_the_daemon() {
     let speaker = Speaker::subscribed(&listener).await;
     listening.stop.send(true).unwrap();
     timeout(PATIENCE, listening.task).await.unwrap().unwrap();
-    speaker.is_left().await;
+    speaker.ends().await;
 }
 
 // shows: S10
