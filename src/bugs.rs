@@ -56,6 +56,12 @@ bugs! {
     FrozenPays = "frozen_pays",
     /// Nobody else is asked about a block: one lying endpoint gives goods away.
     QuorumIgnored = "quorum_ignored",
+    /// Who waits for what nodes call safe or final is paid at the first confirmation.
+    TagIgnored = "tag_ignored",
+    /// What was called safe stays so when its block leaves: money mined again above is safe at once.
+    SafeOutlivesBlock = "safe_outlives_block",
+    /// A node that names no final block any more is one that never did: what waited for one is paid by depth.
+    TagsForgotten = "tags_forgotten",
     /// What one operator says that contracts moved is money at once: a forged trace gives goods away.
     ClaimsTrusted = "claims_trusted",
     /// Verdicts do not wait until a block is traced: who paid by a contract is expired.

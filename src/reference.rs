@@ -99,6 +99,7 @@ fn view() -> ChainView {
         tip: Some(block),
         finalized: Some(Height(1)),
         safe: None,
+        tagged: false,
         agreed: None,
         traced: Some(Height(1)),
         traced_at: None,

@@ -48,6 +48,8 @@ const NODES: &[Column] = &[
 struct Finding {
     row: Row,
     problems: Vec<SourceError>,
+    /// What is allowed but should be known.
+    warnings: Vec<String>,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
@@ -77,7 +79,8 @@ fn show(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     if !as_json {
-        for warning in warnings {
+        let found = findings.iter().flat_map(|finding| &finding.warnings);
+        for warning in warnings.iter().chain(found) {
             screen.line(&format!("warning: {warning}"))?;
         }
     }
@@ -121,7 +124,7 @@ async fn find(config: &Config, chain: &Chain, clock: &Arc<dyn Clock>) -> Vec<Fin
                     ..node.clone()
                 };
                 let found = ethereum(config, chain, &alone, clock).await;
-                findings.push(finding(chain, &endpoint.name, found));
+                findings.push(finding(chain, &endpoint.name, found).warned(config, chain));
             }
             findings
         }
@@ -136,7 +139,38 @@ fn finding(chain: &Chain, endpoint: &str, result: Found) -> Finding {
     row.insert("endpoint".to_owned(), endpoint.into());
     row.insert("result".to_owned(), result.into());
     row.insert("problems".to_owned(), words.into());
-    Finding { row, problems }
+    Finding {
+        row,
+        problems,
+        warnings: Vec::new(),
+    }
+}
+
+impl Finding {
+    /// Says that an endpoint does not name the blocks that assets wait for, and what counts instead.
+    fn warned(mut self, config: &Config, chain: &Chain) -> Self {
+        let offers = self.row.get("offers").and_then(Value::as_str);
+        let is_final = |offers: &str| offers.split(' ').any(|offer| offer == "finalized");
+        let waiting = config
+            .assets
+            .iter()
+            .filter(|asset| asset.chain == chain.name && asset.waits_for_tags())
+            .map(|asset| asset.code.as_str())
+            .collect::<Vec<_>>();
+        if offers.is_some_and(|offers| !is_final(offers)) && !waiting.is_empty() {
+            let (assets, depth) = (waiting.join(" and "), chain.final_depth);
+            let endpoint = self.row.get("endpoint").and_then(Value::as_str);
+            self.warnings.push(format!(
+                "chains.{}: {assets} wait for what nodes call safe or final, but {} names no final \
+                 block; while none does, money must be deeper than {depth} blocks instead",
+                chain.name,
+                endpoint.unwrap_or("the endpoint")
+            ));
+        }
+        let words = self.warnings.clone();
+        self.row.insert("warnings".to_owned(), words.into());
+        self
+    }
 }
 
 type Found = Result<(Row, Vec<SourceError>), SourceError>;

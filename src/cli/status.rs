@@ -42,6 +42,7 @@ const CHAINS: &[Column] = &[
     Column("tip", "tip_height", Show::Number),
     Column("scanned", "scanned_height", Show::Number),
     Column("lag", "lag", Show::Number),
+    Column("safe", "safe_height", Show::Number),
     Column("final", "finalized_height", Show::Number),
     Column("tip time", "tip_at", Show::Time),
     Column("error", "error", Show::Text),

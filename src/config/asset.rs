@@ -2,11 +2,15 @@
 //!
 //! Must not know how a chain's nodes are reached.
 
-use super::{chain, section::Section, value};
+use super::{
+    chain,
+    depth::{self, Home},
+    section::Section,
+    value,
+};
 use crate::domain::{
     amount::Amount,
-    asset::{Asset, AssetCode, AssetKind, ChainKind, ChainName, Tier},
-    terms::MAX_CONFIRMATIONS,
+    asset::{Asset, AssetCode, AssetKind, ChainKind, ChainName},
 };
 
 /// The most decimals of a token: with them 10^41 whole units still fit 256 bits.
@@ -39,7 +43,12 @@ fn found(code: &str, section: &Section<'_>, chains: &[chain::Found]) -> Option<F
     let home = chains
         .iter()
         .find(|found| Some(found.name.as_str()) == chain);
-    let asset = asset(&valid_code.ok()?, section, home.and_then(|home| home.kind));
+    let final_depth = home.and_then(|home| home.chain.as_ref());
+    let home = Home {
+        kind: home.and_then(|home| home.kind),
+        final_depth: final_depth.map_or(1, |chain| chain.final_depth),
+    };
+    let asset = asset(&valid_code.ok()?, section, home);
     Some(Found {
         code: code.to_owned(),
         line,
@@ -53,16 +62,16 @@ fn found(code: &str, section: &Section<'_>, chains: &[chain::Found]) -> Option<F
 
 /// Reads an asset whose chain is filled in by the caller. Without a known kind of chain only
 /// what does not depend on it is checked.
-fn asset(code: &str, section: &Section<'_>, chain: Option<ChainKind>) -> Option<Asset> {
+fn asset(code: &str, section: &Section<'_>, home: Home) -> Option<Asset> {
+    let chain = home.kind;
     let kind = kind(section, chain);
     let decimals = decimals(section, kind, chain);
     let usual = kind
         .zip(chain)
         .map(|(kind, chain)| usual_depth(kind, chain));
-    let confirmations =
-        section.number_or("confirmations", usual.unwrap_or(1), 1..=MAX_CONFIRMATIONS);
+    let depth = depth::read_or(section, usual.unwrap_or(1), home);
     let dust = dust(section, kind, decimals, chain);
-    let tiers = tiers(section, decimals, confirmations);
+    let tiers = depth::tiers(section, decimals, depth, home);
     let enabled = section.flag_or("enabled", true);
     section.close();
     Some(Asset {
@@ -70,7 +79,7 @@ fn asset(code: &str, section: &Section<'_>, chain: Option<ChainKind>) -> Option<
         chain: ChainName::new(""),
         kind: kind?,
         decimals: decimals?,
-        confirmations: confirmations?,
+        depth: depth?,
         tiers: tiers?,
         dust: dust?,
         enabled: enabled?,
@@ -158,55 +167,4 @@ fn dust(
         None => Some(usual_dust(kind, decimals, chain)),
         Some(entry) => entry.read(|text| value::amount(text, decimals)),
     }
-}
-
-/// Greater depths for greater amounts, ascending in both.
-fn tiers(
-    section: &Section<'_>,
-    decimals: Option<u8>,
-    confirmations: Option<u32>,
-) -> Option<Vec<Tier>> {
-    let Some(entry) = section.get("tiers") else {
-        return Some(Vec::new());
-    };
-    let (mut tiers, mut floor) = (Vec::<Tier>::new(), confirmations);
-    let mut complete = true;
-    for section in &entry.sections()? {
-        let line = section.line;
-        let path = section.path.clone();
-        let report = section.report;
-        let Some(tier) = tier(section, decimals) else {
-            complete = false;
-            continue;
-        };
-        let problem =
-            |key: &str, message: &str| report.problem(line, &format!("{path}.{key}"), message);
-        if tiers.last().is_some_and(|last| last.above >= tier.above) {
-            problem(
-                "above",
-                "is not above the tier before it; sort the tiers by above",
-            );
-        }
-        if floor.is_some_and(|floor| tier.confirmations < floor) {
-            problem("confirmations", "is less than what smaller amounts need");
-        }
-        floor = Some(tier.confirmations);
-        tiers.push(tier);
-    }
-    complete.then_some(tiers)
-}
-
-fn tier(section: &Section<'_>, decimals: Option<u8>) -> Option<Tier> {
-    let above = section.require("above", "write the amount above which the tier applies");
-    let confirmations = section
-        .require("confirmations", "write how many blocks larger amounts wait")
-        .and_then(|entry| entry.number(1..=MAX_CONFIRMATIONS));
-    section.close();
-    let above = above.zip(decimals);
-    let above =
-        above.and_then(|(entry, decimals)| entry.read(|text| value::amount(text, decimals)));
-    Some(Tier {
-        above: above?,
-        confirmations: confirmations?,
-    })
 }

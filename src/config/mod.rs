@@ -2,6 +2,7 @@
 
 mod asset;
 mod chain;
+mod depth;
 mod keys;
 mod load;
 mod report;

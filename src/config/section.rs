@@ -197,6 +197,25 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// A whole number inside a range or one of some words, whichever it is.
+    pub(super) fn number_or_text(
+        &self,
+        range: RangeInclusive<u32>,
+        words: &str,
+    ) -> Option<Result<u32, &'a str>> {
+        match self.value {
+            DeValue::String(text) => Some(Err(text.as_ref())),
+            DeValue::Integer(_) => self.number(range).map(Ok),
+            DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => {
+                self.mismatch(&format!("a whole number without quotes, {words}"))
+            }
+        }
+    }
+
     /// A whole number inside a range.
     pub(super) fn number<N>(&self, range: RangeInclusive<N>) -> Option<N>
     where

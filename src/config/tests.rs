@@ -3,7 +3,11 @@
 mod refusals;
 
 use super::{secret::Secrets, *};
-use crate::domain::{amount::Amount, asset::AssetKind, terms::Policy};
+use crate::domain::{
+    amount::Amount,
+    asset::AssetKind,
+    terms::{Depth, DepthRule, Policy},
+};
 use secrecy::ExposeSecret;
 use std::path::Path;
 
@@ -89,7 +93,7 @@ fn an_asset_gets_the_defaults_of_its_kind() {
             (
                 asset.code.as_str(),
                 asset.decimals,
-                asset.confirmations,
+                asset.depth.confirmations,
                 dust,
             )
         })
@@ -133,8 +137,9 @@ fn tiers_are_read_in_the_units_of_the_asset() {
         1,
     );
     let asset = &parse(&text).assets[0];
-    assert_eq!(asset.confirmations_for(Amount::from_u64(50_000_000)), 2);
-    assert_eq!(asset.confirmations_for(Amount::from_u64(50_000_001)), 6);
+    assert!(!asset.waits_for_tags());
+    assert_eq!(asset.depth_for(Amount::from_u64(50_000_000)), Depth::of(2));
+    assert_eq!(asset.depth_for(Amount::from_u64(50_000_001)), Depth::of(6));
 }
 
 #[test]
@@ -326,4 +331,44 @@ fn what_the_example_comments_out_is_the_default() {
         format!("{:?}", parse(&spelled_out)),
         format!("{:?}", parse(EXAMPLE))
     );
+}
+
+#[test]
+fn depth_is_a_number_or_what_nodes_call_a_block() {
+    let usdt = |lines: &str| {
+        let text = GOOD.replace("decimals = 6", &format!("decimals = 6\n{lines}"));
+        parse(&text).assets.remove(1)
+    };
+    let called = |rule, confirmations| Depth {
+        rule,
+        confirmations,
+    };
+    let (safe, last) = (DepthRule::Safe, DepthRule::Finalized);
+    assert_eq!(usdt("confirmations = 9").depth, Depth::of(9));
+    assert_eq!(usdt("confirmations = \"safe\"").depth, called(safe, 65));
+    assert_eq!(
+        usdt("confirmations = \"finalized\"").depth,
+        called(last, 65)
+    );
+    let tiers = r#"tiers = [
+        { above = "1", confirmations = 20 },
+        { above = "2", confirmations = "safe" },
+        { above = "3", confirmations = "finalized" },
+        { above = "4", confirmations = "finalized" },
+    ]"#;
+    let asset = usdt(tiers);
+    assert!(asset.waits_for_tags());
+    let depths = [1, 2, 3, 4, 5].map(|n| asset.depth_for(Amount::from_u64(n * 1_000_000)));
+    let expected = [
+        Depth::of(6),
+        Depth::of(20),
+        called(safe, 65),
+        called(last, 65),
+        called(last, 65),
+    ];
+    assert_eq!(depths, expected);
+    let deeper = GOOD
+        .replace("chain_id = 1", "chain_id = 1\nfinal_depth = 9")
+        .replace("decimals = 6", "decimals = 6\nconfirmations = \"safe\"");
+    assert_eq!(parse(&deeper).assets[1].depth, called(safe, 10));
 }

@@ -16,7 +16,7 @@ use crate::{
     },
     metrics::Metrics,
     store::Store,
-    watcher::{Input, run::Message, state::AddressFormat, was_tagged},
+    watcher::{Input, run::Message, state::AddressFormat},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
@@ -45,7 +45,7 @@ pub fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
         return Ok(Start::default());
     };
     Ok(Start {
-        tagged: was_tagged(&known.view),
+        tagged: known.view.tagged,
         finalized: known.view.finalized,
         traced: known.view.traced,
         frozen: matches!(

@@ -1,6 +1,9 @@
 //! Chains and assets by name, and what is configured about an asset.
 
-use super::amount::Amount;
+use super::{
+    amount::Amount,
+    terms::{Depth, DepthRule},
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -94,8 +97,8 @@ pub enum AssetKind {
 pub struct Tier {
     /// Applies to expected amounts greater than this.
     pub above: Amount,
-    /// Confirmations from then on.
-    pub confirmations: u32,
+    /// How deep it must be from then on.
+    pub depth: Depth,
 }
 
 /// One configured asset.
@@ -109,8 +112,8 @@ pub struct Asset {
     pub kind: AssetKind,
     /// Digits after the point of one whole unit.
     pub decimals: u8,
-    /// Confirmations before `paid`, unless a tier asks for more.
-    pub confirmations: u32,
+    /// How deep money must be before `paid`, unless a tier asks for more.
+    pub depth: Depth,
     /// Greater depths for greater amounts, ascending by `above`.
     pub tiers: Vec<Tier>,
     /// Less than this changes nothing.
@@ -120,13 +123,21 @@ pub struct Asset {
 }
 
 impl Asset {
-    /// Confirmations that an expected amount of this asset needs.
+    /// Whether some of its payments wait for what nodes call safe or final.
     #[must_use]
-    pub fn confirmations_for(&self, amount: Amount) -> u32 {
+    pub fn waits_for_tags(&self) -> bool {
+        let tiers = self.tiers.iter().map(|tier| tier.depth);
+        let mut depths = tiers.chain([self.depth]);
+        depths.any(|depth| depth.rule != DepthRule::Confirmations)
+    }
+
+    /// How deep the money must be for an expected amount of this asset.
+    #[must_use]
+    pub fn depth_for(&self, amount: Amount) -> Depth {
         self.tiers
             .iter()
             .rev()
             .find(|tier| amount > tier.above)
-            .map_or(self.confirmations, |tier| tier.confirmations)
+            .map_or(self.depth, |tier| tier.depth)
     }
 }

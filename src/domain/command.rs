@@ -7,7 +7,7 @@
 use super::{
     amount::Amount,
     apply::conclude,
-    assess::{self, case, cause::Cause, money, money::Money},
+    assess::{self, cause::Cause, money, money::Money},
     block::Height,
     flags::Flag,
     payment::{Acceptance, Closed, Payment, Refund, Scan, ScanFrom},
@@ -282,9 +282,10 @@ impl Case<'_> {
     /// The transactions, of any asset, that an acceptance may rest on.
     fn at_depth(&self) -> Vec<String> {
         let may_rest = |money: &&Money| {
-            let buried_at = money.deep_at(self.payment.terms.confirmations_required);
+            let depth = self.payment.terms.depth;
+            let buried_at = money.buried_at(depth);
             money.significant
-                && case::is_deep(self.payment, self.view, money)
+                && money.is_deep(depth, self.view)
                 && buried_at.is_some_and(|height| self.view.is_agreed(height))
         };
         let txids = self

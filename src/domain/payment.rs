@@ -375,13 +375,16 @@ pub struct Judgement {
 /// Only verdicts and finality come by themselves, so nothing is due while the source is
 /// unhealthy or the chain frozen, and no payment while its scan of the past is under way; its
 /// thresholds then wait, however old. Otherwise a payment is due when the cursor reached
-/// `height`, finality reached `final_height`, traces reached `traced_height`, or the last full poll began at or after `at`: the
+/// `height`, what is safe reached `safe_height`, finality reached `final_height`, traces reached
+/// `traced_height`, or the last full poll began at or after `at`: the
 /// poll ([`super::view::ChainView::polled_at`]) and not the clock, since no judgement depends on
 /// a time before such a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Due {
     /// Once the cursor reaches this height.
     pub height: Option<Height>,
+    /// Once this height is safe.
+    pub safe_height: Option<Height>,
     /// Once finality reaches this height.
     pub final_height: Option<Height>,
     /// Once it is known what contracts moved up to this height.

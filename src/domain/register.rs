@@ -14,7 +14,7 @@ use super::{
     snapshot::{About, Row},
     status::Status,
     step::PaymentStep,
-    terms::{Policy, Terms},
+    terms::{Depth, Policy, Terms},
     time::{SpanMs, UnixMs},
     view::ChainView,
 };
@@ -117,7 +117,7 @@ pub fn same_terms(payment: &Payment, register: &Register, asset: &Asset, address
         && payment.address == address
         && amount == Ok(terms.amount_expected)
         && is_absent_or(register.expires_at, &terms.expires_at)
-        && is_absent_or(register.confirmations, &terms.confirmations_required)
+        && is_absent_or(register.confirmations.map(Depth::of), &terms.depth)
         && is_absent_or(shortfall, &Some(terms.allowed_shortfall))
         && is_absent_or(register.policy, &terms.policy)
         && is_absent_or(register.scan_from, &payment.registered_scan_from())
@@ -159,15 +159,14 @@ fn terms(registration: &Registration<'_>, defaults: &Defaults) -> Result<Terms, 
         Some(text) => tolerance::allowed_shortfall(text, amount_expected, asset.decimals)?,
         None => tolerance::by_default(defaults.tolerance_bp, amount_expected)?,
     };
-    let required = asked.confirmations;
+    let depth = asked.confirmations.map(Depth::of);
     Ok(Terms {
         asset: asset.code.clone(),
         decimals: asset.decimals,
         amount_expected,
         allowed_shortfall,
         policy: asked.policy.unwrap_or(defaults.policy),
-        confirmations_required: required
-            .unwrap_or_else(|| asset.confirmations_for(amount_expected)),
+        depth: depth.unwrap_or_else(|| asset.depth_for(amount_expected)),
         dust: asset.dust,
         expires_at: expires_at(registration, defaults)?,
         grace: defaults.grace,
@@ -302,6 +301,7 @@ const fn nothing_yet(terms: &Terms) -> Judgement {
         watch_until_at: None,
         due: Due {
             height: None,
+            safe_height: None,
             final_height: None,
             traced_height: None,
             at: None,

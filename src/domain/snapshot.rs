@@ -54,6 +54,7 @@ pub struct Row<'a> {
     updated_at: i64,
     watch_until_at: Option<i64>,
     version: u64,
+    depth_rule: &'static str,
 }
 
 /// What an entry tells beside the row.
@@ -115,7 +116,7 @@ impl<'a> Row<'a> {
             needs_review: judged.needs_review.into(),
             r#final: judged.is_final.into(),
             confirmations: block.map_or(0, |block| view.confirmations(block.id.height)),
-            confirmations_required: terms.confirmations_required,
+            confirmations_required: terms.depth.confirmations,
             txid: judged.txid.map(|txid| txid_text(payment.kind, txid)),
             block_height: block.map(|block| block.id.height.0),
             block_hash: block.map(|block| hash_text(payment.kind, &block)),
@@ -131,6 +132,7 @@ impl<'a> Row<'a> {
             updated_at: payment.updated_at.0,
             watch_until_at: at(judged.watch_until_at),
             version: payment.version,
+            depth_rule: terms.depth.rule.as_str(),
         }
     }
 

@@ -22,6 +22,39 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// What says that money is deep enough.
+    DepthRule {
+        /// Its confirmations.
+        Confirmations = "confirmations",
+        /// Its block is at or below the one that the chain's nodes call safe.
+        Safe = "safe",
+        /// Its block is at or below the one that the chain's nodes call final.
+        Finalized = "finalized",
+    }
+}
+
+/// How deep money must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// What says so.
+    pub rule: DepthRule,
+    /// Confirmations by which it is deep enough. Where a tag says so, those that count while the
+    /// chain's nodes name none.
+    pub confirmations: u32,
+}
+
+impl Depth {
+    /// So many confirmations.
+    #[must_use]
+    pub const fn of(confirmations: u32) -> Self {
+        Self {
+            rule: DepthRule::Confirmations,
+            confirmations,
+        }
+    }
+}
+
 /// The terms of one payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -36,7 +69,7 @@ pub struct Terms {
     /// How it may arrive.
     pub policy: Policy,
     /// Depth before `paid`.
-    pub confirmations_required: u32,
+    pub depth: Depth,
     /// Less than this changes nothing.
     pub dust: Amount,
     /// The deadline.

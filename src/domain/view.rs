@@ -4,6 +4,7 @@ use super::{
     asset::{ChainKind, ChainName},
     block::{BlockRef, Height},
     status::named_enum,
+    terms::DepthRule,
     time::UnixMs,
 };
 use crate::bugs::{Bug, planted};
@@ -35,8 +36,11 @@ pub struct ChainView {
     pub tip: Option<BlockRef>,
     /// The highest block that can no longer change: by tag on Ethereum, by depth elsewhere.
     pub finalized: Option<Height>,
-    /// The highest block that the node calls safe (Ethereum).
+    /// The highest block of ours that the node called safe (Ethereum). It goes back only with blocks
+    /// that leave the chain.
     pub safe: Option<Height>,
+    /// Whether the node ever named a final block: then depth makes nothing final any more.
+    pub tagged: bool,
     /// The highest block of ours that a quorum of operators holds by hash; the cursor where nobody
     /// else is asked.
     pub agreed: Option<BlockRef>,
@@ -75,6 +79,37 @@ impl ChainView {
     #[must_use]
     pub fn is_final(&self, height: Height) -> bool {
         self.finalized.is_some_and(|finalized| height <= finalized)
+    }
+
+    /// Whether a block at `height` is called safe; what is final is safe, too.
+    #[must_use]
+    pub fn is_safe(&self, height: Height) -> bool {
+        self.safe_height().is_some_and(|safe| height <= safe)
+    }
+
+    /// The highest block that is safe or final.
+    #[must_use]
+    pub fn safe_height(&self) -> Option<Height> {
+        self.safe.max(self.finalized)
+    }
+
+    /// Whether a block at `height` is called what a rule asks for. Of confirmations it says nothing.
+    #[must_use]
+    pub fn is_called(&self, rule: DepthRule, height: Height) -> bool {
+        match rule {
+            DepthRule::Confirmations => true,
+            DepthRule::Safe => self.is_safe(height),
+            DepthRule::Finalized => self.is_final(height),
+        }
+    }
+
+    /// Whether confirmations count under a rule: alone, or because nobody names what it asks for.
+    #[must_use]
+    pub const fn counts_confirmations(&self, rule: DepthRule) -> bool {
+        match rule {
+            DepthRule::Confirmations => true,
+            DepthRule::Safe | DepthRule::Finalized => !self.tagged,
+        }
     }
 
     /// Whether a quorum of operators holds our block at `height`.

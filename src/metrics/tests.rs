@@ -62,6 +62,7 @@ fn view() -> ChainView {
         tip: Some(block(100)),
         finalized: None,
         safe: None,
+        tagged: false,
         agreed: None,
         traced: None,
         traced_at: None,

@@ -39,6 +39,8 @@ pub struct Loose {
 pub struct Reached {
     /// The cursor, as far as verdicts may rest on it.
     pub scanned: Option<Height>,
+    /// What is called safe, or can no longer change.
+    pub safe: Option<Height>,
     /// What can no longer change.
     pub finalized: Option<Height>,
     /// Up to where it is known what contracts moved.
@@ -59,6 +61,11 @@ pub struct Count {
 const DUE_HEIGHT: &str = "SELECT key FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0 AND due_height <= ?2
   ORDER BY due_height LIMIT ?3";
+
+const DUE_SAFE: &str = "SELECT key FROM payment
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0
+    AND due_safe_height <= ?2
+  ORDER BY due_safe_height LIMIT ?3";
 
 const DUE_FINAL: &str = "SELECT key FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND scanning = 0
@@ -120,8 +127,8 @@ pub type Credited = (TxId, Position, Destination);
 
 impl Store {
     /// Payments of a chain whose judgement may change by itself by now, ascending: the cursor,
-    /// finality, traces or the clock reached what they wait for, and their past is scanned. At most
-    /// `limit` for each of the four, those that wait for the least first.
+    /// safety, finality, traces or the clock reached what they wait for, and their past is scanned. At most
+    /// `limit` for each of the five, those that wait for the least first.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -136,6 +143,7 @@ impl Store {
         let mut keys = BTreeSet::new();
         for (sql, reached) in [
             (DUE_HEIGHT, reached.scanned),
+            (DUE_SAFE, reached.safe),
             (DUE_FINAL, reached.finalized),
             (DUE_TRACED, reached.traced),
         ] {

@@ -129,14 +129,16 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         for asset in assets {
             tx.execute(
-                "UPDATE asset SET confirmations_required = ?2, dust = ?3, enabled = ?4
+                "UPDATE asset SET confirmations_required = ?2, dust = ?3, enabled = ?4,
+                        depth_rule = ?6
                   WHERE code = ?1 AND decimals = ?5",
                 params![
                     asset.code.as_str(),
-                    asset.confirmations,
+                    asset.depth.confirmations,
                     field::amount(asset.dust, asset.decimals),
                     asset.enabled,
                     asset.decimals,
+                    asset.depth.rule.as_str(),
                 ],
             )?;
         }
@@ -185,20 +187,22 @@ fn sync_asset(
     refuse_another(conn, asset, contract.as_deref())?;
     conn.execute(
         "INSERT INTO asset (code, chain_key, contract, decimals, confirmations_required, dust,
-                            enabled)
-         VALUES (?1, (SELECT key FROM chain WHERE name = ?2), ?3, ?4, ?5, ?6, ?7)
+                            enabled, depth_rule)
+         VALUES (?1, (SELECT key FROM chain WHERE name = ?2), ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (code) DO UPDATE
             SET chain_key = excluded.chain_key, contract = excluded.contract,
                 decimals = excluded.decimals, dust = excluded.dust, enabled = excluded.enabled,
-                confirmations_required = excluded.confirmations_required",
+                confirmations_required = excluded.confirmations_required,
+                depth_rule = excluded.depth_rule",
         params![
             asset.code.as_str(),
             asset.chain.as_str(),
             contract,
             asset.decimals,
-            asset.confirmations,
+            asset.depth.confirmations,
             field::amount(asset.dust, asset.decimals),
             asset.enabled,
+            asset.depth.rule.as_str(),
         ],
     )?;
     Ok(())

@@ -4,6 +4,7 @@ use super::{
     Watcher, doubt::block_seen_at, ownership::Hit, plan::Plan, state::ChainState, touched::Touched,
 };
 use crate::{
+    bugs::{Bug, planted},
     chain::ethereum,
     clock::Now,
     domain::{
@@ -65,7 +66,7 @@ impl Watcher {
         }
         let mut view = chain.view.clone();
         if let Some(fork) = fork {
-            release(&mut view, fork.id.height);
+            cut_tags(&mut view, fork.id.height);
         }
         view.scanned = blocks.last().map(|facts| facts.block).or(base);
         view.agreed = Self::agreed_after(chain, view.agreed, fork, view.scanned);
@@ -245,9 +246,11 @@ impl Watcher {
     pub(super) fn settle_view(chain: &ChainState, view: &mut ChainView, now: Now) {
         if let Some((_, status)) = &chain.answer {
             view.tip = Some(status.tip);
+            let before = view.tagged && !planted(Bug::TagsForgotten);
+            view.tagged = before || status.finalized.is_some();
         }
         view.healthy = Self::trouble(chain, view, now).is_none();
-        if view.frozen.is_none() && !chain.tagged {
+        if view.frozen.is_none() && !view.tagged {
             let depth = chain.spec.final_depth;
             let agreed = view.agreed_height();
             let by_depth = agreed.and_then(|agreed| agreed.0.checked_sub(depth));
@@ -289,11 +292,13 @@ pub(super) fn transaction(facts: &BlockFacts, index: u32) -> Option<TxId> {
         .copied()
 }
 
-/// On a chain that an operator released nothing above the fork is final any more.
-fn release(view: &mut ChainView, fork: Height) {
+/// What left the chain is safe no more, and on a chain that an operator released not final either.
+fn cut_tags(view: &mut ChainView, fork: Height) {
+    if !planted(Bug::SafeOutlivesBlock) {
+        view.safe = view.safe.map(|height| height.min(fork));
+    }
     if view.frozen == Some(FreezeReason::Released) {
         view.finalized = view.finalized.map(|height| height.min(fork));
-        view.safe = view.safe.map(|height| height.min(fork));
     }
 }
 

@@ -43,6 +43,7 @@ impl Watcher {
         let wall = Some(plan.step.at).filter(|_| planted(Bug::ExpireByWallClock));
         let reached = Reached {
             scanned: Some(agreed),
+            safe: view.safe_height(),
             finalized: view.finalized,
             traced: view.traced,
         };

@@ -36,7 +36,7 @@ mod undated;
 mod waiting;
 
 pub use input::{Input, Requests};
-pub use open::{Settings, was_tagged};
+pub use open::Settings;
 
 use crate::{
     chain::{Ask, ChainInput, SourceError},
@@ -142,6 +142,7 @@ impl Watcher {
         }
         if matches!(input, ChainInput::Polled { .. }) {
             self.settle_waiting(now);
+            self.tell_untagged(at);
             if let Err(error) = self.ask_for_growth(at, now) {
                 tracing::warn!(%error, "could not look for claims that wait for a witness");
             }
@@ -177,7 +178,6 @@ impl Watcher {
         let chain = self.chain_mut(at);
         match input {
             ChainInput::Status(status) | ChainInput::Polled { status, .. } => {
-                chain.tagged |= status.finalized.is_some();
                 chain.answer = Some((now.monotonic_ms, status.clone()));
                 chain.failure = None;
             }

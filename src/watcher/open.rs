@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{block::Height, register::Defaults, view::ChainView},
+    domain::{register::Defaults, view::ChainView},
     health::Health,
     metrics::Metrics,
     store::{Store, StoreError},
@@ -106,7 +106,6 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
     // Trust is not inherited: others may be asked now who were not, or more of them.
     let agreed = view.scanned.filter(|_| !spec.asks_others());
     Ok(ChainState {
-        tagged: was_tagged(&view),
         stored: (view.clone(), error.clone()),
         // Health and polls are observations: a restart makes them again.
         view: ChainView {
@@ -131,6 +130,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         untraceable: None,
         has_old_head: false,
         told: Told::default(),
+        told_untagged: false,
         stopped: None,
         spec,
     })
@@ -144,6 +144,7 @@ fn nothing_known(spec: &ChainSpec) -> ChainView {
         tip: None,
         finalized: None,
         safe: None,
+        tagged: false,
         agreed: None,
         traced: None,
         traced_at: None,
@@ -152,11 +153,4 @@ fn nothing_known(spec: &ChainSpec) -> ChainView {
         healthy: false,
         polled_at: None,
     }
-}
-
-/// Whether the node named final blocks before: then depth makes nothing final any more. A node
-/// that knows no finality yet calls genesis safe.
-#[must_use]
-pub fn was_tagged(view: &ChainView) -> bool {
-    view.safe.is_some_and(|safe| safe > Height(0))
 }

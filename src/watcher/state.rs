@@ -182,8 +182,6 @@ pub struct ChainState {
     pub scans: Scans,
     /// What the last blocks credited.
     pub past: Past,
-    /// Whether the node ever named a final block.
-    pub tagged: bool,
     /// The last answer: when on the monotonic clock, and what.
     pub answer: Option<(u64, NodeStatus)>,
     /// Why no block and no poll gets through until an operator acts.
@@ -196,6 +194,8 @@ pub struct ChainState {
     pub has_old_head: bool,
     /// What was told of long work: catching up, and the scan under way.
     pub told: Told,
+    /// Whether it was told that no node names what assets wait for.
+    pub told_untagged: bool,
 }
 
 impl ChainState {

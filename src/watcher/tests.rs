@@ -4,6 +4,7 @@ mod agreement;
 mod backfill;
 mod clock;
 mod commits;
+mod depth;
 mod forged;
 mod health;
 mod held;

@@ -4,12 +4,13 @@ use crate::{
     cli::{
         Context,
         failure::Failure,
-        rows::rows,
+        rows::{Row, rows},
         screen::{Column, Show},
     },
-    domain::status::Status,
+    domain::{status::Status, terms::DepthRule},
     store::reader::PaymentFilter,
 };
+use serde_json::Value;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -44,7 +45,7 @@ const COLUMNS: &[Column] = &[
     Column("expected", "amount_expected", Show::Number),
     Column("received", "amount_received", Show::Number),
     Column("conf", "confirmations", Show::Number),
-    Column("of", "confirmations_required", Show::Number),
+    Column("of", "of", Show::Number),
     Column("review", "needs_review", Show::Warning),
     Column("flags", "flags", Show::Text),
     Column("expires", "expires_at", Show::Time),
@@ -66,8 +67,24 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Fa
         address: arguments.address.clone(),
         needs_review: arguments.review,
     };
-    let rows = rows(&context.reader()?.payments(&filter, arguments.limit)?);
+    let mut rows = rows(&context.reader()?.payments(&filter, arguments.limit)?);
+    if !arguments.json {
+        rows.iter_mut().for_each(add_depth);
+    }
     context
         .screen
         .listing(COLUMNS, rows, arguments.json, "no such payments")
+}
+
+/// How deep money must be: so many confirmations, or what its block must be called.
+fn add_depth(row: &mut Row) {
+    let rule = row.get("depth_rule").and_then(Value::as_str);
+    let is_called = rule != Some(DepthRule::Confirmations.as_str());
+    let column = if is_called {
+        "depth_rule"
+    } else {
+        "confirmations_required"
+    };
+    let depth = row.get(column).cloned().unwrap_or_default();
+    row.insert("of".to_owned(), depth);
 }

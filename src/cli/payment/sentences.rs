@@ -14,6 +14,7 @@ use crate::{
         flags::Flag,
         payment::Payment,
         status::{Reason, Status},
+        terms::{Depth, DepthRule},
         time::{SpanMs, UnixMs},
         transfer::{Disposition, Place, Transfer},
         view::ChainView,
@@ -182,8 +183,26 @@ impl Case<'_> {
     }
 
     fn depth_rule(&self) -> String {
-        let required = self.payment.terms.confirmations_required;
-        format!("It must be {required} deep before the payment is paid.")
+        let Depth {
+            rule,
+            confirmations,
+        } = self.payment.terms.depth;
+        let called = match rule {
+            DepthRule::Confirmations => {
+                return format!("It must be {confirmations} deep before the payment is paid.");
+            }
+            DepthRule::Safe => "safe",
+            DepthRule::Finalized => "final",
+        };
+        if self.view.counts_confirmations(rule) {
+            format!(
+                "Its block must be {called} before the payment is paid; {chain} names no such \
+                 blocks, so {confirmations} confirmations count instead.",
+                chain = self.payment.chain
+            )
+        } else {
+            format!("Its block must be {called} before the payment is paid.")
+        }
     }
 
     fn why_paid(&self) -> String {

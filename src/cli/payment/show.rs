@@ -40,6 +40,7 @@ const PAYMENT: &[Column] = &[
     Column("policy", "policy", Show::Text),
     Column("confirmations", "confirmations", Show::Text),
     Column("required", "confirmations_required", Show::Text),
+    Column("depth rule", "depth_rule", Show::Text),
     Column("transaction", "txid", Show::Text),
     Column("block height", "block_height", Show::Text),
     Column("block hash", "block_hash", Show::Text),

@@ -165,6 +165,35 @@ const WRONG_ASSET: &[Case] = &[
     ),
     (
         "decimals = 6",
+        "decimals = 6\nconfirmations = \"finalised\"",
+        &[
+            "21: assets.USDT.confirmations: \"finalised\" is neither \"safe\" nor \"finalized\"; write one of them, or a whole number from 1 to 1000 without quotes",
+        ],
+    ),
+    (
+        "decimals = 6",
+        "decimals = 6\nconfirmations = true",
+        &[
+            "21: assets.USDT.confirmations: is true or false; write a whole number without quotes, \"safe\" or \"finalized\"",
+        ],
+    ),
+    (
+        "chain = \"bitcoin\"",
+        "chain = \"bitcoin\"\nconfirmations = \"safe\"",
+        &[
+            "16: assets.BTC.confirmations: \"safe\" is said of no block of a Bitcoin chain; write a whole number from 1 to 1000",
+        ],
+    ),
+    (
+        "decimals = 6",
+        "decimals = 6\nconfirmations = \"finalized\"\ntiers = [{ above = \"1\", confirmations = \"safe\" }, { above = \"2\", confirmations = 900 }]",
+        &[
+            "22: assets.USDT.tiers[1].confirmations: is less than what smaller amounts need",
+            "22: assets.USDT.tiers[2].confirmations: is less than what smaller amounts need",
+        ],
+    ),
+    (
+        "decimals = 6",
         "decimals = 6\ndust = \"0.0000001\"",
         &["21: assets.USDT.dust: \"0.0000001\" has more than 6 decimals"],
     ),

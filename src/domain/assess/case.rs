@@ -94,7 +94,7 @@ impl<'a> Case<'a> {
     /// in one that is agreed on.
     pub(super) fn may_refuse_seen(&mut self, fits: impl Fn(&Money) -> bool) -> bool {
         let seen = self.money.iter().filter(|m| m.significant && fits(m));
-        let heights = seen.map(|m| m.anchor().map(|anchor| anchor.block.id.height));
+        let heights = seen.map(Money::height);
         match heights.min().flatten() {
             Some(lowest) => self.may_refuse_by(lowest),
             None => self.may_say(Status::Invalid),
@@ -103,9 +103,9 @@ impl<'a> Case<'a> {
 
     /// The block that buried all of this money.
     fn buried_at(&self, decision: &Decision) -> Height {
-        let required = self.payment.terms.confirmations_required;
+        let depth = self.payment.terms.depth;
         let members = self.members(decision);
-        let buried_at = members.iter().filter_map(|money| money.deep_at(required));
+        let buried_at = members.iter().filter_map(|money| money.buried_at(depth));
         buried_at.max().unwrap_or_default()
     }
 
@@ -152,9 +152,7 @@ impl<'a> Case<'a> {
             return false;
         };
         let members = self.members(decision);
-        let heights = members
-            .iter()
-            .map(|m| m.anchor().map(|a| a.block.id.height));
+        let heights = members.iter().map(|money| money.height());
         let Some(Some(top)) = heights
             .collect::<Option<Vec<_>>>()
             .map(|h| h.into_iter().max())
@@ -169,11 +167,9 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn wait_for_depths(&mut self) {
-        let required = self.payment.terms.confirmations_required;
+        let depth = self.payment.terms.depth;
         for money in self.money.iter().filter(|money| money.significant) {
-            if !self.is_deep(money) {
-                self.waits.extend(money.deep_at(required).map(Wait::Cursor));
-            }
+            self.waits.extend(money.waits(depth, self.view));
         }
     }
 
@@ -199,7 +195,7 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn is_deep(&self, money: &Money) -> bool {
-        is_deep(self.payment, self.view, money)
+        money.is_deep(self.payment.terms.depth, self.view)
     }
 
     pub(super) fn any(&self, fits: impl Fn(&Money) -> bool) -> bool {
@@ -208,10 +204,10 @@ impl<'a> Case<'a> {
 
     /// The block that first buried money of this kind, if any is deep.
     pub(super) fn first_buried_at(&self, fits: impl Fn(&Money) -> bool) -> Option<Height> {
-        let required = self.payment.terms.confirmations_required;
+        let depth = self.payment.terms.depth;
         let is_deep = |m: &&Money| m.significant && fits(m) && self.is_deep(m);
         let deep = self.money.iter().filter(is_deep);
-        deep.filter_map(|money| money.deep_at(required)).min()
+        deep.filter_map(|money| money.buried_at(depth)).min()
     }
 
     /// Whether a conflict confirmed against money of the payment.
@@ -219,13 +215,4 @@ impl<'a> Case<'a> {
         let limit = decision::last_accepted_at(&self.payment.terms);
         self.any(|m| m.expected && m.conflicted && !m.is_live() && (!in_time || m.since <= limit))
     }
-}
-
-/// Whether money is in a block and deep enough for its payment.
-#[must_use]
-pub(in crate::domain) fn is_deep(payment: &Payment, view: &ChainView, money: &Money) -> bool {
-    let required = money.depth_required(payment.terms.confirmations_required);
-    money
-        .anchor()
-        .is_some_and(|anchor| view.confirmations(anchor.block.id.height) >= required)
 }

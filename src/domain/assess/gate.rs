@@ -29,6 +29,8 @@ pub enum Wait {
     Witness,
     /// The cursor must reach this height.
     Cursor(Height),
+    /// The block at this height must be called safe.
+    Safe(Height),
     /// Finality must reach this height.
     Final(Height),
 }
@@ -183,6 +185,7 @@ pub fn due(waits: &[Wait]) -> Due {
             Wait::Traces(height) => {
                 due.traced_height = Some(earliest(due.traced_height, height));
             }
+            Wait::Safe(height) => due.safe_height = Some(earliest(due.safe_height, height)),
             Wait::Final(height) => due.final_height = Some(earliest(due.final_height, height)),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Knows sums, places and times; knows nothing of statuses or of the chain's progress.
 
+use super::gate::Wait;
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     amount::Amount,
@@ -9,8 +10,10 @@ use crate::domain::{
     block::{Height, TxId},
     evidence::Evidence,
     payment::Payment,
+    terms::{Depth, DepthRule},
     time::UnixMs,
     transfer::{Anchor, Place, Position, Transfer},
+    view::ChainView,
 };
 use std::collections::BTreeMap;
 
@@ -75,8 +78,7 @@ impl Money {
     }
 
     /// Confirmations that it needs where others need `required`.
-    #[must_use]
-    pub fn depth_required(&self, required: u32) -> u32 {
+    fn depth_required(&self, required: u32) -> u32 {
         if self.coinbase && !planted(Bug::CoinbaseUnripe) {
             required.max(COINBASE_MATURITY)
         } else {
@@ -84,13 +86,66 @@ impl Money {
         }
     }
 
-    /// The cursor height at which it is deep enough; `None` while it is in no block.
+    /// The block that holds it.
     #[must_use]
-    pub fn deep_at(&self, required: u32) -> Option<Height> {
+    pub fn height(&self) -> Option<Height> {
+        self.anchor().map(|anchor| anchor.block.id.height)
+    }
+
+    /// Whether it is in a block and deep enough.
+    #[must_use]
+    pub fn is_deep(&self, depth: Depth, view: &ChainView) -> bool {
+        let is_ignored = depth.rule != DepthRule::Confirmations && planted(Bug::TagIgnored);
+        self.height().is_some_and(|height| {
+            let is_called = view.is_called(depth.rule, height);
+            is_ignored || is_called && !self.lacks_confirmations(height, depth, view)
+        })
+    }
+
+    fn lacks_confirmations(&self, height: Height, depth: Depth, view: &ChainView) -> bool {
+        let required = self.depth_required(depth.confirmations);
+        // A young chain has safe blocks before it has final ones.
+        let is_named_safe =
+            depth.rule == DepthRule::Safe && view.safe.is_some_and(|safe| height <= safe);
+        !is_named_safe
+            && view.counts_confirmations(depth.rule)
+            && view.confirmations(height) < required
+    }
+
+    /// The block of ours on which a verdict rests once it is deep: the one that buried it so many
+    /// blocks deep, or its own where a tag says that it is deep. `None` while it is in no block.
+    #[must_use]
+    pub fn buried_at(&self, depth: Depth) -> Option<Height> {
+        match depth.rule {
+            DepthRule::Confirmations => self.counted_at(depth),
+            DepthRule::Safe | DepthRule::Finalized => self.height(),
+        }
+    }
+
+    /// What makes it deep enough, while it is not.
+    #[must_use]
+    pub fn waits(&self, depth: Depth, view: &ChainView) -> Vec<Wait> {
+        let Some(height) = self.height().filter(|_| !self.is_deep(depth, view)) else {
+            return Vec::new();
+        };
+        let called = match depth.rule {
+            DepthRule::Confirmations => None,
+            DepthRule::Safe => Some(Wait::Safe(height)),
+            DepthRule::Finalized => Some(Wait::Final(height)),
+        };
+        let called = called.filter(|_| !view.is_called(depth.rule, height));
+        let counted = self.counted_at(depth).map(Wait::Cursor);
+        let counted = counted.filter(|_| self.lacks_confirmations(height, depth, view));
+        called.into_iter().chain(counted).collect()
+    }
+
+    /// The cursor height at which it has its confirmations.
+    fn counted_at(&self, depth: Depth) -> Option<Height> {
         let ahead = 1_u32.saturating_add(u32::from(planted(Bug::CountAhead)));
-        let blocks = self.depth_required(required).saturating_sub(ahead);
-        self.anchor()
-            .map(|anchor| anchor.block.id.height.plus(blocks))
+        let blocks = self
+            .depth_required(depth.confirmations)
+            .saturating_sub(ahead);
+        self.height().map(|height| height.plus(blocks))
     }
 
     /// Blocks first, by height and place in them; then the mempool, by first observation; the

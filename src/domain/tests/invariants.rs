@@ -94,11 +94,12 @@ pub fn was_due(before: &Payment, after: &Payment, view: &ChainView) {
         "a verdict out of season: {was:?}\n{is:?}"
     );
     let by_height = due.height.is_some() && due.height <= cursor;
+    let by_safe = due.safe_height.is_some() && due.safe_height <= view.safe_height();
     let by_final = due.final_height.is_some() && due.final_height <= view.finalized;
     let by_traces = due.traced_height.is_some() && due.traced_height <= view.traced;
     let by_time = due.at.is_some() && due.at <= view.polled_at;
     assert!(
-        by_height || by_final || by_traces || by_time,
+        by_height || by_safe || by_final || by_traces || by_time,
         "not due: {due:?}"
     );
 }

@@ -8,6 +8,7 @@
 
 mod amounts;
 mod bounds;
+mod depth;
 mod evidence;
 mod first;
 mod holds;

@@ -16,6 +16,18 @@ pub enum At {
     Conflicted(Option<u32>),
 }
 
+/// What says that money is deep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Says {
+    /// So many confirmations.
+    #[default]
+    Count,
+    /// Nodes call its block safe, or final.
+    Safe,
+    /// Nodes call its block final.
+    Final,
+}
+
 /// What the naive judge knows of one transaction.
 #[derive(Debug, Clone)]
 pub struct Tx {
@@ -38,12 +50,14 @@ pub struct Books {
     pub dust: u64,
     pub sum_policy: bool,
     pub depth: u32,
+    pub says: Says,
     pub deadline: i64,
     pub late_accept: i64,
     pub timeout: i64,
     pub txs: BTreeMap<String, Tx>,
     pub tip: u32,
     pub finalized: u32,
+    pub safe: u32,
     pub now: i64,
     pub ever_paid: bool,
     pub expired: bool,
@@ -71,8 +85,15 @@ fn live(tx: &Tx) -> bool {
 }
 
 impl Books {
-    fn deep(&self, tx: &Tx) -> bool {
-        matches!(tx.at, At::Block(height) if self.tip + 1 - height >= self.depth)
+    pub fn deep(&self, tx: &Tx) -> bool {
+        let At::Block(height) = tx.at else {
+            return false;
+        };
+        match self.says {
+            Says::Count => self.tip + 1 - height >= self.depth,
+            Says::Safe => height <= self.safe || height <= self.finalized,
+            Says::Final => height <= self.finalized,
+        }
     }
 
     /// Live, of the right asset, not dust; blocks in order, then the mempool.

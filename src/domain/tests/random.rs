@@ -2,7 +2,7 @@
 //! it; in a storm it takes no verdict. What must always hold is checked by the stories anyway.
 
 use super::{
-    naive::{At, Books, Truth, Tx},
+    naive::{At, Books, Says, Truth, Tx},
     setup::{START, START_HEIGHT, Setup},
     story::Story,
 };
@@ -23,6 +23,7 @@ enum Op {
     Storm(usize),
     Calm,
     Finalize,
+    MakeSafe,
     Ask(usize),
 }
 
@@ -52,6 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..2_usize).prop_map(Op::Storm),
         2 => Just(Op::Calm),
         1 => Just(Op::Finalize),
+        2 => Just(Op::MakeSafe),
         1 => (0..6_usize).prop_map(Op::Ask),
     ]
 }
@@ -66,12 +68,19 @@ struct Both {
 }
 
 impl Both {
-    fn begin(token: bool, sum: bool, late_accept: bool) -> Self {
+    fn begin(says: Option<Says>, sum: bool, late_accept: bool) -> Self {
+        let token = says.is_some();
         let amount = if token { "USDT 0.1" } else { "BTC 0.001" };
         let policy = if sum { "sum" } else { "single" };
         let late = if late_accept { "1h" } else { "0s" };
-        let setup =
-            format!("{amount} tolerance=1% confirmations=3 policy={policy} late_accept={late}");
+        let depth = match says.unwrap_or_default() {
+            Says::Count => "3",
+            Says::Safe => "safe",
+            Says::Final => "finalized",
+        };
+        let setup = format!(
+            "{amount} tolerance=1% confirmations={depth} policy={policy} late_accept={late}"
+        );
         let mut story = Story::begin(&Setup::read(&setup));
         // One dust limit for both, so that the same numbers do.
         story.payment.terms.dust = crate::domain::amount::Amount::from_u64(546);
@@ -97,6 +106,7 @@ impl Both {
             dust: 546,
             sum_policy: sum,
             depth: 3,
+            says: says.unwrap_or_default(),
             deadline: story.payment.terms.deadline().0,
             late_accept: story.payment.terms.late_accept.0,
             timeout: story.payment.terms.confirm_timeout.0,
@@ -260,10 +270,12 @@ impl Both {
                 self.act("finalize");
                 self.floor = self.books.tip;
             }
+            Op::MakeSafe => self.act(&format!("safe {}", self.books.tip)),
             Op::Ask(pick) => self.ask(REQUESTS[pick % REQUESTS.len()]),
         }
         self.books.now = self.story.now.0;
         self.books.finalized = self.story.view.finalized.unwrap().0;
+        self.books.safe = self.story.view.safe.map_or(0, |safe| safe.0);
         self.floor = self.floor.max(self.books.finalized);
     }
 
@@ -277,9 +289,8 @@ impl Both {
             "cancel" => self.books.canceled = true,
             "accept" => {
                 self.books.fixed = None;
-                let deep = |tx: &Tx| matches!(tx.at, At::Block(h) if self.books.tip + 1 - h >= 3);
                 let accepted = self.books.txs.iter();
-                let accepted = accepted.filter(|(_, tx)| tx.sats >= 546 && deep(tx));
+                let accepted = accepted.filter(|(_, tx)| tx.sats >= 546 && self.books.deep(tx));
                 self.books.accepted = accepted.map(|(name, _)| name.clone()).collect();
             }
             "reject" => {
@@ -339,8 +350,10 @@ impl Both {
     }
 }
 
-fn tell(ops: &[Op], token: bool, sum: bool, late_accept: bool) {
-    let mut both = Both::begin(token, sum, late_accept);
+/// A token's payment says what makes its money deep.
+fn tell(ops: &[Op], says: Option<Says>, sum: bool, late_accept: bool) {
+    let token = says.is_some();
+    let mut both = Both::begin(says, sum, late_accept);
     for op in ops {
         let asks = matches!(op, Op::Ask(_));
         let unconfirmed = matches!(op, Op::See(_) | Op::Evict(_) | Op::Conflict(_));
@@ -378,7 +391,7 @@ proptest! {
         sum: bool,
         late_accept: bool,
     ) {
-        tell(&ops, false, sum, late_accept);
+        tell(&ops, None, sum, late_accept);
     }
 
     #[test]
@@ -386,7 +399,8 @@ proptest! {
         ops in prop::collection::vec(op(), 1..40),
         sum: bool,
         late_accept: bool,
+        says in prop::sample::select(&[Says::Count, Says::Safe, Says::Final][..]),
     ) {
-        tell(&ops, true, sum, late_accept);
+        tell(&ops, Some(says), sum, late_accept);
     }
 }

@@ -255,7 +255,7 @@ fn a_disabled_asset_takes_no_new_payments() {
 fn depth_follows_the_amount_and_the_registration() {
     let depth = |fields: &str| {
         let step = registered(fields, 0).unwrap();
-        step.payment.terms.confirmations_required
+        step.payment.terms.depth.confirmations
     };
     assert_eq!(depth(r#""asset":"BTC","amount":"0.4""#), 2);
     assert_eq!(depth(r#""asset":"BTC","amount":"0.5""#), 2);

@@ -9,7 +9,7 @@ use crate::domain::{
     payment::ScanFrom,
     register::Defaults,
     request::Register,
-    terms::Policy,
+    terms::{Depth, DepthRule, Policy},
     time::{SpanMs, UnixMs},
     transfer::Position,
     view::ChainView,
@@ -19,6 +19,9 @@ use crate::domain::{
 pub const START: UnixMs = UnixMs(1_800_000_000_000);
 /// The height of the cursor then.
 pub const START_HEIGHT: u32 = 1000;
+
+/// Confirmations that count on a chain without tags where a payment waits for one.
+pub const FALLBACK_DEPTH: u32 = 5;
 
 /// What an entry shows.
 pub fn shown(entry: &Entry) -> serde_json::Value {
@@ -50,7 +53,7 @@ pub fn asset(code: &str) -> Asset {
     let tiers = if code == "BTC" {
         vec![Tier {
             above: Amount::parse("0.5", 8).unwrap(),
-            confirmations: 6,
+            depth: Depth::of(6),
         }]
     } else {
         Vec::new()
@@ -60,7 +63,7 @@ pub fn asset(code: &str) -> Asset {
         chain: ChainName::new(chain),
         kind,
         decimals,
-        confirmations,
+        depth: Depth::of(confirmations),
         tiers,
         dust: Amount::from_u64(dust),
         enabled: true,
@@ -114,6 +117,7 @@ pub fn view(kind: ChainKind, cursor: BlockRef, now: UnixMs) -> ChainView {
         tip: Some(cursor),
         finalized: Some(height.minus(100)),
         safe: None,
+        tagged: kind == ChainKind::Ethereum,
         agreed: Some(cursor),
         traced: Some(height),
         traced_at: None,
@@ -163,7 +167,16 @@ impl Setup {
         match name {
             "tolerance" => self.register.tolerance = Some(value.to_owned()),
             "policy" => self.register.policy = Policy::parse(value),
-            "confirmations" => self.register.confirmations = value.parse().ok(),
+            "confirmations" => match DepthRule::parse(value) {
+                Some(rule) => {
+                    let confirmations = FALLBACK_DEPTH;
+                    self.asset.depth = Depth {
+                        rule,
+                        confirmations,
+                    };
+                }
+                None => self.register.confirmations = value.parse().ok(),
+            },
             "grace" => self.defaults.grace = span(value),
             "late_accept" => self.defaults.late_accept = span(value),
             "confirm_timeout" => self.defaults.confirm_timeout = span(value),

@@ -9,7 +9,7 @@
 //! Actions: `see a=1`, `mine a b=2` (one block), `blocks 3`, `rollback 2` (pure), `swap 2 a / b`
 //! (two blocks leave, two join, in one input), `evict a`, `list a`, `replace a z`, `conflict a z` (in the
 //! next block), `wait 5m`, `poll`, `unhealthy`, `healthy`, `freeze`, `thaw`, `agree N`,
-//! `finalize`, `behind 10m` (of miners' clocks from now on), `judge`, `hold` (the database refused a change), and the requests `cancel accept reject ack extend refunded rescan`.
+//! `finalize`, `safe N`, `final N`, `untagged` and `tagged` (whether nodes name such blocks), `behind 10m` (of miners' clocks from now on), `judge`, `hold` (the database refused a change), and the requests `cancel accept reject ack extend refunded rescan`.
 //! A transaction is `name=amount`, `a=1+2` (two credits), `a=5:USDC` (another asset), `a=1!`
 //! (coinbase), `a=1?` (one operator's claim), `a=1@x` (spends the output `x`); once told, its name is enough.
 //! `weigh weighed` compares what is claimed in the tip's block with the balance; of some blocks nothing is known after `untraced`.
@@ -19,7 +19,8 @@
 use super::{
     invariants,
     setup::{
-        START, START_HEIGHT, Setup, asset, block, kind_of, outpoint, position, span, txid, view,
+        FALLBACK_DEPTH, START, START_HEIGHT, Setup, asset, block, kind_of, outpoint, position,
+        span, txid, view,
     },
 };
 use crate::domain::{
@@ -62,6 +63,8 @@ pub struct Story {
     agreed: Option<Height>,
     /// Up to where contracts are traced, where that is not the tip.
     traced: Traced,
+    /// Blocks above one that is final, where nobody names it.
+    final_depth: Option<u32>,
     requests: i64,
     pub last: Outcome,
 }
@@ -111,6 +114,7 @@ impl Story {
             behind: SpanMs(0),
             agreed: None,
             traced: Traced::ToTheTip,
+            final_depth: (kind == ChainKind::Bitcoin).then_some(99),
             requests: 0,
             last: Outcome::default(),
         }
@@ -203,6 +207,17 @@ impl Story {
             }
             "gap" => self.view.untraced_at = Some(self.tip().time),
             "finalize" => self.view.finalized = Some(self.tip().id.height),
+            "safe" => self.view.safe = Some(Height(rest[0].parse().unwrap())),
+            "final" => self.view.finalized = Some(Height(rest[0].parse().unwrap())),
+            "untagged" => {
+                let depth = rest.first().map(|n| n.parse().unwrap());
+                self.final_depth = depth.or(Some(FALLBACK_DEPTH - 1));
+                self.view.tagged = false;
+            }
+            "tagged" => {
+                self.final_depth = None;
+                self.view.tagged = true;
+            }
             "sleep" => {
                 // Time without a poll: the source was away.
                 self.now = self.now.plus(span(rest[0]));
@@ -318,10 +333,9 @@ impl Story {
             .traced
             .and_then(|height| self.blocks.iter().find(|b| b.id.height == height));
         self.view.traced_at = at.map(|block| block.time);
-        let depth = tip.id.height.minus(99);
-        if self.view.kind == ChainKind::Bitcoin {
-            self.view.finalized = self.view.finalized.max(Some(depth));
-        }
+        let by_depth = self.final_depth.map(|depth| tip.id.height.minus(depth));
+        self.view.finalized = self.view.finalized.max(by_depth);
+        self.view.safe = self.view.safe.map(|safe| safe.min(tip.id.height));
     }
 
     /// The facts of a new block with these transactions.

@@ -36,7 +36,7 @@ fn a_snapshot_has_the_columns_of_the_payment_with_their_scale() {
         "paid_at": 1_800_000_000_000_i64, "expires_at": 1_800_001_200_000_i64,
         "grace_ms": 120_000, "late_accept_ms": 0, "closed_at": null,
         "created_at": 1_800_000_000_000_i64, "updated_at": 1_800_000_000_000_i64,
-        "watch_until_at": null, "version": 4,
+        "watch_until_at": null, "version": 4, "depth_rule": "confirmations",
     });
     assert_eq!(data, expected);
 }

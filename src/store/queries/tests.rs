@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     domain::{
         payment::{Due, Payment},
+        terms::Depth,
         transfer::Place,
     },
     store::{
@@ -167,6 +168,7 @@ fn with_due(key: i64, due: Dues) -> Payment {
     let mut payment = payment(key, &format!("p{key}"));
     payment.judged.due = Due {
         height: due.0.map(Height),
+        safe_height: None,
         final_height: due.1.map(Height),
         traced_height: None,
         at: due.2.map(UnixMs),
@@ -206,10 +208,12 @@ fn a_credit_is_found_with_the_payment_that_holds_it() {
 }
 
 #[test]
-fn what_is_due_is_found_by_height_finality_traces_and_time() {
+fn what_is_due_is_found_by_height_safety_finality_traces_and_time() {
     let (_dir, mut store) = store();
     let mut unscanned = with_due(9, (Some(1), Some(1), Some(1)));
     unscanned.scan.scanned_to = Some(Height(999));
+    let mut safe = with_due(7, (None, None, None));
+    safe.judged.due.safe_height = Some(Height(80));
     let mut traced = with_due(6, (None, None, None));
     traced.judged.due.traced_height = Some(Height(90));
     let mut elsewhere = with_due(8, (Some(1), Some(1), Some(1)));
@@ -222,6 +226,7 @@ fn what_is_due_is_found_by_height_finality_traces_and_time() {
             with_due(3, (None, None, Some(7))),
             with_due(4, (Some(100), Some(50), Some(7))),
             with_due(5, (None, None, None)),
+            safe,
             traced,
             elsewhere,
             unscanned,
@@ -238,6 +243,7 @@ fn what_is_due_is_found_by_height_finality_traces_and_time() {
     ] {
         let reached = Reached {
             scanned: Some(Height(scanned)),
+            safe: Some(Height(79)),
             finalized: finalized.map(Height),
             traced: Some(Height(89)),
         };
@@ -250,6 +256,14 @@ fn what_is_due_is_found_by_height_finality_traces_and_time() {
     };
     let due = store.due(&bitcoin(), traced, UnixMs(0), 9);
     assert_eq!(keys(&due.unwrap()), [6]);
+    for (height, wanted) in [(79, vec![]), (80, vec![7])] {
+        let safe = Reached {
+            safe: Some(Height(height)),
+            ..Reached::default()
+        };
+        let due = store.due(&bitcoin(), safe, UnixMs(0), 9);
+        assert_eq!(keys(&due.unwrap()), wanted);
+    }
 }
 
 /// A payment with one transfer.
@@ -266,7 +280,7 @@ fn a_cursor_that_falls_finds_the_money_that_is_not_deep_enough_any_more() {
     let (_dir, mut store) = store();
     let with_depth = |key: i64, height: u32, confirmations: u32| {
         let mut payment = with_transfer(key, in_block(height));
-        payment.terms.confirmations_required = confirmations;
+        payment.terms.depth = Depth::of(confirmations);
         payment
     };
     let mut coinbase = with_depth(5, 1000, 2);

@@ -24,7 +24,7 @@ const COLUMNS: [(&str, &str); 7] = [
          shortfall, surplus, allowed_shortfall, policy, status, reason, flags, needs_review, \
          final, confirmations, confirmations_required, txid, block_height, block_hash, block_at, \
          first_seen_at, confirmed_at, paid_at, expires_at, grace_ms, late_accept_ms, closed_at, \
-         created_at, updated_at, watch_until_at, version, last_seq, metadata",
+         created_at, updated_at, watch_until_at, version, last_seq, metadata, depth_rule",
     ),
     (
         "v1_transfer",
@@ -39,11 +39,11 @@ const COLUMNS: [(&str, &str); 7] = [
     (
         "v1_chain",
         "chain, network, tip_height, tip_hash, tip_at, scanned_height, scanned_hash, \
-         finalized_height, healthy, frozen, error, updated_at",
+         finalized_height, healthy, frozen, error, updated_at, safe_height",
     ),
     (
         "v1_asset",
-        "asset, chain, contract, decimals, confirmations_required, dust, enabled",
+        "asset, chain, contract, decimals, confirmations_required, dust, enabled, depth_rule",
     ),
     (
         "v1_request",

@@ -5,6 +5,7 @@ use crate::{
     domain::{
         amount::Amount,
         asset::{AssetCode, Tier},
+        terms::{Depth, DepthRule},
     },
     store::testing::*,
 };
@@ -16,9 +17,9 @@ fn shown(store: &Store) -> String {
 #[test]
 fn chains_and_assets_are_shown_as_configured() {
     let (_dir, mut store) = store();
-    let wanted = "BTC|bitcoin||8|2|0.00000546|1\n\
-                  ETH|ethereum||18|2|0.000000000000000546|1\n\
-                  USDT|ethereum|0xDADaDADAdAdAdADADAdadADADADaDADadADaDADA|6|2|0.000546|1";
+    let wanted = "BTC|bitcoin||8|2|0.00000546|1|confirmations\n\
+                  ETH|ethereum||18|2|0.000000000000000546|1|confirmations\n\
+                  USDT|ethereum|0xDADaDADAdAdAdADADAdadADADADaDADadADaDADA|6|2|0.000546|1|confirmations";
     assert_eq!(shown(&store).to_lowercase(), wanted.to_lowercase());
     let sql = "SELECT chain, network, healthy FROM v1_chain ORDER BY chain";
     assert_eq!(ask(&store, sql), "bitcoin|regtest|0\nethereum|1|0");
@@ -26,16 +27,22 @@ fn chains_and_assets_are_shown_as_configured() {
     assets.remove(0);
     assets[0].tiers = vec![Tier {
         above: Amount::ZERO,
-        confirmations: 9,
+        depth: Depth::of(9),
     }];
-    assets[1].confirmations = 6;
+    assets[1].depth = Depth {
+        rule: DepthRule::Safe,
+        confirmations: 6,
+    };
     assets[1].enabled = false;
     store.sync_registry(&chains, &assets, NOW).unwrap();
     let shown = ask(
         &store,
-        "SELECT asset, confirmations_required, enabled FROM v1_asset ORDER BY asset",
+        "SELECT asset, confirmations_required, depth_rule, enabled FROM v1_asset ORDER BY asset",
     );
-    assert_eq!(shown, "BTC|2|0\nETH|2|1\nUSDT|6|0");
+    assert_eq!(
+        shown,
+        "BTC|2|confirmations|0\nETH|2|confirmations|1\nUSDT|6|safe|0"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
 use rusqlite::{Row, types::Value};
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 22] = [
     "tip_height",
     "tip_hash",
     "tip_parent",
@@ -26,6 +26,7 @@ const COLUMNS: [&str; 21] = [
     "scanned_at",
     "finalized_height",
     "safe_height",
+    "tagged",
     "agreed_height",
     "agreed_hash",
     "agreed_parent",
@@ -73,6 +74,7 @@ pub(in crate::store) fn update(view: &ChainView, error: Option<&str>) -> Vec<Val
     values.extend(block::write(view.kind, view.tip.as_ref()));
     values.extend(block::write(view.kind, view.scanned.as_ref()));
     values.extend([view.finalized, view.safe].map(height_opt));
+    values.push(view.tagged.into());
     values.extend(block::write(view.kind, view.agreed.as_ref()));
     values.push(height_opt(view.traced));
     values.push(at_opt(view.traced_at));
@@ -94,6 +96,7 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<StoredChain, Fault> {
         scanned: block::read(f)?,
         finalized: f.height_opt()?,
         safe: f.height_opt()?,
+        tagged: f.next()?,
         agreed: block::read(f)?,
         traced: f.height_opt()?,
         traced_at: f.at_opt()?,

@@ -12,7 +12,7 @@ use crate::{
         flags::Flags,
         payment::{Due, History, Judgement, Payment, PaymentId, PaymentKey, Scan, ScanFrom},
         status::{Reason, Status},
-        terms::{Policy, Terms},
+        terms::{Depth, DepthRule, Policy, Terms},
         time::{SpanMs, UnixMs},
     },
     store::error::Fault,
@@ -27,7 +27,7 @@ use std::sync::LazyLock;
 type Column<'a> = ToSqlOutput<'a>;
 
 /// Columns that registration sets for good, beside key and chain.
-const FIXED: [&str; 16] = [
+const FIXED: [&str; 17] = [
     "payment_id",
     "asset",
     "decimals",
@@ -36,6 +36,7 @@ const FIXED: [&str; 16] = [
     "amount_expected",
     "allowed_shortfall",
     "policy",
+    "depth_rule",
     "confirmations_required",
     "dust",
     "grace_ms",
@@ -48,7 +49,7 @@ const FIXED: [&str; 16] = [
 
 /// Columns that a step may change. Status and version are not among them: the journal moves
 /// those.
-const CHANGING: [&str; 31] = [
+const CHANGING: [&str; 32] = [
     "expires_at",
     "scan_from_height",
     "scan_from_at",
@@ -76,6 +77,7 @@ const CHANGING: [&str; 31] = [
     "closed_at",
     "watch_until_at",
     "due_height",
+    "due_safe_height",
     "due_final_height",
     "due_traced_height",
     "due_at",
@@ -172,7 +174,8 @@ fn fixed(payment: &Payment) -> [Column<'_>; FIXED.len()] {
         money(terms.amount_expected),
         money(terms.allowed_shortfall),
         text(terms.policy.as_str()),
-        terms.confirmations_required.into(),
+        text(terms.depth.rule.as_str()),
+        terms.depth.confirmations.into(),
         money(terms.dust),
         terms.grace.0.into(),
         terms.late_accept.0.into(),
@@ -226,6 +229,7 @@ fn changing(payment: &Payment) -> Result<[Column<'_>; CHANGING.len()], Fault> {
         at_opt(judged.closed_at),
         at_opt(judged.watch_until_at),
         height_opt(judged.due.height),
+        height_opt(judged.due.safe_height),
         height_opt(judged.due.final_height),
         height_opt(judged.due.traced_height),
         at_opt(judged.due.at),
@@ -290,7 +294,10 @@ fn read_fixed(f: &mut Fields<'_, '_>) -> Result<Registered, Fault> {
         amount_expected: f.amount(decimals)?,
         allowed_shortfall: f.amount(decimals)?,
         policy: f.parse(Policy::parse)?,
-        confirmations_required: f.next()?,
+        depth: Depth {
+            rule: f.parse(DepthRule::parse)?,
+            confirmations: f.next()?,
+        },
         dust: f.amount(decimals)?,
         // Of the changing columns; put in by the caller.
         expires_at: UnixMs(0),
@@ -348,6 +355,7 @@ fn read_judgement(
         watch_until_at: f.at_opt()?,
         due: Due {
             height: f.height_opt()?,
+            safe_height: f.height_opt()?,
             final_height: f.height_opt()?,
             traced_height: f.height_opt()?,
             at: f.at_opt()?,

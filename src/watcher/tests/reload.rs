@@ -6,6 +6,7 @@ use crate::{
         amount::Amount,
         asset::{AssetKind, ChainKind},
         status::Status,
+        terms::Depth,
         time::SpanMs,
     },
     store::reader::Reader,
@@ -33,12 +34,12 @@ fn new_payments_get_the_new_terms_and_open_ones_keep_theirs() {
     let before = world.payment("old").terms;
     let mut new = settings();
     new.defaults.grace = SpanMs(7);
-    new.chains[0].assets[0].confirmations = 5;
+    new.chains[0].assets[0].depth = Depth::of(5);
     new.chains[0].assets[0].dust = Amount::from_u64(600);
     reload(&mut world, new);
     world.register("new", 1);
     let terms = world.payment("new").terms;
-    assert_eq!((terms.grace, terms.confirmations_required), (SpanMs(7), 5));
+    assert_eq!((terms.grace, terms.depth), (SpanMs(7), Depth::of(5)));
     assert_eq!(terms.dust, Amount::from_u64(600));
     assert_eq!(world.payment("old").terms, before);
     let row = asset_row(&world);
@@ -93,11 +94,11 @@ fn what_would_make_an_asset_or_a_chain_another_one_is_not_taken_over() {
     ];
     for change in changes {
         let mut new = settings();
-        new.chains[0].assets[0].confirmations = 5;
+        new.chains[0].assets[0].depth = Depth::of(5);
         change(&mut new);
         reload(&mut world, new);
         assert_eq!(asset_row(&world)["confirmations_required"], 2);
     }
     world.register("a", 0);
-    assert_eq!(world.payment("a").terms.confirmations_required, 2);
+    assert_eq!(world.payment("a").terms.depth, Depth::of(2));
 }

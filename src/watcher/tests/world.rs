@@ -96,7 +96,7 @@ impl World {
         world
     }
 
-    fn with(kind: ChainKind, settings: fn(ChainKind) -> Settings) -> Self {
+    pub fn with(kind: ChainKind, settings: fn(ChainKind) -> Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let now = Now {
             wall: START,

@@ -1,9 +1,9 @@
 //! Finality by the node's tag, and what happens when a node contradicts it.
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use serde_json::json;
 
-use super::{RECEIVER, register};
+use super::{RECEIVER, register, register_to};
 use crate::confirmd::relay::Relay;
 use crate::confirmd::wait::assert_row;
 use crate::confirmd::{Confirmd, Ethereum, now_ms};
@@ -29,6 +29,74 @@ fn a_payment_is_final_when_its_block_is_finalized() {
     confirmd.await_payment("order-1", &json!({"status": "paid", "final": 1}));
     confirmd.await_event("order-1", &json!({"kind": "finalized"}));
     confirmd.await_chain("ethereum", &json!({"finalized_height": height}));
+}
+
+/// Who else is paid.
+const OTHER: Address = Address::repeat_byte(0x32);
+
+/// How deep money is in a block that anvil calls safe, and in one that it calls final.
+const SAFE: u64 = 33;
+const FINAL: u64 = 65;
+
+/// Anvil calls the block 32 below its tip safe, and the one 64 below final.
+#[test]
+fn payments_wait_for_the_block_that_the_node_calls_safe_or_final() {
+    let ethereum = Ethereum::start();
+    let mut confirmd = Confirmd::with(&ethereum)
+        .set("assets.USDT.confirmations", "safe")
+        .set("assets.USDC.confirmations", "finalized")
+        .start();
+    let anvil = &ethereum.anvil;
+    register(&confirmd, "safe", "USDT", "25");
+    register_to(&confirmd, "final", "USDC", "25", OTHER);
+    transfer(anvil, ethereum.tokens.usdt, RECEIVER, 25_000_000);
+    transfer(anvil, ethereum.tokens.usdc, OTHER, 25_000_000);
+    anvil.mine(SAFE - 1);
+    let waits =
+        |confirmations: u64| json!({"status": "confirming", "confirmations": confirmations});
+    confirmd.await_payment("safe", &waits(SAFE - 1));
+    anvil.mine(1);
+    confirmd.await_payment("safe", &json!({"status": "paid", "confirmations": SAFE}));
+    confirmd.await_payment("final", &waits(SAFE));
+    let row = confirmd.await_payment("safe", &json!({"final": 0, "depth_rule": "safe"}));
+    assert_row(&row, &json!({"confirmations_required": 65}));
+    // A change of the configuration changes no open payment, and neither does a restart.
+    confirmd.stop();
+    confirmd.set("assets.USDC.confirmations", 1);
+    confirmd.start();
+    anvil.mine(FINAL - 1 - SAFE);
+    confirmd.await_payment("final", &waits(FINAL - 1));
+    confirmd.await_payment("safe", &json!({"status": "paid", "final": 0}));
+    anvil.mine(1);
+    confirmd.await_payment("safe", &json!({"status": "paid", "final": 1}));
+    let paid = json!({"status": "paid", "final": 1, "confirmations": FINAL});
+    confirmd.await_payment("final", &paid);
+}
+
+/// What was safe leaves with its block: the payment is withdrawn, though nothing final is touched.
+#[test]
+fn a_payment_whose_safe_block_leaves_is_reversed_until_another_is_safe() {
+    let ethereum = Ethereum::start();
+    let confirmd = Confirmd::with(&ethereum)
+        .set("assets.USDT.confirmations", "safe")
+        .start();
+    let anvil = &ethereum.anvil;
+    register(&confirmd, "order-1", "USDT", "25");
+    transfer(anvil, ethereum.tokens.usdt, RECEIVER, 25_000_000);
+    anvil.mine(SAFE);
+    confirmd.await_payment("order-1", &json!({"status": "paid"}));
+    anvil.reorg(SAFE);
+    confirmd.await_event("order-1", &json!({"kind": "reversed"}));
+    confirmd.await_payment(
+        "order-1",
+        &json!({"status": "invalid", "reason": "reorged"}),
+    );
+    transfer(anvil, ethereum.tokens.usdt, RECEIVER, 25_000_000);
+    anvil.mine(SAFE - 1);
+    let waits = json!({"status": "confirming", "confirmations": SAFE - 1});
+    confirmd.await_payment("order-1", &waits);
+    anvil.mine(1);
+    confirmd.await_payment("order-1", &json!({"status": "paid", "needs_review": 1}));
 }
 
 /// Two chains that are one until they differ: every block's time is given.

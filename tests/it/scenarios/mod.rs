@@ -143,6 +143,8 @@ scenarios! {
     two_halves
     unconfirmed_double_spend
     waiting_longer_than_is_waited_for
+    waits_for_a_final_block
+    waits_for_a_safe_block
     watch_window_is_over
     withdrawal_of_a_staker
     wrong_asset

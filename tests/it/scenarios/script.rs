@@ -36,6 +36,7 @@ fn plan() -> Plan {
         tags: Some(64),
         final_depth: 100,
         confirmations: 2,
+        waits_for: None,
         grace_ms: 2 * MINUTE,
         late_accept_ms: 0,
         confirm_timeout_ms: 24 * HOUR,
@@ -102,7 +103,7 @@ impl Script {
 
     fn set(&mut self, words: &mut Words<'_>) -> Result<(), Trouble> {
         type Set = fn(&mut Script, &mut Words<'_>) -> Result<(), Trouble>;
-        const SETTINGS: [(&str, Set); 6] = [
+        const SETTINGS: [(&str, Set); 7] = [
             ("late-accept", |s, w| {
                 w.span().map(|ms| s.plan.late_accept_ms = ms)
             }),
@@ -119,6 +120,11 @@ impl Script {
                 step::tags(w).map(|depth| s.plan.tags = depth)
             }),
             ("above", tier),
+            ("waits-for", |s, w| {
+                let words = [("safe", "safe"), ("finalized", "finalized")];
+                w.one_of("what nodes name", &words)
+                    .map(|called| s.plan.waits_for = Some(called))
+            }),
         ];
         let set = words.one_of("setting", &SETTINGS)?;
         set(self, words)?;

@@ -40,6 +40,11 @@ const KEPT: u32 = 8_000;
 /// Looking for them costs as much as there are.
 const PRUNED_EVERY: u32 = 128;
 
+/// How far below the head a block is safe where one so far below is final.
+pub const fn half(depth: u32) -> u32 {
+    depth / 2
+}
+
 pub struct EthereumSide {
     chain: Chain,
     view: View,
@@ -64,6 +69,8 @@ pub struct EthereumSide {
     final_depth: u32,
     /// The highest block that nodes ever called final.
     tagged: Option<Height>,
+    /// The highest block that nodes ever called safe.
+    safest: Option<Height>,
     highest: Height,
     has_fee: bool,
 }
@@ -119,6 +126,7 @@ impl EthereumSide {
             tags,
             final_depth,
             tagged: None,
+            safest: None,
             highest: Height(0),
             has_fee: false,
         };
@@ -218,12 +226,15 @@ impl EthereumSide {
     pub fn tag(&mut self, depth: Option<u32>) {
         self.tags = depth;
         let head = self.proposers_head().id.height;
-        self.finalize(depth.map(|depth| head.minus(depth)));
+        let below = |depth: Option<u32>| depth.map(|depth| head.minus(depth));
+        self.name(below(depth), below(depth.map(half)));
     }
 
-    fn finalize(&mut self, height: Option<Height>) {
-        self.tagged = self.tagged.max(height);
-        self.view.finalize_to(height);
+    fn name(&mut self, finalized: Option<Height>, safe: Option<Height>) {
+        self.tagged = self.tagged.max(finalized);
+        self.safest = self.safest.max(safe);
+        self.view.finalize_to(finalized);
+        self.view.make_safe_to(safe);
     }
 
     /// Switches USDT's fee on when it is off, and off when it is on.
@@ -358,6 +369,10 @@ impl Side for EthereumSide {
         self.tagged.unwrap_or(by_depth)
     }
 
+    fn safe_height(&self) -> Height {
+        self.final_height().max(self.safest.unwrap_or_default())
+    }
+
     fn return_to(&mut self, head: BlockRef) {
         self.adopt(head);
         let waits = |tx: &Tx| self.truth.place(tx.id(), &self.branch).is_none();
@@ -380,8 +395,8 @@ impl Side for EthereumSide {
             let common = self
                 .in_common(head)
                 .map_or(Height(0), |block| block.id.height);
-            let tagged = self.highest.minus(depth).min(common);
-            self.finalize(Some(tagged));
+            let [tagged, safe] = [depth, half(depth)].map(|d| self.highest.minus(d).min(common));
+            self.name(Some(tagged), Some(safe));
         }
     }
 

@@ -6,11 +6,12 @@ use super::{
     checks::Told,
     clock,
     customers::{Order, decimals},
+    ethereum_side::half,
     moments::past_ms,
-    naive::{At, Books, Truth as Verdict, Tx},
+    naive::{At, Books, Says, Truth as Verdict, Tx},
     plan::Plan,
     promises,
-    rows::{Shown, Transfer, cursor, finalized, transfers},
+    rows::{Shown, Transfer, cursor, finalized, safe, transfers},
     truth::{Credit, Paying},
     world::{Side, Which, World},
 };
@@ -48,6 +49,7 @@ struct Settled<'a> {
     side: &'a dyn Side,
     branch: Arc<Branch>,
     finalized: u32,
+    safe: u32,
 }
 
 /// How many payments were looked at, by what could be said of them.
@@ -82,11 +84,17 @@ pub fn settle(case: &Case<'_>) -> Result<Judged, String> {
                 "{which:?}: {finalized} is final, not {justified:?}"
             ));
         }
+        let safe = safe(case.db, which).unwrap_or(0);
+        let justified = safe_heights(case.plan, side, which);
+        if !justified.contains(&safe) {
+            return Err(format!("{which:?}: {safe} is safe, not {justified:?}"));
+        }
         let settled = Settled {
             case,
             side,
             branch: side.branch_to(head).unwrap(),
             finalized,
+            safe,
         };
         settled.compare_all(which, &mut judged)?;
     }
@@ -372,6 +380,13 @@ impl Settled<'_> {
             dust: order.dust(),
             sum_policy: shown.policy == "sum",
             depth: shown.required,
+            // Where nobody names them, the depth at which a block is final says both.
+            says: match shown.rule.as_str() {
+                "safe" => Says::Safe,
+                "finalized" => Says::Final,
+                _ => Says::Count,
+            },
+            safe: self.safe,
             deadline: shown.expires_at + shown.grace,
             late_accept: shown.late_accept,
             timeout: i64::try_from(self.case.plan.confirm_timeout_ms).unwrap(),
@@ -454,6 +469,16 @@ fn final_heights(plan: &Plan, side: &dyn Side, which: Which) -> RangeInclusive<u
         Which::Ethereum => plan.tags.unwrap_or(by_depth),
     };
     side.head().id.height.minus(depth).0..=side.final_height().0
+}
+
+/// What may be called safe: what nodes named last, and nothing that they never named.
+fn safe_heights(plan: &Plan, side: &dyn Side, which: Which) -> RangeInclusive<u32> {
+    match (which, plan.tags) {
+        (Which::Ethereum, Some(depth)) => {
+            side.head().id.height.minus(half(depth)).0..=side.safe_height().0
+        }
+        (Which::Ethereum | Which::Bitcoin, _) => 0..=0,
+    }
 }
 
 fn hash_text(which: Which, hash: confirmd::domain::block::BlockHash) -> String {

@@ -45,6 +45,12 @@ pub fn is_borne_out(
     data: &Value,
 ) -> Result<(), String> {
     let required = data["confirmations_required"].as_u64().unwrap();
+    // Nothing above is, or ever was, what the payment waits for.
+    let called = match data["depth_rule"].as_str().unwrap() {
+        "safe" => Some(side.safe_height()),
+        "finalized" => Some(side.final_height()),
+        _ => None,
+    };
     let ms = |name: &str| data[name].as_i64().unwrap();
     let last = ms("expires_at") + ms("grace_ms") + ms("late_accept_ms") + BLOCK_TIME_MS;
     let is_late = |txid: &TxId| side.truth().first_visible(*txid, &order.to).0 > last;
@@ -53,7 +59,11 @@ pub fn is_borne_out(
         let mined = side.truth().place(*txid, branch)?;
         let confirmations = branch.height().0.checked_sub(mined.block.id.height.0)? + 1;
         let sum = brought(&mined.credits, order, Some(order.asset));
-        (u64::from(confirmations) >= required).then_some(sum)
+        let is_deep = called.map_or_else(
+            || u64::from(confirmations) >= required,
+            |called| mined.block.id.height <= called,
+        );
+        is_deep.then_some(sum)
     };
     let paying = side.truth().to(&order.to).iter();
     let paying = paying.filter(|txid| !is_late(txid));

@@ -8,6 +8,9 @@ const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
+/// Assets whose payments may wait for what nodes call safe or final.
+pub const WAITING: [&str; 2] = ["ETH", "USDC"];
+
 /// One simulation's parameters.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -21,6 +24,8 @@ pub struct Plan {
     pub tags: Option<u32>,
     pub final_depth: u64,
     pub confirmations: u64,
+    /// What payments of some assets wait for instead, see [`WAITING`].
+    pub waits_for: Option<&'static str>,
     pub grace_ms: u64,
     pub late_accept_ms: u64,
     pub confirm_timeout_ms: u64,
@@ -116,6 +121,9 @@ impl Plan {
                 .then(|| u32::try_from(r.between(3, 100)).unwrap()),
             final_depth,
             confirmations,
+            waits_for: *Random::new(seed ^ 0x7a95)
+                .pick(&[None, None, None, Some("safe"), Some("finalized")])
+                .unwrap(),
             grace_ms: r.between(0, 4) * MINUTE,
             late_accept_ms: r.between(0, 1) * r.between(1, 60) * MINUTE,
             confirm_timeout_ms: [30 * MINUTE, 2 * HOUR, 24 * HOUR]
@@ -136,6 +144,14 @@ impl Plan {
             latency_ms: [0, 0, 40, 800][usize::try_from(r.below(4)).unwrap()],
             fails_with: None,
         }
+    }
+
+    /// What says that money of an asset is deep, and the confirmations that count where nobody says so.
+    pub fn depth_of(&self, asset: &str) -> (&'static str, u64) {
+        let waits_for = self.waits_for.filter(|_| WAITING.contains(&asset));
+        waits_for.map_or(("confirmations", self.confirmations), |called| {
+            (called, self.final_depth + 1)
+        })
     }
 
     /// The daemon's configuration file.
@@ -180,7 +196,7 @@ confirmations = {confirmations}
 
 [assets.ETH]
 chain = "ethereum"
-confirmations = {confirmations}
+confirmations = {waits_for}
 
 [assets.USDT]
 chain = "ethereum"
@@ -192,7 +208,7 @@ confirmations = {confirmations}
 chain = "ethereum"
 contract = "0xc1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1"
 decimals = 6
-confirmations = {confirmations}
+confirmations = {waits_for}
 "#,
             grace = self.grace_ms,
             late = self.late_accept_ms,
@@ -203,6 +219,10 @@ confirmations = {confirmations}
             ethereum_poll = self.ethereum_poll_ms,
             depth = self.final_depth,
             confirmations = self.confirmations,
+            waits_for = self.waits_for.map_or_else(
+                || self.confirmations.to_string(),
+                |called| format!("{called:?}")
+            ),
         )
     }
 }

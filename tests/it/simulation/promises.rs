@@ -63,7 +63,11 @@ pub fn is_promised(case: &Case<'_>, order: &Order, shown: &Shown) -> Result<(), 
         return Err(format!("shortfall and grace are {found:?}, not {wanted:?}"));
     }
     let policy = policy(asked.sum.unwrap_or(plan.sum));
-    let confirmations = asked.confirmations.unwrap_or(plan.confirmations);
+    let asked = asked.confirmations.map(|number| ("confirmations", number));
+    let (rule, confirmations) = asked.unwrap_or_else(|| plan.depth_of(order.asset));
+    if shown.rule != rule {
+        return Err(format!("waits for {}, not for {rule}", shown.rule));
+    }
     let wanted = (policy, confirmations, plan.late_accept_ms);
     let late_accept = u64::try_from(shown.late_accept).unwrap();
     let found = (shown.policy.as_str(), shown.required.into(), late_accept);

@@ -24,6 +24,7 @@ pub struct Shown {
     pub allowed: u64,
     pub policy: String,
     pub required: u32,
+    pub rule: String,
     pub expires_at: i64,
     pub grace: i64,
     pub late_accept: i64,
@@ -51,6 +52,7 @@ impl Shown {
             allowed: money("allowed_shortfall")?,
             policy: row.get("policy")?,
             required: row.get("confirmations_required")?,
+            rule: row.get("depth_rule")?,
             expires_at: row.get("expires_at")?,
             grace: row.get("grace_ms")?,
             late_accept: row.get("late_accept_ms")?,
@@ -108,7 +110,7 @@ pub fn everything_about(db: &Connection, id: &str) -> String {
            FROM v1_event WHERE payment_id = ? ORDER BY seq",
         "SELECT * FROM v1_request WHERE payment_id = ?",
         "SELECT scan_from_height, scan_from_at, scanned_to, scan_goal, history, due_height,
-                due_final_height, due_traced_height, due_at, held FROM payment WHERE payment_id = ?",
+                due_safe_height, due_final_height, due_traced_height, due_at, held FROM payment WHERE payment_id = ?",
     ];
     queries.map(|sql| table(db, sql, id)).join("\n")
 }
@@ -161,6 +163,12 @@ pub fn height(db: &Connection, which: Which) -> u32 {
 /// The highest block of a chain that is final.
 pub fn finalized(db: &Connection, which: Which) -> Option<u32> {
     let sql = "SELECT finalized_height FROM v1_chain WHERE chain = ?";
+    db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
+}
+
+/// The highest block of a chain that nodes called safe.
+pub fn safe(db: &Connection, which: Which) -> Option<u32> {
+    let sql = "SELECT safe_height FROM v1_chain WHERE chain = ?";
     db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
 }
 

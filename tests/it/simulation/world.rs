@@ -85,6 +85,11 @@ pub trait Side {
     /// No higher block is final.
     fn final_height(&self) -> Height;
 
+    /// No higher block was ever called safe.
+    fn safe_height(&self) -> Height {
+        self.final_height()
+    }
+
     /// A block that was the best one before is it again.
     fn return_to(&mut self, head: BlockRef);
 

@@ -276,6 +276,22 @@ async fn a_tag_on_the_branch_that_replaces_ours_is_no_contradiction() {
     assert_eq!(last_tags(&bench).0, Some(bench.node.at(220).id));
 }
 
+#[tokio::test]
+async fn a_safe_block_is_told_only_while_it_is_on_our_chain() {
+    let mut bench = tagged(180).await;
+    let safe = bench.node.at(200).id;
+    assert_eq!(last_tags(&bench).1, Some(safe));
+    let finalized = Some(bench.node.at(180).id);
+    // The node goes over to a branch without it, and calls it safe still.
+    bench.node.fork(50, 51).tag(finalized, Some(safe));
+    bench.catch_up().await.unwrap();
+    assert_eq!(last_tags(&bench), (finalized, None));
+    let safe = bench.node.at(200).id;
+    bench.node.tag(finalized, Some(safe));
+    bench.poll().await.unwrap();
+    assert_eq!(last_tags(&bench), (finalized, Some(safe)));
+}
+
 // shows: P8
 #[tokio::test]
 async fn a_restart_without_tags_does_not_fall_back_to_depth() {

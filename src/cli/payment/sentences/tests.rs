@@ -13,7 +13,7 @@ use crate::domain::{
     facts::Destination,
     flags::Flags,
     payment::{Due, History, Hold, Judgement, PaymentId, PaymentKey, Scan, ScanFrom},
-    terms::{Policy, Terms},
+    terms::{Depth, DepthRule, Policy, Terms},
     transfer::{Anchor, Position},
     view::FreezeReason,
 };
@@ -50,7 +50,7 @@ fn payment() -> Payment {
             amount_expected: Amount::from_u64(100_000_000),
             allowed_shortfall: Amount::from_u64(1_000_000),
             policy: Policy::Single,
-            confirmations_required: 2,
+            depth: Depth::of(2),
             dust: Amount::from_u64(546),
             expires_at: DEADLINE,
             grace: SpanMs::from_secs(120),
@@ -139,6 +139,7 @@ fn view(cursor: u32) -> ChainView {
         tip: Some(block(cursor)),
         finalized: None,
         safe: None,
+        tagged: false,
         agreed: None,
         traced: None,
         traced_at: None,
@@ -166,6 +167,44 @@ fn said(payment: &Payment, view: &ChainView, now: UnixMs) -> Vec<String> {
 #[track_caller]
 fn check_why(payment: &Payment, why: &str) {
     assert_eq!(told(payment, &view(11), CREATED)[1], why);
+}
+
+#[test]
+fn the_depth_that_it_waits_for_is_said() {
+    let cases = [
+        (
+            DepthRule::Confirmations,
+            false,
+            "It must be 2 deep before the payment is paid.",
+        ),
+        (
+            DepthRule::Safe,
+            true,
+            "Its block must be safe before the payment is paid.",
+        ),
+        (
+            DepthRule::Finalized,
+            true,
+            "Its block must be final before the payment is paid.",
+        ),
+        (
+            DepthRule::Finalized,
+            false,
+            "Its block must be final before the payment is paid; bitcoin names no such blocks, so 2 \
+             confirmations count instead.",
+        ),
+    ];
+    for (rule, tagged, expected) in cases {
+        let mut payment = mined(
+            with(Status::Confirming, None),
+            100_000_000,
+            Disposition::Counted,
+        );
+        payment.terms.depth.rule = rule;
+        let view = ChainView { tagged, ..view(10) };
+        let why = &told(&payment, &view, CREATED)[1];
+        assert!(why.ends_with(expected), "{rule}: {why}");
+    }
 }
 
 #[test]

@@ -40,6 +40,10 @@ impl Case<'_> {
                 "It is judged again at block {height}, {} from now.",
                 self.blocks_to(height)
             )),
+            Wait::Safe(height) => Some(called("safe", height, self.view.safe_height())),
+            Wait::Final(height) if self.payment.judged.status != Status::Paid => {
+                Some(called("final", height, self.view.finalized))
+            }
             Wait::Final(height) => Some(format!("It becomes final once block {height} is final.")),
         }
     }
@@ -122,4 +126,9 @@ impl Case<'_> {
             blocks => format!("{blocks} blocks"),
         }
     }
+}
+
+fn called(what: &str, height: Height, now: Option<Height>) -> String {
+    let now = now.unwrap_or_default();
+    format!("It is judged again once block {height} is {what}; {now} is so far.")
 }

@@ -34,6 +34,7 @@ fn view(name: &str, tip: u32) -> ChainView {
         tip: Some(block(tip)),
         finalized: None,
         safe: None,
+        tagged: false,
         agreed: None,
         traced: None,
         traced_at: None,

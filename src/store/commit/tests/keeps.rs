@@ -46,6 +46,7 @@ fn with_money(places: Vec<Place>) -> (tempfile::TempDir, Store) {
     }
     payment.judged.due = Due {
         height: Some(Height(1001)),
+        safe_height: Some(Height(900)),
         final_height: Some(Height(900)),
         traced_height: None,
         at: Some(NOW),
@@ -58,6 +59,7 @@ fn due(store: &Store) -> Vec<PaymentKey> {
     let top = Some(Height(1003));
     let reached = crate::store::Reached {
         scanned: top,
+        safe: top,
         finalized: top,
         traced: top,
     };

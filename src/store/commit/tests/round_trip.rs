@@ -107,6 +107,7 @@ fn full() -> Payment {
     payment.judged.watch_until_at = Some(UnixMs(NOW.0 + 15));
     payment.judged.due = Due {
         height: Some(Height(16)),
+        safe_height: Some(Height(16)),
         final_height: Some(Height(17)),
         traced_height: Some(Height(15)),
         at: Some(UnixMs(18)),

@@ -57,6 +57,16 @@ fn each_wait_has_its_sentence() {
             Some("It is judged again at block 12, 1 block from now."),
         ),
         (
+            Status::Confirming,
+            Wait::Safe(Height(10)),
+            Some("It is judged again once block 10 is safe; 8 is so far."),
+        ),
+        (
+            Status::Confirming,
+            Wait::Final(Height(10)),
+            Some("It is judged again once block 10 is final; 7 is so far."),
+        ),
+        (
             Status::Paid,
             Wait::Final(Height(10)),
             Some("It becomes final once block 10 is final."),
@@ -82,7 +92,12 @@ fn each_wait_has_its_sentence() {
         (Status::Expired, Wait::Poll(DEADLINE), None),
     ];
     for (status, wait, expected) in cases {
-        let (payment, view) = (payment_that_is(status), view(11));
+        let payment = payment_that_is(status);
+        let view = ChainView {
+            finalized: Some(Height(7)),
+            safe: Some(Height(8)),
+            ..view(11)
+        };
         let case = Case {
             payment: &payment,
             view: &view,
