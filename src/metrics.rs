@@ -56,6 +56,8 @@ family_list! {
     chain_scanned_height: Gauge["chain"];
     /// Height of the last block that can no longer change.
     chain_finalized_height: Gauge["chain"];
+    /// Height of the last block that enough operators hold; that of the last scanned where nobody else is asked.
+    chain_agreed_height: Gauge["chain"];
     /// Height of the last block of which it is known what contracts moved; nothing where nobody tells it.
     chain_traced_height: Gauge["chain"];
     /// Past blocks that the scan for late registrations under way still has to look at; 0 while there is none.
@@ -203,6 +205,9 @@ impl Metrics {
         }
         if let Some(height) = view.finalized {
             set(&self.chain_finalized_height, &name, height.0);
+        }
+        if let Some(height) = view.agreed_height() {
+            set(&self.chain_agreed_height, &name, height.0);
         }
         if let Some(height) = view.traced {
             set(&self.chain_traced_height, &name, height.0);

@@ -135,6 +135,11 @@ pub trait ChainSource: Send + 'static {
         false
     }
 
+    /// Who has blocks well beyond that tip, in words.
+    fn beyond_agreed(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The way to an agreed tip did not come, or does not lead there: another may know it better.
     fn doubt_leader(&mut self) {}
 
@@ -178,6 +183,8 @@ pub struct Agreement {
     pub held: Option<BlockRef>,
     /// What those who do not hold the highest say instead, in words.
     pub dissent: Vec<String>,
+    /// Who has blocks well beyond what enough of them hold, in words.
+    pub beyond: Vec<String>,
 }
 
 impl Agreement {
@@ -186,7 +193,7 @@ impl Agreement {
     pub fn with_all(ours: &[BlockRef]) -> Self {
         Self {
             held: ours.last().copied(),
-            dissent: Vec::new(),
+            ..Self::default()
         }
     }
 }

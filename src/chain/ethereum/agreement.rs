@@ -45,6 +45,7 @@ impl<T: Transport> EthereumSource<T> {
             None => self.tip_below(&statuses).await?,
         };
         self.note_laggards(&statuses, tip);
+        self.beyond = self.beyond(&statuses, tip);
         let tags = |tag: fn(&NodeStatus) -> Option<BlockId>| {
             let named = statuses.iter().filter_map(|(at, answer)| {
                 Some((
@@ -119,6 +120,20 @@ impl<T: Transport> EthereumSource<T> {
         }
     }
 
+    /// Who claims to be far beyond the tip that a quorum holds.
+    fn beyond(&self, statuses: &[Answer<NodeStatus>], tip: BlockRef) -> Vec<String> {
+        let answered = statuses
+            .iter()
+            .filter_map(|(at, answer)| Some((*at, answer.as_ref().ok()?.tip.id)));
+        let far = tip.id.height.plus(BEHIND_BLOCKS);
+        let beyond = answered.filter(|(_, head)| head.height >= far);
+        let words = beyond.map(|(at, BlockId { height, hash })| {
+            let name = self.endpoints.name(at);
+            format!("{name} has block {height} {hash}")
+        });
+        words.collect()
+    }
+
     /// Notes who is far behind the tip that a quorum holds.
     fn note_laggards(&mut self, statuses: &[Answer<NodeStatus>], tip: BlockRef) {
         for (at, answer) in statuses {
@@ -153,6 +168,7 @@ impl<T: Transport> EthereumSource<T> {
         Agreement {
             held: held(&answers),
             dissent: self.dissent(&answers, top),
+            beyond: Vec::new(),
         }
     }
 

@@ -52,6 +52,8 @@ pub struct EthereumSource<T> {
     pub(super) quorum: usize,
     /// Whether a quorum holds the tip of the last status.
     has_agreed_tip: bool,
+    /// Who has blocks well beyond it, in words.
+    pub(super) beyond: Vec<String>,
     /// The block that an endpoint announced last.
     announced: Arc<Announced>,
     pub(super) tracing: Tracing,
@@ -118,6 +120,7 @@ impl<T: Transport> EthereumSource<T> {
             operators: Vec::new(),
             quorum: 1,
             has_agreed_tip: false,
+            beyond: Vec::new(),
             announced: Arc::default(),
             tracing: Tracing::default(),
             wants_traces: false,
@@ -403,6 +406,10 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
 
     fn has_agreed_tip(&self) -> bool {
         self.has_agreed_tip
+    }
+
+    fn beyond_agreed(&self) -> Vec<String> {
+        self.beyond.clone()
     }
 
     fn doubt_leader(&mut self) {

@@ -23,7 +23,7 @@ pub(super) struct Agreed {
     block: Option<BlockRef>,
     /// The highest ever; where it was at the start of this run.
     highest: Height,
-    /// When it last went further than ever, or was as far as our chain.
+    /// When it last went further than ever, or was as far as our chain and anybody's.
     fresh_at_ms: Option<u64>,
     /// Whether the watcher was told that the quorum is lost.
     told_lost: bool,
@@ -69,7 +69,9 @@ impl Agreed {
     ) -> Option<ChainInput> {
         let height = answer.held.map(|block| block.id.height);
         let is_progress = height.is_some_and(|height| height > self.highest);
-        let goes_on = answer.held == Some(tip) || is_progress;
+        // Two of whom one stands still agree on an old block for ever: others who are beyond it show that.
+        let is_all = answer.held == Some(tip) && answer.beyond.is_empty();
+        let goes_on = is_all || is_progress;
         self.highest = self.highest.max(height.unwrap_or_default());
         let since_ms = self.fresh_at_ms.get_or_insert(now_ms);
         if goes_on {
@@ -81,7 +83,7 @@ impl Agreed {
         (self.block, self.told_lost) = (answer.held, is_lost);
         is_news.then(|| ChainInput::Agreed {
             block: self.block,
-            lost: is_lost.then(|| in_words(tip, &answer.dissent)),
+            lost: is_lost.then(|| in_words(tip, answer)),
         })
     }
 }
@@ -93,9 +95,13 @@ fn leaves_what_is_held(fork: BlockRef) -> SourceError {
     ))
 }
 
-fn in_words(tip: BlockRef, dissent: &[String]) -> String {
+fn in_words(tip: BlockRef, answer: &Agreement) -> String {
     let (height, hash) = (tip.id.height, tip.id.hash);
-    let dissent = dissent.join("; ");
+    if answer.held == Some(tip) {
+        let beyond = answer.beyond.join("; ");
+        return format!("too few operators go on from our block {height} {hash}: {beyond}");
+    }
+    let dissent = answer.dissent.join("; ");
     format!("too few operators hold our block {height} {hash}: {dissent}")
 }
 
@@ -154,7 +160,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let known =
             agreed_tip.and_then(|tip| self.window.get(tip.id.height).filter(|ours| *ours == tip));
         let answer = match known {
-            Some(held) => Agreement::with_all(&[held]),
+            Some(held) => Agreement {
+                beyond: self.source.beyond_agreed(),
+                ..Agreement::with_all(&[held])
+            },
             None => self.compare(samples(&self.window)).await,
         };
         let poll_ms = u64::try_from(self.options.poll_interval.as_millis()).unwrap_or(u64::MAX);

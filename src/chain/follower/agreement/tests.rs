@@ -9,6 +9,7 @@ fn answer(held: Option<u32>) -> Agreement {
     Agreement {
         held: held.map(block),
         dissent: vec!["other is down".to_owned()],
+        beyond: Vec::new(),
     }
 }
 
@@ -91,6 +92,43 @@ fn a_quorum_is_lost_when_it_goes_no_further_for_long() {
     // What is held less high than before is told, and is no progress.
     let falling = [(0, 9, Some(9)), (1_000, 9, Some(4)), (2_000, 9, Some(9))];
     assert_eq!(told(&falling), [fine(9), fine(4), fine(9)]);
+}
+
+#[test]
+fn a_tip_that_is_held_for_ever_while_others_go_on_is_a_loss() {
+    let mut agreed = Agreed::default();
+    let mut lost = |at_ms, height, beyond: &[&str]| {
+        let answer = Agreement {
+            beyond: beyond.iter().map(|&who| who.to_owned()).collect(),
+            ..Agreement::with_all(&[block(height)])
+        };
+        let news = agreed.learn(&answer, block(height), at_ms, PATIENCE_MS);
+        news.map(|news| match news {
+            ChainInput::Agreed { lost, .. } => lost,
+            other => panic!("{other:?}"),
+        })
+    };
+    let c = &["c has block 20"];
+    assert_eq!(lost(0, 9, &[]), Some(None));
+    assert_eq!(lost(30_000, 9, c), None);
+    let told = lost(60_001, 9, c).flatten().expect("words");
+    assert!(
+        told.starts_with("too few operators go on from our block 9 "),
+        "{told}"
+    );
+    assert!(told.ends_with(": c has block 20"), "{told}");
+    // Any progress ends it, and so does the end of the claim.
+    assert_eq!(lost(61_000, 10, c), Some(None));
+    assert_eq!(lost(91_000, 10, c), None);
+    assert!(lost(91_001, 10, c).flatten().is_some());
+    assert_eq!(lost(92_000, 10, &[]), Some(None));
+    // Who is beyond while others go on, too, is ahead of them, and no more.
+    for step in 0..9 {
+        assert_eq!(
+            lost(93_000 + step * 20_000, 11 + u32::try_from(step).unwrap(), c),
+            Some(None)
+        );
+    }
 }
 
 #[test]

@@ -63,6 +63,30 @@ async fn the_tip_is_the_highest_block_that_so_many_operators_hold() {
 
 // shows: P7
 #[tokio::test]
+async fn whoever_is_well_beyond_what_a_quorum_holds_is_named() {
+    let (nodes, _) = three();
+    let (mut source, _) = of_operators(&nodes, ["a", "b", "c"]);
+    down(&nodes[1]);
+    for amount in 7..=10 {
+        nodes[2].mine(paying(amount));
+        assert_eq!(tip(&mut source).await, (6, true));
+        assert_eq!(source.beyond_agreed(), [""; 0], "{amount}");
+    }
+    let head = reference(&nodes[2].mine(paying(11)));
+    assert_eq!(tip(&mut source).await, (6, true), "two hold it");
+    let said = format!("c has block 11 {}", head.id.hash);
+    assert_eq!(source.beyond_agreed(), [said]);
+    nodes[1].heal();
+    nodes[0].mine(paying(7));
+    for amount in 7..=11 {
+        nodes[1].mine(paying(amount));
+    }
+    assert_eq!(tip(&mut source).await, (11, true));
+    assert_eq!(source.beyond_agreed(), [""; 0]);
+}
+
+// shows: P7
+#[tokio::test]
 async fn two_endpoints_of_one_operator_have_one_voice() {
     let (nodes, _) = three();
     down(&nodes[2]);

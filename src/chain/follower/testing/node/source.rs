@@ -126,6 +126,7 @@ impl ChainSource for FakeSource {
                 .find(|block| held.contains(&block.id.hash))
                 .copied(),
             dissent: vec!["other has none of it".to_owned()],
+            beyond: Vec::new(),
         }
     }
 
