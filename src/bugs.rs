@@ -62,6 +62,8 @@ bugs! {
     SafeOutlivesBlock = "safe_outlives_block",
     /// A node that names no final block any more is one that never did: what waited for one is paid by depth.
     TagsForgotten = "tags_forgotten",
+    /// A block that one endpoint alone cannot prove is taken as it tells it: who lies invents what they like.
+    OneTellsAll = "one_tells_all",
     /// What one operator says that contracts moved is money at once: a forged trace gives goods away.
     ClaimsTrusted = "claims_trusted",
     /// Verdicts do not wait until a block is traced: who paid by a contract is expired.

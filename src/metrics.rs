@@ -80,6 +80,8 @@ family_list! {
     push_events_total: Counter["chain", "event"];
     /// How long a verified block takes to be judged and committed.
     block_apply_seconds: Histogram["chain"] in APPLY_SECONDS;
+    /// Blocks that were taken as endpoints tell them, though nothing proved them.
+    unproven_blocks_total: Counter["chain"];
     /// Payments by what they are now.
     payments: Gauge["asset", "status"];
     /// Payments that became what the label says.
@@ -176,6 +178,7 @@ impl Metrics {
         set(&self.chain_frozen, &[name], 0);
         set(&self.scan_blocks_left, &[name], 0);
         add(&self.reorgs_total, &[name], 0);
+        add(&self.unproven_blocks_total, &[name], 0);
         for event in PUSH_EVENTS {
             add(&self.push_events_total, &[name, event], 0);
         }
@@ -227,6 +230,11 @@ impl Metrics {
         self.reorg_depth_blocks.at(&[chain.as_str()], |histogram| {
             histogram.observe(depth.into());
         });
+    }
+
+    /// So many blocks were taken though nothing proved them.
+    pub fn unproven_blocks(&self, chain: &ChainName, count: u64) {
+        add(&self.unproven_blocks_total, &[chain.as_str()], count);
     }
 
     /// A block was judged and committed.

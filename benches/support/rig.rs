@@ -155,6 +155,7 @@ impl Rig {
             credits: Credits::default(),
             spends: Vec::new(),
             ignored: Vec::new(),
+            unproven: None,
         });
         self.tell(ChainInput::Status(status()));
     }

@@ -220,7 +220,7 @@ pub enum ChainInput {
         /// followed has a known fork point, also after a restart.
         history: Vec<BlockRef>,
         /// The first whose contents are known.
-        first: BlockFacts,
+        first: Box<BlockFacts>,
     },
     /// The best chain changed: blocks above `disconnect_to` left it, `connected` joined it.
     Advance {
@@ -307,7 +307,7 @@ impl ChainInput {
     #[must_use]
     pub fn joined(&self) -> &[BlockFacts] {
         match self {
-            Self::Began { first, .. } => std::slice::from_ref(first),
+            Self::Began { first, .. } => std::slice::from_ref(first.as_ref()),
             Self::Advance { connected, .. } => connected,
             Self::Status(_)
             | Self::Mempool(_)

@@ -256,9 +256,9 @@ async fn ethereum(
     let heads = newheads(node).await;
     let announces = matches!(heads, Ok(true));
     problems.extend(heads.err());
-    let tracing = source.trace_method();
+    let told = [source.receipts_method(), source.trace_method().to_owned()];
     Ok((
-        ethereum_row(node, status.as_ref(), tracing, announces),
+        ethereum_row(node, status.as_ref(), &told, announces),
         problems,
     ))
 }
@@ -277,21 +277,26 @@ async fn newheads(node: &EthereumNode) -> Result<bool, SourceError> {
     })
 }
 
-/// What is known of a node whose chain id, genesis and receipts were as they must be.
+/// What is known of a node whose chain id, genesis and receipts were as they must be, and which way it tells
+/// receipts and what contracts moved.
 fn ethereum_row(
     node: &EthereumNode,
     status: Option<&NodeStatus>,
-    tracing: &str,
+    told: &[String; 2],
     announces: bool,
 ) -> Row {
+    let [receipts, tracing] = told;
     let genesis = if node.genesis.is_some() {
         "ok"
     } else {
         "not configured"
     };
+    let single = format!("receipts ({receipts})");
+    let by_block = receipts.starts_with("by block");
     let offers = [
-        // Without them it is refused before it comes to this.
-        ("receipts", true),
+        // Without either it is refused before it comes to this.
+        ("receipts", by_block),
+        (single.as_str(), !by_block),
         ("tracing", tracing == "callTracer"),
         ("safe", status.is_some_and(|status| status.safe.is_some())),
         (
@@ -307,6 +312,7 @@ fn ethereum_row(
         "tip_height": status.map(|status| status.tip.id.height.0),
         "tip_hash": status.map(|status| format!("0x{}", status.tip.id.hash)),
         "sync": sync,
+        "receipts": receipts,
         "tracing": tracing,
         "offers": names(&offers),
     }))

@@ -3,7 +3,7 @@
 //! Must not know any asset.
 
 use super::{
-    BitcoinAuth, BitcoinNode, Chain, Endpoint, EthereumNode, Node, SecretUrl,
+    BitcoinAuth, BitcoinNode, Chain, Endpoint, EthereumNode, Node, OnUnverifiable, SecretUrl,
     secret::Secrets,
     section::{Entry, Section},
     value::{self, percent_decoded},
@@ -236,11 +236,19 @@ fn bitcoin_auth(
 /// As many as a metric of each endpoint's requests leaves room for.
 const ENDPOINTS_MAX: usize = 8;
 
+const ON_UNVERIFIABLE: [(&str, OnUnverifiable); 2] = [
+    ("stop", OnUnverifiable::Stop),
+    ("degrade", OnUnverifiable::Degrade),
+];
+
 fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
     let chain_id = section
         .require("chain_id", "write 1 for the Ethereum main network")
         .and_then(|entry| entry.number(1..=u64::MAX));
     let genesis = section.read_or("genesis", None, |text| value::block_hash(text).map(Some));
+    let on_unverifiable = section.read_or("on_unverifiable", OnUnverifiable::Stop, |text| {
+        value::word(text, &ON_UNVERIFIABLE)
+    });
     let endpoints = section
         .require(
             "endpoints",
@@ -263,6 +271,7 @@ fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
         chain_id: chain_id?,
         genesis: genesis?.or_else(|| known_genesis(chain_id?)),
         quorum: quorum?,
+        on_unverifiable: on_unverifiable?,
         endpoints: endpoints??,
     })
 }

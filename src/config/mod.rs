@@ -134,8 +134,20 @@ pub struct EthereumNode {
     pub genesis: Option<crate::domain::block::BlockHash>,
     /// How many operators must hold a block before a verdict rests on it.
     pub quorum: u32,
+    /// What becomes of a block that no endpoint can prove.
+    pub on_unverifiable: OnUnverifiable,
     /// Where to ask.
     pub endpoints: Vec<Endpoint>,
+}
+
+/// What becomes of a block whose contents fail the same check at every endpoint: its format is one that this
+/// version does not know, or all of them lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnverifiable {
+    /// The chain stops there, and says so.
+    Stop,
+    /// It is taken as they tell it, and whoever is paid by it is flagged.
+    Degrade,
 }
 
 /// `[[chains.NAME.endpoints]]`.

@@ -13,6 +13,8 @@ named_enum! {
         Doubted = "doubted",
         /// One operator's word, which nothing was compared with yet: no verdict rests on it.
         Claimed = "claimed",
+        /// What endpoints tell of a block whose format is not known, so that its hash proves nothing of it.
+        Told = "told",
         /// One operator's word, and the balance grew by it, as one operator tells.
         Weighed = "weighed",
         /// Operators who are independent of each other tell the same.

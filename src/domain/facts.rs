@@ -132,7 +132,7 @@ pub struct Spend {
     pub tx_index: u32,
 }
 
-/// A verified block, reduced to what may concern payments.
+/// A block, reduced to what may concern payments.
 #[derive(Debug, Clone)]
 pub struct BlockFacts {
     /// Which block, after which one, and when.
@@ -148,6 +148,8 @@ pub struct BlockFacts {
     /// Whether contracts may have moved money in it that only a trace of its execution shows, and that is
     /// still to be had.
     pub awaits_trace: bool,
+    /// Why its hash does not prove it; it is what enough endpoints tell then.
+    pub unproven: Option<String>,
 }
 
 impl BlockFacts {

@@ -97,6 +97,7 @@ fn every_promised_name_is_there() {
         "rpc_requests_total counter",
         "rpc_request_duration_seconds histogram",
         "block_apply_seconds histogram",
+        "unproven_blocks_total counter",
         "payments gauge",
         "transitions_total counter",
         "detection_delay_seconds histogram",

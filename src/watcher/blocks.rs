@@ -2,6 +2,7 @@
 
 use super::{
     Watcher, doubt::block_seen_at, ownership::Hit, plan::Plan, state::ChainState, touched::Touched,
+    unproven,
 };
 use crate::{
     bugs::{Bug, planted},
@@ -86,6 +87,9 @@ impl Watcher {
         }
         self.touch_due(&view, &mut touched, &mut plan)?;
         self.judge(&view, touched, &mut plan)?;
+        plan.step
+            .entries
+            .extend(unproven::entry(chain, blocks, now.wall));
 
         if chain.suspended_at.is_some() {
             plan.undated = Some((at, self.undated_in(chain, blocks, now)));

@@ -33,6 +33,7 @@ mod touched;
 mod traces;
 mod unconfirmed;
 mod undated;
+mod unproven;
 mod waiting;
 
 pub use input::{Input, Requests};
@@ -131,6 +132,7 @@ impl Watcher {
         let plan = self.plan(at, input, now)?;
         self.commit(plan)?;
         self.chain_mut(at).past.learn(input);
+        self.note_unproven(at, input);
         if matches!(input, ChainInput::Began { .. } | ChainInput::Advance { .. }) {
             let blocks = u32::try_from(input.joined().len()).unwrap_or(u32::MAX);
             let blocks = blocks.max(1);

@@ -10,6 +10,7 @@ use super::{
     state::{ChainSpec, ChainState, Scans},
     unconfirmed::Unconfirmed,
     undated::Undated,
+    unproven::Unproven,
     waiting::WaitingRequests,
 };
 use crate::{
@@ -128,6 +129,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         answer: None,
         failure: None,
         untraceable: None,
+        unproven: Unproven::default(),
         has_old_head: false,
         told: Told::default(),
         told_untagged: false,

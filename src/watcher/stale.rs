@@ -30,6 +30,7 @@ impl ChainState {
     pub fn remark(&self, now: Now) -> Option<String> {
         let untraced = |why| format!("what contracts moved is not known of some blocks: {why}");
         self.old_head(now)
+            .or_else(|| self.unproven.remark())
             .or_else(|| self.untraceable.as_ref().map(untraced))
     }
 

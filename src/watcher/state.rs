@@ -3,7 +3,9 @@
 //! Everything in here is a copy of committed rows or an observation that a restart makes again;
 //! nothing is true only in memory, but for the ages of what came while the clock was in doubt.
 
-use super::{past::Past, progress::Told, unconfirmed::Unconfirmed, undated::Undated};
+use super::{
+    past::Past, progress::Told, unconfirmed::Unconfirmed, undated::Undated, unproven::Unproven,
+};
 use crate::{
     chain::{NodeStatus, bitcoin, ethereum},
     domain::{
@@ -190,6 +192,8 @@ pub struct ChainState {
     pub failure: Option<String>,
     /// Why what contracts moved in some blocks is not known yet.
     pub untraceable: Option<String>,
+    /// Blocks that were taken though nothing proved them.
+    pub unproven: Unproven,
     /// Whether it was told that the node's best block is old.
     pub has_old_head: bool,
     /// What was told of long work: catching up, and the scan under way.

@@ -10,7 +10,7 @@ use confirmd::{
         rpc::{HttpTransport, silent},
     },
     clock::{Clock, SystemClock},
-    config::{Endpoint, EthereumNode, SecretUrl},
+    config::{Endpoint, EthereumNode, OnUnverifiable, SecretUrl},
     domain::{
         asset::AssetCode,
         block::{BlockHash, BlockRef, Height, TxId},
@@ -31,6 +31,7 @@ fn config(anvil: &Anvil) -> EthereumNode {
         chain_id: 31_337,
         genesis: None,
         quorum: 1,
+        on_unverifiable: OnUnverifiable::Stop,
         endpoints: vec![Endpoint {
             operator: None,
             name: "anvil".to_owned(),

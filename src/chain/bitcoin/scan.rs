@@ -51,6 +51,7 @@ fn block_facts(block: BlockRef, transactions: &[SerializedTx<'_>]) -> BlockFacts
         credits: credits.into(),
         spends,
         ignored: ignored.into_iter().collect(),
+        unproven: None,
     }
 }
 

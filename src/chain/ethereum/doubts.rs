@@ -1,6 +1,9 @@
 //! What it means that a block did not come from any endpoint. Pure.
 
-use super::{endpoint::BlockError, verify::VerifyError};
+use super::{
+    endpoint::BlockError,
+    verify::{FailedCheck, VerifyError},
+};
 use crate::{chain::SourceError, domain::block::BlockHash};
 
 /// How often in a row the same block may fail verification before it is an operator's matter:
@@ -9,22 +12,50 @@ const MAX_DOUBTS: u32 = 10;
 
 /// Blocks that failed verification, counted, because a node may answer better a moment later.
 #[derive(Debug, Default)]
-pub(super) struct Doubts(Option<(BlockHash, u32)>);
+pub(super) struct Doubts {
+    doubted: Option<(BlockHash, u32)>,
+    /// What the last block that was doubted for long fails, until another passes.
+    lasting: Option<FailedCheck>,
+}
 
 impl Doubts {
     /// That block was verified after all.
     pub(super) fn settled(&mut self, block: BlockHash) {
-        self.0.take_if(|(doubted, _)| *doubted == block);
+        self.doubted.take_if(|(doubted, _)| *doubted == block);
+    }
+
+    /// A block that has transactions was verified: there is nothing that no block passes.
+    pub(super) const fn ended(&mut self) {
+        self.lasting = None;
+    }
+
+    /// Whether the last blocks have failed for long.
+    pub(super) const fn are_lasting(&self) -> bool {
+        self.lasting.is_some()
+    }
+
+    /// Whether a block that fails this will not do better. What the block before it has failed for long
+    /// need not be tried as often again.
+    pub(super) fn is_lasting(&self, check: FailedCheck) -> bool {
+        check == FailedCheck::Type || self.lasting == Some(check)
+    }
+
+    /// Another block was taken though it fails this.
+    pub(super) const fn taken(&mut self, check: FailedCheck) {
+        self.lasting = Some(check);
     }
 
     /// What the follower is told after every endpoint that was asked failed: each by its name, and
     /// how.
     pub(super) fn judge(&mut self, failures: Vec<(String, BlockError)>) -> Vec<SourceError> {
         let unverified = failures.iter().find_map(|(_, error)| match error {
-            BlockError::Unverified(error) => Some(error.block.hash),
+            BlockError::Unverified(error) => Some((error.block.hash, error.fault.check())),
             BlockError::Source(_) => None,
         });
-        let is_lasting = unverified.is_some_and(|block| self.doubt(block) >= MAX_DOUBTS);
+        let is_lasting = unverified.is_some_and(|(block, _)| self.doubt(block) >= MAX_DOUBTS);
+        if is_lasting {
+            self.lasting = unverified.and_then(|(_, check)| check);
+        }
         let errors = failures.into_iter().map(|(endpoint, error)| match error {
             BlockError::Source(error) => error,
             BlockError::Unverified(error) => refused(&endpoint, &error, is_lasting),
@@ -34,9 +65,9 @@ impl Doubts {
 
     /// Counts how often in a row a block was doubted.
     fn doubt(&mut self, block: BlockHash) -> u32 {
-        let before = self.0.filter(|(doubted, _)| *doubted == block);
+        let before = self.doubted.filter(|(doubted, _)| *doubted == block);
         let doubts = before.map_or(0, |(_, doubts)| doubts).saturating_add(1);
-        self.0 = Some((block, doubts));
+        self.doubted = Some((block, doubts));
         doubts
     }
 }

@@ -5,6 +5,7 @@
 //! them from another branch, or not at all.
 
 mod ahead;
+mod receipts;
 mod state;
 
 pub(super) use state::{CALL_TRACER, Tracer};
@@ -14,6 +15,8 @@ use ahead::Ahead;
 use super::{
     network::Network,
     scan::{self, Block},
+    told,
+    unproven::Reading,
     verify::{self, VerifyError},
     wire,
 };
@@ -25,25 +28,26 @@ use crate::{
     domain::block::{BlockHash, BlockId, BlockRef, Height},
 };
 use alloy_primitives::U64;
+use receipts::{BatchSize, ReceiptsBy};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// JSON-RPC: the method does not exist.
 const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: the node does not take a block hash here.
 const INVALID_PARAMS: i64 = -32602;
+/// How nodes and those who sell access to them say that they do not offer a method.
+const NOT_OFFERED: [i64; 3] = [METHOD_NOT_FOUND, -32600, -32004];
 /// EIP-4444: the node no longer has bodies or receipts of that age.
 const PRUNED: i64 = 4444;
 
 type Answer = Result<Box<RawValue>, RpcError>;
 
-/// How `eth_getBlockReceipts` is told which block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReceiptsBy {
-    Hash,
-    /// Where a node takes no hash; the receipts root proves that it was the right block.
-    Number,
+/// A block and its receipts, both as JSON.
+struct TellsBlock {
+    body: Box<RawValue>,
+    receipts: Box<str>,
 }
 
 /// One endpoint.
@@ -51,6 +55,7 @@ pub struct Endpoint<T> {
     client: Client<T>,
     network: Network,
     receipts_by: ReceiptsBy,
+    batch_size: Arc<BatchSize>,
     tracer: Tracer,
     ahead: Ahead,
 }
@@ -68,6 +73,7 @@ impl<T> Clone for Endpoint<T> {
             client: self.client.clone(),
             network: self.network,
             receipts_by: self.receipts_by,
+            batch_size: Arc::clone(&self.batch_size),
             tracer: self.tracer,
             ahead: self.ahead.clone(),
         }
@@ -82,6 +88,7 @@ impl<T: Transport> Endpoint<T> {
             client,
             network,
             receipts_by: ReceiptsBy::Hash,
+            batch_size: Arc::new(BatchSize::new()),
             tracer: Tracer::Unknown,
             ahead: Ahead::default(),
         }
@@ -110,10 +117,10 @@ impl<T: Transport> Endpoint<T> {
         self.network = network;
     }
 
-    /// Asks for chain id, genesis and whether receipts come by the block.
+    /// Asks for chain id, genesis and which way receipts come.
     ///
     /// # Errors
-    /// `Permanent` for another chain, or where `eth_getBlockReceipts` is missing.
+    /// `Permanent` for another chain, or where no receipts are offered.
     pub async fn connect(&mut self) -> Result<(), SourceError> {
         let calls = [
             Call::new("eth_chainId", json!([])),
@@ -124,8 +131,10 @@ impl<T: Transport> Endpoint<T> {
         let chain_id: U64 = self.read("eth_chainId", chain_id)?;
         let genesis = self.genesis(genesis)?;
         self.check_network(chain_id.to(), genesis)?;
+        let transactions = latest.as_ref().map_or(0, |json| wire::count(json.get()));
         let latest = self.header("latest", latest)?;
-        self.probe_receipts(latest.id).await
+        self.batch_size = Arc::new(BatchSize::new());
+        self.probe_receipts(latest.id, transactions).await
     }
 
     /// What the node says of block 0. Where nothing is expected it becomes what is, so then it must
@@ -157,26 +166,6 @@ impl<T: Transport> Endpoint<T> {
             return Err(self.permanent(&text));
         }
         Ok(())
-    }
-
-    async fn probe_receipts(&mut self, latest: BlockId) -> Result<(), SourceError> {
-        self.receipts_by = ReceiptsBy::Hash;
-        let by_hash = self.receipts(latest).await;
-        if by_hash.as_ref().err().and_then(RpcError::code) == Some(INVALID_PARAMS) {
-            self.receipts_by = ReceiptsBy::Number;
-        }
-        let asked = match self.receipts_by {
-            ReceiptsBy::Hash => by_hash,
-            ReceiptsBy::Number => self.receipts(latest).await,
-        };
-        match asked {
-            Err(RpcError::Node { code, .. }) if code == METHOD_NOT_FOUND => Err(self.permanent(
-                "eth_getBlockReceipts is not offered; deposits cannot be proved without it",
-            )),
-            asked => asked
-                .map(drop)
-                .map_err(|error| self.error("eth_getBlockReceipts", &error)),
-        }
     }
 
     /// Its best block, its tags and whether it is syncing.
@@ -295,10 +284,29 @@ impl<T: Transport> Endpoint<T> {
         block: &BlockRef,
         tokens: &[[u8; 20]],
     ) -> Result<Block, BlockError> {
-        let (body, receipts) = self.parts(block.id).await;
-        let body = self.present(block, "eth_getBlockByHash", body)?;
-        let receipts = self.present(block, "eth_getBlockReceipts", receipts)?;
-        scan::read(body.get(), receipts.get(), block, tokens).map_err(BlockError::Unverified)
+        let TellsBlock { body, receipts } = self.tell(block).await?;
+        scan::read(body.get(), &receipts, block, tokens).map_err(BlockError::Unverified)
+    }
+
+    /// The same, or what it tells where only the contents cannot be verified.
+    ///
+    /// # Errors
+    /// See [`BlockError`].
+    pub(super) async fn reading(
+        &self,
+        block: &BlockRef,
+        tokens: &[[u8; 20]],
+    ) -> Result<Reading, BlockError> {
+        let TellsBlock { body, receipts } = self.tell(block).await?;
+        let error = match scan::read(body.get(), &receipts, block, tokens) {
+            Ok(block) => return Ok(Reading::Proven(block)),
+            Err(error) => error,
+        };
+        let Some(check) = error.fault.check() else {
+            return Err(BlockError::Unverified(error));
+        };
+        let told = told::read(body.get(), &receipts, block, tokens, &error);
+        Ok(Reading::Told { error, check, told })
     }
 
     fn present(
@@ -318,14 +326,6 @@ impl<T: Transport> Endpoint<T> {
     async fn body(&self, block: BlockId) -> Result<Option<Box<RawValue>>, RpcError> {
         let params = json!([prefixed(block.hash), true]);
         self.bulk("eth_getBlockByHash", params).await
-    }
-
-    async fn receipts(&self, block: BlockId) -> Result<Option<Box<RawValue>>, RpcError> {
-        let which = match self.receipts_by {
-            ReceiptsBy::Hash => prefixed(block.hash),
-            ReceiptsBy::Number => quantity(block.height),
-        };
-        self.bulk("eth_getBlockReceipts", json!([which])).await
     }
 
     /// A part of a block; `None` when the node does not have the block.

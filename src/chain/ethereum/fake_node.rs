@@ -23,8 +23,23 @@ pub struct State {
     pub faults: Vec<(&'static str, Value)>,
     /// Receipts only by number, as some nodes have it.
     pub receipts_by_number_only: bool,
+    /// No receipts by the block, which is said with this code.
+    pub no_block_receipts: Option<i64>,
+    /// Requests with more calls are refused as a whole, or each call of them is.
+    pub batch_max: Option<(usize, BatchRefusal)>,
     /// Every call in order.
     pub log: Vec<String>,
+    /// How many calls each request with several had, in order.
+    pub batches: Vec<usize>,
+}
+
+/// How a node refuses a batch that is too long for it.
+#[derive(Debug, Clone, Copy)]
+pub enum BatchRefusal {
+    /// With one error instead of a list.
+    Whole,
+    /// Call by call, beginning with the first too many.
+    Rest,
 }
 
 /// A shared node.
@@ -45,7 +60,10 @@ impl FakeNode {
             decimals: json!(format!("{:#066x}", 6)),
             faults: Vec::new(),
             receipts_by_number_only: false,
+            no_block_receipts: None,
+            batch_max: None,
             log: Vec::new(),
+            batches: Vec::new(),
         })))
     }
 
@@ -98,10 +116,31 @@ impl State {
         };
         let asked: Value = serde_json::from_slice(body).unwrap();
         let answer = match asked.as_array() {
-            Some(calls) => calls.iter().map(|call| self.answer(call)).collect(),
+            Some(calls) => self.answer_batch(calls),
             None => self.answer(&asked),
         };
         HttpResponse::ok(answer.to_string())
+    }
+
+    fn answer_batch(&mut self, calls: &[Value]) -> Value {
+        self.batches.push(calls.len());
+        let refusal = |id: &Value| {
+            json!({
+                "jsonrpc": "2.0", "id": id,
+                "error": {"code": -32003, "message": "too many"},
+            })
+        };
+        match self.batch_max {
+            Some((max, BatchRefusal::Whole)) if calls.len() > max => refusal(&Value::Null),
+            Some((max, BatchRefusal::Rest)) => {
+                let (taken, rest) = calls.split_at(max.min(calls.len()));
+                let taken = taken.iter().map(|call| self.answer(call));
+                let taken: Vec<Value> = taken.collect();
+                let rest = rest.iter().map(|call| refusal(&call["id"]));
+                taken.into_iter().chain(rest).collect()
+            }
+            Some(_) | None => calls.iter().map(|call| self.answer(call)).collect(),
+        }
     }
 
     fn answer(&mut self, call: &Value) -> Value {
@@ -131,6 +170,10 @@ impl State {
             "eth_call" => self.decimals.clone(),
             "eth_getBlockByNumber" => self.canonical(which).map_or(Value::Null, without_bodies),
             "eth_getBlockByHash" => self.known(which).map_or(Value::Null, |b| b.block.clone()),
+            "eth_getBlockReceipts" if self.no_block_receipts.is_some() => {
+                error(self.no_block_receipts.unwrap(), "not on this plan")
+            }
+            "eth_getTransactionReceipt" => self.receipt(which),
             "eth_getBlockReceipts" if which.len() < 66 => self
                 .canonical(which)
                 .map_or(Value::Null, |b| b.receipts.clone()),
@@ -152,6 +195,15 @@ impl State {
             number => usize::from_str_radix(number.strip_prefix("0x")?, 16).unwrap(),
         };
         self.chain.get(index)
+    }
+
+    fn receipt(&self, hash: &str) -> Value {
+        let mut blocks = self.chain.iter().chain(&self.aside);
+        let found = blocks.find_map(|block| {
+            let mut receipts = block.receipts.as_array().unwrap().iter();
+            receipts.find(|receipt| receipt["transactionHash"] == hash)
+        });
+        found.cloned().unwrap_or(Value::Null)
     }
 
     fn known(&self, hash: &str) -> Option<&Built> {

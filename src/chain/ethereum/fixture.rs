@@ -157,30 +157,36 @@ impl BlockBuilder {
 
     fn receipts_json(&self, hash: B256, receipts: &[ReceiptWithBloom<EthereumReceipt>]) -> Value {
         let mut log_index = 0_u64;
-        let mut logs = |logs: &[Log], tx: &Envelope| -> Value {
+        let mut logs = |logs: &[Log], tx: &Envelope, index: usize| -> Value {
             let one = |log: &Log| {
                 log_index += 1;
                 json!({
                     "address": log.address, "topics": log.topics(), "data": log.data.data,
                     "blockHash": hash, "blockNumber": format!("{:#x}", self.header.number),
-                    "transactionHash": tx.tx_hash(), "logIndex": format!("{:#x}", log_index - 1),
+                    "transactionHash": tx.tx_hash(), "transactionIndex": format!("{index:#x}"),
+                    "logIndex": format!("{:#x}", log_index - 1),
                     "removed": false,
                 })
             };
             logs.iter().map(one).collect()
         };
-        let one = |(receipt, (tx, ..)): (&ReceiptWithBloom<EthereumReceipt>, &(Envelope, _, _))| {
+        let one = |(index, (receipt, tx)): (
+            usize,
+            (&ReceiptWithBloom<EthereumReceipt>, &Envelope),
+        )| {
             json!({
                 "type": format!("{:#x}", u8::from(tx.tx_type())),
                 "status": format!("{:#x}", u8::from(receipt.receipt.success)),
                 "cumulativeGasUsed": format!("{:#x}", receipt.receipt.cumulative_gas_used),
-                "logs": logs(&receipt.receipt.logs, tx), "logsBloom": receipt.logs_bloom,
-                "transactionHash": tx.tx_hash(), "blockHash": hash, "gasUsed": "0x5208",
+                "logs": logs(&receipt.receipt.logs, tx, index), "logsBloom": receipt.logs_bloom,
+                "transactionHash": tx.tx_hash(), "transactionIndex": format!("{index:#x}"), "blockHash": hash, "gasUsed": "0x5208",
                 "effectiveGasPrice": "0x7", "from": Address::repeat_byte(0xf0),
                 "contractAddress": null,
             })
         };
-        receipts.iter().zip(&self.txs).map(one).collect()
+        let transactions = self.txs.iter().map(|(tx, ..)| tx);
+        let all = receipts.iter().zip(transactions).enumerate();
+        all.map(one).collect()
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
         amount::Amount,
         block::BlockRef,
         credits::Credits,
-        facts::{BlockFacts, Destination},
+        evidence::Evidence,
+        facts::{BlockFacts, Candidate, Destination},
     },
 };
 use alloy_primitives::U256;
@@ -128,7 +129,9 @@ impl<T: Transport> EthereumSource<T> {
     fn conclude(&mut self, block: BlockRef, verdict: Verdict) -> Result<BlockFacts, SourceError> {
         let Verdict { outline, outcome } = verdict;
         let (credits, is_sole) = match outcome? {
-            Heard::Witnessed(credits) => (credits, false),
+            Heard::Witnessed(credits) if outline.is_proven => (credits, false),
+            // Nor does it prove the transactions that they belong to.
+            Heard::Witnessed(credits) => (credits.into_iter().map(as_told).collect(), false),
             Heard::Sole { operator, credits } => {
                 let others = self.endpoints.all();
                 let mut others = others.filter(|(at, _)| self.operator(*at) != operator);
@@ -231,6 +234,14 @@ impl<T: Transport> EthereumSource<T> {
     }
 }
 
+/// A credit of a block that is not proven itself: not worth more than the block.
+fn as_told(credit: Candidate) -> Candidate {
+    Candidate {
+        evidence: Evidence::Told,
+        ..credit
+    }
+}
+
 /// A block in which contracts moved nothing.
 fn nothing_moved(block: BlockRef) -> BlockFacts {
     BlockFacts {
@@ -240,5 +251,6 @@ fn nothing_moved(block: BlockRef) -> BlockFacts {
         spends: Vec::new(),
         ignored: Vec::new(),
         awaits_trace: false,
+        unproven: None,
     }
 }

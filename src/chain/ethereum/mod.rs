@@ -1,8 +1,9 @@
 //! Ethereum: blocks, verified down to every transaction and log.
 //!
-//! `wire` reads JSON, [`verify`] checks it against the block's hash, [`scan`] finds credits, `pool`
-//! says which [`endpoint`] to ask, `quorum` counts what they hold: all pure. `endpoints` asks them,
-//! `agreement` compares them, and [`source`] is what a follower sees; [`heads`] says when to ask. Nothing here knows who is watched.
+//! `wire` reads JSON, [`verify`] checks it against the block's hash, `told` reads what no hash can prove,
+//! [`scan`] finds credits, `pool` says which [`endpoint`] to ask, `quorum` counts what they hold: all pure.
+//! `endpoints` asks them, `proven` takes blocks from whoever proves them, `agreement` and `unproven` compare what
+//! all say, and [`source`] is what a follower sees; [`heads`] says when to ask. Nothing here knows who is watched.
 
 pub mod address;
 mod agreement;
@@ -18,12 +19,15 @@ pub mod heads;
 mod inner;
 pub mod network;
 mod pool;
+mod proven;
 mod quorum;
 pub mod scan;
 pub mod sender;
 pub mod source;
 pub mod token;
+mod told;
 mod trace;
+mod unproven;
 pub mod verify;
 mod wire;
 mod witnesses;

@@ -1,4 +1,4 @@
-//! Finds every credit in a verified block: tokens by their contracts' logs, ether by the value
+//! Finds every credit in a block: tokens by their contracts' logs, ether by the value
 //! of successful transactions. Pure; does not know who is watched.
 //!
 //! Calldata is never evidence. Withdrawals and fees are no payments.
@@ -6,13 +6,14 @@
 use super::{
     sender,
     trace::Root,
-    verify::{self, VerifiedBlock, VerifiedTx, VerifyError},
+    verify::{self, VerifiedTx, VerifyError},
+    wire::Envelope,
     witnesses::Outline,
 };
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     amount::Amount,
-    block::BlockRef,
+    block::{BlockRef, TxId},
     evidence::Evidence,
     facts::{BlockFacts, Candidate, CreditAsset, Destination, IgnoredReason, Payer},
     transfer::Position,
@@ -43,13 +44,52 @@ pub fn verify_and_scan(
     read(block_json, receipts_json, expected, tokens).map(|block| block.facts)
 }
 
-/// A verified block.
-#[derive(Debug)]
+/// A block that was read.
+#[derive(Debug, Clone)]
 pub(super) struct Block {
     /// Its credits.
     pub facts: BlockFacts,
     /// What its traces are compared with, where code may have run in it.
     pub outline: Option<Outline>,
+}
+
+/// A transaction and what came of it.
+pub(super) struct Tx<'a> {
+    pub id: TxId,
+    /// `None` where a contract is created.
+    pub to: Option<Address>,
+    pub value: U256,
+    pub succeeded: bool,
+    pub logs: &'a [Log],
+    pub gas_used: u64,
+    /// As its hash binds it; `None` where its type cannot be encoded: then nobody knows who signed it.
+    pub envelope: Option<&'a Envelope>,
+}
+
+/// What a transaction burns that does nothing but move its value.
+const PLAIN_GAS: u64 = 21_000;
+
+impl Tx<'_> {
+    /// Whether code may have run in it: a plain move of its value burns a known amount.
+    pub fn may_run_code(&self) -> bool {
+        let has_no_input = self.envelope.is_some_and(|tx| tx.input().is_empty());
+        let is_plain = self.gas_used == PLAIN_GAS && has_no_input;
+        self.succeeded && !(is_plain && self.logs.is_empty())
+    }
+}
+
+impl VerifiedTx {
+    fn as_read(&self) -> Tx<'_> {
+        Tx {
+            id: self.id,
+            to: self.envelope.to(),
+            value: self.envelope.value(),
+            succeeded: self.succeeded,
+            logs: &self.logs,
+            gas_used: self.gas_used,
+            envelope: Some(&self.envelope),
+        }
+    }
 }
 
 /// As [`verify_and_scan`], with what its traces are compared with.
@@ -60,43 +100,60 @@ pub(super) fn read(
     tokens: &[[u8; 20]],
 ) -> Result<Block, VerifyError> {
     let block = verify::verify(block_json, receipts_json, expected)?;
-    let facts = scan(&block, tokens);
-    let outline = facts.awaits_trace.then(|| Outline {
-        transactions: facts.transactions.as_slice().into(),
-        roots: block.transactions.iter().map(Root::of).collect(),
-    });
-    Ok(Block { facts, outline })
+    let transactions: Vec<Tx<'_>> = block.transactions.iter().map(VerifiedTx::as_read).collect();
+    Ok(scan(block.block, &transactions, tokens, Evidence::Proven))
 }
 
-fn scan(block: &VerifiedBlock, tokens: &[[u8; 20]]) -> BlockFacts {
-    let mut found = Found::default();
-    for (index, tx) in (0..).zip(&block.transactions) {
+/// The credits of a block with these transactions, by what vouches for all of them.
+pub(super) fn scan(
+    block: BlockRef,
+    transactions: &[Tx<'_>],
+    tokens: &[[u8; 20]],
+    evidence: Evidence,
+) -> Block {
+    let mut found = Found::by(evidence);
+    for (index, tx) in (0..).zip(transactions) {
         found.native(index, tx);
         let first_only = planted(Bug::FirstLogOnly);
         for (ordinal, log) in (0..)
-            .zip(&tx.logs)
+            .zip(tx.logs)
             .take_while(|(n, _)| *n == 0 || !first_only)
         {
             found.log(index, ordinal, tx.succeeded, log, tokens);
         }
     }
-    BlockFacts {
-        awaits_trace: block.transactions.iter().any(VerifiedTx::may_run_code),
-        block: block.block,
-        transactions: block.transactions.iter().map(|tx| tx.id).collect(),
+    let facts = BlockFacts {
+        awaits_trace: transactions.iter().any(Tx::may_run_code),
+        block,
+        transactions: transactions.iter().map(|tx| tx.id).collect(),
         credits: found.credits.into_iter().collect(),
         spends: Vec::new(),
         ignored: found.ignored.into_iter().collect(),
-    }
+        unproven: None,
+    };
+    let outline = facts.awaits_trace.then(|| Outline {
+        transactions: facts.transactions.as_slice().into(),
+        roots: transactions.iter().map(Root::of).collect(),
+        is_proven: evidence == Evidence::Proven,
+    });
+    Block { facts, outline }
 }
 
-#[derive(Default)]
 struct Found {
     credits: Vec<Candidate>,
     ignored: BTreeMap<IgnoredReason, u64>,
+    evidence: Evidence,
 }
 
 impl Found {
+    const fn by(evidence: Evidence) -> Self {
+        Self {
+            credits: Vec::new(),
+            ignored: BTreeMap::new(),
+            evidence,
+        }
+    }
+
     fn ignore(&mut self, reason: IgnoredReason) {
         let count = self.ignored.entry(reason).or_default();
         *count = count.saturating_add(1);
@@ -104,12 +161,11 @@ impl Found {
 
     /// The value of the transaction itself. Who signed is recovered for matches only, so that an
     /// account that pays itself is still among the credits: see [`sender::is_self_transfer`].
-    fn native(&mut self, tx_index: u32, tx: &VerifiedTx) {
-        let value = tx.envelope.value();
-        let Some(destination) = tx.envelope.to().and_then(destination) else {
+    fn native(&mut self, tx_index: u32, tx: &Tx<'_>) {
+        let Some(destination) = tx.to.and_then(destination) else {
             return;
         };
-        if value.is_zero() {
+        if tx.value.is_zero() {
             return;
         }
         if !tx.succeeded {
@@ -118,12 +174,12 @@ impl Found {
         self.credits.push(Candidate {
             destination,
             asset: CreditAsset::Native,
-            amount: Amount::from_base(value),
+            amount: Amount::from_base(tx.value),
             tx_index,
             position: Position::Transaction,
-            payer: sender::signer_of(&tx.envelope),
+            payer: tx.envelope.map_or(Payer::Unknown, sender::signer_of),
             coinbase: false,
-            evidence: Evidence::Proven,
+            evidence: self.evidence,
         });
     }
 
@@ -150,7 +206,7 @@ impl Found {
                 position: Position::Log(ordinal),
                 payer: Payer::Account(moved.from.into_array()),
                 coinbase: false,
-                evidence: Evidence::Proven,
+                evidence: self.evidence,
             }),
         }
     }

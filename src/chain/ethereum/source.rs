@@ -6,11 +6,10 @@
 use super::{
     agreement::StandingTip,
     doubts::Doubts,
-    endpoint::{BlockError, Endpoint, Tracer},
+    endpoint::{Endpoint, Tracer},
     endpoints::{Endpoints, StandingObserver},
     heads::Announced,
     network::Network,
-    scan::Block,
     token::{self, TokenSpec},
     witnesses::Tracing,
 };
@@ -20,15 +19,14 @@ use crate::{
         rpc::{Auth, Client, HttpTransport, Observer, Transport},
     },
     clock::Clock,
-    config::{self, EthereumNode},
+    config::{self, EthereumNode, OnUnverifiable},
     domain::{
         amount::Amount,
         block::{BlockId, BlockRef, Height, TxId},
         facts::{BlockFacts, Destination, OutPoint, TxFacts},
     },
 };
-use std::{collections::BTreeMap, future::ready, sync::Arc, time::Duration};
-use tokio::task::JoinSet;
+use std::{future::ready, sync::Arc, time::Duration};
 
 /// Blocks fetched at a time: hides the round trip to a distant endpoint, and stays far below the
 /// request rates of hosted ones.
@@ -37,15 +35,14 @@ const CONCURRENT_BLOCKS: usize = 4;
 /// How long one endpoint is waited for while there are others to ask instead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long its blocks are waited for, which may be large.
-const BLOCKS_PATIENCE: Duration = Duration::from_secs(20);
-
 /// An EVM chain behind one or more endpoints.
 pub struct EthereumSource<T> {
     pub(super) endpoints: Endpoints<T>,
     tokens: Vec<TokenSpec>,
-    contracts: Arc<[[u8; 20]]>,
-    doubts: Doubts,
+    pub(super) contracts: Arc<[[u8; 20]]>,
+    pub(super) doubts: Doubts,
+    /// What becomes of a block that nobody can verify.
+    pub(super) on_unverifiable: OnUnverifiable,
     /// Who runs each endpoint.
     pub(super) operators: Vec<String>,
     /// How many operators must hold a block.
@@ -99,6 +96,7 @@ impl EthereumSource<HttpTransport> {
             known.unwrap_or(&endpoint.name).clone()
         };
         let operators = operators.map(operator);
+        let source = source.on_unverifiable(node.on_unverifiable);
         Ok(source.with_quorum(node.quorum, operators.collect()))
     }
 }
@@ -117,6 +115,7 @@ impl<T: Transport> EthereumSource<T> {
             contracts: tokens.iter().map(|token| token.contract).collect(),
             tokens,
             doubts: Doubts::default(),
+            on_unverifiable: OnUnverifiable::Stop,
             operators: Vec::new(),
             quorum: 1,
             has_agreed_tip: false,
@@ -136,6 +135,15 @@ impl<T: Transport> EthereumSource<T> {
         Self {
             quorum: usize::try_from(quorum).unwrap_or(usize::MAX),
             operators,
+            ..self
+        }
+    }
+
+    /// With this done about blocks that nobody can verify.
+    #[must_use]
+    pub fn on_unverifiable(self, on_unverifiable: OnUnverifiable) -> Self {
+        Self {
+            on_unverifiable,
             ..self
         }
     }
@@ -168,6 +176,13 @@ impl<T: Transport> EthereumSource<T> {
     pub fn trace_method(&self) -> &'static str {
         let leader = self.endpoints.leader();
         leader.map_or(Tracer::Missing, Endpoint::tracer).as_str()
+    }
+
+    /// Which way receipts come from the node that is asked first. The source must be connected.
+    #[must_use]
+    pub fn receipts_method(&self) -> String {
+        let leader = self.endpoints.leader();
+        leader.map_or_else(String::new, Endpoint::receipts_method)
     }
 
     /// Each configured token that the node asked first does not have as configured, with what is
@@ -229,110 +244,6 @@ impl<T: Transport> EthereumSource<T> {
         self.endpoints.lead(at);
         Ok(status)
     }
-
-    /// A few blocks from whoever has them. One that does not verify is asked of another endpoint,
-    /// and never skipped.
-    pub(super) async fn part(
-        &mut self,
-        blocks: &[BlockRef],
-    ) -> Result<Vec<BlockFacts>, SourceError> {
-        let mut found = BTreeMap::new();
-        let mut failures: Vec<(usize, BlockError)> = Vec::new();
-        let turns = self.endpoints.turns(BLOCKS_PATIENCE);
-        let asked = turns.len();
-        for (at, patience) in turns {
-            let is_missing = |block: &&BlockRef| !found.contains_key(&block.id.height);
-            let missing: Vec<BlockRef> = blocks.iter().filter(is_missing).copied().collect();
-            let contracts = &self.contracts;
-            let question = |endpoint| fetch(endpoint, missing.clone(), Arc::clone(contracts));
-            match self.endpoints.ask_one(at, patience, question).await {
-                Ok((blocks, error)) => {
-                    for block in blocks {
-                        let facts = self.keep_outline(block);
-                        found.insert(facts.block.id.height, facts);
-                    }
-                    // What it no longer has, it has pruned: it is as good as before for what is new.
-                    if let Some(BlockError::Source(error @ SourceError::Transient(_))) = &error {
-                        self.endpoints.failed(at, error);
-                    }
-                    failures.extend(error.map(|error| (at, error)));
-                }
-                Err(error) => failures.push((at, BlockError::Source(error))),
-            }
-            if found.len() == blocks.len() {
-                break;
-            }
-        }
-        for facts in found.values() {
-            self.doubts.settled(facts.block.id.hash);
-        }
-        self.blame(&failures, &found);
-        let is_nowhere = |(at, error): &(usize, BlockError)| {
-            !self.endpoints.leads(*at)
-                && matches!(error, BlockError::Source(SourceError::Behind(_)))
-        };
-        let are_missed = found.len() < blocks.len() && failures.iter().any(is_nowhere);
-        // With a quorum, whether a poll ended well says it.
-        if self.quorum <= 1 || are_missed {
-            self.endpoints.served(!are_missed);
-        }
-        if found.len() < blocks.len() {
-            return Err(self.judge(asked, failures));
-        }
-        Ok(found.into_values().collect())
-    }
-
-    /// Who failed a check that another passed has answered what is not so. What fails with everybody
-    /// is nobody's lie.
-    fn blame(&mut self, failures: &[(usize, BlockError)], found: &BTreeMap<Height, BlockFacts>) {
-        for (at, error) in failures {
-            let BlockError::Unverified(error) = error else {
-                continue;
-            };
-            let passed = found.get(&error.block.height);
-            if passed.is_some_and(|facts| facts.block.id == error.block) {
-                let check = format!("{error}; another endpoint's answer passes");
-                self.endpoints.lied(*at, &check);
-            }
-        }
-    }
-
-    fn judge(&mut self, asked: usize, failures: Vec<(usize, BlockError)>) -> SourceError {
-        let failures = failures.into_iter();
-        let failures = failures.map(|(at, error)| (self.endpoints.name(at), error));
-        let errors = self.doubts.judge(failures.collect());
-        self.endpoints.failure_of(asked, &errors)
-    }
-}
-
-/// What came of some blocks, and the first failure.
-type Fetched = (Vec<Block>, Option<BlockError>);
-
-/// A few blocks at once.
-async fn fetch<T: Transport>(
-    endpoint: Endpoint<T>,
-    blocks: Vec<BlockRef>,
-    contracts: Arc<[[u8; 20]]>,
-) -> Result<Fetched, SourceError> {
-    let mut fetches = JoinSet::new();
-    for (index, block) in blocks.into_iter().enumerate() {
-        let (endpoint, contracts) = (endpoint.clone(), Arc::clone(&contracts));
-        fetches.spawn(async move { (index, endpoint.block(&block, &contracts).await) });
-    }
-    let mut outcomes = BTreeMap::new();
-    while let Some(fetched) = fetches.join_next().await {
-        let (index, outcome) = fetched
-            .map_err(|_| SourceError::Transient("fetching blocks was interrupted".into()))?;
-        outcomes.insert(index, outcome);
-    }
-    let (mut facts, mut first) = (Vec::new(), None);
-    for outcome in outcomes.into_values() {
-        match outcome {
-            Ok(found) => facts.push(found),
-            Err(error) => drop(first.get_or_insert(error)),
-        }
-    }
-    Ok((facts, first))
 }
 
 impl<T: Transport> ChainSource for EthereumSource<T> {

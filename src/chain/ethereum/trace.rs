@@ -12,10 +12,7 @@
 
 mod frames;
 
-use super::{
-    verify::VerifiedTx,
-    wire::{self, Envelope},
-};
+use super::{scan::Tx, wire};
 use crate::domain::{
     amount::Amount,
     block::TxId,
@@ -23,7 +20,6 @@ use crate::domain::{
     facts::{Candidate, CreditAsset, Destination, Payer},
     transfer::Position,
 };
-use alloy_consensus::Transaction;
 use alloy_primitives::{Address, U256};
 use frames::{Move, Traced};
 
@@ -39,12 +35,11 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub(super) fn of(tx: &VerifiedTx) -> Self {
-        let envelope: &Envelope = &tx.envelope;
+    pub(super) fn of(tx: &Tx<'_>) -> Self {
         Self {
             id: tx.id,
-            to: envelope.to(),
-            value: envelope.value(),
+            to: tx.to,
+            value: tx.value,
             succeeded: tx.succeeded,
             may_run_code: tx.may_run_code(),
         }

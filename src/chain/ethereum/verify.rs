@@ -13,7 +13,7 @@ use crate::domain::{
     block::{BlockHash, BlockId, BlockRef, Height, TxId},
     time::UnixMs,
 };
-use alloy_consensus::{EthereumReceipt, Header, ReceiptWithBloom, Transaction, proofs};
+use alloy_consensus::{EthereumReceipt, Header, ReceiptWithBloom, proofs};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Bloom, Bytes, Log};
 use serde_json::value::RawValue;
@@ -63,6 +63,14 @@ pub enum Fault {
     /// A part is not what the block's hash says.
     #[error("its {0} contradicts its hash")]
     Contradiction(Part),
+    /// Its contents cannot be verified, nor taken as they are told.
+    #[error("{why}")]
+    Untold {
+        /// The check that they fail.
+        check: FailedCheck,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 impl VerifyError {
@@ -72,7 +80,46 @@ impl VerifyError {
     pub const fn may_heal(&self) -> bool {
         match self.fault {
             Fault::UnknownType { .. } => false,
-            Fault::Transaction { .. } | Fault::Malformed { .. } | Fault::Contradiction(_) => true,
+            Fault::Transaction { .. }
+            | Fault::Malformed { .. }
+            | Fault::Contradiction(_)
+            | Fault::Untold { .. } => true,
+        }
+    }
+}
+
+/// A check of what a block holds, which its header does not pass by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailedCheck {
+    /// A transaction's type can be encoded.
+    Type,
+    /// A transaction can be read.
+    Transaction,
+    /// A part can be read.
+    Reading(Part),
+    /// A part is what the hash says.
+    Root(Part),
+}
+
+impl Fault {
+    /// Which check of the contents failed; `None` where the header itself did, without which nothing
+    /// is known of a block.
+    pub(super) const fn check(&self) -> Option<FailedCheck> {
+        let (part, check) = match self {
+            Self::UnknownType { .. } => return Some(FailedCheck::Type),
+            Self::Transaction { .. } => return Some(FailedCheck::Transaction),
+            Self::Untold { check, .. } => return Some(*check),
+            Self::Malformed { part, .. } => (part, FailedCheck::Reading(*part)),
+            Self::Contradiction(part) => (part, FailedCheck::Root(*part)),
+        };
+        match part {
+            Part::Header | Part::Number | Part::Parent => None,
+            Part::Transactions
+            | Part::Withdrawals
+            | Part::ReceiptCount
+            | Part::Receipts
+            | Part::Gas
+            | Part::Bloom => Some(check),
         }
     }
 }
@@ -146,18 +193,7 @@ pub(super) struct VerifiedTx {
     pub envelope: Envelope,
     pub succeeded: bool,
     pub logs: Vec<Log>,
-    gas_used: u64,
-}
-
-/// What a transaction burns that does nothing but move its value.
-const PLAIN_GAS: u64 = 21_000;
-
-impl VerifiedTx {
-    /// Whether code may have run in it: a plain move of its value burns a known amount.
-    pub fn may_run_code(&self) -> bool {
-        let is_plain = self.gas_used == PLAIN_GAS && self.envelope.input().is_empty();
-        self.succeeded && !(is_plain && self.logs.is_empty())
-    }
+    pub gas_used: u64,
 }
 
 /// What a header says of its block, its hash computed here and equal to the claimed one.
@@ -213,13 +249,14 @@ pub(super) fn verify(
 }
 
 /// What was burned since the receipt before.
-const fn gas_since(burned: &mut u64, cumulative: u64) -> u64 {
+pub(super) const fn gas_since(burned: &mut u64, cumulative: u64) -> u64 {
     let used = cumulative.saturating_sub(*burned);
     *burned = cumulative;
     used
 }
 
-fn checked_header(json: &str, id: BlockId) -> Result<Header, VerifyError> {
+/// A header of this height that hashes to this.
+pub(super) fn checked_header(json: &str, id: BlockId) -> Result<Header, VerifyError> {
     let check = Check(id);
     let header = check.read(wire::header(json), Part::Header)?;
     check.that(header.number == u64::from(id.height.0), Part::Number)?;
@@ -244,7 +281,8 @@ fn is_gapless(header: &Header) -> bool {
     added.is_sorted_by(|earlier, later| earlier >= later)
 }
 
-fn reference(header: &Header, id: BlockId) -> BlockRef {
+/// What a header says of its block.
+pub(super) fn reference(header: &Header, id: BlockId) -> BlockRef {
     BlockRef {
         id,
         parent: BlockHash(header.parent_hash.0),

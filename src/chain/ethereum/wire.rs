@@ -17,7 +17,7 @@ use serde::{
     de::{Error, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use std::{fmt, marker::PhantomData};
+use std::{collections::HashSet, fmt, marker::PhantomData};
 
 /// A transaction as blocks hold it: without the sidecar of blobs.
 pub(super) type Envelope = EthereumTxEnvelope<TxEip4844>;
@@ -36,11 +36,11 @@ pub enum WireError {
 /// More transactions, receipts or withdrawals than any block has: so many plain transfers burn
 /// 2.1 billion gas, and their receipts alone would not fit into the longest answer that is read.
 /// In JSON such an entry may be two bytes long and take many times that in memory.
-const MAX_TRANSACTIONS: usize = 100_000;
+pub(super) const MAX_TRANSACTIONS: usize = 100_000;
 /// More logs than a receipt has: so many of the smallest burn 75 million gas, and a transaction may
 /// burn 17 million (EIP-7825). As a text a log is as long as in memory, so the answer's limit
 /// bounds those of a whole block.
-const MAX_LOGS: usize = 200_000;
+pub(super) const MAX_LOGS: usize = 200_000;
 
 /// A list that is refused while it is read, as soon as it has more than `MAX` entries.
 #[derive(Debug)]
@@ -51,6 +51,15 @@ impl<T, const MAX: usize> std::ops::Deref for UpTo<T, MAX> {
 
     fn deref(&self) -> &[T] {
         &self.0
+    }
+}
+
+impl<T, const MAX: usize> IntoIterator for UpTo<T, MAX> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -139,6 +148,29 @@ pub(super) fn claimed_hash(json: &str) -> Option<B256> {
     read::<Claim>(json).ok().and_then(|claim| claim.hash)
 }
 
+/// How many transactions a block is said to have, in full or by their hashes; 0 where that cannot be read.
+pub(super) fn count(json: &str) -> usize {
+    read::<Body<'_>>(json).map_or(0, |body| body.transactions.len())
+}
+
+/// The hashes that a node claims for a block's transactions, each another one.
+///
+/// # Errors
+/// When one is missing or comes twice.
+pub(super) fn hashes(json: &str) -> Result<Vec<B256>, WireError> {
+    let body: Body<'_> = read(json)?;
+    let mut seen = HashSet::new();
+    let mut hashes = Vec::with_capacity(body.transactions.len());
+    for json in body.transactions.iter() {
+        let hash = claimed_hash(json.get()).ok_or_else(|| missing("hash"))?;
+        if !seen.insert(hash) {
+            return Err(WireError::Shape("a transaction comes twice".to_owned()));
+        }
+        hashes.push(hash);
+    }
+    Ok(hashes)
+}
+
 /// One transaction of a block.
 ///
 /// # Errors
@@ -224,7 +256,7 @@ fn log(json: LogJson) -> Result<Log, WireError> {
         .ok_or_else(|| WireError::Shape("a log has more than 4 topics".to_owned()))
 }
 
-fn missing(field: &str) -> WireError {
+pub(super) fn missing(field: &str) -> WireError {
     WireError::Shape(format!("the field `{field}` is missing or impossible"))
 }
 

@@ -51,11 +51,13 @@ const ABANDONED: Duration = Duration::from_mins(2);
 /// How nodes say that they are asked too much (EIP-1474).
 const LIMIT_EXCEEDED: i64 = -32005;
 
-/// What a trace of a verified block is compared with.
-#[derive(Debug, Clone)]
+/// What a trace of a block is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outline {
     pub transactions: Arc<[TxId]>,
     pub roots: Arc<[Root]>,
+    /// Whether the block's hash binds it.
+    pub is_proven: bool,
 }
 
 /// Traces that are under way, and what they are compared with.

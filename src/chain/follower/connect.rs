@@ -33,7 +33,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let untraced = traces::awaiting(std::slice::from_ref(&first));
         self.tell(ChainInput::Began {
             history: history.clone(),
-            first,
+            first: Box::new(first),
         })
         .await?;
         self.window = Window::new(history);

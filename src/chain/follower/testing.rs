@@ -67,6 +67,7 @@ pub(crate) fn facts_of(block: BlockRef) -> BlockFacts {
         credits: crate::domain::credits::Credits::default(),
         spends: Vec::new(),
         ignored: Vec::new(),
+        unproven: None,
     }
 }
 

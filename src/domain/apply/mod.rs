@@ -93,7 +93,7 @@ fn remember_moves(before: &Payment, after: &mut Payment, now: UnixMs) -> bool {
                 .sticky
                 .with_if(Flag::Reorged, was_in.is_some() && was_in != is_in)
                 .with_if(Flag::Replaced, is_replaced(is))
-                .with_if(Flag::Degraded, is_one_operators_word(is));
+                .with_if(Flag::Degraded, is_weakly_vouched_for(is));
             if was.map(|t| t.place) != Some(is.place) {
                 history.money_at = history.money_at.max(Some(now));
             }
@@ -108,9 +108,13 @@ fn remember_moves(before: &Payment, after: &mut Payment, now: UnixMs) -> bool {
     refund_lost
 }
 
-/// Whether one operator alone vouches for a transfer, as far as anybody does.
-const fn is_one_operators_word(transfer: &Transfer) -> bool {
-    transfer.place.is_live() && matches!(transfer.evidence, Evidence::Weighed)
+/// Whether less vouches for a transfer, as far as anything does, than independent operators or a hash.
+const fn is_weakly_vouched_for(transfer: &Transfer) -> bool {
+    let is_weak = match transfer.evidence {
+        Evidence::Told | Evidence::Weighed => true,
+        Evidence::Doubted | Evidence::Claimed | Evidence::Witnessed | Evidence::Proven => false,
+    };
+    transfer.place.is_live() && is_weak
 }
 
 const fn is_replaced(transfer: &Transfer) -> bool {

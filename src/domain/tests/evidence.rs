@@ -61,6 +61,37 @@ fn a_claim_that_the_balance_contradicts_is_no_money_but_a_person_looks() {
     );
 }
 
+/// What only endpoints tell is money, and its payment says for ever that nothing proved it.
+#[test]
+fn what_is_only_told_pays_and_is_flagged() {
+    for terms in ["ETH 1", "USDT 25"] {
+        let amount = terms.rsplit_once(' ').unwrap().1;
+        check(
+            terms,
+            &format!(
+                "
+                mine a={amount}~   => confirming flags=degraded
+                blocks 11          => paid/exact flags=degraded reviewed
+                "
+            ),
+        );
+    }
+    // A proof that comes later counts, whatever is told again, and the flag stays.
+    let mut story = check("ETH 1", "blocks 1");
+    let told = story.connect(&["a=1~"]);
+    let mut proven = told.clone();
+    for fact in &mut proven {
+        if let Fact::Mined { credit, .. } = fact {
+            credit.evidence = Evidence::Proven;
+        }
+    }
+    for facts in [told.clone(), proven, told] {
+        story.take(facts);
+    }
+    assert_eq!(story.payment.transfers[0].evidence, Evidence::Proven);
+    assert_eq!(story.payment.judged.flags.to_string(), "degraded");
+}
+
 #[test]
 fn no_claim_makes_a_payment_invalid() {
     check(

@@ -442,12 +442,12 @@ impl Story {
         let (what, inputs) = what.split_once('@').unwrap_or((what, ""));
         let coinbase = what.ends_with('!');
         let what = what.trim_end_matches('!');
-        let evidence = if what.ends_with('?') {
-            Evidence::Claimed
-        } else {
-            Evidence::Proven
+        let evidence = match what.chars().last() {
+            Some('?') => Evidence::Claimed,
+            Some('~') => Evidence::Told,
+            _ => Evidence::Proven,
         };
-        let what = what.trim_end_matches('?');
+        let what = what.trim_end_matches(['?', '~']);
         let own = self.payment.terms.asset.as_str().to_owned();
         let (amounts, code) = what.split_once(':').unwrap_or((what, &own));
         let asset = asset(code);

@@ -49,6 +49,7 @@ fn block(height: u32, credited: impl IntoIterator<Item = u32>) -> BlockFacts {
         credits: credited.into_iter().map(credit).collect(),
         spends: Vec::new(),
         ignored: Vec::new(),
+        unproven: None,
     }
 }
 

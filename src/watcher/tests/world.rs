@@ -86,7 +86,7 @@ impl World {
             ChainInput::Status(status.clone()),
             ChainInput::Began {
                 history: Vec::new(),
-                first: block,
+                first: Box::new(block),
             },
             ChainInput::Polled { began_ms, status },
         ] {

@@ -14,7 +14,7 @@ mod deeds;
 mod doing;
 mod fitted;
 pub mod middle;
-mod recorded;
+pub mod recorded;
 mod spots;
 mod tally;
 

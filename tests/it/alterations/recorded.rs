@@ -199,7 +199,9 @@ fn show(blocks: &[BlockFacts]) -> String {
             spends,
             ignored,
             awaits_trace: _,
+            unproven,
         } = facts;
+        assert_eq!(*unproven, None);
         let credits: Vec<Candidate> = credits.iter().collect();
         write!(
             shown,

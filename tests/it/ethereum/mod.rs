@@ -9,6 +9,7 @@ mod inner;
 mod quorum;
 mod reorgs;
 mod tokens;
+mod unproven;
 
 use alloy_primitives::Address;
 

@@ -39,8 +39,10 @@ impl Ahead {
 }
 
 impl<T: Transport> Endpoint<T> {
-    /// Begins to ask for a block that was announced; without one, an earlier one is let go.
+    /// Begins to ask for a block that was announced; without one, an earlier one is let go. Where receipts
+    /// come one by one, the block must be known first.
     pub(in crate::chain::ethereum) fn ask_ahead(&self, announced: Option<BlockId>) {
+        let announced = announced.filter(|_| self.has_block_receipts());
         let asked = announced.map(|block| {
             let mut parts = JoinSet::new();
             let endpoint = self.clone();

@@ -3,7 +3,7 @@
 //!
 //! Source: geth, built-in tracers; Ethereum execution APIs, `eth_getBalance`; EIP-1898.
 
-use super::{Answer, Endpoint, METHOD_NOT_FOUND, prefixed};
+use super::{Answer, Endpoint, NOT_OFFERED, prefixed};
 use crate::{
     chain::{
         SourceError,
@@ -23,8 +23,6 @@ const NO_SUCH_BLOCK: [i64; 3] = [-32000, -32001, -32603];
 const TRACE_TIMEOUT: &str = "60s";
 /// The method that traces a block.
 pub(in crate::chain::ethereum) const CALL_TRACER: &str = "debug_traceBlockByHash";
-/// How nodes and those who sell access to them say that they do not offer a method.
-const NOT_OFFERED: [i64; 3] = [METHOD_NOT_FOUND, -32600, -32004];
 
 /// What an endpoint tells of calls inside transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,8 @@ mod blocks;
 mod endpoints;
 mod inner;
 mod quorum;
+mod receipts;
+mod unproven;
 
 use super::*;
 use crate::{
@@ -137,6 +139,7 @@ async fn the_genesis_of_public_chains_and_a_configured_one_are_required() {
         chain_id,
         genesis,
         quorum: 1,
+        on_unverifiable: OnUnverifiable::Stop,
         endpoints: vec![],
     };
     for (chain_id, genesis) in [(1, None), (31_337, Some(BlockHash([7; 32])))] {
@@ -151,17 +154,6 @@ async fn the_genesis_of_public_chains_and_a_configured_one_are_required() {
         );
     }
     assert_eq!(Network::of(&ethereum(31_337, None)).genesis, None);
-}
-
-#[tokio::test]
-async fn an_endpoint_without_receipts_by_block_is_refused() {
-    let node = FakeNode::new();
-    node.fault("eth_getBlockReceipts", error(-32601, "no such method"));
-    let said = told(source(&node).connect().await);
-    assert!(
-        said.starts_with("permanent: local (memory): eth_getBlockReceipts"),
-        "{said}"
-    );
 }
 
 #[tokio::test]

@@ -109,6 +109,11 @@ const WRONG_ETHEREUM: &[Case] = &[
     ),
     (
         "chain_id = 1",
+        "chain_id = 1\non_unverifiable = \"ignore\"",
+        &["10: chains.ethereum.on_unverifiable: \"ignore\" is not one of \"stop\", \"degrade\""],
+    ),
+    (
+        "chain_id = 1",
         "chain_id = 1\nquorum = 2",
         &[
             "7: chains.ethereum.quorum: is 2, but endpoint \"local\" has no operator; say of each endpoint who runs it",

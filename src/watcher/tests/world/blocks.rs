@@ -40,7 +40,10 @@ impl World {
         let first = self.next_block(&[]);
         self.blocks.push(first.block);
         self.give(ChainInput::Status(self.status()));
-        self.give(ChainInput::Began { history, first });
+        self.give(ChainInput::Began {
+            history,
+            first: Box::new(first),
+        });
     }
 
     /// The last `depth` blocks leave the chain and one with these transactions joins it.

@@ -139,5 +139,6 @@ pub fn facts(kind: ChainKind, block: BlockRef, transactions: &[Tx]) -> BlockFact
         credits: indexed().flat_map(|(n, tx)| tx.credits(kind, n)).collect(),
         spends: indexed().flat_map(spends).collect(),
         ignored: Vec::new(),
+        unproven: None,
     }
 }

@@ -1,0 +1,150 @@
+//! Receipts one by one, where a node does not offer those of a block: the same proof for more calls.
+
+use super::{endpoints::asked, *};
+use crate::chain::ethereum::fake_node::BatchRefusal;
+
+const RECEIPT: &str = "eth_getTransactionReceipt";
+
+/// A block with so many transactions that pay the shop.
+fn many(count: u64) -> impl FnOnce(BlockBuilder) -> BlockBuilder {
+    move |block| (1..=count).fold(block, |block, wei| block.ether(SHOP, U256::from(wei)))
+}
+
+async fn credits(source: &mut Source, built: &Built) -> usize {
+    let facts = source.blocks(&[reference(built)]).await.unwrap();
+    facts[0].credits.len()
+}
+
+#[tokio::test]
+async fn where_they_do_not_come_by_the_block_receipts_come_one_by_one() {
+    for code in [-32601, -32600, -32004] {
+        let node = FakeNode::new();
+        node.state().no_block_receipts = Some(code);
+        let (built, empty) = (node.mine(paying(5)), node.mine(|block| block));
+        let mut source = connected(&node).await;
+        assert_eq!(credits(&mut source, &built).await, 2, "{code}");
+        assert_eq!(asked(&node, RECEIPT), 3, "with the one that was probed");
+        assert_eq!(credits(&mut source, &empty).await, 0);
+        assert_eq!(asked(&node, RECEIPT), 3, "an empty block needs none");
+        assert_eq!(
+            source.receipts_method(),
+            "one by one: 0 calls for the latest block"
+        );
+        node.mine(many(7));
+        source.connect().await.unwrap();
+        assert_eq!(
+            source.receipts_method(),
+            "one by one: 7 calls for the latest block"
+        );
+        node.state().no_block_receipts = None;
+        source.connect().await.unwrap();
+        assert_eq!(source.receipts_method(), "by block");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_without_any_receipts_is_refused() {
+    let node = FakeNode::new();
+    node.state().no_block_receipts = Some(-32601);
+    node.fault(RECEIPT, error(-32601, "no such method"));
+    let said = told(source(&node).connect().await);
+    assert!(
+        said.starts_with("permanent: local (memory): neither eth_getBlockReceipts"),
+        "{said}"
+    );
+    node.heal();
+    node.fault(RECEIPT, error(-32000, "busy"));
+    assert!(told(source(&node).connect().await).starts_with("transient"));
+}
+
+/// What is withheld or changed, and what is said of it.
+#[tokio::test]
+async fn single_receipts_are_held_against_the_root_all_the_same() {
+    let node = FakeNode::new();
+    node.state().no_block_receipts = Some(-32601);
+    let (built, other) = (node.mine(paying(5)), node.mine(paying(6)));
+    let mut source = connected(&node).await;
+    let first = format!("{RECEIPT} [{}", built.receipts[0]["transactionHash"]);
+    let first: &str = Box::leak(first.into_boxed_str());
+    let (mut failed, mut inflated) = (built.receipts[0].clone(), built.receipts[1].clone());
+    failed["status"] = json!("0x0");
+    inflated["logs"][0]["data"] = word(7);
+    for (answer, said) in [
+        (Value::Null, "behind"),
+        (failed, "transient"),
+        (inflated, "transient"),
+        (other.receipts[0].clone(), "ok"),
+        (other.receipts[1].clone(), "transient"),
+        (json!({}), "transient"),
+        (json!([]), "transient"),
+        (error(4444, "pruned"), "permanent"),
+        (error(-32000, "busy"), "transient"),
+    ] {
+        node.fault(first, answer.clone());
+        let found = source.blocks(&[reference(&built)]).await;
+        if said == "ok" {
+            // Two plain payments leave the same behind.
+            assert_eq!(found.unwrap()[0].credits.len(), 2);
+        } else {
+            let found = told(found);
+            assert!(found.starts_with(said), "{answer}: {found}");
+        }
+        node.heal();
+        source.connect().await.unwrap();
+    }
+    assert_eq!(credits(&mut source, &built).await, 2);
+}
+
+#[tokio::test]
+async fn a_block_that_names_a_transaction_twice_or_not_at_all_is_asked_no_further() {
+    let node = FakeNode::new();
+    node.state().no_block_receipts = Some(-32601);
+    let built = node.mine(many(3));
+    let mut source = connected(&node).await;
+    let mut twice = built.block.clone();
+    twice["transactions"][2] = twice["transactions"][0].clone();
+    let mut nameless = built.block.clone();
+    nameless["transactions"][2]["hash"] = Value::Null;
+    for block in [twice, nameless] {
+        node.fault("eth_getBlockByHash", block);
+        let before = asked(&node, RECEIPT);
+        let said = told(source.blocks(&[reference(&built)]).await);
+        assert!(
+            said.contains("list of transactions cannot be read"),
+            "{said}"
+        );
+        assert_eq!(asked(&node, RECEIPT), before);
+        node.heal();
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_a_node_refuses_is_halved_until_it_is_taken() {
+    for (refusal, max, sizes) in [
+        (None, 0, &[100, 100, 50][..]),
+        (Some(BatchRefusal::Whole), 30, &[100, 50, 25, 25][..]),
+        (Some(BatchRefusal::Rest), 30, &[100, 50, 25, 25][..]),
+        (
+            Some(BatchRefusal::Whole),
+            1,
+            &[100, 50, 25, 12, 6, 3, 1, 1][..],
+        ),
+    ] {
+        let node = FakeNode::new();
+        node.state().no_block_receipts = Some(-32601);
+        let built = node.mine(many(250));
+        let mut source = connected(&node).await;
+        node.state().batches.clear();
+        node.state().batch_max = refusal.map(|refusal| (max, refusal));
+        assert_eq!(credits(&mut source, &built).await, 250, "{refusal:?}");
+        let batches = node.state().batches.clone();
+        assert_eq!(batches[..sizes.len()], *sizes, "{refusal:?}");
+        assert_eq!(credits(&mut source, &built).await, 250);
+        let last = *sizes.last().unwrap();
+        let again = node.state().batches[batches.len()];
+        assert!(
+            again == last || refusal.is_none(),
+            "it is remembered: {again}"
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! Blocks that no endpoint can prove: when the chain stops there, and when they are taken as they are told.
+
+use super::{
+    endpoints::{asked, down, source_told},
+    *,
+};
+use crate::domain::{evidence::Evidence, facts::Payer};
+
+const UNKNOWN: &str = "0x7e";
+
+/// Nodes whose first block holds a payment of a type that nobody here knows, and what they tell of it.
+fn nodes<const N: usize>() -> ([FakeNode; N], Built) {
+    let nodes = [(); N].map(|()| FakeNode::new());
+    let mut built = nodes
+        .each_ref()
+        .map(|node| node.mine(paying(5)))
+        .into_iter();
+    let mut built = built.next().unwrap();
+    built.block = of_unknown_type(built.block);
+    for node in &nodes {
+        tells(node, &built);
+    }
+    (nodes, built)
+}
+
+fn of_unknown_type(mut block: Value) -> Value {
+    block["transactions"][0]["type"] = json!(UNKNOWN);
+    block
+}
+
+fn tells(node: &FakeNode, told: &Built) {
+    let mut state = node.state();
+    let known = state.chain.iter_mut().find(|known| known.hash == told.hash);
+    *known.unwrap() = told.clone();
+}
+
+fn honest(node: &FakeNode, told: &Built) {
+    let block = serde_json::to_string(&told.block).unwrap();
+    let block = block.replace(UNKNOWN, "0x2");
+    tells(
+        node,
+        &Built {
+            block: serde_json::from_str(&block).unwrap(),
+            ..told.clone()
+        },
+    );
+}
+
+/// With one more ether for the shop.
+fn inflated(told: &Built) -> Built {
+    let mut told = told.clone();
+    told.block["transactions"][0]["value"] = json!("0xde0b6b3a7640000");
+    told
+}
+
+async fn degrading(nodes: &[(&str, &FakeNode)]) -> Source {
+    ready(source_of(nodes).on_unverifiable(OnUnverifiable::Degrade)).await
+}
+
+async fn ready(mut source: Source) -> Source {
+    source.connect().await.unwrap();
+    source.status().await.unwrap();
+    source
+}
+
+/// Three operators, of whom two must say the same.
+async fn with_quorum(nodes: &[FakeNode; 3], operators: [&str; 3]) -> Source {
+    let [a, b, c] = nodes;
+    let source = source_of(&[("a", a), ("b", b), ("c", c)]);
+    let source = source.on_unverifiable(OnUnverifiable::Degrade);
+    ready(source.with_quorum(2, operators.map(str::to_owned).to_vec())).await
+}
+
+async fn block(source: &mut Source, built: &Built) -> Result<BlockFacts, SourceError> {
+    let blocks = source.blocks(&[reference(built)]).await;
+    blocks.map(|mut blocks| blocks.remove(0))
+}
+
+/// What vouches for all that is credited.
+fn evidence(facts: &BlockFacts) -> Evidence {
+    assert_eq!(facts.credits.len(), 2);
+    let all: Vec<Evidence> = facts.credits.iter().map(|credit| credit.evidence).collect();
+    assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+    assert_eq!(facts.unproven.is_some(), all[0] == Evidence::Told);
+    all[0]
+}
+
+#[tokio::test]
+async fn what_nobody_can_prove_stops_the_chain_unless_it_may_be_taken_as_it_is_told() {
+    let ([node], built) = nodes();
+    let said = told(block(&mut connected(&node).await, &built).await);
+    assert!(
+        said.starts_with("permanent") && said.contains("unknown type 126"),
+        "{said}"
+    );
+    let mut source = degrading(&[("local", &node)]).await;
+    let facts = block(&mut source, &built).await.unwrap();
+    assert_eq!(evidence(&facts), Evidence::Told);
+    let paid = facts.credits.iter().next().unwrap();
+    assert_eq!(paid.payer, Payer::Unknown, "nobody knows who signed it");
+    assert!(facts.unproven.unwrap().contains("unknown type 126"));
+    // Every block of such a chain is asked for once.
+    let before = asked(&node, "eth_getBlockByHash");
+    block(&mut source, &built).await.unwrap();
+    assert_eq!(asked(&node, "eth_getBlockByHash"), before + 1);
+    honest(&node, &built);
+    let facts = block(&mut source, &built).await.unwrap();
+    assert_eq!(evidence(&facts), Evidence::Proven);
+    assert!(!source.doubts.are_lasting());
+}
+
+/// A node may answer better a moment later, so what may heal is tried as often as where the chain would stop.
+#[tokio::test]
+async fn what_may_heal_is_tried_for_long_before_it_is_taken_and_at_once_in_the_next_block() {
+    let node = FakeNode::new();
+    let mut all = [node.mine(paying(5)), node.mine(paying(6))];
+    for built in &mut all {
+        // A field more than ours in what the root is made of.
+        built.receipts[0]["cumulativeGasUsed"] = json!("0x5207");
+        tells(&node, built);
+    }
+    let mut source = degrading(&[("local", &node)]).await;
+    for times in 1..10 {
+        let said = told(block(&mut source, &all[0]).await);
+        assert!(said.starts_with("transient"), "{times}: {said}");
+    }
+    for built in &all {
+        let facts = block(&mut source, built).await.unwrap();
+        assert_eq!(evidence(&facts), Evidence::Told);
+    }
+    // Another check is doubted anew.
+    let mut half = all[1].clone();
+    half.receipts = json!([half.receipts[0]]);
+    tells(&node, &half);
+    let said = told(block(&mut source, &half).await);
+    assert!(
+        said.starts_with("transient") && said.contains("number of receipts"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn half_an_answer_and_a_header_that_is_none_are_never_taken() {
+    type Change = fn(&mut Built);
+    let changes: [(&str, Change); 5] = [
+        ("number of receipts", |told| {
+            told.receipts = json!([told.receipts[0]]);
+        }),
+        ("bloom filter", |told| told.receipts[1]["logs"] = json!([])),
+        ("its header", |told| told.block["timestamp"] = json!("0x1")),
+        ("its number", |told| told.block["number"] = json!("0x2")),
+        ("comes twice", |told| {
+            told.block["transactions"][1] = told.block["transactions"][0].clone();
+            told.block["transactions"][1]["transactionIndex"] = json!("0x1");
+        }),
+    ];
+    for (words, change) in changes {
+        let ([node], built) = nodes();
+        let mut source = degrading(&[("local", &node)]).await;
+        let asked_for = reference(&built);
+        let mut lie = built.clone();
+        change(&mut lie);
+        node.fault("eth_getBlockByHash", lie.block);
+        node.fault("eth_getBlockReceipts", lie.receipts);
+        for _ in 0..10 {
+            let said = told(source.blocks(&[asked_for]).await);
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        let said = told(source.blocks(&[asked_for]).await);
+        assert!(said.starts_with("permanent"), "{words}: {said}");
+    }
+}
+
+// shows: P2
+#[tokio::test]
+async fn what_one_fails_and_another_passes_is_a_lie_and_not_a_format() {
+    let ([one, other], built) = nodes();
+    honest(&other, &built);
+    let (source, states) = source_told(&[("one", &one), ("other", &other)]);
+    let mut source = ready(source.on_unverifiable(OnUnverifiable::Degrade)).await;
+    let facts = block(&mut source, &built).await.unwrap();
+    assert_eq!(evidence(&facts), Evidence::Proven);
+    assert!(states.lock().unwrap().contains(&"one lying".to_owned()));
+}
+
+/// Nobody is left to say whether the one that answers lies.
+// shows: P2
+#[tokio::test]
+async fn what_one_endpoint_alone_tells_is_not_taken_while_there_are_others() {
+    for other_is in ["down", "behind", "otherwise", "the same"] {
+        let ([one, other], built) = nodes();
+        let mut source = degrading(&[("one", &one), ("other", &other)]).await;
+        match other_is {
+            "down" => down(&other),
+            "behind" => other.fault("eth_getBlockByHash", Value::Null),
+            "otherwise" => tells(&other, &inflated(&built)),
+            _ => {}
+        }
+        for _ in 0..3 {
+            let found = block(&mut source, &built).await;
+            if other_is == "the same" {
+                assert_eq!(evidence(&found.unwrap()), Evidence::Told);
+            } else {
+                let said = told(found);
+                assert!(!said.starts_with("permanent"), "{other_is}: {said}");
+            }
+        }
+    }
+}
+
+/// Whether a block is taken as it is told, by what three nodes tell of it: `same`, `other` (more money),
+/// `true` (it is proved), or nothing.
+#[tokio::test]
+async fn a_quorum_of_operators_must_tell_the_same() {
+    const OWN: [&str; 3] = ["a", "b", "c"];
+    for (operators, tell, expected) in [
+        (OWN, ["same", "same", "same"], Some(Evidence::Told)),
+        (OWN, ["same", "down", "same"], Some(Evidence::Told)),
+        (OWN, ["other", "same", "same"], Some(Evidence::Told)),
+        (OWN, ["same", "down", "down"], None),
+        (OWN, ["same", "other", "down"], None),
+        (["a", "b", "b"], ["down", "same", "same"], None),
+        (["a", "b", "a"], ["same", "other", "same"], None),
+        (OWN, ["same", "down", "true"], Some(Evidence::Proven)),
+    ] {
+        let (nodes, built) = nodes::<3>();
+        let mut source = with_quorum(&nodes, operators).await;
+        for (node, says) in nodes.iter().zip(tell) {
+            match says {
+                "other" => tells(node, &inflated(&built)),
+                "true" => honest(node, &built),
+                "down" => down(node),
+                _ => {}
+            }
+        }
+        let found = block(&mut source, &built).await.ok();
+        let found = found.map(|facts| {
+            let first = facts.credits.iter().next().unwrap();
+            assert_eq!(first.amount, Amount::from_u64(1), "{tell:?}");
+            evidence(&facts)
+        });
+        assert_eq!(found, expected, "{operators:?} {tell:?}");
+    }
+}
+
+#[tokio::test]
+async fn single_receipts_are_taken_as_told_too() {
+    let ([node], built) = nodes();
+    node.state().no_block_receipts = Some(-32601);
+    let mut source = degrading(&[("local", &node)]).await;
+    let facts = block(&mut source, &built).await.unwrap();
+    assert_eq!(evidence(&facts), Evidence::Told);
+}
