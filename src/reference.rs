@@ -100,7 +100,7 @@ fn view() -> ChainView {
         finalized: Some(Height(1)),
         safe: None,
         tagged: false,
-        agreed: None,
+        agreed: Some(block),
         traced: Some(Height(1)),
         traced_at: None,
         untraced_at: None,

@@ -9,6 +9,7 @@ mod inner;
 mod quorum;
 mod reorgs;
 mod tokens;
+mod two_chains;
 mod unproven;
 
 use alloy_primitives::Address;

@@ -103,9 +103,11 @@ fn a_tip_that_is_held_for_ever_while_others_go_on_is_a_loss() {
             ..Agreement::with_all(&[block(height)])
         };
         let news = agreed.learn(&answer, block(height), at_ms, PATIENCE_MS);
-        news.map(|news| match news {
-            ChainInput::Agreed { lost, .. } => lost,
-            other => panic!("{other:?}"),
+        news.map(|news| {
+            let ChainInput::Agreed { lost, .. } = news else {
+                panic!("{news:?}")
+            };
+            lost
         })
     };
     let c = &["c has block 20"];

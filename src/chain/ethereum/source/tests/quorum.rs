@@ -74,7 +74,7 @@ async fn whoever_is_well_beyond_what_a_quorum_holds_is_named() {
     }
     let head = reference(&nodes[2].mine(paying(11)));
     assert_eq!(tip(&mut source).await, (6, true), "two hold it");
-    let said = format!("c has block 11 {}", head.id.hash);
+    let said = format!("c (memory) has block 11 {}", head.id.hash);
     assert_eq!(source.beyond_agreed(), [said]);
     nodes[1].heal();
     nodes[0].mine(paying(7));
