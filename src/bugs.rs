@@ -40,6 +40,8 @@ bugs! {
     IdentityByTxid = "identity_by_txid",
     /// A transaction that is mined again elsewhere is money again: it is counted twice.
     MinedAgainTwice = "mined_again_twice",
+    /// A contract's move that another client numbers otherwise is money again: it is counted twice.
+    RenumberedTwice = "renumbered_twice",
     /// Money of any asset pays: worthless tokens buy goods.
     WrongAssetCounted = "wrong_asset_counted",
     /// Late money is on time: an old price is kept open for ever.

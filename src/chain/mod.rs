@@ -106,15 +106,11 @@ pub trait ChainSource: Send + 'static {
     ) -> impl Future<Output = Result<bool, SourceError>> + Send;
 
     /// What contracts moved in blocks whose facts await it, as far as that is known by now: it is looked for
-    /// in the background, and asked for again. Facts that await it still are what one operator alone tells,
-    /// where others should have.
+    /// in the background, and asked for again.
     ///
     /// Those that cannot be told now say why; `Permanent` when
     /// every node that can trace refuses.
-    fn traces(
-        &mut self,
-        blocks: &[BlockRef],
-    ) -> impl Future<Output = Vec<(BlockRef, Result<BlockFacts, SourceError>)>> + Send {
+    fn traces(&mut self, blocks: &[BlockRef]) -> impl Future<Output = Vec<TracedBlock>> + Send {
         let _ = blocks;
         std::future::ready(Vec::new())
     }
@@ -175,6 +171,27 @@ pub trait ChainSource: Send + 'static {
         outpoints: &[OutPoint],
     ) -> impl Future<Output = Result<Vec<Option<TxId>>, SourceError>> + Send;
 }
+
+/// What contracts moved in a block.
+#[derive(Debug, Clone)]
+pub struct Moves {
+    /// With these credits alone. Facts that await their traces still are what one operator alone tells, where
+    /// others should have.
+    pub facts: BlockFacts,
+    /// Of some transactions operators tell different moves: these are left out, and asked for again.
+    pub dispute: Option<SourceError>,
+}
+
+/// Nobody contradicts them.
+impl From<BlockFacts> for Moves {
+    fn from(facts: BlockFacts) -> Self {
+        let dispute = None;
+        Self { facts, dispute }
+    }
+}
+
+/// A block, and what came of tracing it.
+pub type TracedBlock = (BlockRef, Result<Moves, SourceError>);
 
 /// What the operators of a chain's endpoints say of our blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -297,7 +297,7 @@ fn ethereum_row(
         // Without either it is refused before it comes to this.
         ("receipts", by_block),
         (single.as_str(), !by_block),
-        ("tracing", tracing == "callTracer"),
+        ("tracing", matches!(tracing, "callTracer" | "trace_block")),
         ("safe", status.is_some_and(|status| status.safe.is_some())),
         (
             "finalized",

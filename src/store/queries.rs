@@ -122,6 +122,14 @@ const HOLDER: &str = "SELECT t.payment_key
   WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1) AND t.txid = ?2 AND t.position = ?3
     AND t.position <> 'dust' AND p.destination = ?4";
 
+/// The same of a move of a contract, wherever in its transaction it is said to stand: how the calls between
+/// are counted differs from client to client, and whoever holds one of them holds all to that address.
+const HOLDER_OF_MOVES: &str = "SELECT t.payment_key
+   FROM transfer AS t JOIN payment AS p ON p.key = t.payment_key
+  WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1) AND t.txid = ?2
+    AND t.position >= 'trace:' AND t.position < 'trace;'
+    AND t.position <> 'dust' AND p.destination = ?3";
+
 /// A credit to an address: transaction, position, and the exact bytes that were credited.
 pub type Credited = (TxId, Position, Destination);
 
@@ -390,20 +398,18 @@ fn credit_holder(
     kind: ChainKind,
     (txid, position, destination): &Credited,
 ) -> Result<Option<PaymentKey>, Fault> {
-    let txid = rows::block::hash(kind, txid);
-    let key = conn
-        .prepare_cached(HOLDER)?
-        .query_row(
-            params![
-                chain.as_str(),
-                txid,
-                position.to_string(),
-                destination.as_bytes()
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(key.map(PaymentKey))
+    let (chain, txid) = (chain.as_str(), rows::block::hash(kind, txid));
+    let key = |row: &Row<'_>| row.get(0);
+    let destination = destination.as_bytes();
+    let key = if matches!(position, Position::Trace(_)) {
+        let mut statement = conn.prepare_cached(HOLDER_OF_MOVES)?;
+        statement.query_row(params![chain, txid, destination], key)
+    } else {
+        let mut statement = conn.prepare_cached(HOLDER)?;
+        let position = position.to_string();
+        statement.query_row(params![chain, txid, position, destination], key)
+    };
+    Ok(key.optional()?.map(PaymentKey))
 }
 
 pub(super) fn chain(

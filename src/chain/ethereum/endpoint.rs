@@ -8,7 +8,7 @@ mod ahead;
 mod receipts;
 mod state;
 
-pub(super) use state::{CALL_TRACER, Tracer};
+pub(super) use state::Tracer;
 
 use ahead::Ahead;
 

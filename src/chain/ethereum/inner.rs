@@ -7,7 +7,7 @@ use super::{
     witnesses::{Heard, Outline, Verdict, Witness},
 };
 use crate::{
-    chain::{SourceError, rpc::Transport},
+    chain::{Moves, SourceError, TracedBlock, rpc::Transport},
     domain::{
         amount::Amount,
         block::BlockRef,
@@ -32,9 +32,6 @@ const PROBE_EVERY_MS: u64 = 60_000;
 /// Longer than either, so that whoever is slow with these alone is not taken for one that is silent.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(8);
 
-/// A block, and what came of tracing it.
-type Told = (BlockRef, Result<BlockFacts, SourceError>);
-
 impl<T: Transport> EthereumSource<T> {
     /// Keeps what a block's traces will be compared with, where they are looked for.
     pub(super) fn keep_outline(&mut self, block: Block) -> BlockFacts {
@@ -55,7 +52,7 @@ impl<T: Transport> EthereumSource<T> {
 
     const fn may_tell(&self, endpoint: &Endpoint<T>) -> bool {
         match endpoint.tracer() {
-            Tracer::Calls => true,
+            Tracer::Tells(_) => true,
             Tracer::Unknown => self.expects_traces,
             Tracer::Missing => false,
         }
@@ -90,14 +87,14 @@ impl<T: Transport> EthereumSource<T> {
             .await;
         for (at, answer) in answers {
             if let Ok(tracer) = answer {
-                self.expects_traces |= tracer == Tracer::Calls;
+                self.expects_traces |= tracer.format().is_some();
                 self.endpoints.found(at, tracer);
             }
         }
     }
 
     /// Begins to trace those that are not, and tells what has come.
-    pub(super) async fn traced(&mut self, blocks: &[BlockRef]) -> Vec<Told> {
+    pub(super) async fn traced(&mut self, blocks: &[BlockRef]) -> Vec<TracedBlock> {
         let mut told = Vec::new();
         if !self.may_trace() {
             let error = SourceError::Permanent("no endpoint tells what contracts move".into());
@@ -115,7 +112,7 @@ impl<T: Transport> EthereumSource<T> {
                     let witnesses = self.witnesses();
                     self.tracing.begin(*block, outline, witnesses);
                 }
-                Ok(None) => told.push((*block, Ok(nothing_moved(*block)))),
+                Ok(None) => told.push((*block, Ok(nothing_moved(*block).into()))),
                 Err(error) => told.push((*block, Err(error))),
             }
         }
@@ -126,31 +123,39 @@ impl<T: Transport> EthereumSource<T> {
     }
 
     /// One operator's word is taken where nobody else can tell, or does not for long.
-    fn conclude(&mut self, block: BlockRef, verdict: Verdict) -> Result<BlockFacts, SourceError> {
+    fn conclude(&mut self, block: BlockRef, verdict: Verdict) -> Result<Moves, SourceError> {
         let Verdict { outline, outcome } = verdict;
-        let (credits, is_sole) = match outcome? {
-            Heard::Witnessed(credits) if outline.is_proven => (credits, false),
-            // Nor does it prove the transactions that they belong to.
-            Heard::Witnessed(credits) => (credits.into_iter().map(as_told).collect(), false),
+        let (mut is_disputed, mut is_sole) = (false, false);
+        let credits = match outcome? {
+            Heard::Witnessed(credits) => as_proven(&outline, credits),
+            Heard::Disputed(credits) => {
+                is_disputed = true;
+                as_proven(&outline, credits)
+            }
             Heard::Sole { operator, credits } => {
                 let others = self.endpoints.all();
                 let mut others = others.filter(|(at, _)| self.operator(*at) != operator);
-                let is_sole = others.any(|(_, other)| self.may_tell(other));
+                is_sole = others.any(|(_, other)| self.may_tell(other));
                 if is_sole && !self.tracing.waited_long_for(block.id.hash) {
                     let height = block.id.height;
                     let text =
                         format!("block {height}: only {operator} tells what contracts moved");
                     return Err(SourceError::Transient(text));
                 }
-                (credits, is_sole)
+                credits
             }
         };
         self.tracing.forget(block.id.hash);
-        Ok(BlockFacts {
-            transactions: outline.transactions.to_vec(),
-            credits: credits.into_iter().collect(),
-            awaits_trace: is_sole,
-            ..nothing_moved(block)
+        let height = block.id.height;
+        let dispute = || format!("operators tell different moves of contracts in block {height}");
+        Ok(Moves {
+            facts: BlockFacts {
+                transactions: outline.transactions.to_vec(),
+                credits: credits.into_iter().collect(),
+                awaits_trace: is_sole,
+                ..nothing_moved(block)
+            },
+            dispute: is_disputed.then(|| SourceError::Transient(dispute())),
         })
     }
 
@@ -168,14 +173,16 @@ impl<T: Transport> EthereumSource<T> {
     fn witnesses(&self) -> Vec<Witness<T>> {
         let back = self.endpoints.back();
         let all = self.endpoints.all();
-        let able = all.filter(|(_, endpoint)| endpoint.tracer() == Tracer::Calls);
-        let able = able.filter(|(at, _)| back.contains(at));
-        let witness = |(at, endpoint): (usize, &Endpoint<T>)| Witness {
-            operator: self.operator(at),
-            endpoint: endpoint.clone(),
+        let able = all.filter(|(at, _)| back.contains(at));
+        let witness = |(at, endpoint): (usize, &Endpoint<T>)| {
+            Some(Witness {
+                operator: self.operator(at),
+                format: endpoint.tracer().format()?,
+                endpoint: endpoint.clone(),
+            })
         };
         let (mut first, mut further) = (Vec::<Witness<T>>::new(), Vec::new());
-        for witness in able.map(witness) {
+        for witness in able.filter_map(witness) {
             if first.iter().any(|known| known.operator == witness.operator) {
                 further.push(witness);
             } else {
@@ -231,6 +238,15 @@ impl<T: Transport> EthereumSource<T> {
             return Err(self.endpoints.failure_of(whom.len(), &errors));
         }
         Ok(growth)
+    }
+}
+
+/// What is witnessed of a block, which proves no transactions where it is not proven itself.
+fn as_proven(outline: &Outline, credits: Vec<Candidate>) -> Vec<Candidate> {
+    if outline.is_proven {
+        credits
+    } else {
+        credits.into_iter().map(as_told).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     chain::{
-        Agreement, ChainSource, MempoolNews, NodeStatus, SourceError,
+        Agreement, ChainSource, MempoolNews, NodeStatus, SourceError, TracedBlock,
         rpc::{Auth, Client, HttpTransport, Observer, Transport},
     },
     clock::Clock,
@@ -335,10 +335,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
         }
     }
 
-    async fn traces(
-        &mut self,
-        blocks: &[BlockRef],
-    ) -> Vec<(BlockRef, Result<BlockFacts, SourceError>)> {
+    async fn traces(&mut self, blocks: &[BlockRef]) -> Vec<TracedBlock> {
         self.traced(blocks).await
     }
 

@@ -1,5 +1,5 @@
-//! What contracts moved inside a block's transactions, from the frames that a node's callTracer tells.
-//! Pure; knows no node.
+//! What contracts moved inside a block's transactions, from the frames that a node's callTracer or its
+//! `trace_block` tells. Pure; knows no node.
 //!
 //! Nothing binds a trace to its block, so only its outline is checked here: one trace a transaction,
 //! each with the verified transaction's recipient, value and success at its root. Whether the frames
@@ -8,20 +8,49 @@
 //! A frame that failed took everything below it along. Only calls, creations and self-destructions
 //! move ether; what a delegate call calls its value is its caller's.
 //!
-//! Source: geth, built-in tracers (`callTracer`).
+//! Source: geth, built-in tracers (`callTracer`); for `trace_block` see `flat`.
 
+mod flat;
 mod frames;
+mod moves;
 
 use super::{scan::Tx, wire};
 use crate::domain::{
     amount::Amount,
-    block::TxId,
+    block::{BlockHash, TxId},
     evidence::Evidence,
     facts::{Candidate, CreditAsset, Destination, Payer},
     transfer::Position,
 };
 use alloy_primitives::{Address, U256};
-use frames::{Move, Traced};
+use moves::{Move, Trace, Traced};
+
+/// How a node tells what calls there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `debug_traceBlockByHash` with the callTracer: nested frames.
+    Calls,
+    /// `trace_block`, by height: a flat list.
+    Flat,
+}
+
+impl Format {
+    /// Its name, for people.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Calls => "callTracer",
+            Self::Flat => "trace_block",
+        }
+    }
+
+    /// The method that is asked.
+    pub(super) const fn method(self) -> &'static str {
+        match self {
+            Self::Calls => "debug_traceBlockByHash",
+            Self::Flat => "trace_block",
+        }
+    }
+}
 
 /// What is known of a transaction whose trace is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,15 +95,22 @@ pub(super) enum TraceError {
     /// A trace is of another transaction, or of another block's.
     #[error("the trace of transaction {0} is not of that transaction")]
     Contradiction(usize),
+    /// The node has none, or another block, at that height.
+    #[error("it has no such block there")]
+    Elsewhere,
 }
 
-/// The credits that contracts made, of the block with these transactions, in block order.
+/// The credits that contracts made, of the block with this hash and these transactions, in block order.
 ///
 /// # Errors
 /// When the answer is not the traces of exactly these transactions.
-pub(super) fn inner_credits(json: &str, roots: &[Root]) -> Result<Vec<Candidate>, TraceError> {
-    let traces = frames::read(json);
-    let traces = traces.map_err(|error| TraceError::Malformed(wire::shape(&error)))?;
+pub(super) fn inner_credits(
+    format: Format,
+    json: &str,
+    block: BlockHash,
+    roots: &[Root],
+) -> Result<Vec<Candidate>, TraceError> {
+    let traces = read(format, json, block)?;
     if traces.len() != roots.len() {
         return Err(TraceError::Count {
             expected: roots.len(),
@@ -93,6 +129,20 @@ pub(super) fn inner_credits(json: &str, roots: &[Root]) -> Result<Vec<Candidate>
         credits.extend(moves.into_iter().filter_map(|moved| moved.credit(tx_index)));
     }
     Ok(credits)
+}
+
+/// Each transaction's trace. One that is asked by height may have another block there, or none yet.
+fn read(format: Format, json: &str, block: BlockHash) -> Result<Vec<Trace>, TraceError> {
+    let malformed = |error: serde_json::Error| TraceError::Malformed(wire::shape(&error));
+    match format {
+        Format::Calls => frames::read(json).map_err(malformed),
+        Format::Flat => {
+            let told = flat::read(json, block).map_err(malformed)?;
+            let is_there = told.is_of_block && !told.traces.is_empty();
+            let traces = Some(told.traces).filter(|_| is_there);
+            traces.ok_or(TraceError::Elsewhere)
+        }
+    }
 }
 
 impl Traced {

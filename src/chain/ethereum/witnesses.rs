@@ -2,12 +2,13 @@
 //! independent of each other say.
 //!
 //! A trace takes a node long, and it is needed for ether alone: whoever follows the chain asks now and
-//! then what has come. What two operators tell alike is witnessed; what one tells, while nobody else
-//! can or does, is its claim. Where they contradict each other, nothing is known.
+//! then what has come. What two operators tell alike is witnessed, in whichever way each of them tells it; what
+//! one tells, while nobody else can or does, is its claim. Where they contradict each other about a
+//! transaction, nothing is known of that transaction.
 
 use super::{
-    endpoint::{CALL_TRACER, Endpoint},
-    trace::{self, Root},
+    endpoint::Endpoint,
+    trace::{self, Format, Root, TraceError},
 };
 use crate::{
     chain::{
@@ -15,13 +16,14 @@ use crate::{
         rpc::{RpcError, Transport},
     },
     domain::{
+        amount::Amount,
         block::{BlockHash, BlockRef, TxId},
         evidence::Evidence,
-        facts::Candidate,
+        facts::{Candidate, Destination, Payer},
     },
 };
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -99,6 +101,8 @@ pub(super) struct Verdict {
 pub(super) enum Heard {
     /// Two tell the same.
     Witnessed(Vec<Candidate>),
+    /// Two tell the same of all transactions but some.
+    Disputed(Vec<Candidate>),
     /// One alone tells.
     Sole {
         /// Who.
@@ -112,6 +116,8 @@ pub(super) enum Heard {
 pub(super) struct Witness<T> {
     pub operator: String,
     pub endpoint: Endpoint<T>,
+    /// How it tells what it tells.
+    pub format: Format,
 }
 
 impl Tracing {
@@ -209,7 +215,7 @@ async fn hear<T: Transport>(
 ) -> Result<Heard, SourceError> {
     let (mut words, mut errors) = (Vec::<Word>::new(), Vec::new());
     let mut rest = VecDeque::from(witnesses);
-    while agreed(&words).is_none() && !rest.is_empty() {
+    while !is_settled(&words) && !rest.is_empty() {
         let missing = WITNESSES.saturating_sub(words.len()).max(1);
         let asked: Vec<Witness<T>> = rest.drain(..missing.min(rest.len())).collect();
         for (operator, answer) in ask_all(block, &roots, asked).await {
@@ -225,28 +231,49 @@ async fn hear<T: Transport>(
     judge(block, words, &errors)
 }
 
-/// What two of them tell alike, as the first of them says it. How the calls between are counted differs
-/// from client to client.
-fn agreed(words: &[Word]) -> Option<&Word> {
-    words.iter().find(|word| {
-        let same = words.iter().filter(|other| tell_the_same(word, other));
-        same.count() >= WITNESSES
-    })
+/// Whether two tell the same of every transaction.
+fn is_settled(words: &[Word]) -> bool {
+    words.len() >= WITNESSES && transactions(words).all(|tx| agreed(words, tx).is_some())
 }
 
-fn tell_the_same(one: &Word, other: &Word) -> bool {
-    let moved = |credit: &Candidate| {
-        (
-            credit.tx_index,
-            credit.destination,
-            credit.amount,
-            credit.payer.clone(),
-        )
-    };
-    one.credits
-        .iter()
-        .map(moved)
-        .eq(other.credits.iter().map(moved))
+/// Those in which anybody says that contracts moved something.
+fn transactions(words: &[Word]) -> impl Iterator<Item = u32> {
+    let credits = words.iter().flat_map(|word| &word.credits);
+    let transactions: BTreeSet<u32> = credits.map(|credit| credit.tx_index).collect();
+    transactions.into_iter()
+}
+
+/// What two of them tell alike of a transaction, as the first of them says it, unless two others tell
+/// something else. How the calls between are counted differs from client to client.
+fn agreed(words: &[Word], tx: u32) -> Option<&Word> {
+    let told: Vec<Vec<Moved>> = words.iter().map(|word| word.moved(tx)).collect();
+    let alike = |one: &&Vec<Moved>| told.iter().filter(|other| other == one).count() >= WITNESSES;
+    let first = told.iter().position(|one| alike(&one))?;
+    let same = told.get(first);
+    let is_contradicted = told.iter().filter(alike).any(|other| Some(other) != same);
+    words.get(first).filter(|_| !is_contradicted)
+}
+
+/// Who got how much from whom.
+type Moved = (Destination, Amount, Option<[u8; 20]>);
+
+impl Word {
+    fn of(&self, tx: u32) -> impl Iterator<Item = &Candidate> {
+        let credits = self.credits.iter();
+        credits.filter(move |credit| credit.tx_index == tx)
+    }
+
+    /// What was moved in a transaction, wherever in it.
+    fn moved(&self, tx: u32) -> Vec<Moved> {
+        let payer = |credit: &Candidate| match &credit.payer {
+            Payer::Account(account) => Some(*account),
+            Payer::Unknown | Payer::Signer(_) => None,
+        };
+        let moved = |credit: &Candidate| (credit.destination, credit.amount, payer(credit));
+        let mut all: Vec<Moved> = self.of(tx).map(moved).collect();
+        all.sort_unstable();
+        all
+    }
 }
 
 fn judge(
@@ -254,23 +281,27 @@ fn judge(
     mut words: Vec<Word>,
     errors: &[SourceError],
 ) -> Result<Heard, SourceError> {
-    if let Some(word) = agreed(&words) {
-        let witnessed = |credit: &Candidate| Candidate {
-            evidence: Evidence::Witnessed,
-            ..credit.clone()
-        };
-        return Ok(Heard::Witnessed(
-            word.credits.iter().map(witnessed).collect(),
-        ));
+    if words.len() < WITNESSES {
+        let sole = words.pop().ok_or_else(|| refused(block, errors))?;
+        let Word { operator, credits } = sole;
+        return Ok(Heard::Sole { operator, credits });
     }
-    match (words.pop(), words.is_empty()) {
-        (Some(Word { operator, credits }), true) => Ok(Heard::Sole { operator, credits }),
-        (None, _) => Err(refused(block, errors)),
-        (Some(_), false) => Err(SourceError::Transient(format!(
-            "operators tell different moves of contracts in block {}",
-            block.id.height
-        ))),
+    let mut witnessed = Vec::new();
+    let mut is_disputed = false;
+    for tx in transactions(&words) {
+        match agreed(&words, tx) {
+            Some(word) => witnessed.extend(word.of(tx).map(|credit| Candidate {
+                evidence: Evidence::Witnessed,
+                ..credit.clone()
+            })),
+            None => is_disputed = true,
+        }
     }
+    Ok(if is_disputed {
+        Heard::Disputed(witnessed)
+    } else {
+        Heard::Witnessed(witnessed)
+    })
 }
 
 /// No repetition helps only where everybody refuses.
@@ -299,10 +330,11 @@ async fn ask_all<T: Transport>(
     witnesses: Vec<Witness<T>>,
 ) -> Vec<Answered> {
     let mut asked = Vec::new();
-    for Witness { operator, endpoint } in witnesses {
-        let (name, roots) = (endpoint.to_string(), Arc::clone(roots));
+    for witness in witnesses {
+        let roots = Arc::clone(roots);
+        let (operator, name) = (witness.operator.clone(), witness.endpoint.to_string());
         let asking = Task(tokio::spawn(
-            async move { ask(&endpoint, block, &roots).await },
+            async move { ask(&witness, block, &roots).await },
         ));
         asked.push((operator, name, asking));
     }
@@ -320,22 +352,35 @@ async fn ask_all<T: Transport>(
 }
 
 async fn ask<T: Transport>(
-    endpoint: &Endpoint<T>,
+    witness: &Witness<T>,
     block: BlockRef,
     roots: &[Root],
 ) -> Result<Vec<Candidate>, SourceError> {
-    let traces = endpoint.traces(&block).await;
-    let traces = traces.map_err(|error| source_error(endpoint, &error))?;
-    trace::inner_credits(traces.get(), roots).map_err(|error| {
-        let height = block.id.height;
-        SourceError::Permanent(format!("{endpoint}: block {height}: {error}"))
+    let (endpoint, format) = (&witness.endpoint, witness.format);
+    let traces = endpoint.traces(format, &block).await;
+    let traces = traces.map_err(|error| source_error(endpoint, format, &error))?;
+    let credits = trace::inner_credits(format, traces.get(), block.id.hash, roots);
+    credits.map_err(|error| {
+        let (height, method) = (block.id.height, format.method());
+        let text = format!("{endpoint}: {method}: block {height}: {error}");
+        match error {
+            TraceError::Elsewhere => SourceError::Transient(text),
+            TraceError::Malformed(_)
+            | TraceError::Count { .. }
+            | TraceError::Missing(_)
+            | TraceError::Contradiction(_) => SourceError::Permanent(text),
+        }
     })
 }
 
 /// A node that says no has its reason, and is likely to say it again; one that says nothing, or that it is
 /// asked too much, may answer later.
-fn source_error<T: Transport>(endpoint: &Endpoint<T>, error: &RpcError) -> SourceError {
-    let text = format!("{endpoint}: {CALL_TRACER}: {error}");
+fn source_error<T: Transport>(
+    endpoint: &Endpoint<T>,
+    format: Format,
+    error: &RpcError,
+) -> SourceError {
+    let text = format!("{endpoint}: {}: {error}", format.method());
     let says_no = error.code().is_some_and(|code| code != LIMIT_EXCEEDED);
     if says_no || matches!(error, RpcError::TooLarge { .. }) {
         SourceError::Permanent(text)

@@ -5,7 +5,7 @@
 
 use super::{Follower, Halt, Sink, window::Window};
 use crate::{
-    chain::{ChainInput, ChainSource, STATE_BLOCKS, SourceError},
+    chain::{ChainInput, ChainSource, Moves, STATE_BLOCKS, SourceError, TracedBlock},
     domain::{
         block::{BlockRef, Height},
         facts::BlockFacts,
@@ -186,31 +186,33 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             || !self.untraced.blocks.is_empty()
     }
 
-    fn sort_out(&mut self, told: Vec<Told>, tip: BlockRef) -> Outcome {
+    fn sort_out(&mut self, told: Vec<TracedBlock>, tip: BlockRef) -> Outcome {
         let mut outcome = Outcome::default();
         for (block, answer) in told {
-            match answer {
-                Ok(facts) => {
-                    self.untraced.blocks.remove(&block.id.height);
+            let error = match answer {
+                Ok(moves) => {
                     // One alone tells it, where others should have.
-                    outcome
-                        .given_up
-                        .extend(Some(block).filter(|_| facts.awaits_trace));
-                    outcome.traced.push(facts);
+                    let sole = Some(block).filter(|_| moves.facts.awaits_trace);
+                    outcome.given_up.extend(sole);
+                    outcome.traced.push(moves.facts);
+                    moves.dispute
                 }
-                Err(error) => {
-                    let refusals = self.untraced.refused(&block);
-                    let (chain, height) = (&self.options.chain, block.id.height);
-                    debug!(%chain, %height, refusals, %error, "a block could not be traced");
-                    let all_say_no = matches!(error, SourceError::Permanent(_));
-                    let most = if all_say_no { NOES_MIN } else { REFUSALS_MIN };
-                    if refusals >= most && lies_deep(&block, tip) {
-                        let gone = self.untraced.give_up(&block, all_say_no);
-                        outcome.given_up.extend(gone);
-                    }
-                    outcome.problem.get_or_insert(error);
-                }
+                Err(error) => Some(error),
+            };
+            let Some(error) = error else {
+                self.untraced.blocks.remove(&block.id.height);
+                continue;
+            };
+            let refusals = self.untraced.refused(&block);
+            let (chain, height) = (&self.options.chain, block.id.height);
+            debug!(%chain, %height, refusals, %error, "a block could not be traced");
+            let all_say_no = matches!(error, SourceError::Permanent(_));
+            let most = if all_say_no { NOES_MIN } else { REFUSALS_MIN };
+            if refusals >= most && lies_deep(&block, tip) {
+                let gone = self.untraced.give_up(&block, all_say_no);
+                outcome.given_up.extend(gone);
             }
+            outcome.problem.get_or_insert(error);
         }
         outcome
     }
@@ -253,16 +255,20 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                 continue;
             };
             match answer {
-                Ok(inner) if inner.awaits_trace => {
+                // It may come yet.
+                Ok(Moves {
+                    dispute: Some(_), ..
+                }) => continue,
+                Ok(Moves { facts: inner, .. }) => {
                     facts.complete(&inner);
-                    facts.awaits_trace = true;
-                    gone.insert(block.id.height);
+                    facts.awaits_trace = inner.awaits_trace;
+                    if inner.awaits_trace {
+                        gone.insert(block.id.height);
+                    }
                 }
-                Ok(inner) => facts.complete(&inner),
                 Err(SourceError::Permanent(_)) if lies_deep(&block, tip) => {
                     gone.insert(block.id.height);
                 }
-                // It may come yet.
                 Err(_) => continue,
             }
             is_quiet = false;
@@ -270,9 +276,6 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         Ok(is_quiet)
     }
 }
-
-/// A block, and what came of tracing it.
-type Told = (BlockRef, Result<BlockFacts, SourceError>);
 
 /// Whether a block lies deeper than nodes keep the state.
 fn lies_deep(block: &BlockRef, tip: BlockRef) -> bool {

@@ -29,8 +29,6 @@ pub(super) struct Ledger<'a> {
     coming: BTreeMap<Kind, Amount>,
     /// Transactions whose inputs were compared with all others.
     compared: BTreeSet<TxId>,
-    /// What the facts tell of contracts' moves.
-    told: BTreeSet<(TxId, Position)>,
 }
 
 impl<'a> Ledger<'a> {
@@ -43,7 +41,6 @@ impl<'a> Ledger<'a> {
             sums: BTreeMap::new(),
             coming: BTreeMap::new(),
             compared: BTreeSet::new(),
-            told: BTreeSet::new(),
         };
         for row in rows {
             ledger.add_to_sum(kind(row.txid, &row.asset), row.amount);
@@ -57,10 +54,6 @@ impl<'a> Ledger<'a> {
     fn expect(&mut self, facts: &[Fact]) {
         let mut known: BTreeSet<(TxId, &Position)> = BTreeSet::new();
         for credit in facts.iter().filter_map(credit_of) {
-            if matches!(credit.position, Position::Trace(_)) {
-                let place = (credit.txid, credit.position.clone());
-                self.told.insert(place);
-            }
             let is_new = self.row(credit.txid, &credit.position).is_none()
                 && known.insert((credit.txid, &credit.position));
             if is_new {
@@ -91,31 +84,6 @@ impl<'a> Ledger<'a> {
     /// The row of a credit.
     pub fn find(&mut self, credit: &Credit) -> Option<&mut Transfer> {
         let row = self.row(credit.txid, &credit.position)?;
-        self.payment.transfers.get_mut(row)
-    }
-
-    /// The row of a contract's move that is told again under another number: how the calls between are
-    /// counted differs from client to client. Each row is found once.
-    pub fn renumbered(&mut self, credit: &Credit, anchor: Anchor) -> Option<&mut Transfer> {
-        if !matches!(credit.position, Position::Trace(_)) {
-            return None;
-        }
-        let of_tx = self.rows.get(&credit.txid)?;
-        let rows = &self.payment.transfers;
-        let is_the_same = |row: &Transfer| {
-            row.place == Place::Block(anchor)
-                && row.asset == credit.asset
-                && row.amount == credit.amount
-                && row.from_address == credit.from_address
-        };
-        let mut untold = of_tx.iter().filter(|(position, row)| {
-            matches!(position, Position::Trace(_))
-                && !self.told.contains(&(credit.txid, (*position).clone()))
-                && rows.get(**row).is_some_and(is_the_same)
-        });
-        let (position, row) = untold.next()?;
-        let row = *row;
-        self.told.insert((credit.txid, position.clone()));
         self.payment.transfers.get_mut(row)
     }
 

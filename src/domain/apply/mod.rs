@@ -8,6 +8,7 @@ mod inherit;
 mod journal;
 mod ledger;
 mod places;
+mod renumber;
 
 pub use dust::MAX_ROWS;
 
@@ -34,7 +35,7 @@ pub fn apply(
     now: UnixMs,
 ) -> Option<PaymentStep> {
     let mut after = payment.clone();
-    places::take(&mut after, facts);
+    places::take(&mut after, &renumber::as_recorded(payment, facts));
     after
         .scan
         .settle_goal(view.scanned.map(|cursor| cursor.id.height));

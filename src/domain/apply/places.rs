@@ -166,8 +166,6 @@ fn mined(
         let first = transfer.first_block_at.map_or(time, |at| at.min(time));
         transfer.first_block_at = Some(first);
         restate(transfer, credit);
-    } else if let Some(transfer) = ledger.renumbered(credit, anchor) {
-        transfer.evidence = transfer.evidence.max(credit.evidence);
     } else if !ledger.payment().is_watched_at(seen_at.min(time)) {
         return;
     } else if ledger.is_further_dust(credit) {

@@ -225,3 +225,68 @@ fn a_move_that_is_told_again_under_another_number_is_the_same_money() {
         "one is known, one renumbered"
     );
 }
+
+/// A client that counts the empty calls between gives the same moves other numbers, and some of them the
+/// numbers of others.
+#[test]
+fn moves_that_are_told_again_under_each_others_numbers_are_the_same_money() {
+    let told = |story: &mut Story, amounts: &str, numbers: [u32; 2]| {
+        let mut facts = if story.payment.transfers.is_empty() {
+            story.connect(&[amounts])
+        } else {
+            story.told_again("a")
+        };
+        for (fact, number) in facts.iter_mut().zip(numbers) {
+            if let Fact::Mined { credit, .. } = fact {
+                credit.position = Position::Trace(vec![number]);
+                credit.evidence = Evidence::Witnessed;
+            }
+        }
+        story.take(facts);
+        let rows = story.payment.transfers.iter();
+        let rows = rows.map(|row| (row.position.to_string(), row.amount));
+        rows.collect::<Vec<_>>()
+    };
+    for numbers in [[1, 2], [0, 1], [2, 3], [2, 1], [7, 8], [0, 2]] {
+        let mut story = check("ETH 0.9 policy=sum", "blocks 1");
+        let first = told(&mut story, "a=0.4+0.5", [1, 2]);
+        let again = told(&mut story, "a=0.4+0.5", numbers);
+        assert_eq!(again, first, "{numbers:?}");
+        story.act("blocks 11");
+        assert_eq!(story.payment.judged.status.as_str(), "paid", "{numbers:?}");
+        assert!(story.payment.judged.surplus.is_zero(), "{numbers:?}");
+    }
+}
+
+/// One that was withheld before takes a number that is left.
+#[test]
+fn a_move_that_is_told_later_is_added_whatever_its_number() {
+    let mut story = check("ETH 0.9 policy=sum", "blocks 1");
+    let named = |facts: &mut [Fact], numbers: &[u32]| {
+        for (fact, number) in facts.iter_mut().zip(numbers) {
+            if let Fact::Mined { credit, .. } = fact {
+                credit.position = Position::Trace(vec![*number]);
+                credit.evidence = Evidence::Witnessed;
+            }
+        }
+    };
+    let mut facts = story.connect(&["a=0.4+0.5"]);
+    named(&mut facts, &[1, 2]);
+    let later = facts.pop();
+    story.take(facts);
+    assert_eq!(story.payment.transfers.len(), 1);
+    let mut facts = story.told_again("a");
+    facts.truncate(2);
+    drop(later);
+    named(&mut facts, &[0, 1]);
+    story.take(facts);
+    let rows = story.payment.transfers.iter();
+    let rows: Vec<String> = rows
+        .map(|row| format!("{} {}", row.position, row.amount.display(18)))
+        .collect();
+    let expected = [
+        "trace:1 0.400000000000000000",
+        "trace:0 0.500000000000000000",
+    ];
+    assert_eq!(rows, expected);
+}

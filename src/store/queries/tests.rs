@@ -68,6 +68,10 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
             "INDEX transfer_credit (chain_key=? AND txid=? AND position=?)",
         ),
         (
+            HOLDER_OF_MOVES,
+            "INDEX transfer_credit (chain_key=? AND txid=? AND position>? AND position<?)",
+        ),
+        (
             NOT_DEEP_ANY_MORE,
             "SEARCH t USING INDEX transfer_anchor (chain_key=? AND block_height>? AND block_height<?)",
         ),
@@ -205,6 +209,35 @@ fn a_credit_is_found_with_the_payment_that_holds_it() {
         [two, one, None, None, None, None]
     );
     assert_eq!(of("ethereum", ChainKind::Ethereum), [None; 6]);
+}
+
+/// Another client gives the same move another number.
+#[test]
+fn a_move_of_a_contract_is_its_holders_whatever_its_number() {
+    let (_dir, mut store) = store();
+    let mut holder = payment(1, "holder");
+    holder.transfers = vec![Transfer {
+        position: Position::Trace(vec![1]),
+        ..transfer(1, in_block(1000))
+    }];
+    let destination = holder.destination;
+    register(&mut store, vec![holder]);
+    let at = |position| (TxId([1; 32]), position, destination);
+    let asked = [
+        at(Position::Trace(vec![1])),
+        at(Position::Trace(vec![0, 12])),
+        at(Position::Transaction),
+        (TxId([2; 32]), Position::Trace(vec![1]), destination),
+        (
+            TxId([1; 32]),
+            Position::Trace(vec![1]),
+            payment(2, "p").destination,
+        ),
+    ];
+    let chain = ChainName::new("bitcoin");
+    let held = store.holder_of(&chain, ChainKind::Bitcoin, &asked).unwrap();
+    let one = Some(PaymentKey(1));
+    assert_eq!(held, [one, one, None, None, None]);
 }
 
 #[test]

@@ -25,6 +25,7 @@ struct Provider {
     node: Rpc,
     lies: Mutex<Vec<Lie>>,
     twist: Mutex<Option<Twist>>,
+    refused: Mutex<&'static [&'static str]>,
     told: AtomicUsize,
 }
 
@@ -46,6 +47,7 @@ impl Middle {
             node: anvil.rpc().clone(),
             lies: Mutex::default(),
             twist: Mutex::default(),
+            refused: Mutex::default(),
             told: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&provider);
@@ -74,6 +76,11 @@ impl Middle {
         twist: impl Fn(Value) -> Result<Value, Refusal> + Send + 'static,
     ) {
         *self.provider.twist.lock().expect("no panic") = Some((method, Box::new(twist)));
+    }
+
+    /// From now on it offers no method whose name begins so.
+    pub fn refuse(&self, beginnings: &'static [&'static str]) {
+        *self.provider.refused.lock().expect("no panic") = beginnings;
     }
 
     pub fn be_honest(&self) {
@@ -113,6 +120,7 @@ impl Provider {
         let method = asked["method"].as_str().unwrap_or_default();
         let result = match self.lie_about(&call(method, &asked["params"])) {
             Some(lie) => format!(r#""result":{lie}"#),
+            None if self.refuses(method) => refusal(-32601, "the method does not exist"),
             None => match self.node.try_call(method, asked["params"].clone()) {
                 Ok(truth) => self.twisted(method, truth),
                 Err(RpcError::Node { .. }) if self.twists(method) => {
@@ -126,6 +134,13 @@ impl Provider {
             r#"{{"jsonrpc":"2.0","id":{},{result}}}"#,
             asked["id"]
         ))
+    }
+
+    fn refuses(&self, method: &str) -> bool {
+        let refused = self.refused.lock().expect("no panic");
+        refused
+            .iter()
+            .any(|beginning| method.starts_with(beginning))
     }
 
     fn twists(&self, method: &str) -> bool {

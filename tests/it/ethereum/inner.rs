@@ -13,38 +13,36 @@ use crate::nodes::tokens::transfer;
 
 const TRACE: &str = "debug_traceBlockByHash";
 
-/// Payouts through contracts, each to an address of its own.
+/// Those who are paid by contracts, and who is not.
+const RECEIVERS: [(&str, u8); 7] = [
+    ("plain", 0x51),
+    ("halves", 0x52),
+    ("first", 0x53),
+    ("second", 0x54),
+    ("destructed", 0x55),
+    ("created", 0x57),
+    ("reverted", 0x56),
+];
+
+/// Payouts through contracts, each to an address of its own, as seen by whichever method is there.
 // shows: T10
 #[test]
-fn ether_that_contracts_move_is_credited_exactly() {
-    let (ethereum, confirmd) = world();
-    let (anvil, tokens) = (&ethereum.anvil, &ethereum.tokens);
-    let [plain, halves, first, second, destructed, reverted] =
-        [0x51, 0x52, 0x53, 0x54, 0x55, 0x56].map(Address::repeat_byte);
-    let receivers = [
-        ("plain", plain),
-        ("halves", halves),
-        ("first", first),
-        ("second", second),
-        ("destructed", destructed),
-        ("reverted", reverted),
-    ];
-    for (id, receiver) in receivers {
-        register_to(&confirmd, id, "ETH", "1", receiver);
-    }
-    let pay = |wei: u64, signature: &str, args: &[Arg]| {
-        anvil.invoke_paying(tokens.mischief, wei, signature, args)
-    };
-    pay(ETHER, "forward(address)", &[plain.into()]);
-    let in_two = pay(ETHER, "forwardInHalves(address)", &[halves.into()]);
-    let both = [first, second];
-    pay(2 * ETHER, "forwardToMany(address[])", &[both[..].into()]);
-    pay(ETHER, "destructTo(address)", &[destructed.into()]);
-    pay(ETHER, "forwardInRevertedCall(address)", &[reverted.into()]);
-    // What a delegate call calls its value stays with its caller.
-    pay(ETHER, "delegateTo(address)", &[reverted.into()]);
-    anvil.mine(3);
-    for (id, _) in receivers.into_iter().filter(|(id, _)| *id != "reverted") {
+fn ether_that_contracts_move_is_credited_exactly_by_the_call_tracer() {
+    credited_exactly(&[]);
+}
+
+// shows: T10
+#[test]
+fn ether_that_contracts_move_is_credited_exactly_by_trace_block() {
+    credited_exactly(&["debug_"]);
+}
+
+fn credited_exactly(refused: &'static [&'static str]) {
+    let world = World::<1>::new();
+    world.providers[0].refuse(refused);
+    let confirmd = world.start();
+    let in_two = world.pay_out(&confirmd);
+    for (id, _) in RECEIVERS.into_iter().filter(|(id, _)| *id != "reverted") {
         let paid = json!({"status": "paid", "reason": "exact", "flags": "degraded"});
         confirmd.await_payment(id, &paid);
     }
@@ -53,11 +51,11 @@ fn ether_that_contracts_move_is_credited_exactly() {
         .iter()
         .map(|row| json!([row["position"], row["amount"], row["txid"]]));
     let half = "0.500000000000000000";
-    let expected = ["trace:0", "trace:1"].map(|at| json!([at, half, in_two.to_string()]));
+    let expected = ["trace:0", "trace:1"].map(|at| json!([at, half, in_two]));
     assert_eq!(told.collect::<Vec<_>>(), expected);
-    let payer = tokens.mischief.to_string();
+    let payer = world.ethereum.tokens.mischief.to_string();
     assert_eq!(halves[0]["from_address"], payer);
-    confirmd.await_ethereum(anvil);
+    confirmd.await_ethereum(&world.ethereum.anvil);
     confirmd.await_payment("reverted", &json!({"status": "new", "version": 1}));
 }
 
@@ -92,6 +90,46 @@ impl<const N: usize> World<N> {
             .start();
         confirmd.await_ethereum(&self.ethereum.anvil);
         confirmd
+    }
+
+    /// Registers a payment of one ether for each of [`RECEIVERS`], and lets contracts pay them but for one;
+    /// the transaction that pays in two halves.
+    fn pay_out(&self, confirmd: &Confirmd) -> String {
+        let (anvil, tokens) = (&self.ethereum.anvil, &self.ethereum.tokens);
+        // The first contract that this one creates.
+        let created = tokens.mischief.create(1);
+        let receiver = |id: &str| {
+            let found = RECEIVERS.into_iter().find(|(known, _)| *known == id);
+            found.map_or(created, |(_, byte)| Address::repeat_byte(byte))
+        };
+        for (id, _) in RECEIVERS {
+            let receiver = if id == "created" {
+                created
+            } else {
+                receiver(id)
+            };
+            register_to(confirmd, id, "ETH", "1", receiver);
+        }
+        let pay = |wei: u64, signature: &str, args: &[Arg]| {
+            anvil.invoke_paying(tokens.mischief, wei, signature, args)
+        };
+        pay(ETHER, "createWith()", &[]);
+        pay(ETHER, "forward(address)", &[receiver("plain").into()]);
+        let in_two = pay(
+            ETHER,
+            "forwardInHalves(address)",
+            &[receiver("halves").into()],
+        );
+        let both = [receiver("first"), receiver("second")];
+        pay(2 * ETHER, "forwardToMany(address[])", &[both[..].into()]);
+        let destructed = receiver("destructed");
+        pay(ETHER, "destructTo(address)", &[destructed.into()]);
+        let reverted = receiver("reverted");
+        pay(ETHER, "forwardInRevertedCall(address)", &[reverted.into()]);
+        // What a delegate call calls its value stays with its caller.
+        pay(ETHER, "delegateTo(address)", &[reverted.into()]);
+        anvil.mine(3);
+        in_two.to_string()
     }
 
     /// One ether by a contract.
@@ -144,10 +182,6 @@ const fn no_such_block() -> Result<Value, Refusal> {
 
 fn pruned(_: Value) -> Result<Value, Refusal> {
     Err((-32000, "historical state is not available"))
-}
-
-fn not_offered(_: Value) -> Result<Value, Refusal> {
-    Err((-32601, "the method does not exist"))
 }
 
 /// A forged trace pays nobody: not where one operator is all there is, and not where there are others.
@@ -210,7 +244,7 @@ fn a_move_that_one_operator_withholds_is_seen_and_waited_for() {
 fn a_provider_that_cannot_trace_bears_out_one_that_can_by_the_balance() {
     let receiver = Address::repeat_byte(0x65);
     let world = World::<2>::new();
-    world.providers[0].twist(TRACE, not_offered);
+    world.providers[0].refuse(&["debug_", "trace_"]);
     let confirmd = world.start();
     register_to(&confirmd, "inside", "ETH", "1", receiver);
     world.pay_inside(receiver);
@@ -251,7 +285,7 @@ fn without_traces_all_else_goes_on_and_they_are_tried_again() {
 
     // Where nobody ever could trace, nobody waits for it.
     let world = World::<1>::new();
-    world.providers[0].twist(TRACE, not_offered);
+    world.providers[0].refuse(&["debug_", "trace_"]);
     let confirmd = world.start();
     let short = confirmd
         .register("short")

@@ -1,16 +1,17 @@
 //! What an endpoint tells of the state that a block left: what its contracts moved, and balances. Nothing
 //! binds it to the block's hash, and most nodes keep it for some 128 blocks only.
 //!
-//! Source: geth, built-in tracers; Ethereum execution APIs, `eth_getBalance`; EIP-1898.
+//! Source: geth, built-in tracers; OpenEthereum wiki, JSONRPC trace module; Ethereum execution APIs, `eth_getBalance`; EIP-1898.
 
-use super::{Answer, Endpoint, NOT_OFFERED, prefixed};
+use super::{Answer, Endpoint, NOT_OFFERED, prefixed, quantity};
 use crate::{
     chain::{
         SourceError,
+        ethereum::trace::Format,
         rpc::{Call, Limits, RpcError, Transport},
     },
     domain::{
-        block::{BlockHash, BlockRef},
+        block::{BlockHash, BlockId, BlockRef, Height},
         facts::Destination,
     },
 };
@@ -21,8 +22,11 @@ use serde_json::json;
 const NO_SUCH_BLOCK: [i64; 3] = [-32000, -32001, -32603];
 /// How long a node may take to trace a block before it gives up: as long as it is waited for.
 const TRACE_TIMEOUT: &str = "60s";
-/// The method that traces a block.
-pub(in crate::chain::ethereum) const CALL_TRACER: &str = "debug_traceBlockByHash";
+/// A block that does not exist, by its hash and by its height.
+const NOWHERE: BlockId = BlockId {
+    height: Height(u32::MAX),
+    hash: BlockHash([0; 32]),
+};
 
 /// What an endpoint tells of calls inside transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,17 +35,25 @@ pub(in crate::chain::ethereum) enum Tracer {
     Unknown,
     /// Nothing.
     Missing,
-    /// `debug_traceBlockByHash` with the callTracer.
-    Calls,
+    /// All of them, in this way.
+    Tells(Format),
 }
 
 impl Tracer {
+    /// How it tells them, if it does.
+    pub(in crate::chain::ethereum) const fn format(self) -> Option<Format> {
+        match self {
+            Self::Tells(format) => Some(format),
+            Self::Unknown | Self::Missing => None,
+        }
+    }
+
     /// The method that is used, for people.
     pub(in crate::chain::ethereum) const fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Missing => "none",
-            Self::Calls => "callTracer",
+            Self::Tells(format) => format.as_str(),
         }
     }
 }
@@ -58,29 +70,45 @@ impl<T: Transport> Endpoint<T> {
     }
 
     /// Asked of a block that does not exist, so that nothing is traced: who has the method says that there
-    /// is none. One that says neither is as unknown as before.
+    /// is none. The callTracer comes first, since it goes by the block's hash. One that says neither is as
+    /// unknown as before.
     ///
     /// # Errors
     /// When it does not answer.
     pub(in crate::chain::ethereum) async fn probe_tracer(&self) -> Result<Tracer, SourceError> {
-        let asked = self.call_tracer(BlockHash([0; 32]), Limits::ANSWER).await;
-        match asked {
-            Ok(_) => Ok(Tracer::Calls),
-            Err(RpcError::Node { code, .. }) if NO_SUCH_BLOCK.contains(&code) => Ok(Tracer::Calls),
-            Err(RpcError::Node { code, .. }) if NOT_OFFERED.contains(&code) => Ok(Tracer::Missing),
-            Err(RpcError::Node { .. }) => Ok(self.tracer),
-            Err(error) => Err(self.error(CALL_TRACER, &error)),
+        for format in [Format::Calls, Format::Flat] {
+            match self.trace(format, NOWHERE, Limits::ANSWER).await {
+                Ok(_) => return Ok(Tracer::Tells(format)),
+                Err(RpcError::Node { code, .. }) if NO_SUCH_BLOCK.contains(&code) => {
+                    return Ok(Tracer::Tells(format));
+                }
+                Err(RpcError::Node { code, .. }) if NOT_OFFERED.contains(&code) => {}
+                Err(RpcError::Node { .. }) => return Ok(self.tracer),
+                Err(error) => return Err(self.error(format.method(), &error)),
+            }
         }
+        Ok(Tracer::Missing)
     }
 
     /// The call frames of a block's transactions, as JSON.
-    pub(in crate::chain::ethereum) async fn traces(&self, block: &BlockRef) -> Answer {
-        self.call_tracer(block.id.hash, Limits::TRACE).await
+    pub(in crate::chain::ethereum) async fn traces(
+        &self,
+        format: Format,
+        block: &BlockRef,
+    ) -> Answer {
+        self.trace(format, block.id, Limits::TRACE).await
     }
 
-    async fn call_tracer(&self, block: BlockHash, limits: Limits) -> Answer {
-        let params = json!([prefixed(block), {"tracer": "callTracer", "timeout": TRACE_TIMEOUT}]);
-        self.client.call(CALL_TRACER, params, limits).await
+    async fn trace(&self, format: Format, block: BlockId, limits: Limits) -> Answer {
+        let params = match format {
+            Format::Calls => json!([
+                prefixed(block.hash),
+                {"tracer": "callTracer", "timeout": TRACE_TIMEOUT},
+            ]),
+            // Most nodes take a height alone.
+            Format::Flat => json!([quantity(block.height)]),
+        };
+        self.client.call(format.method(), params, limits).await
     }
 
     /// What these accounts had after a block and after the one below it (EIP-1898), where it can tell: nodes

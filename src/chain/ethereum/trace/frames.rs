@@ -1,46 +1,13 @@
 //! Reads the frames of a callTracer's answer in one pass, and keeps of them what moved. Calls may be nested
 //! deeper than serde's own limit allows, so the stack grows as needed and the depth is counted here.
 
-use crate::bugs::{Bug, planted};
-use alloy_primitives::{Address, B256, U256};
+use super::moves::{Frame, Kind, MAX_DEPTH, Move, Size, Trace};
+use alloy_primitives::U256;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use std::{borrow::Cow, fmt};
-
-/// The deepest that calls can be nested (EVM).
-pub(super) const MAX_DEPTH: usize = 1_024;
-
-/// The most moves of a block: so many burn 670 million gas, as each costs 6,700 at least.
-const MAX_MOVES: usize = 100_000;
-
-/// The most numbers in the paths of all its moves, which are seldom deep.
-pub(super) const MAX_PATHS: usize = 8 << 20;
-
-/// A transaction's trace as the node answers it.
-pub(super) struct Trace {
-    pub id: Option<B256>,
-    pub result: Option<Traced>,
-}
-
-/// What is looked at in a root frame, and what moved below it.
-pub(super) struct Traced {
-    pub to: Option<Address>,
-    pub value: U256,
-    pub creates: bool,
-    pub failed: bool,
-    pub moves: Vec<Move>,
-}
-
-/// Ether that one account gave to another.
-pub(super) struct Move {
-    /// Child indexes from the root frame.
-    pub path: Box<[u32]>,
-    pub from: Address,
-    pub to: Address,
-    pub value: U256,
-}
 
 /// The traces of a block's transactions.
 pub(super) fn read(json: &str) -> Result<Vec<Trace>, serde_json::Error> {
@@ -52,24 +19,13 @@ pub(super) fn read(json: &str) -> Result<Vec<Trace>, serde_json::Error> {
     Ok(traces.0)
 }
 
-/// What a frame does with its value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Gives it to its target.
-    Moves,
-    /// The same, to a contract that comes to be.
-    Creates,
-    /// Nothing.
-    Keeps,
-}
-
 /// A frame of a kind that is not known might move money that nobody sees.
 fn kind(name: &str) -> Option<Kind> {
     match name {
         "CALL" | "SELFDESTRUCT" => Some(Kind::Moves),
         "CREATE" | "CREATE2" => Some(Kind::Creates),
-        "DELEGATECALL" if planted(Bug::DelegateCallPays) => Some(Kind::Moves),
-        "DELEGATECALL" | "STATICCALL" | "CALLCODE" => Some(Kind::Keeps),
+        "DELEGATECALL" => Some(Kind::of_delegate_call()),
+        "STATICCALL" | "CALLCODE" => Some(Kind::Keeps),
         _ => None,
     }
 }
@@ -97,14 +53,6 @@ impl<'de> Visitor<'de> for &mut Traces {
 /// Reads one transaction's trace.
 struct TraceSeed<'a> {
     size: &'a mut Size,
-}
-
-/// How much moves in a block so far.
-#[derive(Default)]
-struct Size {
-    moves: usize,
-    /// Numbers in all their paths.
-    paths: usize,
 }
 
 #[derive(Deserialize)]
@@ -143,13 +91,7 @@ impl<'de> Visitor<'de> for TraceSeed<'_> {
                         size: &mut *self.size,
                     };
                     let frame = map.next_value_seed(FrameSeed(&mut walk))?;
-                    result = Some(Traced {
-                        to: frame.to,
-                        value: frame.value,
-                        creates: frame.kind == Kind::Creates,
-                        failed: frame.failed,
-                        moves: walk.moves,
-                    });
+                    result = Some(frame.root(walk.moves));
                 }
                 TraceField::Other => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -167,15 +109,6 @@ struct Walk<'a> {
 
 /// Reads one frame and all below it.
 struct FrameSeed<'a, 'b>(&'a mut Walk<'b>);
-
-/// A frame, without what is below it.
-struct Frame {
-    kind: Kind,
-    from: Address,
-    to: Option<Address>,
-    value: U256,
-    failed: bool,
-}
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
@@ -238,27 +171,12 @@ impl<'de> Visitor<'de> for FrameSeed<'_, '_> {
 impl Walk<'_> {
     /// A frame ends; `below` moves were known when it began.
     fn leave(&mut self, frame: &Frame, below: usize) -> Result<(), &'static str> {
-        if frame.failed && !planted(Bug::RevertedPays) {
+        if frame.is_void() {
             self.moves.truncate(below);
-            return Ok(());
+        } else if let Some(moved) = frame.moved(&self.path) {
+            self.size.add(&moved)?;
+            self.moves.push(moved);
         }
-        // The root's value is the transaction's own.
-        let target = frame.to.filter(|_| !self.path.is_empty());
-        let moves = frame.kind != Kind::Keeps && !frame.value.is_zero();
-        let Some(to) = target.filter(|to| moves && *to != frame.from) else {
-            return Ok(());
-        };
-        self.size.moves = self.size.moves.saturating_add(1);
-        self.size.paths = self.size.paths.saturating_add(self.path.len());
-        if self.size.moves > MAX_MOVES || self.size.paths > MAX_PATHS {
-            return Err("more moves than a block has");
-        }
-        self.moves.push(Move {
-            path: self.path.as_slice().into(),
-            from: frame.from,
-            to,
-            value: frame.value,
-        });
         Ok(())
     }
 }

@@ -1,8 +1,11 @@
 use super::{
-    frames::{MAX_DEPTH, MAX_PATHS},
+    moves::{MAX_DEPTH, MAX_PATHS},
     *,
 };
+use flat::flat_of;
 use serde_json::{Value, json};
+
+mod flat;
 
 const US: &str = "0x00000000000000000000000000000000000000aa";
 const CONTRACT: &str = "0x00000000000000000000000000000000000000cc";
@@ -14,6 +17,13 @@ fn address(text: &str) -> Address {
 
 fn txid() -> String {
     format!("0x{}", "07".repeat(32))
+}
+
+const BLOCK: BlockHash = BlockHash([9; 32]);
+
+/// What a callTracer's answer tells.
+fn calls_of(json: &str, roots: &[Root]) -> Result<Vec<Candidate>, TraceError> {
+    inner_credits(Format::Calls, json, BLOCK, roots)
 }
 
 /// A transaction that called the contract with 5 wei.
@@ -50,9 +60,11 @@ fn answer(result: &Value) -> String {
     json!([{"txHash": txid(), "result": result}]).to_string()
 }
 
-/// Position, receiver and amount of each credit.
+/// Position, receiver and amount of each credit, which both formats tell alike.
 fn moves(result: &Value) -> Vec<String> {
-    let found = inner_credits(&answer(result), &[root()]).expect("a trace");
+    let found = moved(result);
+    let flat = flat_of(&flat::of(result).to_string(), &[root()]);
+    assert_eq!(flat.as_ref(), Ok(&found), "{result}");
     let shown = |credit: Candidate| {
         assert_eq!(credit.evidence, Evidence::Claimed);
         assert_eq!(credit.asset, CreditAsset::Native);
@@ -64,6 +76,10 @@ fn moves(result: &Value) -> Vec<String> {
         )
     };
     found.into_iter().map(shown).collect()
+}
+
+fn moved(result: &Value) -> Vec<Candidate> {
+    calls_of(&answer(result), &[root()]).expect("a trace")
 }
 
 /// The same in words: the position, `us` or another account, the amount.
@@ -119,7 +135,9 @@ fn a_failed_transaction_moves_nothing() {
         succeeded: false,
         ..root()
     };
-    assert_eq!(inner_credits(&json, &[root]), Ok(vec![]));
+    assert_eq!(calls_of(&json, std::slice::from_ref(&root)), Ok(vec![]));
+    let flat = flat::of(&failed(whole(&[frame("CALL", US, 1, &[])])));
+    assert_eq!(flat_of(&flat.to_string(), &[root]), Ok(vec![]));
 }
 
 #[test]
@@ -128,7 +146,7 @@ fn frames_that_lack_what_moves_nothing_are_read() {
     let bare = json!({"type": "STATICCALL", "from": CONTRACT, "to": US, "input": "0x"});
     let not_created = json!({"type": "CREATE", "from": CONTRACT, "value": "0x1", "error": "out of gas", "calls": null});
     let null = json!({"type": "CALL", "from": CONTRACT, "to": null, "value": null, "error": null});
-    assert!(moves(&whole(&[bare, not_created, null])).is_empty());
+    assert!(moved(&whole(&[bare, not_created, null])).is_empty());
 }
 
 #[test]
@@ -149,41 +167,38 @@ fn a_trace_of_another_transaction_or_of_none_is_refused() {
         set("type", json!("CREATE")),
         answer(&ok).replace("0707", "0708"),
     ] {
-        assert_eq!(inner_credits(&json, &roots), contradiction, "{json}");
+        assert_eq!(calls_of(&json, &roots), contradiction, "{json}");
     }
     let succeeded_only = Root {
         succeeded: false,
         ..root()
     };
-    assert_eq!(
-        inner_credits(&answer(&ok), &[succeeded_only]),
-        contradiction
-    );
+    assert_eq!(calls_of(&answer(&ok), &[succeeded_only]), contradiction);
     let created = Root { to: None, ..root() };
     assert_eq!(
-        inner_credits(&answer(&ok), std::slice::from_ref(&created)),
+        calls_of(&answer(&ok), std::slice::from_ref(&created)),
         contradiction
     );
     let mut creation = ok.clone();
     creation["type"] = json!("CREATE2");
-    assert!(inner_credits(&answer(&creation), &[created]).is_ok());
+    assert!(calls_of(&answer(&creation), &[created]).is_ok());
     let plain = Root {
         may_run_code: false,
         ..root()
     };
     let moved = answer(&ok);
     assert_eq!(
-        inner_credits(&moved, std::slice::from_ref(&plain)),
+        calls_of(&moved, std::slice::from_ref(&plain)),
         contradiction
     );
     let unmoved = answer(&whole(&[]));
-    assert_eq!(inner_credits(&unmoved, &[plain]), Ok(vec![]));
+    assert_eq!(calls_of(&unmoved, &[plain]), Ok(vec![]));
     let none = json!([{"txHash": txid(), "error": "execution timeout"}]).to_string();
-    assert_eq!(inner_credits(&none, &roots), Err(TraceError::Missing(0)));
+    assert_eq!(calls_of(&none, &roots), Err(TraceError::Missing(0)));
     let count = |json: &str, expected: usize, found: usize| {
         let roots = vec![root(); expected];
         assert_eq!(
-            inner_credits(json, &roots),
+            calls_of(json, &roots),
             Err(TraceError::Count { expected, found })
         );
     };
@@ -204,7 +219,7 @@ fn what_cannot_be_read_is_refused() {
         &answer(&whole(&[frame("CALL", "0x12", 1, &[])])),
         &format!("{} 1", answer(&whole(&[]))),
     ] {
-        let found = inner_credits(json, &[root()]);
+        let found = calls_of(json, &[root()]);
         assert!(
             matches!(found, Err(TraceError::Malformed(_))),
             "{json}: {found:?}"
@@ -223,11 +238,11 @@ fn nested(depth: usize) -> String {
 
 #[test]
 fn calls_as_deep_as_the_evm_allows_are_read_and_deeper_ones_refused() {
-    let found = inner_credits(&nested(MAX_DEPTH), &[root()]).expect("the deepest");
+    let found = calls_of(&nested(MAX_DEPTH), &[root()]).expect("the deepest");
     assert_eq!(found.len(), MAX_DEPTH);
     assert_eq!(found[0].position.to_string(), "trace:0");
     for depth in [MAX_DEPTH + 1, 500_000] {
-        let error = inner_credits(&nested(depth), &[root()]);
+        let error = calls_of(&nested(depth), &[root()]);
         assert!(matches!(error, Err(TraceError::Malformed(_))), "{depth}");
     }
     // What is not looked at may be nested as deep as it likes.
@@ -237,7 +252,7 @@ fn calls_as_deep_as_the_evm_allows_are_read_and_deeper_ones_refused() {
         r#"[{{"result":{}}}]"#,
         root_frame.replacen('{', &format!(r#"{{"output":{deep},"#), 1)
     );
-    assert_eq!(inner_credits(&json, &[root()]), Ok(vec![]));
+    assert_eq!(calls_of(&json, &[root()]), Ok(vec![]));
 }
 
 #[test]
@@ -260,9 +275,9 @@ fn more_moves_than_any_block_has_are_refused_before_they_fill_the_memory() {
     };
     let most = MAX_PATHS / MAX_DEPTH;
     assert_eq!(
-        inner_credits(&json(most), &[root()]).map(|found| found.len()),
+        calls_of(&json(most), &[root()]).map(|found| found.len()),
         Ok(most)
     );
-    let found = inner_credits(&json(most + 1), &[root()]);
+    let found = calls_of(&json(most + 1), &[root()]);
     assert!(matches!(found, Err(TraceError::Malformed(_))));
 }

@@ -74,6 +74,8 @@ pub(crate) struct State {
     pub(crate) tracing_takes: Duration,
     /// What comes of tracing a block; nothing for a trace that is still under way.
     pub(crate) untraced: HashMap<BlockHash, Option<SourceError>>,
+    /// Those of which operators tell different moves of some transactions.
+    pub(crate) disputed: HashMap<BlockHash, SourceError>,
     /// What other operators hold, where they are asked.
     held: Option<HashSet<BlockHash>>,
 }

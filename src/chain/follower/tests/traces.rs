@@ -84,6 +84,23 @@ async fn a_trace_that_is_late_or_refused_holds_up_no_block_and_no_other_trace() 
     assert_eq!(told(&mut bench).await, ["polled 204", "traced 204 to 204"]);
 }
 
+/// Operators who differ about one transaction hold back neither the others of its block nor other blocks.
+#[tokio::test]
+async fn what_is_not_disputed_is_told_and_the_rest_is_waited_for() {
+    let mut bench = following(200).await;
+    bench.node.mine(2);
+    let hash = bench.node.at(201).id.hash;
+    bench.node.state().disputed.insert(hash, transient());
+    let expected = [
+        "connect 201-202",
+        "traced 201-202 to 200, problem",
+        "polled 202",
+    ];
+    assert_eq!(told(&mut bench).await, expected);
+    bench.node.state().disputed.clear();
+    assert_eq!(told(&mut bench).await, ["traced 201 to 202", "polled 202"]);
+}
+
 // shows: T12
 #[tokio::test]
 async fn a_block_that_is_refused_and_lies_deep_is_given_up_with_all_below_it() {

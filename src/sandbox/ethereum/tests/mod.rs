@@ -130,7 +130,7 @@ impl Rig {
         let mut facts = self.source.blocks(&[block]).await.unwrap().remove(0);
         while facts.awaits_trace {
             for (_, inner) in self.source.traces(&[block]).await {
-                facts.complete(&inner.unwrap());
+                facts.complete(&inner.unwrap().facts);
             }
         }
         facts

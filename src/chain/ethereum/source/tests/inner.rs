@@ -1,7 +1,9 @@
 //! Ether that contracts moved: who is asked, who is believed, and for how long others are waited for.
 
 use super::*;
+use crate::chain::Moves;
 use crate::domain::{evidence::Evidence, facts::CreditAsset, transfer::Position};
+use alloy_primitives::B256;
 
 const TRACE: &str = "debug_traceBlockByHash";
 /// Asked of a block that is nowhere.
@@ -12,6 +14,41 @@ fn node() -> (FakeNode, BlockRef) {
     let node = FakeNode::new();
     let block = reference(&node.mine(paying(5)));
     (node, block)
+}
+
+/// Asked for a block that is nowhere.
+const FLAT_PROBE: &str = "trace_block [\"0xffffffff";
+
+/// The same as `trace_block` tells it, with an empty call before it, as another client counts.
+fn lists_well(node: &FakeNode, wei: u64) {
+    node.fault(PROBE, error(-32601, "the method does not exist"));
+    node.fault(FLAT_PROBE, json!([]));
+    let hash = node.state().chain[1].hash;
+    node.fault("trace_block", listed(node, wei, hash));
+}
+
+fn listed(node: &FakeNode, wei: u64, hash: B256) -> Value {
+    let mut list = Vec::new();
+    for (position, trace) in traces(node, wei).as_array().unwrap().iter().enumerate() {
+        let mut add = |frame: &Value, at: &[u32]| {
+            let action = json!({
+                "callType": "call", "from": frame["from"], "to": frame["to"],
+                "value": frame["value"],
+            });
+            list.push(json!({
+                "type": "call", "action": action, "result": {"output": "0x"},
+                "traceAddress": at, "blockHash": hash, "subtraces": 0,
+                "transactionHash": trace["txHash"], "transactionPosition": position,
+            }));
+        };
+        let root = &trace["result"];
+        add(root, &[]);
+        for call in root["calls"].as_array().unwrap() {
+            add(&json!({"from": TOKEN, "to": TOKEN, "value": "0x0"}), &[0]);
+            add(call, &[1]);
+        }
+    }
+    json!(list)
 }
 
 /// A frame for each transaction, and below the last one wei for the shop.
@@ -49,8 +86,13 @@ async fn tracing(nodes: &[(&str, &FakeNode)]) -> Source {
     source
 }
 
-/// What is told of a block once it has come.
+/// What is told of a block once it has come, and nobody disputes it.
 async fn inner(source: &mut Source, block: BlockRef) -> Result<BlockFacts, SourceError> {
+    let Moves { facts, dispute } = moves(source, block).await?;
+    dispute.map_or(Ok(facts), Err)
+}
+
+async fn moves(source: &mut Source, block: BlockRef) -> Result<Moves, SourceError> {
     loop {
         if let Some((_, told)) = source.traces(&[block]).await.pop() {
             return told;
@@ -119,6 +161,73 @@ async fn one_alone_claims_and_two_witness() {
     // Asked of a block that it did not fetch in this run.
     let told = inner(&mut source, block).await.unwrap();
     assert_eq!(shown(&told), [(at(&[0]), 7, Evidence::Witnessed)]);
+}
+
+#[tokio::test]
+async fn one_with_trace_block_tells_as_much_and_witnesses_with_others() {
+    let (flat, block) = node();
+    lists_well(&flat, 7);
+    let mut source = tracing(&[("flat", &flat)]).await;
+    assert_eq!(source.trace_method(), "trace_block");
+    assert!(source.blocks(&[block]).await.unwrap()[0].awaits_trace);
+    let told = inner(&mut source, block).await.unwrap();
+    assert_eq!(shown(&told), [(at(&[1]), 7, Evidence::Claimed)]);
+
+    // Two clients count the calls between differently, and tell the same money.
+    let (nested, _) = node();
+    traces_well(&nested, 7);
+    for (nodes, position) in [
+        ([("flat", &flat), ("nested", &nested)], at(&[1])),
+        ([("nested", &nested), ("flat", &flat)], at(&[0])),
+    ] {
+        let mut source = tracing(&nodes).await;
+        let told = inner(&mut source, block).await.unwrap();
+        assert_eq!(shown(&told), [(position, 7, Evidence::Witnessed)]);
+    }
+
+    // Who has another block at that height may have this one later.
+    flat.heal();
+    flat.fault(FLAT_PROBE, json!([]));
+    flat.fault("trace_block", listed(&flat, 7, B256::repeat_byte(1)));
+    let said = self::told(inner(&mut source, block).await);
+    assert!(
+        said.starts_with("transient: ") && said.contains("no such block there"),
+        "{said}"
+    );
+}
+
+/// One transaction that is told differently takes along nobody else's money in its block.
+#[tokio::test]
+async fn transactions_are_compared_one_by_one() {
+    let both = |node: &FakeNode, first: u64, second: u64| {
+        let mut all = traces(node, second);
+        let paid =
+            json!({"type": "CALL", "from": TOKEN, "to": SHOP, "value": format!("{first:#x}")});
+        all[1]["result"]["calls"] = json!([paid]);
+        node.fault(PROBE, error(-32000, "block not found"));
+        node.fault(TRACE, all);
+    };
+    let called = |block: BlockBuilder| {
+        let log = transfer_log(TOKEN, Address::ZERO, SHOP, U256::from(6));
+        paying(5)(block).logs(TOKEN, vec![log])
+    };
+    let (liar, honest, third) = (FakeNode::new(), FakeNode::new(), FakeNode::new());
+    let nodes = [&liar, &honest, &third];
+    let block = nodes.map(|node| reference(&node.mine(called)))[0];
+    both(&liar, 7, 1_000);
+    both(&honest, 7, 8);
+    both(&third, 6, 8);
+    let mut source = tracing(&[("liar", &liar), ("honest", &honest)]).await;
+    let told = moves(&mut source, block).await.unwrap();
+    assert_eq!(shown(&told.facts), [(at(&[0]), 7, Evidence::Witnessed)]);
+    let said = told.dispute.unwrap().to_string();
+    assert!(said.contains("different moves"), "{said}");
+    // Each of the two is settled by another's word.
+    let nodes = [("liar", &liar), ("honest", &honest), ("third", &third)];
+    let mut source = tracing(&nodes).await;
+    let told = inner(&mut source, block).await.unwrap();
+    let expected = [7, 8].map(|wei| (at(&[0]), wei, Evidence::Witnessed));
+    assert_eq!(shown(&told), expected);
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use super::{Call, FakeSource, State, tx};
 use crate::{
     chain::{
-        Agreement, ChainSource, MempoolNews, NodeStatus, SourceError, follower::testing::facts_of,
+        Agreement, ChainSource, MempoolNews, Moves, NodeStatus, SourceError, TracedBlock,
+        follower::testing::facts_of,
     },
     domain::{
         amount::Amount,
@@ -73,10 +74,7 @@ impl ChainSource for FakeSource {
         blocks.iter().map(body).collect()
     }
 
-    async fn traces(
-        &mut self,
-        blocks: &[BlockRef],
-    ) -> Vec<(BlockRef, Result<BlockFacts, SourceError>)> {
+    async fn traces(&mut self, blocks: &[BlockRef]) -> Vec<TracedBlock> {
         let takes = self.0.state().tracing_takes;
         tokio::time::sleep(takes).await;
         let state = self.enter(Call::Traces).expect("no failure as a whole");
@@ -84,7 +82,8 @@ impl ChainSource for FakeSource {
             None => {
                 let mut facts = facts_of(*block);
                 facts.awaits_trace = state.sole;
-                Some((*block, Ok(facts)))
+                let dispute = state.disputed.get(&block.id.hash).cloned();
+                Some((*block, Ok(Moves { facts, dispute })))
             }
             Some(Some(error)) => Some((*block, Err(error.clone()))),
             Some(None) => None,
