@@ -68,6 +68,10 @@ bugs! {
     OneTellsAll = "one_tells_all",
     /// What one operator says that contracts moved is money at once: a forged trace gives goods away.
     ClaimsTrusted = "claims_trusted",
+    /// A balance that grew makes `paid`: whoever tells the balance gives goods away.
+    BalancePays = "balance_pays",
+    /// Verdicts do not wait until the balance is looked at: who paid by a contract is expired.
+    BalanceUnlooked = "balance_unlooked",
     /// Verdicts do not wait until a block is traced: who paid by a contract is expired.
     UntracedJudged = "untraced_judged",
     /// Verdicts do not wait for the past of a late registration: who paid before it is expired.

@@ -150,6 +150,7 @@ impl Rig {
     fn start(&mut self) {
         self.advance(BlockFacts {
             awaits_trace: false,
+            earners: Vec::new(),
             block: first_block(),
             transactions: Vec::new(),
             credits: Credits::default(),

@@ -13,7 +13,7 @@ use crate::domain::{
     block::{BlockId, BlockRef, Height, TxId},
     facts::{BlockFacts, Destination, MempoolSnapshot, OutPoint, TxFacts},
     payment::ScanFrom,
-    view::FreezeReason,
+    view::{FreezeReason, TracedBy},
 };
 use std::future::Future;
 
@@ -124,6 +124,21 @@ pub trait ChainSource: Send + 'static {
     ) -> impl Future<Output = Result<Vec<Vec<Amount>>, SourceError>> + Send {
         let _ = block;
         std::future::ready(Ok(vec![Vec::new(); destinations.len()]))
+    }
+
+    /// What these destinations had after a block, as each operator who could tell says. One list a destination.
+    fn balances(
+        &mut self,
+        block: BlockRef,
+        destinations: &[Destination],
+    ) -> impl Future<Output = Result<Vec<Vec<Amount>>, SourceError>> + Send {
+        let _ = block;
+        std::future::ready(Ok(vec![Vec::new(); destinations.len()]))
+    }
+
+    /// How it is known what contracts move; nothing where that is not known yet, or does not matter.
+    fn traced_by(&self) -> Option<TracedBy> {
+        None
     }
 
     /// Whether a quorum of operators holds the tip of the last status; no where nobody else is asked.
@@ -266,6 +281,15 @@ pub enum ChainInput {
         /// For each destination, what each operator who could tell says.
         growth: Vec<(Destination, Vec<Amount>)>,
     },
+    /// How it is known from now on what contracts move.
+    TracedBy(TracedBy),
+    /// What addresses had after a block.
+    Balances {
+        /// Which block.
+        block: BlockRef,
+        /// For each destination, what each operator who could tell says.
+        told: Vec<(Destination, Vec<Amount>)>,
+    },
     /// A full poll is done: every block up to the tip and the mempool were delivered before.
     Polled {
         /// When it began, on the monotonic clock.
@@ -330,6 +354,8 @@ impl ChainInput {
             | Self::Mempool(_)
             | Self::Traced { .. }
             | Self::Grown { .. }
+            | Self::TracedBy(_)
+            | Self::Balances { .. }
             | Self::Polled { .. }
             | Self::Failed { .. }
             | Self::Backfill { .. }
@@ -362,6 +388,8 @@ pub enum Ask {
     Unconfirmed(Vec<Destination>),
     /// By how much did these balances grow in this block?
     Growth(BlockRef, Vec<Destination>),
+    /// What did these addresses have after this block?
+    Balances(BlockRef, Vec<Destination>),
 }
 
 #[cfg(test)]

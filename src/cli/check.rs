@@ -244,7 +244,7 @@ async fn ethereum(
     clock: &Arc<dyn Clock>,
 ) -> Found {
     let source = EthereumSource::new(node, tokens(config, chain), clock, |_| silent())?;
-    let mut source = source.tracing(false);
+    let mut source = source.looking_inside(false);
     source.connect().await?;
     let problems = source.token_problems().await?;
     let mut problems: Vec<_> = problems.into_iter().map(SourceError::Permanent).collect();
@@ -297,7 +297,10 @@ fn ethereum_row(
         // Without either it is refused before it comes to this.
         ("receipts", by_block),
         (single.as_str(), !by_block),
-        ("tracing", matches!(tracing, "callTracer" | "trace_block")),
+        (
+            tracing.as_str(),
+            !matches!(tracing.as_str(), "none" | "unknown"),
+        ),
         ("safe", status.is_some_and(|status| status.safe.is_some())),
         (
             "finalized",

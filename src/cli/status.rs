@@ -44,6 +44,7 @@ const CHAINS: &[Column] = &[
     Column("lag", "lag", Show::Number),
     Column("safe", "safe_height", Show::Number),
     Column("final", "finalized_height", Show::Number),
+    Column("tracing", "tracing", Show::Text),
     Column("tip time", "tip_at", Show::Time),
     Column("error", "error", Show::Text),
 ];

@@ -111,7 +111,7 @@ pub(super) fn spawn(
             Node::Ethereum(node) => {
                 let source = ethereum(config, chain, node, clock, metrics)?;
                 let source = if takes_native(config, chain) {
-                    source.tracing(start.traced.is_some())
+                    source.looking_inside(start.traced.is_some())
                 } else {
                     source
                 };

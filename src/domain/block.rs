@@ -92,3 +92,25 @@ pub struct BlockRef {
     /// The header's own time; decides nothing on Bitcoin, where it may be two hours off.
     pub time: super::time::UnixMs,
 }
+
+/// Which bytes are zero where there is no transaction.
+const BLANK: std::ops::Range<usize> = 4..28;
+
+impl TxId {
+    /// Stands for no transaction: only is known that a balance grew in the block of this height.
+    #[must_use]
+    pub fn of_balance(height: Height) -> Self {
+        let mut bytes = [0; 32];
+        let height = height.0.to_be_bytes();
+        let ends = bytes.iter_mut().zip(height);
+        ends.for_each(|(byte, digit)| *byte = digit);
+        Self(bytes)
+    }
+
+    /// Whether it names a transaction: no hash begins a row of so many zeros.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        let blank = self.0.get(BLANK);
+        blank.is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0))
+    }
+}

@@ -53,7 +53,7 @@ pub fn carry_out(
         view,
         now,
         by: request.decided_by(),
-        money: money::gather(payment),
+        money: money::gather_for_person(payment),
     };
     let after = case.after(command)?;
     let record = record(command, request);

@@ -11,6 +11,8 @@ named_enum! {
     Evidence {
         /// One operator's word, and the balance did not grow by it: it is no money.
         Doubted = "doubted",
+        /// The balance grew by it, and nobody can tell by which transaction: only a person may count it.
+        Grown = "grown",
         /// One operator's word, which nothing was compared with yet: no verdict rests on it.
         Claimed = "claimed",
         /// What endpoints tell of a block whose format is not known, so that its hash proves nothing of it.

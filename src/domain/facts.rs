@@ -143,6 +143,8 @@ pub struct BlockFacts {
     pub credits: Credits,
     /// Every output spent in it (empty on Ethereum).
     pub spends: Vec<Spend>,
+    /// Who got something in it that is no payment: withdrawals and fees (empty on Bitcoin).
+    pub earners: Vec<Destination>,
     /// Credits that were refused while reading the block, by reason, for a metric.
     pub ignored: Vec<(IgnoredReason, u64)>,
     /// Whether contracts may have moved money in it that only a trace of its execution shows, and that is
@@ -319,6 +321,20 @@ pub enum Fact {
     },
     /// What contracts moved in some blocks that may hold its money is not to be had.
     Untraced,
+    /// Its address's balance is to be compared with what it was after the block of this height.
+    BalanceSince {
+        /// Which.
+        since: Height,
+    },
+    /// What its address had after a block.
+    Balance {
+        /// Which block.
+        block: BlockRef,
+        /// How much.
+        balance: Amount,
+        /// When this daemon observed it.
+        seen_at: UnixMs,
+    },
     /// Past blocks were scanned for this payment up to this height.
     Scanned {
         /// Up to and including.

@@ -9,6 +9,7 @@ pub mod amount;
 pub mod apply;
 pub mod assess;
 pub mod asset;
+pub mod balance;
 pub mod block;
 pub mod command;
 pub mod credits;

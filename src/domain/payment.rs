@@ -3,6 +3,7 @@
 use super::{
     amount::Amount,
     asset::{ChainKind, ChainName},
+    balance::Balance,
     block::{BlockRef, Height, TxId},
     facts::Destination,
     flags::Flags,
@@ -231,6 +232,9 @@ pub struct History {
     /// Whether its blocks must be traced too before it may expire: native money on Ethereum.
     #[serde(skip_serializing_if = "is_default")]
     pub needs_traces: bool,
+    /// What its address had, where nobody can tell what contracts move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
     /// Flags that stick.
     #[serde(skip_serializing_if = "is_default")]
     pub sticky: Flags,

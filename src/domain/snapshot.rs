@@ -117,7 +117,10 @@ impl<'a> Row<'a> {
             r#final: judged.is_final.into(),
             confirmations: block.map_or(0, |block| view.confirmations(block.id.height)),
             confirmations_required: terms.depth.confirmations,
-            txid: judged.txid.map(|txid| txid_text(payment.kind, txid)),
+            txid: judged
+                .txid
+                .filter(TxId::exists)
+                .map(|txid| txid_text(payment.kind, txid)),
             block_height: block.map(|block| block.id.height.0),
             block_hash: block.map(|block| hash_text(payment.kind, &block)),
             block_at: block.map(|block| block.time.0),
@@ -177,7 +180,7 @@ pub fn attention(code: &str, message: &str) -> Value {
 pub fn transfer(transfer: &Transfer, kind: ChainKind, view: &ChainView) -> Value {
     let block = transfer.place.anchor().map(|anchor| anchor.block);
     json!({
-        "txid": txid_text(kind, transfer.txid),
+        "txid": transfer.txid.exists().then(|| txid_text(kind, transfer.txid)),
         "position": transfer.position.to_string(),
         "asset": transfer.asset.as_str(),
         "amount": transfer.amount.display(transfer.decimals).to_string(),

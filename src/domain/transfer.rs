@@ -194,6 +194,12 @@ impl Transfer {
         self.txid == txid && self.position == *position
     }
 
+    /// Whether only is known of it that the balance grew.
+    #[must_use]
+    pub const fn is_growth(&self) -> bool {
+        matches!(self.evidence, Evidence::Grown)
+    }
+
     /// Whether it is one operator's word that nothing was compared with yet.
     #[must_use]
     pub const fn is_claim(&self) -> bool {

@@ -23,6 +23,20 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// How it is known what contracts move on a chain.
+    TracedBy {
+        /// An endpoint tells it by `debug_traceBlockByHash` with the callTracer.
+        CallTracer = "callTracer",
+        /// One tells it by `trace_block`, and none by the callTracer.
+        TraceBlock = "trace_block",
+        /// None tells it: by what balances grow by.
+        Balance = "balance",
+        /// Not at all.
+        Nothing = "none",
+    }
+}
+
 /// A chain as it stands: facts that are stored with the cursor, and the source's health.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainView {
@@ -50,6 +64,8 @@ pub struct ChainView {
     pub traced_at: Option<UnixMs>,
     /// The time of the last block whose inner credits nobody could tell, and nobody will.
     pub untraced_at: Option<UnixMs>,
+    /// How it is known what contracts move; `None` where that does not matter, or nobody was asked yet.
+    pub tracing: Option<TracedBy>,
     /// Set while no payment may rise.
     pub frozen: Option<FreezeReason>,
     /// Whether the source answers, is synced, and is scanned close to its tip; without it

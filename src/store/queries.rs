@@ -111,6 +111,10 @@ const LOOSE: &str = "SELECT t.txid, t.payment_key, t.inputs, t.state = 'mempool'
 
 const COUNTS: &str = "SELECT asset, status, count(*) FROM payment GROUP BY status, asset";
 
+const OPEN: &str = "SELECT key FROM payment INDEXED BY payment_open
+  WHERE asset = ?1 AND (status = 'new' OR status = 'pending' OR status = 'confirming')
+  ORDER BY expires_at LIMIT ?2";
+
 const CLAIMED: &str = "SELECT payment_key FROM transfer
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND evidence = 'claimed'
     AND block_height IS NOT NULL
@@ -202,6 +206,19 @@ impl Store {
         let mut keys = self.keys(ANCHORED_ABOVE, params![chain.as_str(), height.0])?;
         keys.extend(self.keys(CONFLICTED_ABOVE, params![chain.as_str(), height.0])?);
         Ok(keys.into_iter().collect())
+    }
+
+    /// Payments in an asset that still wait for money or for its depth, those with the earliest deadlines first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn open_in(&self, asset: &AssetCode, limit: u32) -> Result<Vec<PaymentKey>, StoreError> {
+        let mut keys = Vec::new();
+        self.each(OPEN, params![asset.as_str(), limit], |row| {
+            keys.push(PaymentKey(row.get(0)?));
+            Ok(())
+        })?;
+        Ok(keys)
     }
 
     /// Payments with money in a block that one operator alone claims, those of the oldest blocks.

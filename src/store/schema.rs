@@ -42,12 +42,13 @@ pub(super) const MIGRATIONS: &[&str] = &[
         include_str!("migrations/0001_views.sql")
     ),
     include_str!("migrations/0002_depth_rule.sql"),
+    include_str!("migrations/0003_tracing.sql"),
 ];
 
 /// The version of the public views: a gateway made for `1.x` reads any `1.y` with `y >= x`.
 pub(super) const VIEWS_MAJOR: i64 = 1;
 /// Counts additions to the public views.
-pub(super) const VIEWS_MINOR: i64 = 1;
+pub(super) const VIEWS_MINOR: i64 = 2;
 
 /// The state in which a file was found.
 #[derive(Debug, PartialEq, Eq)]

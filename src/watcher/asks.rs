@@ -35,7 +35,9 @@ impl Asks {
             Ask::Spenders(_) if queue.iter().any(is_spenders) => {}
             // The next poll asks again.
             Ask::Growth(block, _) if queue.iter().any(|waiting| is_about(waiting, block)) => {}
-            Ask::Spenders(_) | Ask::Growth(..) => queue.push_back(ask),
+            // The balances after the next block say as much.
+            Ask::Balances(block, _) if queue.iter().any(|waiting| is_after(waiting, block)) => {}
+            Ask::Spenders(_) | Ask::Growth(..) | Ask::Balances(..) => queue.push_back(ask),
             Ask::Backfill { .. } => {
                 queue.retain(|waiting| !matches!(waiting, Ask::Backfill { .. }));
                 queue.push_back(ask);
@@ -98,12 +100,16 @@ impl Asks {
 fn unconfirmed(ask: &mut Ask) -> Option<&mut Vec<crate::domain::facts::Destination>> {
     match ask {
         Ask::Unconfirmed(waiting) => Some(waiting),
-        Ask::Backfill { .. } | Ask::Spenders(_) | Ask::Growth(..) => None,
+        Ask::Backfill { .. } | Ask::Spenders(_) | Ask::Growth(..) | Ask::Balances(..) => None,
     }
 }
 
 fn is_about(ask: &Ask, block: BlockRef) -> bool {
     matches!(ask, Ask::Growth(of, _) if of.id == block.id)
+}
+
+fn is_after(ask: &Ask, block: BlockRef) -> bool {
+    matches!(ask, Ask::Balances(of, _) if of.id == block.id)
 }
 
 const fn is_spenders(ask: &Ask) -> bool {

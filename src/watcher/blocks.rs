@@ -77,7 +77,11 @@ impl Watcher {
 
         let mut touched = Touched::default();
         let gone = match fork {
-            Some(fork) => self.touch_disconnected(chain, fork.id.height, &mut touched)?,
+            Some(fork) => {
+                let gone = self.touch_disconnected(chain, fork.id.height, &mut touched)?;
+                self.touch_balances(chain, fork.id.height, &mut touched)?;
+                gone
+            }
             None => Disconnected::default(),
         };
         self.touch_not_deep_any_more(chain, &view, &mut touched)?;
@@ -184,6 +188,7 @@ impl Watcher {
         });
         let hits = hits.collect();
         self.touch_credits(chain, hits, touched)?;
+        self.touch_earners(chain, facts, touched);
         for spend in &facts.spends {
             let Some(by) = transaction(facts, spend.tx_index) else {
                 continue;

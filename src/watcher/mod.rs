@@ -8,6 +8,7 @@
 mod absorb;
 mod asks;
 mod backfill;
+mod balances;
 mod blocks;
 pub mod clock_guard;
 mod doubt;
@@ -148,6 +149,9 @@ impl Watcher {
             if let Err(error) = self.ask_for_growth(at, now) {
                 tracing::warn!(%error, "could not look for claims that wait for a witness");
             }
+            if let Err(error) = self.ask_for_balances(at, now) {
+                tracing::warn!(%error, "could not look for payments whose balances tell of more");
+            }
         }
         self.follow_up(at, now);
         Ok(())
@@ -194,6 +198,8 @@ impl Watcher {
             | ChainInput::Advance { .. }
             | ChainInput::Mempool(_)
             | ChainInput::Grown { .. }
+            | ChainInput::TracedBy(_)
+            | ChainInput::Balances { .. }
             | ChainInput::Backfill { .. }
             | ChainInput::BackfillRefused { .. }
             | ChainInput::Spenders { .. }
@@ -235,6 +241,8 @@ impl Watcher {
                 self.plan_traced(at, told, now)
             }
             ChainInput::Grown { block, growth } => self.plan_grown(at, *block, growth, now),
+            ChainInput::TracedBy(tracing) => self.plan_tracing(at, *tracing, now),
+            ChainInput::Balances { block, told } => self.plan_balances(at, *block, told, now),
             ChainInput::Backfill {
                 batch,
                 blocks,

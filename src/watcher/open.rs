@@ -3,6 +3,7 @@
 use super::{
     Watcher,
     asks::Asks,
+    balances::Looked,
     clock_guard::ClockGuard,
     index::WatchIndex,
     past::Past,
@@ -121,6 +122,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         // Nothing tells whether the clock is right at start but a head that agrees with it.
         suspended_at: spec.has_regular_blocks().then_some(None),
         waits_for_future: true,
+        looked: Looked::default(),
         undated: Undated::default(),
         dates_asked_at: None,
         more_due: false,
@@ -151,6 +153,7 @@ fn nothing_known(spec: &ChainSpec) -> ChainView {
         traced: None,
         traced_at: None,
         untraced_at: None,
+        tracing: None,
         frozen: None,
         healthy: false,
         polled_at: None,

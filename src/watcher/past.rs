@@ -85,6 +85,8 @@ impl Past {
             ChainInput::Status(_)
             | ChainInput::Mempool(_)
             | ChainInput::Grown { .. }
+            | ChainInput::TracedBy(_)
+            | ChainInput::Balances { .. }
             | ChainInput::Polled { .. }
             | ChainInput::Failed { .. }
             | ChainInput::BackfillRefused { .. }

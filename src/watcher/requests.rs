@@ -293,7 +293,8 @@ impl Watcher {
         let mut view = chain.view.clone();
         Self::settle_view(chain, &mut view, now);
         let waits = command.waits_for_chain() && !planted(Bug::CancelUnread);
-        if waits && !may_be_decided(chain, &view, payment, row.read_at) {
+        let accepts = matches!(command, Command::Accept { .. });
+        if waits && !may_be_decided(chain, &view, payment, row.read_at, accepts) {
             return Ok(Ok(Verdict::Waits(payment.chain.clone())));
         }
         if let Err(refusal) = self.check_address(command, payment, chain, overlay, now.wall)? {
@@ -330,13 +331,14 @@ fn may_be_decided(
     view: &ChainView,
     payment: &Payment,
     read_at: UnixMs,
+    accepts: bool,
 ) -> bool {
     let past = payment.scan.is_complete() || payment.scan_refusal().is_some();
     let polled = view.polled_at.is_some_and(|polled| polled >= read_at);
     let cursor = view.scanned.map(|cursor| cursor.id.height);
     let gate = Gate::new(payment, view, read_at);
-    let traced = gate.traced_to(cursor.unwrap_or_default()).is_ok();
-    past && polled && traced && view.healthy && is_ready(chain)
+    let known = gate.known_to(cursor.unwrap_or_default(), accepts).is_ok();
+    past && polled && known && view.healthy && is_ready(chain)
 }
 
 /// Read up to the last row, but no further than before the first that still waits: a restart

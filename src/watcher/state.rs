@@ -4,7 +4,8 @@
 //! nothing is true only in memory, but for the ages of what came while the clock was in doubt.
 
 use super::{
-    past::Past, progress::Told, unconfirmed::Unconfirmed, undated::Undated, unproven::Unproven,
+    balances::Looked, past::Past, progress::Told, unconfirmed::Unconfirmed, undated::Undated,
+    unproven::Unproven,
 };
 use crate::{
     chain::{NodeStatus, bitcoin, ethereum},
@@ -174,6 +175,8 @@ pub struct ChainState {
     pub suspended_at: Option<Option<BlockRef>>,
     /// Whether payments may wait for a time that a clock which was ahead has told.
     pub waits_for_future: bool,
+    /// Whose balances were asked for.
+    pub(super) looked: Looked,
     /// What came while the clock was in doubt.
     pub undated: Undated,
     /// When it was asked again for what came to the mempool then, until that is answered.

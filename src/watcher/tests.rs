@@ -2,6 +2,7 @@
 
 mod agreement;
 mod backfill;
+mod balances;
 mod clock;
 mod commits;
 mod depth;

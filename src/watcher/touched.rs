@@ -85,6 +85,8 @@ impl Touched {
                 Fact::Disconnected { .. }
                 | Fact::Weighed { .. }
                 | Fact::Untraced
+                | Fact::BalanceSince { .. }
+                | Fact::Balance { .. }
                 | Fact::Seen { .. }
                 | Fact::Dated { .. }
                 | Fact::Listed { .. }

@@ -168,7 +168,7 @@ impl Watcher {
 }
 
 /// Whether a block is still on our chain, as far as that is remembered.
-fn is_ours(chain: &ChainState, block: BlockRef) -> bool {
+pub(super) fn is_ours(chain: &ChainState, block: BlockRef) -> bool {
     let known = chain.block_at(block.id.height);
     known.is_none_or(|known| known.id == block.id)
 }

@@ -26,6 +26,12 @@ pub(super) struct Waiting {
 pub(super) struct WaitingRequests(Vec<Waiting>);
 
 impl WaitingRequests {
+    /// Whether one of them is about a payment.
+    pub fn has_one_about(&self, payment_id: &str) -> bool {
+        let mut all = self.0.iter();
+        all.any(|waiting| waiting.request.payment_id == payment_id)
+    }
+
     /// Whether one more may wait.
     pub fn has_room_for(&self, request: &Request) -> bool {
         let bytes: usize = self

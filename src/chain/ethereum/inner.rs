@@ -4,6 +4,7 @@ use super::{
     endpoint::{Endpoint, Tracer},
     scan::Block,
     source::EthereumSource,
+    trace::Format,
     witnesses::{Heard, Outline, Verdict, Witness},
 };
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         credits::Credits,
         evidence::Evidence,
         facts::{BlockFacts, Candidate, Destination},
+        view::TracedBy,
     },
 };
 use alloy_primitives::U256;
@@ -54,7 +56,7 @@ impl<T: Transport> EthereumSource<T> {
         match endpoint.tracer() {
             Tracer::Tells(_) => true,
             Tracer::Unknown => self.expects_traces,
-            Tracer::Missing => false,
+            Tracer::Balances | Tracer::Missing => false,
         }
     }
 
@@ -90,6 +92,25 @@ impl<T: Transport> EthereumSource<T> {
                 self.expects_traces |= tracer.format().is_some();
                 self.endpoints.found(at, tracer);
             }
+        }
+    }
+
+    /// By the best that any endpoint offers; nothing while that is not known.
+    pub(super) fn method(&self) -> Option<TracedBy> {
+        let tracers = || self.endpoints.all().map(|(_, endpoint)| endpoint.tracer());
+        let any = |tracer: Tracer| tracers().any(|known| known == tracer);
+        if !self.wants_traces {
+            None
+        } else if any(Tracer::Tells(Format::Calls)) {
+            Some(TracedBy::CallTracer)
+        } else if any(Tracer::Tells(Format::Flat)) {
+            Some(TracedBy::TraceBlock)
+        } else if self.may_trace() || tracers().all(|known| known == Tracer::Unknown) {
+            None
+        } else if any(Tracer::Balances) {
+            Some(TracedBy::Balance)
+        } else {
+            Some(TracedBy::Nothing)
         }
     }
 
@@ -209,25 +230,54 @@ impl<T: Transport> EthereumSource<T> {
             let accounts = accounts.clone();
             async move {
                 let asked = timeout(BALANCES_PATIENCE, endpoint.balances(&block, &accounts)).await;
-                let late = |_| Err(SourceError::Transient(format!("{endpoint}: no balances")));
-                asked.unwrap_or_else(late)
+                let grew = |(after, before): (U256, U256)| after.saturating_sub(before);
+                let balances = asked.unwrap_or_else(|_| Err(no_balances(&endpoint)))?;
+                Ok(balances.into_iter().map(|both| both.map(grew)).collect())
             }
         };
+        self.by_operator(destinations.len(), question).await
+    }
+
+    /// What these accounts had after a block, as each operator says who can tell.
+    pub(super) async fn had(
+        &mut self,
+        block: BlockRef,
+        destinations: &[Destination],
+    ) -> Result<Vec<Vec<Amount>>, SourceError> {
+        let (accounts, hash) = (destinations.to_vec(), block.id.hash);
+        let question = move |endpoint: Endpoint<T>| {
+            let accounts = accounts.clone();
+            async move {
+                let asked = timeout(BALANCES_PATIENCE, endpoint.balances_at(hash, &accounts)).await;
+                asked.unwrap_or_else(|_| Err(no_balances(&endpoint)))
+            }
+        };
+        self.by_operator(destinations.len(), question).await
+    }
+
+    /// So many amounts, each as every operator says it who can tell.
+    async fn by_operator<F>(
+        &mut self,
+        amounts: usize,
+        question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
+    ) -> Result<Vec<Vec<Amount>>, SourceError>
+    where
+        F: Future<Output = Result<Vec<Option<U256>>, SourceError>> + Send + 'static,
+    {
         let whom = self.endpoints.back();
         let answers = self
             .endpoints
             .ask_aside(&whom, CONNECT_PATIENCE, question)
             .await;
-        let mut growth = vec![Vec::new(); destinations.len()];
+        let mut all = vec![Vec::new(); amounts];
         let (mut heard, mut errors) = (Vec::new(), Vec::new());
         for (at, answer) in answers {
             let operator = self.operator(at);
             match answer {
-                Ok(balances) if !heard.contains(&operator) => {
+                Ok(said) if !heard.contains(&operator) => {
                     heard.push(operator);
-                    for (told, balance) in growth.iter_mut().zip(balances) {
-                        let grew = |(after, before): (U256, U256)| after.saturating_sub(before);
-                        told.extend(balance.map(grew).map(Amount::from_base));
+                    for (told, amount) in all.iter_mut().zip(said) {
+                        told.extend(amount.map(Amount::from_base));
                     }
                 }
                 Ok(_) => {}
@@ -237,7 +287,7 @@ impl<T: Transport> EthereumSource<T> {
         if heard.is_empty() {
             return Err(self.endpoints.failure_of(whom.len(), &errors));
         }
-        Ok(growth)
+        Ok(all)
     }
 }
 
@@ -258,6 +308,10 @@ fn as_told(credit: Candidate) -> Candidate {
     }
 }
 
+fn no_balances<T: Transport>(endpoint: &Endpoint<T>) -> SourceError {
+    SourceError::Transient(format!("{endpoint}: no balances"))
+}
+
 /// A block in which contracts moved nothing.
 fn nothing_moved(block: BlockRef) -> BlockFacts {
     BlockFacts {
@@ -268,5 +322,6 @@ fn nothing_moved(block: BlockRef) -> BlockFacts {
         ignored: Vec::new(),
         awaits_trace: false,
         unproven: None,
+        earners: Vec::new(),
     }
 }

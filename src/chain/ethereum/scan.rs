@@ -101,7 +101,10 @@ pub(super) fn read(
 ) -> Result<Block, VerifyError> {
     let block = verify::verify(block_json, receipts_json, expected)?;
     let transactions: Vec<Tx<'_>> = block.transactions.iter().map(VerifiedTx::as_read).collect();
-    Ok(scan(block.block, &transactions, tokens, Evidence::Proven))
+    let mut read = scan(block.block, &transactions, tokens, Evidence::Proven);
+    let earners = block.earners.iter().copied();
+    read.facts.earners = earners.filter_map(destination).collect();
+    Ok(read)
 }
 
 /// The credits of a block with these transactions, by what vouches for all of them.
@@ -130,6 +133,7 @@ pub(super) fn scan(
         spends: Vec::new(),
         ignored: found.ignored.into_iter().collect(),
         unproven: None,
+        earners: Vec::new(),
     };
     let outline = facts.awaits_trace.then(|| Outline {
         transactions: facts.transactions.as_slice().into(),

@@ -24,6 +24,7 @@ use crate::{
         amount::Amount,
         block::{BlockId, BlockRef, Height, TxId},
         facts::{BlockFacts, Destination, OutPoint, TxFacts},
+        view::TracedBy,
     },
 };
 use std::{future::ready, sync::Arc, time::Duration};
@@ -157,7 +158,7 @@ impl<T: Transport> EthereumSource<T> {
 
     /// What contracts move is looked for too; `expected` where an earlier run had an endpoint that tells it.
     #[must_use]
-    pub fn tracing(self, expected: bool) -> Self {
+    pub fn looking_inside(self, expected: bool) -> Self {
         Self {
             wants_traces: true,
             expects_traces: expected,
@@ -345,6 +346,18 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
         destinations: &[Destination],
     ) -> Result<Vec<Vec<Amount>>, SourceError> {
         self.grown(block, destinations).await
+    }
+
+    async fn balances(
+        &mut self,
+        block: BlockRef,
+        destinations: &[Destination],
+    ) -> Result<Vec<Vec<Amount>>, SourceError> {
+        self.had(block, destinations).await
+    }
+
+    fn traced_by(&self) -> Option<TracedBy> {
+        self.method()
     }
 
     async fn mempool(&mut self) -> Result<MempoolNews, SourceError> {

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use alloy_consensus::{EthereumReceipt, Header, ReceiptWithBloom, proofs};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Bloom, Bytes, Log};
+use alloy_primitives::{Address, Bloom, Bytes, Log};
 use serde_json::value::RawValue;
 use std::fmt;
 
@@ -185,6 +185,8 @@ impl fmt::Display for ShownTx {
 pub(super) struct VerifiedBlock {
     pub block: BlockRef,
     pub transactions: Vec<VerifiedTx>,
+    /// Who got fees or withdrawals.
+    pub earners: Vec<Address>,
 }
 
 /// A transaction of a verified block with what came of it.
@@ -233,8 +235,11 @@ pub(super) fn verify(
     let (ids, envelopes) = check.transactions(&header, &body.transactions)?;
     let receipts = check.receipts(&header, receipts_json, &envelopes)?;
     let transactions = ids.into_iter().zip(envelopes).zip(receipts);
+    let withdrawals = body.withdrawals.iter().flat_map(|list| list.iter());
+    let earners = withdrawals.map(|withdrawal| withdrawal.address);
     let mut burned = 0;
     Ok(VerifiedBlock {
+        earners: std::iter::once(header.beneficiary).chain(earners).collect(),
         block: reference(&header, expected.id),
         transactions: transactions
             .map(|((id, envelope), receipt)| VerifiedTx {

@@ -39,7 +39,9 @@ impl Asks {
             } => {
                 self.backfill = Some(Backfill::new(batch, from, to, traces));
             }
-            Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => self.quick.push_back(ask),
+            Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) | Ask::Balances(..) => {
+                self.quick.push_back(ask);
+            }
         }
     }
 
@@ -97,6 +99,19 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                 }
                 grown => grown,
             },
+            Ask::Balances(block, destinations) => {
+                let told = match self.source.balances(*block, destinations).await {
+                    Err(error) => {
+                        debug!(%error, "what addresses have is not known");
+                        return Ok(());
+                    }
+                    Ok(told) => destinations.iter().copied().zip(told).collect(),
+                };
+                Ok(ChainInput::Balances {
+                    block: *block,
+                    told,
+                })
+            }
             Ask::Backfill { .. } => return Ok(()),
         };
         match answer {

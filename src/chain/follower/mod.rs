@@ -44,6 +44,7 @@ use crate::{
     domain::{
         asset::ChainName,
         block::{BlockRef, Height},
+        view::TracedBy,
     },
 };
 use std::{future::Future, sync::Arc, time::Duration};
@@ -130,6 +131,8 @@ pub struct Follower<S, K> {
     finality: Finality,
     agreed: agreement::Agreed,
     untraced: traces::Untraced,
+    /// What the watcher was told of how contracts' moves are known.
+    tracing: Option<TracedBy>,
     frozen: bool,
     released: bool,
     connected: bool,
@@ -156,6 +159,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             finality,
             agreed,
             untraced,
+            tracing: None,
             frozen: start.frozen,
             released: start.released,
             connected: false,

@@ -64,6 +64,14 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let agreed_tip = Some(status.tip).filter(|_| self.has_agreed_tip());
         self.observe_finality(status.finalized);
         self.tell(ChainInput::Status(self.vouched(&status))).await?;
+        let tracing = self
+            .source
+            .traced_by()
+            .filter(|_| self.window.tip().is_some());
+        if let Some(tracing) = tracing.filter(|_| tracing != self.tracing) {
+            self.tell(ChainInput::TracedBy(tracing)).await?;
+            self.tracing = Some(tracing);
+        }
         let standing = self.follow_up_to(&status).await;
         if matches!(standing, Ok(_) | Err(Halt::Source(_))) {
             self.agree(agreed_tip).await?;

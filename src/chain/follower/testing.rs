@@ -62,6 +62,7 @@ pub(crate) fn facts(number: u32) -> BlockFacts {
 pub(crate) fn facts_of(block: BlockRef) -> BlockFacts {
     BlockFacts {
         awaits_trace: false,
+        earners: Vec::new(),
         block,
         transactions: vec![TxId(block.id.hash.0)],
         credits: crate::domain::credits::Credits::default(),

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         amount::Amount,
         assess::decision,
+        block::TxId,
         explain::{self, Explanation},
         flags::Flag,
         payment::Payment,
@@ -162,7 +163,8 @@ impl Case<'_> {
     }
 
     fn deciding(&self) -> String {
-        self.payment.judged.txid.map_or_else(
+        let txid = self.payment.judged.txid;
+        txid.filter(TxId::exists).map_or_else(
             || "The deciding transaction".to_owned(),
             |txid| format!("Transaction {}{txid}", self.payment.kind.hash_prefix()),
         )
@@ -317,6 +319,9 @@ impl Case<'_> {
             ..
         } = transfer;
         let meaning = meaning(transfer.disposition);
+        if !txid.exists() {
+            return format!("Transfer {position}: {amount} {asset}, {place}; {meaning}.");
+        }
         format!("Transfer {prefix}{txid} {position}: {amount} {asset}, {place}; {meaning}.")
     }
 

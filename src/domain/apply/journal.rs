@@ -172,6 +172,15 @@ fn is_newly_live(before: Option<&Transfer>, after: &Transfer) -> bool {
 fn about_new_money(payment: &Payment, transfer: &Transfer) -> Vec<(&'static str, String)> {
     let mut causes = Vec::new();
     let refund = payment.history.refunded.as_ref();
+    if transfer.is_growth() {
+        let amount = transfer.amount.display(transfer.decimals);
+        let text = format!(
+            "the balance of its address grew by {amount} {}, and by which transaction nobody can \
+             tell: a person must look, and may accept it",
+            transfer.asset
+        );
+        causes.push(("balance_grew", text));
+    }
     if transfer.disposition == Disposition::Dust {
         return causes;
     }

@@ -202,6 +202,8 @@ const fn credit_of(fact: &Fact) -> Option<&Credit> {
         Fact::Disconnected { .. }
         | Fact::Weighed { .. }
         | Fact::Untraced
+        | Fact::BalanceSince { .. }
+        | Fact::Balance { .. }
         | Fact::Dated { .. }
         | Fact::Listed { .. }
         | Fact::Evicted { .. }

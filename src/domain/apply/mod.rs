@@ -3,6 +3,7 @@
 //! Takes the facts, judges, and tells the difference. Knows nothing of other payments and never
 //! loads, stores or logs anything.
 
+mod balance;
 mod dust;
 mod inherit;
 mod journal;
@@ -100,6 +101,9 @@ fn remember_moves(before: &Payment, after: &mut Payment, now: UnixMs) -> bool {
             }
         }
     }
+    let is_growth = |row: &Transfer| row.is_growth() && row.place.is_live();
+    let has_growth = after.transfers.iter().any(is_growth);
+    history.sticky = history.sticky.with_if(Flag::Degraded, has_growth);
     let refund_lost = left_chain && history.refunded.is_some();
     if refund_lost {
         history.reversals = history.reversals.saturating_add(1);
@@ -113,7 +117,11 @@ fn remember_moves(before: &Payment, after: &mut Payment, now: UnixMs) -> bool {
 const fn is_weakly_vouched_for(transfer: &Transfer) -> bool {
     let is_weak = match transfer.evidence {
         Evidence::Told | Evidence::Weighed => true,
-        Evidence::Doubted | Evidence::Claimed | Evidence::Witnessed | Evidence::Proven => false,
+        Evidence::Doubted
+        | Evidence::Grown
+        | Evidence::Claimed
+        | Evidence::Witnessed
+        | Evidence::Proven => false,
     };
     transfer.place.is_live() && is_weak
 }

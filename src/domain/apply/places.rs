@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of statuses, amounts that are owed, or the journal.
 
-use super::{inherit::inherit_first_seen, ledger::Ledger};
+use super::{balance, inherit::inherit_first_seen, ledger::Ledger};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     asset::ChainKind,
@@ -67,6 +67,12 @@ fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
         }
         Fact::Weighed { block, evidence } => weighed(ledger.payment(), *block, *evidence),
         Fact::Untraced => untraced(ledger.payment()),
+        Fact::BalanceSince { since } => balance::begin(ledger.payment(), *since),
+        Fact::Balance {
+            block,
+            balance,
+            seen_at,
+        } => balance::told(ledger, *block, *balance, *seen_at),
         Fact::Scanned { to } => scanned(ledger.payment(), *to),
         Fact::ScanRefused { why } => ledger.payment().history.scan_refused.clone_from(why),
     }
@@ -87,6 +93,8 @@ fn disconnect(payment: &mut Payment, fork: Height) {
             Place::Block(_) | Place::Mempool | Place::Evicted | Place::Orphaned => {}
         }
     }
+    let balance = &mut payment.history.balance;
+    *balance = balance.map(|known| known.after_disconnect(fork));
     cut_scan_back(payment, fork);
 }
 

@@ -59,13 +59,13 @@ fn renamed(credits: &[&Credit], rows: &[&Transfer]) -> BTreeMap<Position, Positi
     // By the name of the row, which move it holds.
     let mut holds: BTreeMap<&Position, &Position> = BTreeMap::new();
     let mut known: BTreeSet<&Position> = BTreeSet::new();
-    let exactly = |credit: &Credit, row: &Transfer| row.position == credit.position;
-    let any = |_: &Credit, _: &Transfer| true;
-    for fits in [&exactly as &dyn Fn(&Credit, &Transfer) -> bool, &any] {
+    // Those under their own names first.
+    for is_exact in [true, false] {
         for credit in credits {
             let is_free = |row: &&&Transfer| !holds.contains_key(&row.position);
+            let fits = |row: &Transfer| !is_exact || row.position == credit.position;
             let mut free = rows.iter().filter(is_free);
-            let row = free.find(|row| fits(credit, row) && is_same_money(credit, row));
+            let row = free.find(|row| fits(row) && is_same_money(credit, row));
             if let Some(row) = row.filter(|_| !known.contains(&credit.position)) {
                 holds.insert(&row.position, &credit.position);
                 known.insert(&credit.position);
@@ -107,6 +107,8 @@ fn moved(fact: &Fact) -> Option<(&Credit, BlockHash)> {
         | Fact::Disconnected { .. }
         | Fact::Weighed { .. }
         | Fact::Untraced
+        | Fact::BalanceSince { .. }
+        | Fact::Balance { .. }
         | Fact::Dated { .. }
         | Fact::Listed { .. }
         | Fact::Evicted { .. }

@@ -52,6 +52,8 @@ pub enum About {
     ExcessSum,
     /// One operator alone tells of it, and the balance did not grow by it.
     Doubted,
+    /// Only is known of it that the balance grew.
+    Grown,
 }
 
 impl About {
@@ -68,6 +70,7 @@ impl About {
             Self::Excess => "excess",
             Self::ExcessSum => "excess_sum",
             Self::Doubted => "doubted",
+            Self::Grown => "grown",
         }
     }
 }

@@ -4,8 +4,9 @@
 
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    asset::ChainKind, block::Height, payment::Due, payment::Payment, time::CLOCK_STEP_MAX,
-    time::SpanMs, time::UnixMs, view::ChainView,
+    asset::ChainKind, balance::Balance, block::Height, payment::Due, payment::Payment,
+    time::CLOCK_STEP_MAX, time::SpanMs, time::UnixMs, transfer::Transfer, view::ChainView,
+    view::TracedBy,
 };
 
 /// What must happen before a judgement can change by itself.
@@ -25,6 +26,8 @@ pub enum Wait {
     Poll(UnixMs),
     /// It must be known what contracts moved up to this height.
     Traces(Height),
+    /// The balance of its address must be looked at, where nobody tells what contracts move.
+    Balance,
     /// What one operator claims that contracts moved must be compared with somebody else's word.
     Witness,
     /// The cursor must reach this height.
@@ -120,6 +123,7 @@ impl<'a> Gate<'a> {
         }
         let is_later = self.view.traced_at.is_some_and(|traced| traced > at);
         let top = self.view.agreed_height().unwrap_or_default();
+        self.looked_at(|balance| balance.is_checked_beyond(at))?;
         self.traced(self.view.traced.is_none() || is_later, top)
     }
 
@@ -129,15 +133,52 @@ impl<'a> Gate<'a> {
     /// What to wait for.
     pub fn traced_to(&self, top: Height) -> Result<(), Wait> {
         let traced = self.view.traced;
+        self.looked_at(|balance| balance.is_checked_to(top))?;
         self.traced(traced.is_none_or(|traced| traced >= top), top)
     }
 
+    /// Whether the balance was looked at, where that is how it is known what contracts move.
+    fn looked_at(&self, is_enough: impl Fn(Balance) -> bool) -> Result<(), Wait> {
+        let matters = self.view.tracing == Some(TracedBy::Balance)
+            && self.payment.history.needs_traces
+            && !planted(Bug::BalanceUnlooked);
+        if !matters || self.payment.history.balance.is_some_and(is_enough) {
+            Ok(())
+        } else {
+            Err(Wait::Balance)
+        }
+    }
+
+    /// Whether a request may rest on what came up to this height. What only a balance tells of holds it not
+    /// back: it waits for a person. Nor does a balance that was not looked at hold back who accepts.
+    ///
+    /// # Errors
+    /// What to wait for.
+    pub fn known_to(&self, top: Height, accepts: bool) -> Result<(), Wait> {
+        if !accepts {
+            self.looked_at(|balance| balance.is_checked_to(top))?;
+        }
+        let traced = self.view.traced;
+        self.told(traced.is_none_or(|traced| traced >= top), top)
+    }
+
     fn traced(&self, is_traced: bool, top: Height) -> Result<(), Wait> {
+        if self.payment.history.needs_traces && self.has_live(Transfer::is_growth) {
+            return Err(Wait::Witness);
+        }
+        self.told(is_traced, top)
+    }
+
+    fn has_live(&self, is_meant: impl Fn(&Transfer) -> bool) -> bool {
+        let mut transfers = self.payment.transfers.iter();
+        transfers.any(|transfer| is_meant(transfer) && transfer.place.is_live())
+    }
+
+    fn told(&self, is_traced: bool, top: Height) -> Result<(), Wait> {
         if !self.payment.history.needs_traces || planted(Bug::UntracedJudged) {
             return Ok(());
         }
-        let mut transfers = self.payment.transfers.iter();
-        if transfers.any(|transfer| transfer.is_claim() && transfer.place.is_live()) {
+        if self.has_live(Transfer::is_claim) {
             Err(Wait::Witness)
         } else if is_traced {
             Ok(())
@@ -173,7 +214,7 @@ pub fn due(waits: &[Wait]) -> Due {
     for wait in waits {
         match *wait {
             // Time and blocks change nothing about it; the request or the fact that ends it judges anew.
-            Wait::Review | Wait::Witness => {}
+            Wait::Review | Wait::Witness | Wait::Balance => {}
             // Before every block on purpose: found by the first look that is allowed.
             Wait::Scan | Wait::Health | Wait::Thaw => {
                 due.at = Some(UnixMs(0));

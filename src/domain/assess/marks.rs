@@ -78,6 +78,7 @@ pub fn review_causes(
         }
     }
     causes.extend(doubted(payment));
+    causes.extend(grown(payment));
     causes.extend(untraced(payment, ruling));
     causes.extend(excess_cause(payment, money, decision));
     causes
@@ -124,6 +125,13 @@ fn doubted(payment: &Payment) -> impl Iterator<Item = Cause> {
     let doubted = transfers.filter(|transfer| transfer.evidence == Evidence::Doubted);
     let live = doubted.filter(|t| t.place.is_live() && t.amount >= t.dust);
     live.map(|transfer| Cause::Money(About::Doubted, transfer.txid))
+}
+
+/// Money of which only is known that the balance grew by it.
+fn grown(payment: &Payment) -> impl Iterator<Item = Cause> {
+    let transfers = payment.transfers.iter();
+    let grown = transfers.filter(|transfer| transfer.is_growth() && transfer.place.is_live());
+    grown.map(|transfer| Cause::Money(About::Grown, transfer.txid))
 }
 
 /// It is closed without knowing all that came.

@@ -163,15 +163,38 @@ impl Money {
 /// Whether a credit is more than one operator's unchecked word.
 #[must_use]
 pub fn is_vouched_for(transfer: &Transfer) -> bool {
-    transfer.evidence > Evidence::Claimed || planted(Bug::ClaimsTrusted)
+    transfer.evidence > Evidence::Claimed
+        || planted(Bug::ClaimsTrusted)
+        || (transfer.is_growth() && planted(Bug::BalancePays))
 }
 
 /// Gathers a payment's credits, in the order in which they are judged.
 #[must_use]
 pub fn gather(payment: &Payment) -> Vec<Money> {
+    gather_if(payment, |transfer| {
+        is_vouched_for(transfer) || is_accepted(payment, transfer)
+    })
+}
+
+/// The same with what a person may count: that by which only the balance grew.
+#[must_use]
+pub fn gather_for_person(payment: &Payment) -> Vec<Money> {
+    gather_if(payment, |transfer| {
+        is_vouched_for(transfer) || transfer.is_growth()
+    })
+}
+
+/// Whether a person has counted that by which the balance grew.
+fn is_accepted(payment: &Payment, transfer: &Transfer) -> bool {
+    let accepted = payment.history.accepted.as_ref();
+    let is_among = |txids: &[String]| txids.contains(&transfer.txid.to_string());
+    transfer.is_growth() && accepted.is_some_and(|accepted| is_among(&accepted.txids))
+}
+
+fn gather_if(payment: &Payment, counts: impl Fn(&Transfer) -> bool) -> Vec<Money> {
     let mut by_transaction: BTreeMap<(TxId, &AssetCode, bool), Vec<usize>> = BTreeMap::new();
     let rows = payment.transfers.iter().enumerate();
-    for (row, transfer) in rows.filter(|(_, transfer)| is_vouched_for(transfer)) {
+    for (row, transfer) in rows.filter(|(_, transfer)| counts(transfer)) {
         let aggregate = transfer.position == Position::Dust;
         by_transaction
             .entry((transfer.txid, &transfer.asset, aggregate))

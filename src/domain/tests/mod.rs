@@ -7,6 +7,7 @@
 )]
 
 mod amounts;
+mod balance;
 mod bounds;
 mod depth;
 mod evidence;

@@ -12,6 +12,7 @@
 //! `finalize`, `safe N`, `final N`, `untagged` and `tagged` (whether nodes name such blocks), `behind 10m` (of miners' clocks from now on), `judge`, `hold` (the database refused a change), and the requests `cancel accept reject ack extend refunded rescan`.
 //! A transaction is `name=amount`, `a=1+2` (two credits), `a=5:USDC` (another asset), `a=1!`
 //! (coinbase), `a=1?` (one operator's claim), `a=1@x` (spends the output `x`); once told, its name is enough.
+//! `balances` says that only balances tell what contracts move, `base 5` and `look 6` what the address has after the tip.
 //! `weigh weighed` compares what is claimed in the tip's block with the balance; of some blocks nothing is known after `untraced`.
 //!
 //! Every step is also checked against what must always hold; see [`super::invariants`].
@@ -37,7 +38,7 @@ use crate::domain::{
     request::{Request, parse},
     status::Status,
     time::{SpanMs, UnixMs},
-    view::{ChainView, FreezeReason},
+    view::{ChainView, FreezeReason, TracedBy},
 };
 use std::collections::BTreeMap;
 
@@ -180,6 +181,14 @@ impl Story {
                 self.take(vec![Fact::Weighed { block, evidence }]);
             }
             "untraced" => self.take(vec![Fact::Untraced]),
+            "base" | "look" => {
+                let mut facts = vec![self.balance(rest[0])];
+                if verb == "base" {
+                    let since = self.tip().id.height;
+                    facts.insert(0, Fact::BalanceSince { since });
+                }
+                self.take(facts);
+            }
             "wait" => self.wait(span(rest[0])),
             _ => self.set(verb, rest),
         }
@@ -205,6 +214,7 @@ impl Story {
                 self.traced = Traced::ToTheTip;
                 self.follow();
             }
+            "balances" => self.view.tracing = Some(TracedBy::Balance),
             "gap" => self.view.untraced_at = Some(self.tip().time),
             "finalize" => self.view.finalized = Some(self.tip().id.height),
             "safe" => self.view.safe = Some(Height(rest[0].parse().unwrap())),
@@ -384,6 +394,15 @@ impl Story {
         let first = self.payment.transfers.first();
         let anchor = *first.and_then(|t| t.place.anchor()).expect("in a block");
         self.mined(word, anchor.block, anchor.tx_index)
+    }
+
+    /// What the address has after the tip.
+    fn balance(&self, amount: &str) -> Fact {
+        Fact::Balance {
+            block: self.tip(),
+            balance: Amount::parse(amount, self.payment.terms.decimals).unwrap(),
+            seen_at: self.now,
+        }
     }
 
     pub fn disconnect(&mut self, count: usize) -> Fact {

@@ -248,8 +248,9 @@ CREATE TABLE transfer (
   coinbase        INTEGER NOT NULL CHECK (coinbase IN (0, 1)),
   -- What vouches for it: the block's hash, or operators.
   evidence        TEXT NOT NULL CHECK (
-                    evidence = 'doubted' OR evidence = 'claimed' OR evidence = 'told' OR
-                    evidence = 'weighed' OR evidence = 'witnessed' OR evidence = 'proven'),
+                    evidence = 'doubted' OR evidence = 'grown' OR evidence = 'claimed' OR
+                    evidence = 'told' OR evidence = 'weighed' OR evidence = 'witnessed' OR
+                    evidence = 'proven'),
   disposition     TEXT NOT NULL CHECK (
                     disposition = 'dust' OR disposition = 'wrong_asset' OR
                     disposition = 'after_cancel' OR disposition = 'late' OR

@@ -68,10 +68,6 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
             "INDEX transfer_credit (chain_key=? AND txid=? AND position=?)",
         ),
         (
-            HOLDER_OF_MOVES,
-            "INDEX transfer_credit (chain_key=? AND txid=? AND position>? AND position<?)",
-        ),
-        (
             NOT_DEEP_ANY_MORE,
             "SEARCH t USING INDEX transfer_anchor (chain_key=? AND block_height>? AND block_height<?)",
         ),
@@ -97,6 +93,22 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
             "SEARCH payment USING INDEX payment_watched (chain_key=? AND destination=?)",
         ),
         (COUNTS, "SCAN payment USING COVERING INDEX payment_status"),
+    ] {
+        let plan = plan(&store, sql);
+        assert!(plan.contains(wanted), "{sql}\n{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+}
+
+#[test]
+fn what_contracts_moved_is_asked_about_through_an_index() {
+    let (_dir, store) = store();
+    for (sql, wanted) in [
+        (OPEN, "SEARCH payment USING INDEX payment_open (asset=?)"),
+        (
+            HOLDER_OF_MOVES,
+            "INDEX transfer_credit (chain_key=? AND txid=? AND position>? AND position<?)",
+        ),
     ] {
         let plan = plan(&store, sql);
         assert!(plan.contains(wanted), "{sql}\n{plan}");

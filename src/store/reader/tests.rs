@@ -39,7 +39,7 @@ const COLUMNS: [(&str, &str); 7] = [
     (
         "v1_chain",
         "chain, network, tip_height, tip_hash, tip_at, scanned_height, scanned_hash, \
-         finalized_height, healthy, frozen, error, updated_at, safe_height",
+         finalized_height, healthy, frozen, error, updated_at, safe_height, tracing",
     ),
     (
         "v1_asset",

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{
         asset::{AssetCode, ChainKind, ChainName},
-        block::TxId,
+        block::{BlockRef, TxId},
         facts::Destination,
         flags::Flags,
         payment::{Due, History, Judgement, Payment, PaymentId, PaymentKey, Scan, ScanFrom},
@@ -197,7 +197,8 @@ fn changing(payment: &Payment) -> Result<[Column<'_>; CHANGING.len()], Fault> {
     };
     let history = serde_json::to_string(&payment.history)
         .map_err(|_| Fault::Guard("the history is no JSON".to_owned()))?;
-    let txid = judged.txid.map(|txid| block::hash(payment.kind, &txid));
+    let txid = judged.txid.filter(TxId::exists);
+    let txid = txid.map(|txid| block::hash(payment.kind, &txid));
     let txid = txid.map_or(Value::Null, Value::Text);
     let block = block::write(payment.kind, judged.block.as_ref());
     let [height, hash, parent, block_at] = block.map(Column::Owned);
@@ -336,7 +337,7 @@ fn read_judgement(
     status: Status,
     decimals: u8,
 ) -> Result<Judgement, Fault> {
-    Ok(Judgement {
+    let judgement = Judgement {
         status,
         reason: f.parse_opt(Reason::parse)?,
         flags: f.parse(Flags::parse)?,
@@ -360,6 +361,12 @@ fn read_judgement(
             traced_height: f.height_opt()?,
             at: f.at_opt()?,
         },
+    };
+    // What a person accepted of a balance has no transaction.
+    let of_balance = |block: BlockRef| TxId::of_balance(block.id.height);
+    Ok(Judgement {
+        txid: judgement.txid.or(judgement.block.map(of_balance)),
+        ..judgement
     })
 }
 

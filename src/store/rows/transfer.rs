@@ -11,7 +11,7 @@ use crate::{
         evidence::Evidence,
         facts::OutPoint,
         payment::Payment,
-        transfer::{Anchor, Disposition, Place, Transfer},
+        transfer::{Anchor, Disposition, Place, Position, Transfer},
     },
     store::error::Fault,
 };
@@ -87,11 +87,23 @@ pub(in crate::store) fn upsert(
     Ok(values)
 }
 
-/// What stands for "no transaction": money seen by balance alone.
-const NO_TXID: TxId = TxId([0; 32]);
+/// What stands for no transaction.
+fn no_txid(position: &Position) -> TxId {
+    match position {
+        Position::Balance(height) => TxId::of_balance(*height),
+        Position::Output(_)
+        | Position::Log(_)
+        | Position::Transaction
+        | Position::Trace(_)
+        | Position::Dust => TxId([0; 32]),
+    }
+}
 
 fn columns(kind: ChainKind, transfer: &Transfer) -> [Value; COLUMNS.len()] {
-    let txid = (transfer.txid != NO_TXID).then(|| block::hash(kind, &transfer.txid));
+    let txid = transfer
+        .txid
+        .exists()
+        .then(|| block::hash(kind, &transfer.txid));
     let anchor = transfer.place.anchor();
     let [height, hash, parent, block_at] = block::write(kind, anchor.map(|anchor| &anchor.block));
     let (by, confirmed_in) = match &transfer.place {
@@ -132,8 +144,9 @@ fn columns(kind: ChainKind, transfer: &Transfer) -> [Value; COLUMNS.len()] {
 pub(in crate::store) fn read(row: &Row<'_>) -> Result<Transfer, Fault> {
     let mut fields = Fields::new(row);
     let f = &mut fields;
-    let txid = f.txid_opt()?.unwrap_or(NO_TXID);
-    let position = f.parse(|text| text.parse().ok())?;
+    let txid = f.txid_opt()?;
+    let position: Position = f.parse(|text| text.parse().ok())?;
+    let txid = txid.unwrap_or_else(|| no_txid(&position));
     let asset = f.parse(|text| Some(AssetCode::new(text)))?;
     let decimals = f.next()?;
     Ok(Transfer {

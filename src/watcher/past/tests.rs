@@ -40,6 +40,7 @@ fn block(height: u32, credited: impl IntoIterator<Item = u32>) -> BlockFacts {
     };
     BlockFacts {
         awaits_trace: false,
+        earners: Vec::new(),
         block: BlockRef {
             id: id(height),
             parent: hash(height.wrapping_sub(1), 0),

@@ -27,7 +27,7 @@ fn late_registrations_share_one_scan_and_later_ones_wait_for_the_next() {
         let asks = world.asks().into_iter();
         asks.filter_map(|(_, ask)| match ask {
             Ask::Backfill { batch, .. } => Some(batch),
-            Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
+            Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) | Ask::Balances(..) => None,
         })
         .collect()
     };
@@ -83,7 +83,7 @@ fn money_in_the_past_is_found_by_the_scan() {
         .into_iter()
         .find_map(|(_, ask)| match ask {
             Ask::Backfill { batch, to, .. } => Some((batch, to)),
-            Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
+            Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) | Ask::Balances(..) => None,
         })
         .unwrap();
     world.give(ChainInput::Backfill {

@@ -91,7 +91,7 @@ fn scan_from(world: &mut World, address: usize, from: Option<u32>) -> u64 {
     let asks = world.asks().into_iter();
     let mut batches = asks.filter_map(|(_, ask)| match ask {
         Ask::Backfill { batch, .. } => Some(batch),
-        Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
+        Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) | Ask::Balances(..) => None,
     });
     batches.next().expect("a scan")
 }

@@ -59,7 +59,7 @@ fn scan(world: &mut World) -> Option<(u64, ScanFrom, u32)> {
         Ask::Backfill {
             batch, from, to, ..
         } => Some((batch, from, to.0)),
-        Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
+        Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) | Ask::Balances(..) => None,
     });
     let scan = scans.next();
     assert_eq!(scans.next(), None, "one scan at a time");

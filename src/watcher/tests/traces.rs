@@ -82,7 +82,7 @@ fn growth_asked(world: &mut World) -> Vec<Height> {
             assert_eq!(of, [destination(KIND, 0)]);
             Some(block.id.height)
         }
-        Ask::Backfill { .. } | Ask::Spenders(_) | Ask::Unconfirmed(_) => None,
+        Ask::Backfill { .. } | Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Balances(..) => None,
     })
     .collect()
 }

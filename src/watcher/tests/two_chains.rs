@@ -35,7 +35,7 @@ fn scan(world: &mut World, kind: ChainKind) -> Option<(u64, u32)> {
     let asks = std::iter::from_fn(|| world.watcher.next_ask(&name(kind)));
     let scans = asks.filter_map(|ask| match ask {
         Ask::Backfill { batch, from, .. } => Some((batch, height(from))),
-        Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) => None,
+        Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) | Ask::Balances(..) => None,
     });
     scans.last()
 }

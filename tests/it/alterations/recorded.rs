@@ -200,6 +200,7 @@ fn show(blocks: &[BlockFacts]) -> String {
             ignored,
             awaits_trace: _,
             unproven,
+            earners: _,
         } = facts;
         assert_eq!(*unproven, None);
         let credits: Vec<Candidate> = credits.iter().collect();

@@ -264,6 +264,13 @@ impl Confirmd {
         (status, String::from_utf8(body).expect("UTF-8"))
     }
 
+    /// How it is known on Ethereum what contracts move.
+    pub fn tracing(&self) -> String {
+        let chain = self.ledger.chain("ethereum").unwrap_or_default();
+        let method = chain.get("tracing").and_then(serde_json::Value::as_str);
+        method.unwrap_or_default().to_owned()
+    }
+
     /// The sum of a metric's series whose line starts with this, such as `confirmd_reorgs_total{chain="bitcoin"}`.
     pub fn metric(&self, prefix: &str) -> f64 {
         let (_, text) = self.page("/metrics");

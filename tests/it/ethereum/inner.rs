@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 use serde_json::{Value, json};
 use toml::Table;
 
-use super::{register_to, world};
+use super::register_to;
 use crate::alterations::middle::{Middle, Refusal};
 use crate::confirmd::{Confirmd, Ethereum};
 use crate::nodes::abi::Arg;
@@ -28,16 +28,66 @@ const RECEIVERS: [(&str, u8); 7] = [
 // shows: T10
 #[test]
 fn ether_that_contracts_move_is_credited_exactly_by_the_call_tracer() {
-    credited_exactly(&[]);
+    credited_exactly(&[], "callTracer");
 }
 
 // shows: T10
 #[test]
 fn ether_that_contracts_move_is_credited_exactly_by_trace_block() {
-    credited_exactly(&["debug_"]);
+    credited_exactly(&["debug_"], "trace_block");
 }
 
-fn credited_exactly(refused: &'static [&'static str]) {
+/// Where nobody traces, all of it is shown to a person, and paid by nothing else.
+// shows: T10 T12
+#[test]
+fn ether_that_contracts_move_is_shown_exactly_by_balances_and_paid_by_a_person() {
+    let world = World::<1>::new();
+    world.providers[0].refuse(&["debug_", "trace_"]);
+    let confirmd = world.start();
+    world.pay_out(&confirmd);
+    let one_ether = "1.000000000000000000";
+    for (id, _) in RECEIVERS.into_iter().filter(|(id, _)| *id != "reverted") {
+        let shown = json!({
+            "status": "new", "flags": "degraded", "needs_review": 1,
+            "amount_received": "0.000000000000000000",
+        });
+        confirmd.await_payment(id, &shown);
+        let transfers = confirmd.ledger().transfers(id);
+        assert_eq!(transfers.len(), 1, "{id}: {transfers:?}");
+        let row = &transfers[0];
+        assert_eq!(
+            (&row["txid"], &row["amount"]),
+            (&Value::Null, &json!(one_ether))
+        );
+        let height = row["block_height"].as_i64().expect("a block");
+        assert_eq!(row["position"], format!("balance:{height}"));
+    }
+    confirmd.await_ethereum(&world.ethereum.anvil);
+    confirmd.await_payment("reverted", &json!({"status": "new", "needs_review": 0}));
+    assert!(confirmd.ledger().transfers("reverted").is_empty());
+    assert_eq!(confirmd.tracing(), "balance");
+    // Deep enough for a person.
+    world.ethereum.anvil.mine(3);
+    confirmd.await_ethereum(&world.ethereum.anvil);
+    let accept = confirmd.command(&["payment", "accept", "plain", "--note", "seen"]);
+    accept.ok();
+    let paid =
+        json!({"status": "paid", "reason": "operator", "txid": null, "amount_counted": one_ether});
+    confirmd.await_payment("plain", &paid);
+    // More, and not the same again.
+    let halves = Address::repeat_byte(0x52);
+    world.pay_inside(halves);
+    confirmd.await_true("the later ether", || {
+        confirmd.ledger().transfers("halves").len() == 2
+    });
+    let transfers = confirmd.ledger().transfers("halves");
+    assert!(
+        transfers.iter().all(|row| row["amount"] == one_ether),
+        "{transfers:?}"
+    );
+}
+
+fn credited_exactly(refused: &'static [&'static str], method: &str) {
     let world = World::<1>::new();
     world.providers[0].refuse(refused);
     let confirmd = world.start();
@@ -57,6 +107,7 @@ fn credited_exactly(refused: &'static [&'static str]) {
     assert_eq!(halves[0]["from_address"], payer);
     confirmd.await_ethereum(&world.ethereum.anvil);
     confirmd.await_payment("reverted", &json!({"status": "new", "version": 1}));
+    assert_eq!(confirmd.tracing(), method);
 }
 
 /// An anvil, and several providers of it, who are independent of each other.

@@ -1,7 +1,7 @@
 //! What an endpoint tells of the state that a block left: what its contracts moved, and balances. Nothing
 //! binds it to the block's hash, and most nodes keep it for some 128 blocks only.
 //!
-//! Source: geth, built-in tracers; OpenEthereum wiki, JSONRPC trace module; Ethereum execution APIs, `eth_getBalance`; EIP-1898.
+//! Source: geth, built-in tracers; `OpenEthereum` wiki, JSONRPC trace module; Ethereum execution APIs, `eth_getBalance`; EIP-1898.
 
 use super::{Answer, Endpoint, NOT_OFFERED, prefixed, quantity};
 use crate::{
@@ -35,6 +35,8 @@ pub(in crate::chain::ethereum) enum Tracer {
     Unknown,
     /// Nothing.
     Missing,
+    /// Nothing, but what accounts have after a block with a given hash.
+    Balances,
     /// All of them, in this way.
     Tells(Format),
 }
@@ -44,7 +46,7 @@ impl Tracer {
     pub(in crate::chain::ethereum) const fn format(self) -> Option<Format> {
         match self {
             Self::Tells(format) => Some(format),
-            Self::Unknown | Self::Missing => None,
+            Self::Unknown | Self::Missing | Self::Balances => None,
         }
     }
 
@@ -53,6 +55,7 @@ impl Tracer {
         match self {
             Self::Unknown => "unknown",
             Self::Missing => "none",
+            Self::Balances => "balance",
             Self::Tells(format) => format.as_str(),
         }
     }
@@ -87,7 +90,12 @@ impl<T: Transport> Endpoint<T> {
                 Err(error) => return Err(self.error(format.method(), &error)),
             }
         }
-        Ok(Tracer::Missing)
+        let latest = self.latest().await?;
+        let nobody: Vec<Destination> = Destination::new(&[0; 20]).into_iter().collect();
+        match self.balances_at(latest.id.hash, &nobody).await?.pop() {
+            Some(Some(_)) => Ok(Tracer::Balances),
+            Some(None) | None => Ok(Tracer::Missing),
+        }
     }
 
     /// The call frames of a block's transactions, as JSON.
@@ -121,21 +129,50 @@ impl<T: Transport> Endpoint<T> {
         block: &BlockRef,
         accounts: &[Destination],
     ) -> Result<Vec<Option<(U256, U256)>>, SourceError> {
-        let at = |account: &Destination, hash| {
-            let account = format!("0x{account:?}");
-            let params = json!([account, {"blockHash": prefixed(hash)}]);
-            Call::new("eth_getBalance", params)
+        let both = |account| {
+            [
+                balance_of(account, block.id.hash),
+                balance_of(account, block.parent),
+            ]
         };
-        let both = |account| [at(account, block.id.hash), at(account, block.parent)];
         let calls: Vec<Call> = accounts.iter().flat_map(both).collect();
-        let answers = self.client.batch(&calls).await;
-        let answers = answers.map_err(|error| self.error("eth_getBalance", &error))?;
-        let read = |answer| self.read::<U256>("eth_getBalance", answer).ok();
-        let balances: Vec<Option<U256>> = answers.into_iter().map(read).collect();
+        let balances = self.read_balances(&calls).await?;
         let (pairs, _) = balances.as_chunks::<2>();
         Ok(pairs
             .iter()
             .map(|[after, before]| after.zip(*before))
             .collect())
     }
+
+    /// What these accounts had after the block with this hash, where it can tell.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(in crate::chain::ethereum) async fn balances_at(
+        &self,
+        block: BlockHash,
+        accounts: &[Destination],
+    ) -> Result<Vec<Option<U256>>, SourceError> {
+        let calls = accounts.iter().map(|account| balance_of(account, block));
+        self.read_balances(&calls.collect::<Vec<Call>>()).await
+    }
+
+    async fn read_balances(&self, calls: &[Call]) -> Result<Vec<Option<U256>>, SourceError> {
+        let answers = self.client.batch(calls).await;
+        let answers = answers.map_err(|error| self.error("eth_getBalance", &error))?;
+        let read = |answer| self.read::<U256>("eth_getBalance", answer).ok();
+        Ok(answers.into_iter().map(read).collect())
+    }
+
+    async fn latest(&self) -> Result<BlockRef, SourceError> {
+        let by_tag = Call::new("eth_getBlockByNumber", json!(["latest", false]));
+        let [latest] = self.batch([by_tag]).await?;
+        self.header("latest", latest)
+    }
+}
+
+fn balance_of(account: &Destination, block: BlockHash) -> Call {
+    let account = format!("0x{account:?}");
+    let params = json!([account, {"blockHash": prefixed(block)}]);
+    Call::new("eth_getBalance", params)
 }

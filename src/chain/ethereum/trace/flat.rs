@@ -5,7 +5,7 @@
 //! names its block and its transaction, and none may be missing between two: a call without the one
 //! around it is refused.
 //!
-//! Source: OpenEthereum wiki, JSONRPC trace module; Erigon, `trace_block`; reth, alloy-rpc-types-trace.
+//! Source: `OpenEthereum` wiki, JSONRPC trace module; Erigon, `trace_block`; reth, alloy-rpc-types-trace.
 
 use super::moves::{Frame, Kind, MAX_DEPTH, MAX_PATHS, Move, Size, Trace, Traced};
 use crate::domain::block::BlockHash;
@@ -120,14 +120,14 @@ impl<'de> Visitor<'de> for &mut List {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(entry) = list.next_element::<Entry<'_>>()? {
-            self.take(entry).map_err(A::Error::custom)?;
+            self.take(&entry).map_err(A::Error::custom)?;
         }
         self.end().map_err(A::Error::custom)
     }
 }
 
 impl List {
-    fn take(&mut self, entry: Entry<'_>) -> Result<(), &'static str> {
+    fn take(&mut self, entry: &Entry<'_>) -> Result<(), &'static str> {
         self.flat.is_of_block &= entry.block_hash == self.block;
         // What a block's maker gets is no transaction's.
         if entry.r#type == "reward" {
@@ -173,7 +173,7 @@ impl List {
 }
 
 impl Current {
-    fn add(&mut self, entry: Entry<'_>) -> Result<(), &'static str> {
+    fn add(&mut self, entry: &Entry<'_>) -> Result<(), &'static str> {
         if entry.trace_address.len() > MAX_DEPTH {
             return Err("calls are nested deeper than the EVM allows");
         }
@@ -182,7 +182,7 @@ impl Current {
             return Err("more frames than a transaction has");
         }
         let path = entry.trace_address.as_slice().into();
-        let before = self.frames.insert(path, frame(&entry)?);
+        let before = self.frames.insert(path, frame(entry)?);
         before.map_or(Ok(()), |_| Err("two frames at one place"))
     }
 }

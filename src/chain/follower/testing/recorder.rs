@@ -74,7 +74,7 @@ impl Model {
                 assert_eq!(self.chain, [], "began before");
                 self.given.extend(history.iter().map(|block| block.id.hash));
                 self.chain.extend(history);
-                self.advance(None, std::slice::from_ref(first));
+                self.advance(None, std::slice::from_ref(first.as_ref()));
             }
             ChainInput::Advance {
                 disconnect_to,
@@ -104,6 +104,8 @@ impl Model {
             }
             ChainInput::Status(_)
             | ChainInput::Grown { .. }
+            | ChainInput::TracedBy(_)
+            | ChainInput::Balances { .. }
             | ChainInput::Mempool(_)
             | ChainInput::Failed { .. }
             | ChainInput::BackfillRefused { .. }
@@ -218,6 +220,10 @@ fn in_words(input: &ChainInput) -> Option<String> {
                 gone => format!(", without {}", gone.join(" ")),
             };
             format!("traced {} to {to}{gone}{problem}", heights(blocks))
+        }
+        ChainInput::TracedBy(tracing) => format!("tracing {tracing}"),
+        ChainInput::Balances { block, told } => {
+            format!("balances {} after {}", told.len(), block.id.height)
         }
         ChainInput::Grown { block, growth } => {
             format!("grown {} in {}", growth.len(), block.id.height)

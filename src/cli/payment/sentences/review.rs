@@ -45,6 +45,9 @@ impl Case<'_> {
                 self.payment.judged.status
             ),
             Cause::Invalid(reason) => format!("it is invalid, because {}", because(reason)),
+            Cause::Money(about, txid) if !txid.exists() => {
+                format!("money without a known transaction {}", said_of(about))
+            }
             Cause::Money(about, txid) => {
                 let txid = txid_text(self.payment.kind, txid);
                 format!("transaction {txid} {}", said_of(about))
@@ -64,6 +67,7 @@ const fn said_of(about: About) -> &'static str {
         About::AfterRefund => "came after the money was returned",
         About::Excess => "brings more than was asked for",
         About::ExcessSum => "brings the sum above what was asked for",
+        About::Grown => "came by which only the balance grew: accept it if it is the payer's",
         About::Doubted => {
             "is what one operator alone says that a contract paid, and the balance did not grow by it"
         }

@@ -31,8 +31,13 @@ impl Case<'_> {
                 "It waits until it is known what contracts moved up to block {height}."
             )),
             Wait::Witness => Some(
-                "A contract moved money to it, as one operator says; nothing rests on that until \
-                 another operator or the address's balance says so too."
+                "A contract moved money to it, as one operator or its balance alone says; nothing \
+                 rests on that until another says so too, or a person accepts it."
+                    .to_owned(),
+            ),
+            Wait::Balance => Some(
+                "It waits until the balance of its address is looked at: nobody can tell what \
+                 contracts move."
                     .to_owned(),
             ),
             Wait::Poll(at) => self.poll(at),

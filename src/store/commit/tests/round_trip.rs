@@ -4,6 +4,7 @@ use crate::{
     domain::{
         amount::Amount,
         asset::{AssetCode, ChainKind, ChainName},
+        balance::{Balance, Checked},
         block::{Height, TxId},
         event::EventKind,
         facts::Destination,
@@ -84,6 +85,14 @@ fn full() -> Payment {
             problem: "refused".to_owned(),
         }),
         needs_traces: true,
+        balance: Some(Balance {
+            since: Height(990),
+            base: Some(Amount::MAX),
+            checked: Some(Checked {
+                height: Height(991),
+                at: UnixMs(7),
+            }),
+        }),
         scan_refused: Some("pruned".to_owned()),
         registered_from: Some(ScanFrom::Height(Height(20))),
         is_final: true,

@@ -80,7 +80,7 @@ fn refuses(node: &FakeNode) {
 }
 
 async fn tracing(nodes: &[(&str, &FakeNode)]) -> Source {
-    let mut source = source_of(nodes).tracing(false);
+    let mut source = source_of(nodes).looking_inside(false);
     source.connect().await.unwrap();
     source.status().await.unwrap();
     source
@@ -134,7 +134,7 @@ async fn blocks_await_their_traces_where_somebody_says_that_it_can_tell_them() {
     // A chain that was traced before waits for whoever has not said it yet.
     let (node, block) = node();
     node.fault(PROBE, error(-32005, "limit exceeded"));
-    let mut source = source_of(&[("local", &node)]).tracing(true);
+    let mut source = source_of(&[("local", &node)]).looking_inside(true);
     source.status().await.unwrap();
     assert!(source.blocks(&[block]).await.unwrap()[0].awaits_trace);
     // Where nobody is paid in ether nobody is asked.
@@ -248,7 +248,9 @@ async fn who_differ_are_not_believed_until_two_agree() {
     // Two endpoints of one operator are one voice.
     let operators = ["liar", "liar", "honest"].map(str::to_owned).to_vec();
     let nodes = [("a", &liar), ("b", &liar), ("c", &honest)];
-    let mut source = source_of(&nodes).tracing(false).with_quorum(1, operators);
+    let mut source = source_of(&nodes)
+        .looking_inside(false)
+        .with_quorum(1, operators);
     source.connect().await.unwrap();
     source.status().await.unwrap();
     assert!(inner(&mut source, block).await.is_err());
@@ -295,6 +297,53 @@ async fn what_is_refused_and_what_is_no_trace_says_so_and_harms_nobody() {
         source.status().await.unwrap();
         assert!(source.blocks(&[block]).await.is_ok());
     }
+}
+
+/// The best that anybody offers is used, and balances only where nobody traces.
+#[tokio::test]
+async fn how_moves_are_known_is_the_best_that_any_endpoint_offers() {
+    let refusing = || {
+        let node = node().0;
+        node.fault("debug_", error(-32601, "the method does not exist"));
+        node.fault("trace_", error(-32601, "the method does not exist"));
+        node
+    };
+    let (nested, flat) = (node().0, node().0);
+    traces_well(&nested, 7);
+    lists_well(&flat, 7);
+    let balance = refusing();
+    balance.fault("eth_getBalance", json!("0x7"));
+    let nothing = refusing();
+    nothing.fault("eth_getBalance", error(-32602, "invalid argument 1"));
+    for (nodes, expected) in [
+        (
+            vec![
+                ("a", &nothing),
+                ("b", &balance),
+                ("c", &flat),
+                ("d", &nested),
+            ],
+            "callTracer",
+        ),
+        (
+            vec![("a", &nothing), ("b", &balance), ("c", &flat)],
+            "trace_block",
+        ),
+        (vec![("a", &nothing), ("b", &balance)], "balance"),
+        (vec![("a", &nothing)], "none"),
+    ] {
+        let source = tracing(&nodes).await;
+        let by = source
+            .traced_by()
+            .map(crate::domain::view::TracedBy::as_str);
+        assert_eq!(by, Some(expected));
+    }
+    let mut source = tracing(&[("a", &nothing), ("b", &balance)]).await;
+    let block = reference(&balance.state().chain[1].clone());
+    let shop = Destination::new(SHOP.as_slice()).unwrap();
+    let had = source.balances(block, &[shop, shop]).await.unwrap();
+    assert_eq!(had, vec![vec![Amount::from_u64(7)]; 2]);
+    assert!(!source.blocks(&[block]).await.unwrap()[0].awaits_trace);
 }
 
 #[tokio::test]

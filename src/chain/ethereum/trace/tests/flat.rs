@@ -95,8 +95,8 @@ fn frames_are_known_by_their_place_in_whatever_order_they_come() {
     // Children are counted as numbers: the tenth comes after the second.
     let many: Vec<Value> = (1..=11).map(|wei| frame("CALL", US, wei, &[])).collect();
     let list = of(&whole(&many));
-    let last = told(list.as_array().unwrap()).unwrap().pop();
-    assert_eq!(last.as_deref(), Some("trace:10 11"));
+    let tenth = told(list.as_array().unwrap()).unwrap().pop();
+    assert_eq!(tenth.as_deref(), Some("trace:10 11"));
 }
 
 #[test]

@@ -1,0 +1,236 @@
+//! Where nobody can tell what contracts move: what balances grow by is shown to a person, and never pays by itself.
+
+use super::{check, story::Story};
+
+/// The rows without a transaction.
+fn grown(story: &Story) -> Vec<String> {
+    let rows = story.payment.transfers.iter().filter(|row| row.is_growth());
+    let shown = rows.map(|row| {
+        assert!(!row.txid.exists());
+        let (amount, place) = (row.amount.display(3), row.place.as_str());
+        format!("{} {amount} {place}", row.position)
+    });
+    shown.collect()
+}
+
+// shows: T10 T12
+#[test]
+fn what_a_balance_grew_by_is_told_at_once_and_never_pays_by_itself() {
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        blocks 1
+        look 6       => new flags=degraded review received=0 told=transfer,attention
+        blocks 30    => new
+        wait 3h
+        blocks 1
+        look 6       => new review
+        cancel       => refused=money_seen
+        ",
+    );
+    let rows = story.payment.transfers.iter();
+    let rows: Vec<String> = rows.map(|row| row.position.to_string()).collect();
+    assert_eq!(rows, ["balance:1001"]);
+    let mut told = story.entries.iter().map(|entry| &entry.data);
+    assert!(
+        told.any(
+            |data| data.contains("\"txid\":null,\"position\"") || data.contains("balance:1001")
+        )
+    );
+}
+
+#[test]
+fn a_person_may_accept_it_at_depth_and_a_reorganisation_takes_it_back() {
+    let mut story = check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        blocks 1
+        look 1       => new review
+        accept       => refused=nothing_at_depth
+        blocks 11
+        accept       => paid/operator flags=degraded,manual reviewed counted=1
+        blocks 1     => paid/operator
+        look 1       => paid/operator
+        rollback 13  => invalid/reorged review
+        blocks 1
+        ",
+    );
+    story.act("look 0");
+    assert_eq!(story.payment.judged.status.as_str(), "invalid");
+    assert_eq!(story.payment.transfers.len(), 1);
+}
+
+#[test]
+fn the_same_money_is_never_told_twice_and_later_money_is_told_beside_it() {
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        mine a=0.4    => confirming
+        look 5.4      => confirming flags=underpaid reviewed
+        blocks 1
+        look 5.9      => confirming flags=degraded,underpaid review
+        look 5.9      => told=
+        blocks 1
+        look 5.9      => told=
+        mine b=0.1
+        look 6.25     => review
+        ",
+    );
+    let grown = grown(&story);
+    assert_eq!(grown.len(), 2, "{grown:?}");
+    assert!(grown[0].starts_with("balance:1002"), "{grown:?}");
+    assert!(grown[1].starts_with("balance:1004"), "{grown:?}");
+}
+
+#[test]
+fn who_spends_of_it_hides_money_and_invents_none() {
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        mine a=1
+        look 2        => confirming flags= reviewed
+        blocks 1
+        look 2        => confirming flags=
+        blocks 1
+        look 2.5      => confirming flags=degraded review
+        ",
+    );
+    assert_eq!(grown(&story).len(), 1);
+}
+
+#[test]
+fn less_than_dust_waits_until_more_comes() {
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        blocks 1
+        look 0.0000000001 => new flags=
+        blocks 1
+        look 0.5          => new flags=degraded
+        ",
+    );
+    assert_eq!(grown(&story).len(), 1);
+}
+
+#[test]
+fn a_block_that_leaves_takes_along_what_grew_in_it() {
+    let mut story = check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        blocks 2
+        look 6
+        rollback 1    => new reviewed
+        blocks 2
+        ",
+    );
+    assert_eq!(grown(&story).len(), 1);
+    assert!(grown(&story)[0].ends_with("orphaned"));
+    // Other money in another block of that height.
+    story.act("rollback 1");
+    story.act("look 5.7");
+    let rows = grown(&story);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(rows[0].ends_with("confirmed"), "{rows:?}");
+    assert_eq!(
+        story.payment.transfers[0].amount.display(18).to_string(),
+        "0.700000000000000000"
+    );
+}
+
+/// What was compared on a branch that left says nothing.
+#[test]
+fn a_base_that_leaves_is_asked_for_anew() {
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        blocks 3
+        base 5
+        rollback 2
+        ",
+    );
+    let balance = story.payment.history.balance.unwrap();
+    assert_eq!((balance.since.0, balance.base), (1001, None));
+}
+
+// shows: P9
+#[test]
+fn nobody_expires_before_the_balance_is_looked_at_after_the_deadline() {
+    check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        wait 23m
+        blocks 1      => new
+        look 5        => expired/deadline flags= reviewed
+        ",
+    );
+    check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        wait 23m
+        blocks 1
+        look 6        => new flags=degraded review
+        ",
+    );
+    // Tokens have nothing to do with it.
+    check(
+        "USDT 25",
+        "
+        balances
+        wait 23m
+        blocks 1      => expired/deadline
+        ",
+    );
+}
+
+#[test]
+fn nobody_is_refused_before_the_balance_is_looked_at() {
+    check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        mine a=0.4
+        blocks 11     => confirming
+        look 0.4      => invalid/underpaid
+        ",
+    );
+    check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        mine a=0.4
+        blocks 11
+        look 1        => confirming review
+        ",
+    );
+}
+
+#[test]
+fn a_direct_payment_waits_for_no_balance() {
+    check(
+        "ETH 1",
+        "
+        balances
+        mine a=1
+        blocks 11     => paid/exact flags= reviewed
+        ",
+    );
+}

@@ -1,0 +1,293 @@
+//! Ether that contracts move where nobody can tell it: balances of addresses with open payments are asked
+//! for, so many after each block, and what they grew by beyond what is recorded is shown to a person.
+//!
+//! Each address has its turn after those that were asked longer ago; nobody expires before it was
+//! looked at after their deadline.
+
+use super::{
+    Watcher, doubt::block_seen_at, plan::Plan, state::ChainState, touched::Touched, traces::is_ours,
+};
+use crate::{
+    chain::{Ask, STATE_BLOCKS, WITNESSES},
+    clock::Now,
+    domain::{
+        amount::Amount,
+        asset::AssetCode,
+        balance::{Meaning, meaning},
+        block::{BlockRef, Height},
+        facts::{BlockFacts, CreditAsset, Destination, Fact},
+        payment::{Payment, PaymentKey},
+        status::Status,
+        time::UnixMs,
+        view::{ChainView, TracedBy},
+    },
+    store::StoreError,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// Balances that are asked for after one block.
+const BALANCES_MAX: usize = 200;
+
+/// Payments that have their turn, those with the earliest deadlines.
+const OPEN_MAX: u32 = 2_000;
+
+/// Which addresses were asked about, and when.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// The block after which the last ones were asked for.
+    at: Option<BlockRef>,
+    /// The height of the block after which each was last asked for.
+    last: HashMap<PaymentKey, Height>,
+}
+
+impl Watcher {
+    /// How it is known on a chain what contracts move; who waited for another way is judged again.
+    pub(super) fn plan_tracing(
+        &self,
+        at: usize,
+        tracing: TracedBy,
+        now: Now,
+    ) -> Result<Plan, StoreError> {
+        let chain = self.chain(at);
+        let mut plan = Plan::new(now.wall);
+        let mut view = chain.view.clone();
+        view.tracing = Some(tracing);
+        Self::settle_view(chain, &mut view, now);
+        let mut touched = Touched::default();
+        if chain.view.tracing == Some(TracedBy::Balance) && view.tracing != chain.view.tracing {
+            for key in self.open_in_native(chain, u32::MAX)? {
+                touched.again(key);
+            }
+        }
+        self.judge(&view, touched, &mut plan)?;
+        Self::record_if_changed(chain, &view, now, &mut plan);
+        plan.view = Some((at, view));
+        Ok(plan)
+    }
+
+    /// Asks for balances after a block that is new and agreed on.
+    pub(super) fn ask_for_balances(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
+        let chain = self.chain(at);
+        let Some(head) = chain.view.agreed.filter(|_| looks_at_balances(&chain.view)) else {
+            return Ok(());
+        };
+        if chain.looked.at.is_some_and(|looked| looked.id == head.id) {
+            return Ok(());
+        }
+        let mut keys = self.open_in_native(chain, OPEN_MAX)?;
+        // Of those asked equally long ago the earliest deadline first.
+        keys.sort_by_key(|key| chain.looked.last.get(key).copied());
+        keys.truncate(BALANCES_MAX);
+        // By height: what others are compared with is asked for first.
+        let mut asks: BTreeMap<Height, (BlockRef, Vec<Destination>)> = BTreeMap::new();
+        let (mut count, mut asked) = (0_usize, Vec::new());
+        for payment in self.store.load(&keys)? {
+            let base = base_block(chain, &payment).filter(|base| base.id != head.id);
+            count = count.saturating_add(1 + usize::from(base.is_some()));
+            if count > BALANCES_MAX {
+                break;
+            }
+            asked.push(payment.key);
+            for block in base.into_iter().chain([head]) {
+                let ask = asks.entry(block.id.height);
+                let (_, of) = ask.or_insert_with(|| (block, Vec::new()));
+                of.push(payment.destination);
+            }
+        }
+        let name = chain.spec.name.clone();
+        for (block, of) in asks.into_values() {
+            self.asks.push(&name, Ask::Balances(block, of), now.wall);
+        }
+        let looked = &mut self.chain_mut(at).looked;
+        looked.at = Some(head);
+        looked
+            .last
+            .retain(|_, height| height.plus(OPEN_MAX) > head.id.height);
+        looked
+            .last
+            .extend(asked.into_iter().map(|key| (key, head.id.height)));
+        Ok(())
+    }
+
+    /// What operators say that addresses had after a block.
+    pub(super) fn plan_balances(
+        &self,
+        at: usize,
+        block: BlockRef,
+        told: &[(Destination, Vec<Amount>)],
+        now: Now,
+    ) -> Result<Plan, StoreError> {
+        let chain = self.chain(at);
+        let mut plan = Plan::new(now.wall);
+        if !is_ours(chain, block) || !looks_at_balances(&chain.view) {
+            return Ok(plan);
+        }
+        let mut touched = Touched::default();
+        let mut payments = Vec::new();
+        for (destination, told) in told {
+            let owners = self.index.owners(&chain.spec.name, destination);
+            let owners: Vec<PaymentKey> = owners.collect();
+            for payment in self.store.load(&owners)? {
+                if payment.destination == *destination && is_open(chain, &payment) {
+                    let waits = self.waiting.has_one_about(payment.id.as_str());
+                    let seen_at = block_seen_at(chain, block, now);
+                    let look = Look {
+                        block,
+                        seen_at,
+                        waits,
+                    };
+                    look.of(chain, &payment, told, &mut touched);
+                    payments.push(payment);
+                }
+            }
+        }
+        touched.keep_loaded(payments);
+        self.judge(&chain.view, touched, &mut plan)?;
+        Ok(plan)
+    }
+
+    /// Who got something that is no payment in a block: what the balance was before says nothing any more.
+    pub(super) fn touch_earners(
+        &self,
+        chain: &ChainState,
+        facts: &BlockFacts,
+        touched: &mut Touched,
+    ) {
+        for earner in facts
+            .earners
+            .iter()
+            .filter(|_| looks_at_balances(&chain.view))
+        {
+            for key in self.index.owners(&chain.spec.name, earner) {
+                let since = facts.block.id.height;
+                touched.add_credit(key, *earner, Fact::BalanceSince { since });
+            }
+        }
+    }
+
+    /// Whose balances were compared with those after blocks that leave.
+    pub(super) fn touch_balances(
+        &self,
+        chain: &ChainState,
+        fork: Height,
+        touched: &mut Touched,
+    ) -> Result<(), StoreError> {
+        if looks_at_balances(&chain.view) {
+            for key in self.open_in_native(chain, u32::MAX)? {
+                if !touched.contains(key) {
+                    touched.add(key, Fact::Disconnected { fork });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open_in_native(
+        &self,
+        chain: &ChainState,
+        limit: u32,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
+        match native(chain) {
+            Some(asset) => self.store.open_in(asset, limit),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+fn native(chain: &ChainState) -> Option<&AssetCode> {
+    let native = chain.spec.asset(CreditAsset::Native);
+    native.map(|asset| &asset.code)
+}
+
+fn looks_at_balances(view: &ChainView) -> bool {
+    view.tracing == Some(TracedBy::Balance)
+}
+
+/// Whether a payment waits for the chain's own money, and all that was proven to come is known.
+fn is_open(chain: &ChainState, payment: &Payment) -> bool {
+    let status = payment.judged.status;
+    let is_open = matches!(status, Status::New | Status::Pending | Status::Confirming);
+    is_open && native(chain) == Some(&payment.terms.asset) && payment.scan.is_complete()
+}
+
+/// The block after which the balance is the base, where that is not known yet: the last one before the payment's
+/// own blocks, or the lowest that is remembered.
+fn base_block(chain: &ChainState, payment: &Payment) -> Option<BlockRef> {
+    match payment.history.balance {
+        Some(known) if known.base.is_some() => None,
+        Some(known) => chain.block_at(known.since),
+        None => {
+            let kind = chain.spec.kind;
+            let mut below = chain.recent.iter().rev();
+            let before = below.find(|block| !payment.scan.begins_before(block, kind));
+            before.or(chain.recent.front()).copied()
+        }
+    }
+}
+
+/// One look at a payment's balance.
+struct Look {
+    block: BlockRef,
+    seen_at: UnixMs,
+    /// Whether a request waits for it.
+    waits: bool,
+}
+
+impl Look {
+    /// What the payment learns by it.
+    fn of(&self, chain: &ChainState, payment: &Payment, told: &[Amount], touched: &mut Touched) {
+        let base = base_block(chain, payment);
+        let is_base = base.is_some_and(|base| base.id == self.block.id);
+        let Some(balance) = unanimous(chain, told) else {
+            if is_base && told.is_empty() && chain.depth_of(self.block) > STATE_BLOCKS {
+                // Nobody keeps that state any more; what came before this is not known.
+                let agreed = chain.view.agreed_height().unwrap_or_default();
+                let since = agreed.minus(STATE_BLOCKS / 2);
+                touched.add(payment.key, Fact::BalanceSince { since });
+                touched.add(payment.key, Fact::Untraced);
+            }
+            return;
+        };
+        if is_base && payment.history.balance.is_none() {
+            let since = self.block.id.height;
+            touched.add(payment.key, Fact::BalanceSince { since });
+            let is_first = since == Height(0);
+            if !is_first && payment.scan.begins_before(&self.block, chain.spec.kind) {
+                touched.add(payment.key, Fact::Untraced);
+            }
+        }
+        if is_base || self.is_news(payment, balance) {
+            let fact = Fact::Balance {
+                block: self.block,
+                balance,
+                seen_at: self.seen_at,
+            };
+            touched.add(payment.key, fact);
+        }
+    }
+
+    /// Whether a balance changes what is known, or somebody may wait for its having been looked at.
+    fn is_news(&self, payment: &Payment, balance: Amount) -> bool {
+        let deadline = payment.terms.deadline();
+        let known = payment.history.balance;
+        let is_due = self.block.time > deadline
+            && !known.is_some_and(|known| known.is_checked_beyond(deadline));
+        match meaning(payment, self.block, balance) {
+            Meaning::Unknown => false,
+            Meaning::Base | Meaning::Grew(_) | Meaning::Fell => true,
+            Meaning::Same => self.waits || is_due || payment.judged.status != Status::New,
+        }
+    }
+}
+
+/// What all say, who are enough: under a quorum one operator's word never suffices.
+fn unanimous(chain: &ChainState, told: &[Amount]) -> Option<Amount> {
+    let needed = if chain.spec.asks_others() {
+        WITNESSES
+    } else {
+        1
+    };
+    let first = told.first()?;
+    let is_agreed = told.len() >= needed && told.iter().all(|other| other == first);
+    is_agreed.then_some(*first)
+}
