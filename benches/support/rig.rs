@@ -200,6 +200,7 @@ const fn status() -> NodeStatus {
         tip: first_block(),
         finalized: None,
         safe: None,
+        tagged: false,
         syncing: false,
         mempool_loaded: true,
     }

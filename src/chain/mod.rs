@@ -42,6 +42,8 @@ pub struct NodeStatus {
     pub finalized: Option<BlockId>,
     /// The highest block that it calls safe; `None` without tags.
     pub safe: Option<BlockId>,
+    /// Whether it names final blocks, though perhaps none that counts: depth says nothing then.
+    pub tagged: bool,
     /// Whether it is still catching up with its network.
     pub syncing: bool,
     /// Whether its mempool is complete; true where there is none.

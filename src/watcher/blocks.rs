@@ -256,7 +256,7 @@ impl Watcher {
         if let Some((_, status)) = &chain.answer {
             view.tip = Some(status.tip);
             let before = view.tagged && !planted(Bug::TagsForgotten);
-            view.tagged = before || status.finalized.is_some();
+            view.tagged = before || status.tagged || status.finalized.is_some();
         }
         view.healthy = Self::trouble(chain, view, now).is_none();
         if view.frozen.is_none() && !view.tagged {

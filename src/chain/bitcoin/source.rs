@@ -139,6 +139,7 @@ impl<T: Transport> ChainSource for BitcoinSource<T> {
             tip: self.tip(best).await?,
             finalized: None,
             safe: None,
+            tagged: false,
             syncing: chain.initialblockdownload || lag > MAX_BLOCK_LAG,
             mempool_loaded: mempool.loaded,
         })

@@ -11,7 +11,7 @@ use crate::{
     chain::{Agreement, NodeStatus, SourceError, ever_lower, rpc::Transport},
     domain::block::{BlockId, BlockRef, Height},
 };
-use std::{slice, time::Duration};
+use std::{collections::BTreeSet, slice, time::Duration};
 
 /// How long each endpoint is waited for. A poll goes on without those that are slower.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -56,12 +56,14 @@ impl<T: Transport> EthereumSource<T> {
             quorum::named(&named.collect::<Vec<_>>(), self.quorum)
         };
         let (finalized, safe) = (tags(|status| status.finalized), tags(|status| status.safe));
+        let tagged = self.name_tags(&statuses);
         let leader = self.leader_among(holders, &statuses).await?;
         let answer = statuses.into_iter().find(|(at, _)| *at == leader)?.1;
         Some(NodeStatus {
             tip,
             finalized,
             safe,
+            tagged,
             ..answer.ok()?
         })
     }
@@ -120,12 +122,30 @@ impl<T: Transport> EthereumSource<T> {
         }
     }
 
-    /// Who claims to be far beyond the tip that a quorum holds.
+    /// Whether so many operators name final blocks that those who would form a quorum with them cannot all
+    /// be without: depth counts only where none names any.
+    fn name_tags(&self, statuses: &[Answer<NodeStatus>]) -> bool {
+        let named = self.operators_of(&who(statuses, |status| status.tagged));
+        let all = self.operators_of(&self.endpoints.all_but(&[]));
+        named.len() > all.len().saturating_sub(self.quorum)
+    }
+
+    fn operators_of(&self, endpoints: &[usize]) -> BTreeSet<&str> {
+        let operators = endpoints.iter().filter_map(|at| self.operators.get(*at));
+        operators.map(String::as_str).collect()
+    }
+
+    /// Who claims to be far beyond the tip that a quorum holds, where those who say that it is the tip
+    /// are none.
     fn beyond(&self, statuses: &[Answer<NodeStatus>], tip: BlockRef) -> Vec<String> {
+        let far = tip.id.height.plus(BEHIND_BLOCKS);
+        let near = who(statuses, |status| status.tip.id.height < far);
+        if self.operators_of(&near).len() >= self.quorum {
+            return Vec::new();
+        }
         let answered = statuses
             .iter()
             .filter_map(|(at, answer)| Some((*at, answer.as_ref().ok()?.tip.id)));
-        let far = tip.id.height.plus(BEHIND_BLOCKS);
         let beyond = answered.filter(|(_, head)| head.height >= far);
         let words = beyond.map(|(at, BlockId { height, hash })| {
             let name = self.endpoints.name(at);

@@ -182,9 +182,12 @@ impl<T: Transport> Endpoint<T> {
         ];
         let [latest, safe, finalized, syncing] = self.batch(calls).await?;
         let tip = self.header("latest", latest)?;
+        let finalized = self.tagged("finalized", finalized)?;
         Ok(NodeStatus {
             tip,
-            finalized: self.tagged("finalized", finalized)?,
+            // Before there is finality some nodes name genesis: that is no tag yet.
+            tagged: finalized.is_some_and(|block| block.height > Height(0)),
+            finalized,
             safe: self.tagged("safe", safe)?,
             syncing: self.syncing(syncing)?,
             mempool_loaded: true,

@@ -18,7 +18,7 @@ use subscription::{Refused, Subscription};
 use tokio::{
     select,
     sync::watch,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tracing::{debug, info, warn};
 
@@ -28,6 +28,10 @@ const CONNECTING: Duration = Duration::from_secs(10);
 /// How long after a failure it is tried again, and twice as long after each further one.
 const RETRY: Duration = Duration::from_secs(2);
 const RETRY_MAX: Duration = Duration::from_mins(1);
+
+/// Blocks that come sooner after another ring together: whoever announces all the time does not have
+/// everybody asked all the time.
+const RING_GAP: Duration = Duration::from_millis(200);
 
 /// Where payments are promised within minutes, blocks come more often than this. A connection that died without
 /// a word, or repeats itself, is not told from a quiet chain, so it is made anew.
@@ -129,8 +133,19 @@ impl Heads {
     /// Hears what comes until the connection ends, or until it seems to have.
     async fn hear(&mut self, mut subscription: Subscription) {
         let mut until = Instant::now() + self.silence;
+        // When may be rung again, and whether that is waited for.
+        let (mut quiet_until, mut is_new) = (Instant::now(), false);
         loop {
-            match timeout_at(until, subscription.next()).await {
+            let heard = select! {
+                biased;
+                () = sleep_until(quiet_until), if is_new => {
+                    self.bell.ring();
+                    (quiet_until, is_new) = (Instant::now() + RING_GAP, false);
+                    continue;
+                }
+                heard = timeout_at(until, subscription.next()) => heard,
+            };
+            match heard {
                 Ok(Ok(Some(block))) => {
                     (self.observer)("notification");
                     if self.last.replace(block.hash) == Some(block.hash) {
@@ -138,7 +153,7 @@ impl Heads {
                     }
                     until = Instant::now() + self.silence;
                     self.announced.say(block);
-                    self.bell.ring();
+                    is_new = true;
                 }
                 Ok(Ok(None)) => (self.observer)("other"),
                 Ok(Err(error)) => {

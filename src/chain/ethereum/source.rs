@@ -33,6 +33,9 @@ use std::{future::ready, sync::Arc, time::Duration};
 /// request rates of hosted ones.
 const CONCURRENT_BLOCKS: usize = 4;
 
+/// A block that is announced is so many blocks from the tip at most: reorganisations announce lower ones.
+const NEAR: u32 = 16;
+
 /// How long one endpoint is waited for while there are others to ask instead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -54,6 +57,8 @@ pub struct EthereumSource<T> {
     pub(super) beyond: Vec<String>,
     /// The block that an endpoint announced last.
     announced: Arc<Announced>,
+    /// The height of the tip of the last status.
+    height: Option<Height>,
     pub(super) tracing: Tracing,
     /// Whether it matters what contracts moved: nobody can be paid in ether otherwise.
     pub(super) wants_traces: bool,
@@ -122,6 +127,7 @@ impl<T: Transport> EthereumSource<T> {
             has_agreed_tip: false,
             beyond: Vec::new(),
             announced: Arc::default(),
+            height: None,
             tracing: Tracing::default(),
             wants_traces: false,
             expects_traces: false,
@@ -170,6 +176,20 @@ impl<T: Transport> EthereumSource<T> {
     #[must_use]
     pub fn announced(&self) -> Arc<Announced> {
         Arc::clone(&self.announced)
+    }
+
+    /// Begins to ask whoever leads for the block that was announced last, unless that cannot be the next; nobody
+    /// holds an earlier one any longer.
+    fn ask_ahead(&self) {
+        let is_near = |block: &BlockId| {
+            let away = self.height.map(|height| height.0.abs_diff(block.height.0));
+            away.is_none_or(|away| away <= NEAR)
+        };
+        let announced = self.announced.take().filter(is_near);
+        let leader = self.endpoints.leads_at();
+        for (at, endpoint) in self.endpoints.all() {
+            endpoint.ask_ahead(announced.filter(|_| at == leader));
+        }
     }
 
     /// By what the node that is asked first tells of calls inside transactions. The source must be connected.
@@ -272,26 +292,27 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     /// What a quorum says. Without one, what an endpoint says alone: no tags, where others should have
     /// been asked.
     async fn status(&mut self) -> Result<NodeStatus, SourceError> {
-        let announced = self.announced.take();
-        if let Some(leader) = self.endpoints.leader() {
-            leader.ask_ahead(announced);
-        }
+        self.ask_ahead();
         self.meet_witnesses().await;
-        if self.quorum <= 1 {
+        let status = if self.quorum <= 1 {
             let status = self.status_of_one().await?;
             self.leave_if_it_stands(status.tip).await;
-            return Ok(status);
-        }
-        let agreed = self.agreed_status().await;
-        self.has_agreed_tip = agreed.is_some();
-        match agreed {
-            Some(status) => Ok(status),
-            None => Ok(NodeStatus {
-                finalized: None,
-                safe: None,
-                ..self.status_of_one().await?
-            }),
-        }
+            status
+        } else {
+            let agreed = self.agreed_status().await;
+            self.has_agreed_tip = agreed.is_some();
+            match agreed {
+                Some(status) => status,
+                None => NodeStatus {
+                    finalized: None,
+                    safe: None,
+                    tagged: false,
+                    ..self.status_of_one().await?
+                },
+            }
+        };
+        self.height = Some(status.tip.id.height);
+        Ok(status)
     }
 
     async fn headers(&mut self, from: Height, count: u32) -> Result<Vec<BlockRef>, SourceError> {

@@ -73,6 +73,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             self.tracing = Some(tracing);
         }
         let standing = self.follow_up_to(&status).await;
+        if matches!(standing, Err(Halt::Source(_))) {
+            // No look comes after a poll that fails, and nodes do not keep the state for long.
+            self.trace().await?;
+        }
         if matches!(standing, Ok(_) | Err(Halt::Source(_))) {
             self.agree(agreed_tip).await?;
         }
@@ -103,12 +107,12 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             .vouched_for()
             .map_or(Height(0), |block| block.id.height);
         let is_ours = |tag: &BlockId| tag.height <= upto && self.window.contains(*tag);
-        let safe = status.safe.filter(is_ours);
         let is_below = |tag: &BlockId| {
             let all_above = self.window.tip().is_none() || tag.height < self.window.bottom();
             all_above && tag.height > Height(0)
         };
         let below = status.finalized.filter(is_below);
+        let safe = status.safe.filter(|tag| is_ours(tag) || is_below(tag));
         let mut tip = status.tip;
         if self.stands_alone() {
             // What one alone shows says nothing of the clock.
@@ -117,7 +121,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
         NodeStatus {
             tip,
-            finalized: self.finality.tag().or(below),
+            finalized: self.finality.tag().max(below),
             safe,
             ..status.clone()
         }

@@ -25,11 +25,11 @@ fn a_later_schema_is_added_after_a_copy_of_what_is_there() {
     register(&mut store, vec![payment(1, "p")]);
     store.close().unwrap();
     let path = dir.path().join("confirmd.db");
-    let copy = dir.path().join("confirmd.db.schema-2");
+    let copy = dir.path().join("confirmd.db.schema-3");
     let all = [MIGRATIONS, &[LATER]].concat();
     migrate_to(&path, &all).unwrap();
-    assert_eq!(version(&path), (3, true));
-    assert_eq!(version(&copy), (2, false));
+    assert_eq!(version(&path), (4, true));
+    assert_eq!(version(&copy), (3, false));
     let copied: i64 = Connection::open(&copy)
         .unwrap()
         .query_row("SELECT count(*) FROM v1_payment", [], |row| row.get(0))
@@ -73,10 +73,10 @@ fn a_migration_that_fails_changes_nothing() {
     store.close().unwrap();
     let path = dir.path().join("confirmd.db");
     // What an earlier attempt left does not stand in the way.
-    std::fs::write(dir.path().join("confirmd.db.schema-2.partial"), "x").unwrap();
+    std::fs::write(dir.path().join("confirmd.db.schema-3.partial"), "x").unwrap();
     for _ in 0..2 {
         migrate_to(&path, &[MIGRATIONS, &[BROKEN]].concat()).unwrap_err();
-        assert_eq!(version(&path), (2, false));
+        assert_eq!(version(&path), (3, false));
     }
     open(&dir);
 }
@@ -104,7 +104,7 @@ fn a_file_is_refused_by_whose_it_is() {
             conn.pragma_update(None, "application_id", id).unwrap();
         }),
         (
-            "has schema 7; this confirmd knows schemas up to 2: install the one that wrote it, or a later one",
+            "has schema 7; this confirmd knows schemas up to 3: install the one that wrote it, or a later one",
             |conn| {
                 let id = Kind::Live.application_id();
                 conn.pragma_update(None, "application_id", id).unwrap();
@@ -146,7 +146,7 @@ fn a_file_whose_tables_are_not_those_of_its_version_is_refused_and_left_as_it_is
             Some(name) => {
                 let refused = opened.expect_err(change).to_string();
                 assert!(refused.contains(name), "{change}: {refused}");
-                assert!(refused.contains("schema 2"), "{change}: {refused}");
+                assert!(refused.contains("schema 3"), "{change}: {refused}");
             }
         }
     }

@@ -30,6 +30,7 @@ fn a_cancellation_waits_until_its_chain_is_in_step() {
         tip: world.tip(),
         finalized: None,
         safe: None,
+        tagged: false,
         syncing: false,
         mempool_loaded: true,
     }));

@@ -170,6 +170,7 @@ impl World {
             tip: *self.blocks.last().unwrap(),
             finalized: None,
             safe: None,
+            tagged: false,
             syncing: false,
             mempool_loaded: true,
         }

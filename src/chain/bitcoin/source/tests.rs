@@ -114,6 +114,7 @@ async fn the_status_says_tip_sync_and_mempool() {
         tip,
         finalized: None,
         safe: None,
+        tagged: false,
         syncing: false,
         mempool_loaded: true,
     };

@@ -161,6 +161,32 @@ async fn a_new_head_rings_and_is_named() {
     assert_eq!(listening.heard.notifications.load(Ordering::Relaxed), 2);
 }
 
+/// A thousand blocks of its own invention in a moment.
+#[tokio::test]
+async fn a_flood_of_heads_rings_seldom_and_its_last_one_is_named() {
+    let (listener, url) = port().await;
+    let listening = listen(&url, SILENCE);
+    let mut speaker = Speaker::subscribed(&listener).await;
+    listening.rings().await;
+    let began = Instant::now();
+    for height in 0..1_000 {
+        speaker.announce(height, u8::from(height % 2 == 0)).await;
+    }
+    let mut rings = 0_u32;
+    let all = async {
+        while listening.heard.notifications.load(Ordering::Relaxed) < 1_000 {
+            listening.bell.rung().await;
+            rings += 1;
+        }
+        listening.bell.rung().await;
+        rings += 1;
+    };
+    timeout(PATIENCE, all).await.expect("all are heard");
+    let most = u32::try_from(began.elapsed().as_millis() / RING_GAP.as_millis()).unwrap() + 2;
+    assert!(rings <= most, "{rings} rings, {most} at most");
+    assert_eq!(listening.announced.take(), Some(block(999, 0)));
+}
+
 #[tokio::test]
 async fn what_is_no_announcement_of_ours_is_passed_over() {
     let (listener, url) = port().await;

@@ -247,6 +247,7 @@ async fn status_names_tip_and_tags_and_their_absence() {
             tip: at(5),
             finalized: finalized.map(|height| at(height).id),
             safe: safe.map(|height| at(height).id),
+            tagged: finalized.is_some(),
             syncing: false,
             mempool_loaded: true,
         };

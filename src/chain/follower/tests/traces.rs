@@ -93,12 +93,12 @@ async fn what_is_not_disputed_is_told_and_the_rest_is_waited_for() {
     bench.node.state().disputed.insert(hash, transient());
     let expected = [
         "connect 201-202",
-        "traced 201-202 to 200, problem",
         "polled 202",
+        "traced 201-202 to 200, problem",
     ];
     assert_eq!(told(&mut bench).await, expected);
     bench.node.state().disputed.clear();
-    assert_eq!(told(&mut bench).await, ["traced 201 to 202", "polled 202"]);
+    assert_eq!(told(&mut bench).await, ["polled 202", "traced 201 to 202"]);
 }
 
 // shows: T12

@@ -35,6 +35,7 @@ impl ChainSource for FakeSource {
             tip: state.tip(),
             finalized: state.tags.0,
             safe: state.tags.1,
+            tagged: state.tags.0.is_some(),
             syncing: state.syncing,
             mempool_loaded: !state.mempool_loading,
         })
