@@ -42,7 +42,7 @@ const SILENCE: Duration = Duration::from_mins(2);
 pub struct Announced(Mutex<Option<BlockId>>);
 
 impl Announced {
-    fn say(&self, block: BlockId) {
+    pub(super) fn say(&self, block: BlockId) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(block);
     }
 

@@ -1,5 +1,6 @@
 //! Connecting and status; what blocks and headers are is next door.
 
+mod announced;
 mod blocks;
 mod endpoints;
 mod inner;

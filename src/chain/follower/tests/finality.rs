@@ -343,3 +343,21 @@ async fn a_tag_below_all_that_we_hold_says_that_the_node_names_tags() {
     }
     assert_eq!(named, [tag, tag]);
 }
+
+/// Where finality lies deeper than what is remembered, the tag that was passed while catching up must not
+/// hide those that come after it.
+#[tokio::test]
+async fn tags_below_all_that_is_remembered_go_on_after_one_that_was_above() {
+    let mut bench = Bench::following(200).await;
+    bench.node.mine(40);
+    let first = Some(bench.node.at(220).id);
+    bench.node.tag(first, first);
+    bench.catch_up().await.unwrap();
+    assert_eq!(last_tags(&bench), (first, first));
+    bench.node.mine(1_500);
+    let [later, safe] = [300, 310].map(|height| Some(bench.node.at(height).id));
+    bench.node.tag(later, safe);
+    bench.catch_up().await.unwrap();
+    bench.poll().await.unwrap();
+    assert_eq!(last_tags(&bench), (later, safe));
+}

@@ -312,3 +312,21 @@ async fn what_balances_grew_by_is_asked_and_told() {
     bench.follower.serve().await.unwrap();
     assert_eq!(bench.watcher.told(), ["grown 1 in 200"]);
 }
+
+// shows: T12
+#[tokio::test]
+async fn while_a_block_cannot_be_read_those_below_it_are_traced() {
+    let mut bench = following(200).await;
+    bench.node.mine(3);
+    bench.catch_up().await.unwrap();
+    bench.node.mine(1);
+    bench.node.unreadable(204);
+    for _ in 0..3 {
+        assert!(bench.poll().await.is_err());
+    }
+    let told = bench.watcher.told();
+    assert!(
+        told.contains(&"traced 201-203 to 203".to_owned()),
+        "{told:?}"
+    );
+}

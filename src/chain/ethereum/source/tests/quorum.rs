@@ -76,13 +76,41 @@ async fn whoever_is_well_beyond_what_a_quorum_holds_is_named() {
     assert_eq!(tip(&mut source).await, (6, true), "two hold it");
     let said = format!("c (memory) has block 11 {}", head.id.hash);
     assert_eq!(source.beyond_agreed(), [said]);
+    // Two who stand there say that it is the tip: whoever is beyond it then is alone.
     nodes[1].heal();
+    assert_eq!(tip(&mut source).await, (6, true));
+    assert_eq!(source.beyond_agreed(), [""; 0]);
     nodes[0].mine(paying(7));
     for amount in 7..=11 {
         nodes[1].mine(paying(amount));
     }
     assert_eq!(tip(&mut source).await, (11, true));
     assert_eq!(source.beyond_agreed(), [""; 0]);
+}
+
+/// Depth stands for tags only where nobody who counts names any.
+#[tokio::test]
+async fn one_operator_neither_hides_that_there_are_tags_nor_makes_it_so() {
+    let (nodes, _) = three();
+    let (mut source, _) = of_operators(&nodes, ["a", "b", "c"]);
+    for (naming, is_tagged) in [(0, false), (1, false), (2, true), (3, true)] {
+        for (node, height) in nodes.iter().zip([2, 3, 4]) {
+            let is_naming = height < 2 + naming;
+            node.state().finalized = is_naming.then_some(height);
+        }
+        let status = source.status().await.unwrap();
+        assert_eq!(status.tagged, is_tagged, "{naming}");
+        assert_eq!(status.finalized, None, "each names another");
+    }
+    down(&nodes[2]);
+    let (mut source, _) = of_operators(&nodes, ["a", "b", "b"]);
+    nodes[1].state().finalized = None;
+    let status = source.status().await.unwrap();
+    assert_eq!(
+        (status.tagged, status.finalized),
+        (true, None),
+        "one of two"
+    );
 }
 
 // shows: P7
