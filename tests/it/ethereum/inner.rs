@@ -77,6 +77,7 @@ fn ether_that_contracts_move_is_shown_exactly_by_balances_and_paid_by_a_person()
     // More, and not the same again.
     let halves = Address::repeat_byte(0x52);
     world.pay_inside(halves);
+    world.ethereum.anvil.mine(1);
     confirmd.await_true("the later ether", || {
         confirmd.ledger().transfers("halves").len() == 2
     });
