@@ -157,6 +157,7 @@ impl Rig {
             spends: Vec::new(),
             ignored: Vec::new(),
             unproven: None,
+            token_events: Vec::new(),
         });
         self.tell(ChainInput::Status(status()));
     }

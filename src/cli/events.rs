@@ -104,6 +104,11 @@ fn parts(event: &Row) -> [String; 6] {
         "" => step,
         reason => format!("{step} ({reason})"),
     };
+    let what = match (what.as_str(), attention(event).as_str()) {
+        (_, "") => what,
+        ("", word) => word.to_owned(),
+        (step, word) => format!("{step}: {word}"),
+    };
     [
         text("seq"),
         at.map(readable).unwrap_or_default(),
@@ -112,6 +117,18 @@ fn parts(event: &Row) -> [String; 6] {
         text("version"),
         what,
     ]
+}
+
+/// The word for what a person should know: of a payment, or of a token with its name.
+fn attention(event: &Row) -> String {
+    let data = event.get("data");
+    let word = |path: &str| {
+        let found = data.and_then(|data| data.pointer(path));
+        found.and_then(Value::as_str).map(harmless)
+    };
+    let of_token = word("/token/code").zip(word("/token/asset"));
+    let of_token = of_token.map(|(code, asset)| format!("{code} {asset}"));
+    word("/attention/code").or(of_token).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -150,5 +167,21 @@ mod tests {
         let event =
             row(json!({ "seq": 1, "recorded_at": 0, "kind": "attention", "payment_id": null }));
         assert!(line(&parts(&event)).ends_with("attention"));
+    }
+
+    #[test]
+    fn what_a_person_should_know_is_named() {
+        let of_payment = json!({ "attention": { "code": "token_paused", "message": "…" } });
+        let of_chain = json!({ "token": { "code": "token_paused", "asset": "USDT" } });
+        for (status, data, said) in [
+            (json!("new"), of_payment, "new: token_paused"),
+            (json!(null), of_chain, "token_paused USDT"),
+        ] {
+            let event = json!({
+                "seq": 1, "kind": "attention", "from_status": status, "to_status": status,
+                "data": data,
+            });
+            assert!(line(&parts(&row(event))).ends_with(said), "{said}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     credits::{Credits, Tag},
     evidence::Evidence,
     time::UnixMs,
+    token::{TokenEvent, TokenNotice},
     transfer::Position,
 };
 use std::sync::Arc;
@@ -147,6 +148,8 @@ pub struct BlockFacts {
     pub earners: Vec<Destination>,
     /// Credits that were refused while reading the block, by reason, for a metric.
     pub ignored: Vec<(IgnoredReason, u64)>,
+    /// What the administration of configured tokens did in it, in block order.
+    pub token_events: Vec<TokenEvent>,
     /// Whether contracts may have moved money in it that only a trace of its execution shows, and that is
     /// still to be had.
     pub awaits_trace: bool,
@@ -317,6 +320,13 @@ pub enum Fact {
         /// Which took its place.
         by: TxId,
         /// Where.
+        block: BlockRef,
+    },
+    /// A token's administration did something that concerns it.
+    Token {
+        /// What.
+        notice: TokenNotice,
+        /// In which block.
         block: BlockRef,
     },
     /// What contracts moved in some blocks that may hold its money is not to be had.

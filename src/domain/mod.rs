@@ -26,6 +26,7 @@ pub mod status;
 pub mod step;
 pub mod terms;
 pub mod time;
+pub mod token;
 pub mod transfer;
 pub mod view;
 

@@ -11,6 +11,7 @@ use super::{
     status::{Reason, Status},
     terms::Terms,
     time::UnixMs,
+    token::TokenNotice,
     transfer::Transfer,
 };
 use serde::{Deserialize, Serialize};
@@ -271,6 +272,10 @@ pub struct History {
     /// Why its past cannot be scanned; it is not scanned with others until that changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scan_refused: Option<String>,
+    /// What tokens' administrations did that concerned it: the last act of each kind and asset, in the
+    /// order in which they were told. A block that leaves the chain takes none of them back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub token_notices: Vec<TokenNotice>,
     /// Where its scan was registered to start, once a request moved that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registered_from: Option<ScanFrom>,

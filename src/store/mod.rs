@@ -19,6 +19,7 @@ mod registry;
 mod rows;
 mod scans;
 mod schema;
+mod token_events;
 mod watches;
 
 pub use commit::{Committed, Kept};
@@ -31,6 +32,7 @@ pub use registry::{ChainEntry, RegistryError};
 pub use rows::chain::StoredChain;
 pub use scans::{ScanBatch, past::PastScans};
 pub use schema::Kind;
+pub use token_events::Open;
 pub use watches::Watched;
 
 use rusqlite::Connection;

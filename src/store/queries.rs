@@ -377,7 +377,11 @@ impl Store {
         Ok(connection::checkpoint(&self.conn)?)
     }
 
-    fn keys(&self, sql: &str, params: impl Params) -> Result<BTreeSet<PaymentKey>, StoreError> {
+    pub(super) fn keys(
+        &self,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<BTreeSet<PaymentKey>, StoreError> {
         let mut statement = self.conn.prepare_cached(sql)?;
         let keys = statement.query_map(params, |row| Ok(PaymentKey(row.get(0)?)))?;
         Ok(keys.collect::<Result<_, _>>()?)

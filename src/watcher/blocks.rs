@@ -89,6 +89,7 @@ impl Watcher {
             let seen_at = block_seen_at(chain, facts.block, now);
             self.touch_block(chain, facts, &gone, seen_at, &mut touched)?;
         }
+        self.touch_users_of_tokens(chain, blocks, &mut touched, &mut plan)?;
         self.touch_due(&view, &mut touched, &mut plan)?;
         self.judge(&view, touched, &mut plan)?;
         plan.step
@@ -189,6 +190,7 @@ impl Watcher {
         let hits = hits.collect();
         self.touch_credits(chain, hits, touched)?;
         self.touch_earners(chain, facts, touched);
+        self.touch_named(chain, facts, touched);
         for spend in &facts.spends {
             let Some(by) = transaction(facts, spend.tx_index) else {
                 continue;

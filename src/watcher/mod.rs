@@ -30,6 +30,7 @@ pub mod run;
 pub mod stale;
 pub mod state;
 mod tags;
+mod token_events;
 mod touched;
 mod traces;
 mod unconfirmed;

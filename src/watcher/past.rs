@@ -138,7 +138,10 @@ impl Past {
         if facts.awaits_trace && known.is_some_and(is_complete) {
             return;
         }
-        let tags = facts.credits.tags();
+        // Who is registered later learns from a scan that a token's contract named the address.
+        let named = facts.token_events.iter().filter_map(|event| event.account);
+        let named = named.map(|account| Tag::of(&account));
+        let tags: Vec<Tag> = facts.credits.tags().iter().copied().chain(named).collect();
         self.tags = self.tags.saturating_add(tags.len());
         let credited = Credited {
             block: facts.block,

@@ -18,6 +18,7 @@ mod reuse;
 mod rollback;
 mod scans;
 mod time;
+mod token_events;
 mod traces;
 mod two_chains;
 mod undated;

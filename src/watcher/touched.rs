@@ -14,7 +14,7 @@ pub(super) struct Touched {
     loaded: BTreeMap<PaymentKey, Payment>,
 }
 
-/// A fact, and for a credit the exact bytes that were credited.
+/// A fact, and for one about an address its exact bytes.
 #[derive(Debug)]
 struct Observed {
     destination: Option<Destination>,
@@ -30,7 +30,7 @@ impl Touched {
         });
     }
 
-    /// A credit that belongs to the payment if its address is exactly this.
+    /// A credit, or what else happened to an address, that is the payment's if its address is exactly this.
     pub fn add_credit(&mut self, key: PaymentKey, destination: Destination, fact: Fact) {
         let destination = Some(destination);
         self.facts
@@ -82,6 +82,7 @@ impl Touched {
                     let mut rows = payment.transfers.iter();
                     takes(payment, block) || rows.any(|row| row.is(credit.txid, &credit.position))
                 }
+                Fact::Token { block, .. } => takes(payment, block),
                 Fact::Disconnected { .. }
                 | Fact::Weighed { .. }
                 | Fact::Untraced

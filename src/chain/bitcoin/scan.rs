@@ -53,6 +53,7 @@ fn block_facts(block: BlockRef, transactions: &[SerializedTx<'_>]) -> BlockFacts
         spends,
         ignored: ignored.into_iter().collect(),
         unproven: None,
+        token_events: Vec::new(),
     }
 }
 

@@ -320,6 +320,7 @@ fn nothing_moved(block: BlockRef) -> BlockFacts {
         credits: Credits::default(),
         spends: Vec::new(),
         ignored: Vec::new(),
+        token_events: Vec::new(),
         awaits_trace: false,
         unproven: None,
         earners: Vec::new(),

@@ -1,7 +1,7 @@
 //! Ethereum: blocks, verified down to every transaction and log.
 //!
 //! `wire` reads JSON, [`verify`] checks it against the block's hash, `told` reads what no hash can prove,
-//! [`scan`] finds credits, `pool` says which [`endpoint`] to ask, `quorum` counts what they hold: all pure.
+//! [`scan`] finds credits and, with `token_events`, what tokens' administrations did, `pool` says which [`endpoint`] to ask, `quorum` counts what they hold: all pure.
 //! `endpoints` asks them, `proven` takes blocks from whoever proves them, `agreement` and `unproven` compare what
 //! all say, and [`source`] is what a follower sees; [`heads`] says when to ask. Nothing here knows who is watched.
 
@@ -25,6 +25,7 @@ pub mod scan;
 pub mod sender;
 pub mod source;
 pub mod token;
+mod token_events;
 mod told;
 mod trace;
 mod unproven;

@@ -4,7 +4,7 @@
 //! Calldata is never evidence. Withdrawals and fees are no payments.
 
 use super::{
-    sender,
+    sender, token_events,
     trace::Root,
     verify::{self, VerifiedTx, VerifyError},
     wire::Envelope,
@@ -16,6 +16,7 @@ use crate::domain::{
     block::{BlockRef, TxId},
     evidence::Evidence,
     facts::{BlockFacts, Candidate, CreditAsset, Destination, IgnoredReason, Payer},
+    token::TokenEvent,
     transfer::Position,
 };
 use alloy_consensus::Transaction;
@@ -28,7 +29,7 @@ pub const TRANSFER: B256 =
 
 /// Emits a Transfer log for every move of ether where EIP-7708 is active; the ether itself is
 /// found by other means, so its logs say nothing new.
-const SYSTEM_EMITTER: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
+pub(super) const SYSTEM_EMITTER: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
 
 /// Checks a block and its receipts, both as the JSON that a node answers, and finds its credits
 /// in ether and in these token contracts.
@@ -123,6 +124,9 @@ pub(super) fn scan(
             .take_while(|(n, _)| *n == 0 || !first_only)
         {
             found.log(index, ordinal, tx.succeeded, log, tokens);
+            let place = (index, Position::Log(ordinal));
+            let event = token_events::read(log, place, tokens).filter(|_| tx.succeeded);
+            found.token_events.extend(event);
         }
     }
     let facts = BlockFacts {
@@ -132,6 +136,7 @@ pub(super) fn scan(
         credits: found.credits.into_iter().collect(),
         spends: Vec::new(),
         ignored: found.ignored.into_iter().collect(),
+        token_events: found.token_events,
         unproven: None,
         earners: Vec::new(),
     };
@@ -147,6 +152,7 @@ struct Found {
     credits: Vec<Candidate>,
     ignored: BTreeMap<IgnoredReason, u64>,
     evidence: Evidence,
+    token_events: Vec<TokenEvent>,
 }
 
 impl Found {
@@ -155,6 +161,7 @@ impl Found {
             credits: Vec::new(),
             ignored: BTreeMap::new(),
             evidence,
+            token_events: Vec::new(),
         }
     }
 
@@ -264,7 +271,7 @@ fn erc20(log: &Log) -> Option<(Address, Address, U256)> {
 }
 
 /// The account in a topic, whose upper 12 bytes must be zero.
-fn account(topic: &B256) -> Option<Address> {
+pub(super) fn account(topic: &B256) -> Option<Address> {
     let word = Address::from_word(*topic);
     (word.into_word() == *topic).then_some(word)
 }

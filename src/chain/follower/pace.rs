@@ -43,7 +43,9 @@ impl Pace {
 
 fn weight(block: &BlockFacts) -> usize {
     let credits_and_spends = block.credits.len().saturating_add(block.spends.len());
-    credits_and_spends.saturating_add(block.transactions.len())
+    credits_and_spends
+        .saturating_add(block.transactions.len())
+        .saturating_add(block.token_events.len())
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ pub(crate) fn facts_of(block: BlockRef) -> BlockFacts {
         spends: Vec::new(),
         ignored: Vec::new(),
         unproven: None,
+        token_events: Vec::new(),
     }
 }
 

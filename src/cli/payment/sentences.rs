@@ -43,6 +43,7 @@ fn tell(
     sentences.extend(case.amounts());
     sentences.extend(case.transfers());
     sentences.extend(case.flags());
+    sentences.extend(case.token_notices());
     sentences.extend(waits.iter().filter_map(|wait| case.wait(*wait)));
     sentences.extend(case.review(&explanation.causes));
     sentences.push(case.watching());
@@ -328,6 +329,12 @@ impl Case<'_> {
     fn flags(&self) -> Vec<String> {
         let flags = self.payment.judged.flags.iter();
         flags.filter_map(about_flag).map(str::to_owned).collect()
+    }
+
+    /// What the administration of tokens did that concerns it.
+    fn token_notices(&self) -> impl Iterator<Item = String> {
+        let notices = self.payment.history.token_notices.iter();
+        notices.map(|notice| format!("{}.", notice.sentence(self.payment)))
     }
 
     fn watching(&self) -> String {

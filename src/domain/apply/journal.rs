@@ -10,6 +10,7 @@ use crate::domain::{
     snapshot::{self, About, Row},
     status::{Reason, Status},
     time::UnixMs,
+    token::TokenNotice,
     transfer::{Disposition, Position, Transfer},
     view::ChainView,
 };
@@ -102,6 +103,7 @@ impl Journal<'_> {
             let text = "money of a final payment has left the chain".to_owned();
             causes.push(("final_money_lost", text));
         }
+        causes.extend(new_acts(self.before, &self.after));
         for (code, message) in causes {
             let about = About::Attention(snapshot::attention(code, &message));
             self.add(EventKind::Attention, Some(about));
@@ -204,4 +206,14 @@ fn lost_final_money(before: &Payment, after: &Payment) -> bool {
         .any(|(was, is)| {
             was.disposition == Disposition::Counted && was.place.is_live() && !is.place.is_live()
         })
+}
+
+/// What tokens' administrations did that was not told before; the same log in another block was.
+fn new_acts(before: &Payment, after: &Payment) -> Vec<(&'static str, String)> {
+    let known = &before.history.token_notices;
+    let is_known = |new: &TokenNotice| known.iter().any(|known| known.is_of_log_of(new));
+    let acts = after.history.token_notices.iter();
+    acts.filter(|notice| !is_known(notice))
+        .map(|notice| (notice.act.as_str(), notice.sentence(after)))
+        .collect()
 }

@@ -201,6 +201,7 @@ const fn credit_of(fact: &Fact) -> Option<&Credit> {
         Fact::Mined { credit, .. } | Fact::Seen { credit, .. } => Some(credit),
         Fact::Disconnected { .. }
         | Fact::Weighed { .. }
+        | Fact::Token { .. }
         | Fact::Untraced
         | Fact::BalanceSince { .. }
         | Fact::Balance { .. }

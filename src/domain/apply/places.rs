@@ -12,6 +12,7 @@ use crate::domain::{
     flags::Flag,
     payment::Payment,
     time::UnixMs,
+    token,
     transfer::{Anchor, Disposition, Place, Position, Transfer},
 };
 
@@ -66,6 +67,9 @@ fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
             ledger.each_of(*txid, |t| conflict(t, *by, *block));
         }
         Fact::Weighed { block, evidence } => weighed(ledger.payment(), *block, *evidence),
+        Fact::Token { notice, block: _ } => {
+            token::keep(&mut ledger.payment().history.token_notices, notice);
+        }
         Fact::Untraced => untraced(ledger.payment()),
         Fact::BalanceSince { since } => balance::begin(ledger.payment(), *since),
         Fact::Balance {

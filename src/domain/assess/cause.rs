@@ -7,6 +7,7 @@ use crate::domain::{
     payment::ScanFrom,
     status::{Reason, Status},
     time::UnixMs,
+    token::TokenAct,
 };
 use std::fmt;
 
@@ -25,6 +26,8 @@ pub enum Cause {
     Impossible(Status),
     /// It is `invalid`, for this reason.
     Invalid(Option<Reason>),
+    /// A token's contract deprived its address of the money, by this transaction.
+    Token(TokenAct, TxId),
     /// A transaction that is not simply what was asked for.
     Money(About, TxId),
 }
@@ -96,10 +99,12 @@ impl fmt::Display for Cause {
             Self::Invalid(reason) => {
                 write!(f, "invalid:{}", reason.map_or("", Reason::as_str))
             }
-            Self::Money(about, txid) => {
-                let short: String = txid.to_string().chars().take(16).collect();
-                write!(f, "{}:{short}", about.as_str())
-            }
+            Self::Token(act, txid) => write!(f, "{act}:{}", short(*txid)),
+            Self::Money(about, txid) => write!(f, "{}:{}", about.as_str(), short(*txid)),
         }
     }
+}
+
+fn short(txid: TxId) -> String {
+    txid.to_string().chars().take(16).collect()
 }

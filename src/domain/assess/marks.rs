@@ -11,11 +11,13 @@ use super::{
 };
 use crate::bugs::{Bug, planted};
 use crate::domain::{
+    block::TxId,
     evidence::Evidence,
     flags::{Flag, Flags},
     payment::Payment,
     status::Status,
     terms::Policy,
+    token,
     transfer::Disposition,
 };
 
@@ -79,6 +81,7 @@ pub fn review_causes(
     }
     causes.extend(doubted(payment));
     causes.extend(grown(payment));
+    causes.extend(deprived(payment));
     causes.extend(untraced(payment, ruling));
     causes.extend(excess_cause(payment, money, decision));
     causes
@@ -132,6 +135,12 @@ fn grown(payment: &Payment) -> impl Iterator<Item = Cause> {
     let transfers = payment.transfers.iter();
     let grown = transfers.filter(|transfer| transfer.is_growth() && transfer.place.is_live());
     grown.map(|transfer| Cause::Money(About::Grown, transfer.txid))
+}
+
+/// A token's contract took the money on its address away, or keeps it there.
+fn deprived(payment: &Payment) -> impl Iterator<Item = Cause> {
+    let losses = token::losses(&payment.history.token_notices);
+    losses.filter_map(|notice| Some(Cause::Token(notice.act, TxId::from_hex(&notice.txid)?)))
 }
 
 /// It is closed without knowing all that came.

@@ -10,6 +10,7 @@ use crate::{
     store::{
         scans::{SCAN_REFUSED, SCANNING, past::PAST},
         testing::*,
+        token_events::{CHAIN_WIDE, OPEN_COUNT, OPEN_KEYS, Open},
         watches::{OWNER, WATCH_ENDED, WATCHED},
     },
 };
@@ -91,6 +92,18 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
         (
             OWNER,
             "SEARCH payment USING INDEX payment_watched (chain_key=? AND destination=?)",
+        ),
+        (
+            OPEN_KEYS,
+            "SEARCH payment USING COVERING INDEX payment_status (status=? AND asset=?)",
+        ),
+        (
+            OPEN_COUNT,
+            "SEARCH payment USING COVERING INDEX payment_status (status=? AND asset=?)",
+        ),
+        (
+            CHAIN_WIDE,
+            "SEARCH event USING INDEX sqlite_autoindex_event_1 (payment_key=? AND version=?)",
         ),
         (COUNTS, "SCAN payment USING COVERING INDEX payment_status"),
     ] {
@@ -447,4 +460,51 @@ fn a_reader_holds_a_checkpoint_back_but_not_up() {
     reader.execute_batch("COMMIT").unwrap();
     assert_eq!(store.checkpoint().unwrap(), Checkpoint::Complete);
     assert_eq!(store.wal_bytes(), 0);
+}
+
+#[test]
+fn open_payments_of_an_asset_are_found_those_with_money_first() {
+    let (_dir, mut store) = store();
+    let with = |key: i64, asset: &str| {
+        let mut payment = payment(key, &format!("p{key}"));
+        payment.terms.asset = AssetCode::new(asset);
+        payment
+    };
+    register(
+        &mut store,
+        vec![
+            with(1, "USDT"),
+            with(2, "USDT"),
+            with(3, "BTC"),
+            with(4, "USDT"),
+            with(5, "USDT"),
+        ],
+    );
+    let statuses = [(2, "expired"), (4, "pending"), (5, "confirming")];
+    for (key, status) in statuses {
+        let sql = "UPDATE payment SET status = ?2 WHERE key = ?1";
+        store.conn.execute(sql, params![key, status]).unwrap();
+    }
+    let usdt = AssetCode::new("USDT");
+    for (limit, wanted) in [(9, vec![5, 4, 1]), (2, vec![5, 4]), (0, vec![])] {
+        let Open { first, payments } = store.open_payments(&usdt, limit).unwrap();
+        assert_eq!((keys(&first), payments), (wanted, 3), "{limit}");
+    }
+    let none = store.open_payments(&AssetCode::new("ETH"), 9).unwrap();
+    assert_eq!((none.first.len(), none.payments), (0, 0));
+}
+
+#[test]
+fn the_last_entries_about_no_payment_are_found_newest_first() {
+    let (_dir, mut store) = store();
+    register(&mut store, vec![payment(1, "p1")]);
+    for n in 1..=3 {
+        let mut step = crate::domain::step::Step::new(NOW);
+        let data = serde_json::json!({ "n": n });
+        step.entries
+            .push(crate::domain::event::Entry::attention(&data, NOW));
+        store.commit(&step).unwrap();
+    }
+    let last = store.last_chain_wide(2).unwrap();
+    assert_eq!(last, ["{\"n\":3}", "{\"n\":2}"]);
 }

@@ -51,6 +51,7 @@ fn block(height: u32, credited: impl IntoIterator<Item = u32>) -> BlockFacts {
         spends: Vec::new(),
         ignored: Vec::new(),
         unproven: None,
+        token_events: Vec::new(),
     }
 }
 

@@ -198,6 +198,7 @@ fn show(blocks: &[BlockFacts]) -> String {
             credits,
             spends,
             ignored,
+            token_events,
             awaits_trace: _,
             unproven,
             earners: _,
@@ -206,7 +207,7 @@ fn show(blocks: &[BlockFacts]) -> String {
         let credits: Vec<Candidate> = credits.iter().collect();
         write!(
             shown,
-            "{block:?} {transactions:?} {credits:?} {spends:?} {ignored:?}"
+            "{block:?} {transactions:?} {credits:?} {spends:?} {ignored:?} {token_events:?}"
         )
         .expect("a text");
     }

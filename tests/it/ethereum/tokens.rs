@@ -1,9 +1,10 @@
 //! USDT and USDC: what the real contracts' transfers make of a payment.
 
 use alloy_primitives::Address;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{RECEIVER, register, register_to, world};
+use crate::confirmd::Confirmd;
 use crate::confirmd::wait::assert_row;
 use crate::nodes::anvil::ETHER;
 use crate::nodes::tokens::{self, transfer};
@@ -290,4 +291,111 @@ fn an_address_is_canonical_in_the_row_and_a_wrong_checksum_is_refused() {
         .address(&address)
         .submit();
     confirmd.await_refused(&twin, "address_in_use");
+}
+
+/// What was told of tokens above a height, oldest first: a proxy tells of its first code when it is made.
+fn told_of_tokens(confirmd: &Confirmd, above: u64) -> Vec<(String, Value)> {
+    let journal = confirmd.ledger().journal().into_iter();
+    let chain_wide = journal.filter(|event| event["payment_id"].is_null());
+    let tokens = chain_wide.map(|event| event["data"]["token"].clone());
+    let later = tokens.filter(|token| token["block_height"].as_u64() > Some(above));
+    let named = later.filter_map(|token| Some((token["code"].as_str()?.to_owned(), token)));
+    named.collect()
+}
+
+/// What a payment was told of, in order.
+fn told_to(confirmd: &Confirmd, id: &str) -> Vec<String> {
+    let events = confirmd.ledger().events(id).into_iter();
+    let codes = events.filter_map(|event| {
+        let code = event["data"].pointer("/attention/code")?;
+        code.as_str().map(str::to_owned)
+    });
+    codes.collect()
+}
+
+/// The real shapes of USDT's and USDC's logs, indexed and not.
+#[test]
+fn what_the_issuer_of_a_token_does_is_told_to_whom_it_concerns() {
+    let (ethereum, confirmd) = world();
+    let (anvil, tokens) = (&ethereum.anvil, &ethereum.tokens);
+    let other = Address::repeat_byte(0x32);
+    let made_at = anvil.block_number();
+    register(&confirmd, "usdt", "USDT", "25");
+    register_to(&confirmd, "usdc", "USDC", "25", other);
+    tokens::set_fee(anvil, tokens.usdt, 10, 5);
+    tokens::pause(anvil, tokens.usdt);
+    tokens::unpause(anvil, tokens.usdt);
+    tokens::pause(anvil, tokens.usdc);
+    tokens::upgrade_usdc(anvil, tokens.usdc);
+    tokens::blacklist_usdc(anvil, tokens.usdc, other);
+    tokens::blacklist_usdt(anvil, tokens.usdt, Address::repeat_byte(0x77));
+    tokens::pause(anvil, tokens.mischief);
+    anvil.mine(1);
+    let usdt = ["token_fee_changed", "token_paused", "token_unpaused"];
+    let usdc = ["token_blacklisted", "token_paused", "token_upgraded"];
+    for (id, codes) in [("usdt", usdt), ("usdc", usdc)] {
+        confirmd.await_true(id, || told_to(&confirmd, id).len() == codes.len());
+        let mut told = told_to(&confirmd, id);
+        told.sort();
+        assert_eq!(told, codes, "{id}");
+    }
+    let review = |id: &str| confirmd.await_payment(id, &json!({}))["needs_review"].clone();
+    assert_eq!((review("usdt"), review("usdc")), (0.into(), 1.into()));
+    let told = told_of_tokens(&confirmd, made_at);
+    assert_eq!(told.len(), 6, "{told:#?}");
+    for (code, token) in told {
+        let logs = &token["logs"][0];
+        let contract = if token["asset"] == "USDT" {
+            tokens.usdt
+        } else {
+            tokens.usdc
+        };
+        assert_eq!(token["contract"], contract.to_string());
+        match code.as_str() {
+            "token_fee_changed" => assert_eq!(logs["figures"], json!(["10", "5000000"])),
+            "token_blacklisted" => assert_eq!(logs["account"], other.to_string()),
+            "token_upgraded" => assert!(logs["account"].is_string()),
+            _ => assert!(logs["account"].is_null(), "{logs}"),
+        }
+    }
+    let explained = confirmd.command(&["payment", "explain", "usdc"]).ok();
+    assert!(explained.contains("on a token's blacklist"), "{explained}");
+    assert!(
+        explained.contains("USDC was paused by its contract"),
+        "{explained}"
+    );
+}
+
+#[test]
+fn a_token_that_is_deprecated_and_funds_that_are_destroyed_are_told() {
+    let (ethereum, confirmd) = world();
+    let (anvil, tokens) = (&ethereum.anvil, &ethereum.tokens);
+    let made_at = anvil.block_number();
+    register(&confirmd, "usdt", "USDT", "25");
+    transfer(anvil, tokens.usdt, RECEIVER, 25_000_000);
+    anvil.mine(2);
+    confirmd.await_payment("usdt", &json!({"status": "paid", "needs_review": 0}));
+    tokens::blacklist_usdt(anvil, tokens.usdt, RECEIVER);
+    let destroy = "destroyBlackFunds(address)";
+    anvil.invoke(tokens.usdt, destroy, &[RECEIVER.into()]);
+    tokens::deprecate_usdt(anvil, tokens.usdt, anvil.account(0));
+    anvil.mine(1);
+    let destroyed = json!({"status": "paid", "reason": "exact", "needs_review": 1});
+    confirmd.await_payment("usdt", &destroyed);
+    // Deprecation concerns open payments; this one is paid.
+    assert_eq!(
+        told_to(&confirmd, "usdt"),
+        ["token_blacklisted", "token_funds_destroyed"]
+    );
+    let told = told_of_tokens(&confirmd, made_at);
+    let codes: Vec<&str> = told.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(
+        codes,
+        [
+            "token_deprecated",
+            "token_blacklisted",
+            "token_funds_destroyed"
+        ]
+    );
+    assert_eq!(told[2].1["logs"][0]["figures"], json!(["25000000"]));
 }

@@ -2,11 +2,12 @@
 
 use super::{
     player::Player,
-    step::{Ask, Deed, Paying, Registration, Term},
+    step::{Ask, Deed, Issuing, Paying, Registration, Term},
     words::{ASSETS, Asset, Trouble},
 };
 use crate::simulation::{
     customers::{self, Order},
+    ethereum_intents::{account, contract_of},
     terms::Terms,
     wire::AmidWalk,
     world::{Forgetting, Meddling, Payment, Trick, Which},
@@ -15,6 +16,7 @@ use confirmd::{
     clock::Clock as _,
     crash::{self, Disk},
     domain::{block::TxId, facts::Destination, time::UnixMs},
+    sandbox::ethereum::Change,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -74,6 +76,7 @@ impl Player {
             Deed::LogMovedEther => self.stage.shared.world().ethereum.log_moved_ether(),
             Deed::Tags(depth) => self.stage.shared.world().ethereum.tag(*depth),
             Deed::SwitchFee => self.stage.shared.world().ethereum.switch_fee(),
+            Deed::Issuer(act) => return self.issue(act),
             Deed::Mempool { is_lost } => self.change_mempool(*is_lost),
             Deed::Kill => self.stage.kill(),
             Deed::CrashAt(point) => crash::unwind_at(point),
@@ -138,6 +141,25 @@ impl Player {
         order
             .cloned()
             .ok_or_else(|| format!("{id} was never registered, nor ordered"))
+    }
+
+    fn issue(&self, act: &Issuing) -> Result<(), Trouble> {
+        let (asset, change) = match act {
+            Issuing::Pauses(asset) => (asset.code, Change::Pause),
+            Issuing::Unpauses(asset) => (asset.code, Change::Unpause),
+            Issuing::Blacklists(id) => {
+                let order = self.order(id)?;
+                (order.asset, Change::Blacklist(account(&order.to)))
+            }
+            Issuing::Unblacklists(id) => {
+                let order = self.order(id)?;
+                (order.asset, Change::Unblacklist(account(&order.to)))
+            }
+        };
+        let token = contract_of(asset).ok_or_else(|| format!("{asset} is no token"))?;
+        let mut world = self.stage.shared.world();
+        world.ethereum.administer(token, change);
+        Ok(())
     }
 
     fn pay(&mut self, paying: &Paying) -> Result<(), Trouble> {

@@ -138,6 +138,7 @@ scenarios! {
     started_under_a_clock_set_back
     stated_refund
     three_days_of_downtime
+    token_whose_issuer_acts
     token_with_its_fee_switched_on
     transaction_that_is_another
     two_halves

@@ -2,7 +2,7 @@
 
 mod deed;
 
-pub use deed::{Deed, Paying, tags};
+pub use deed::{Deed, Issuing, Paying, tags};
 
 use super::{
     expect::{self, Expectation},

@@ -5,6 +5,7 @@ use crate::domain::{
     assess::cause::{About, Cause},
     snapshot::txid_text,
     status::Reason,
+    token::TokenAct,
 };
 
 impl Case<'_> {
@@ -45,6 +46,10 @@ impl Case<'_> {
                 self.payment.judged.status
             ),
             Cause::Invalid(reason) => format!("it is invalid, because {}", because(reason)),
+            Cause::Token(act, txid) => {
+                let txid = txid_text(self.payment.kind, txid);
+                format!("transaction {txid} {}", done_by(act))
+            }
             Cause::Money(about, txid) if !txid.exists() => {
                 format!("money without a known transaction {}", said_of(about))
             }
@@ -53,6 +58,22 @@ impl Case<'_> {
                 format!("transaction {txid} {}", said_of(about))
             }
         }
+    }
+}
+
+/// What a transaction did by which a token's contract deprives the address of its money.
+const fn done_by(act: TokenAct) -> &'static str {
+    match act {
+        TokenAct::Blacklisted => {
+            "put the address on a token's blacklist: what it holds of it cannot be moved"
+        }
+        TokenAct::FundsDestroyed => "destroyed what the address held of a token",
+        TokenAct::Paused
+        | TokenAct::Unpaused
+        | TokenAct::FeeChanged
+        | TokenAct::Deprecated
+        | TokenAct::Upgraded
+        | TokenAct::Unblacklisted => "changed a token's rules",
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::{
     flags::Flags,
     payment::{Due, History, Hold, Judgement, PaymentId, PaymentKey, Scan, ScanFrom},
     terms::{Depth, DepthRule, Policy, Terms},
+    token::{TokenAct, TokenNotice},
     transfer::{Anchor, Position},
     view::FreezeReason,
 };
@@ -373,4 +374,35 @@ fn many_transfers_are_told_in_part() {
         said.last().unwrap(),
         "1 more transfers are listed by `payment show`."
     );
+}
+
+#[test]
+fn what_a_token_s_issuer_did_is_told_and_why_a_person_should_look() {
+    let mut payment = payment();
+    payment.kind = ChainKind::Ethereum;
+    payment.judged.needs_review = true;
+    let notice = |act, asset: &str| TokenNotice {
+        act,
+        asset: asset.to_owned(),
+        txid: TXID.to_string(),
+        position: "log:0".to_owned(),
+        height: 10,
+    };
+    payment.history.token_notices = vec![
+        notice(TokenAct::Paused, "USDT"),
+        notice(TokenAct::Blacklisted, "USDC"),
+    ];
+    let sentences = explain(&payment, &view(12), CREATED).join(" ");
+    for part in [
+        "USDT was paused by its contract: nobody can move it for now (transaction 0xabab",
+        "USDC can no longer be moved from the payment's address",
+        "A person should look: transaction 0xabab",
+        "put the address on a token's blacklist: what it holds of it cannot be moved.",
+    ] {
+        assert!(sentences.contains(part), "{part}: {sentences}");
+    }
+    let lifted = notice(TokenAct::Unblacklisted, "USDC");
+    payment.history.token_notices.push(lifted);
+    let sentences = explain(&payment, &view(12), CREATED).join(" ");
+    assert!(!sentences.contains("A person should look"), "{sentences}");
 }

@@ -141,5 +141,6 @@ pub fn facts(kind: ChainKind, block: BlockRef, transactions: &[Tx]) -> BlockFact
         spends: indexed().flat_map(spends).collect(),
         ignored: Vec::new(),
         unproven: None,
+        token_events: Vec::new(),
     }
 }

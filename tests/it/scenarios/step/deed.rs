@@ -55,6 +55,8 @@ pub enum Deed {
     },
     Lie(Which, Option<Lie>),
     SwitchFee,
+    /// A token's issuer does something.
+    Issuer(Issuing),
     /// A staker takes ether out to a payment's address.
     Withdraw(String, String),
     /// A payment's account lends its code from a contract.
@@ -66,6 +68,15 @@ pub enum Deed {
     DiskFull(bool),
     /// The wall clock is off by this many milliseconds.
     Clock(i64),
+}
+
+/// What a token's issuer does: to the token, or to a payment's account in the asset that it expects.
+#[derive(Debug, Clone)]
+pub enum Issuing {
+    Pauses(Asset),
+    Unpauses(Asset),
+    Blacklists(String),
+    Unblacklists(String),
 }
 
 /// A payment on a chain.
@@ -86,7 +97,7 @@ pub struct Paying {
 }
 
 /// Every deed by its first word.
-pub const DEEDS: [(&str, Parse<Deed>); 27] = [
+pub const DEEDS: [(&str, Parse<Deed>); 28] = [
     ("order", |w| Ok(Deed::Order(registration(w)?))),
     ("pay", pay),
     ("replace", replace),
@@ -129,6 +140,7 @@ pub const DEEDS: [(&str, Parse<Deed>); 27] = [
     ("lie", lie),
     ("truth", |w| Ok(Deed::Lie(w.chain()?, None))),
     ("switch-fee", |_| Ok(Deed::SwitchFee)),
+    ("issuer", |w| issuer(w).map(Deed::Issuer)),
     ("withdraw", |w| {
         let amount = w.take("amount")?.to_owned();
         w.expect("to")?;
@@ -143,6 +155,16 @@ pub const DEEDS: [(&str, Parse<Deed>); 27] = [
     }),
     ("clock", clock),
 ];
+
+fn issuer(words: &mut Words<'_>) -> Result<Issuing, Trouble> {
+    const ACTS: [(&str, Parse<Issuing>); 4] = [
+        ("pauses", |w| w.asset().map(Issuing::Pauses)),
+        ("unpauses", |w| w.asset().map(Issuing::Unpauses)),
+        ("blacklists", |w| name(w).map(Issuing::Blacklists)),
+        ("unblacklists", |w| name(w).map(Issuing::Unblacklists)),
+    ];
+    words.one_of("act", &ACTS)?(words)
+}
 
 /// How far below the head Ethereum's final block is.
 pub fn tags(words: &mut Words<'_>) -> Result<Option<u32>, Trouble> {
