@@ -106,6 +106,7 @@ fn moved(fact: &Fact) -> Option<(&Credit, BlockHash)> {
         | Fact::Seen { .. }
         | Fact::Disconnected { .. }
         | Fact::Weighed { .. }
+        | Fact::Token { .. }
         | Fact::Untraced
         | Fact::BalanceSince { .. }
         | Fact::Balance { .. }
