@@ -36,19 +36,15 @@ impl Kind {
 }
 
 /// The script of each schema after the one before it; the first makes schema 1 of nothing.
-pub(super) const MIGRATIONS: &[&str] = &[
-    concat!(
-        include_str!("migrations/0001_tables.sql"),
-        include_str!("migrations/0001_views.sql")
-    ),
-    include_str!("migrations/0002_depth_rule.sql"),
-    include_str!("migrations/0003_tracing.sql"),
-];
+pub(super) const MIGRATIONS: &[&str] = &[concat!(
+    include_str!("migrations/0001_tables.sql"),
+    include_str!("migrations/0001_views.sql")
+)];
 
 /// The version of the public views: a gateway made for `1.x` reads any `1.y` with `y >= x`.
 pub(super) const VIEWS_MAJOR: i64 = 1;
 /// Counts additions to the public views.
-pub(super) const VIEWS_MINOR: i64 = 2;
+pub(super) const VIEWS_MINOR: i64 = 0;
 
 /// The state in which a file was found.
 #[derive(Debug, PartialEq, Eq)]

@@ -38,6 +38,8 @@ CREATE TABLE chain (
   scanned_at       INTEGER,
   finalized_height INTEGER,
   safe_height      INTEGER,
+  -- Whether a node ever named a final block: depth stands for none then.
+  tagged           INTEGER NOT NULL DEFAULT 0 CHECK (tagged IN (0, 1)),
   agreed_height    INTEGER,
   agreed_hash      TEXT,
   agreed_parent    TEXT,
@@ -46,6 +48,10 @@ CREATE TABLE chain (
   traced_at        INTEGER,
   -- The time of the last block that could not be traced and never will be.
   untraced_at      INTEGER,
+  -- How it is known what contracts move.
+  tracing          TEXT CHECK (
+                     tracing = 'callTracer' OR tracing = 'trace_block' OR
+                     tracing = 'balance' OR tracing = 'none'),
   frozen           TEXT CHECK (
                     frozen = 'below_finality' OR frozen = 'quorum' OR frozen = 'released'),
   healthy          INTEGER NOT NULL DEFAULT 0 CHECK (healthy IN (0, 1)),
@@ -81,6 +87,9 @@ CREATE TABLE asset (
   contract               TEXT,
   decimals               INTEGER NOT NULL CHECK (decimals BETWEEN 0 AND 255),
   confirmations_required INTEGER NOT NULL,
+  depth_rule             TEXT NOT NULL CHECK (
+                           depth_rule = 'confirmations' OR depth_rule = 'safe' OR
+                           depth_rule = 'finalized'),
   dust                   TEXT NOT NULL,
   enabled                INTEGER NOT NULL CHECK (enabled IN (0, 1))
 ) STRICT, WITHOUT ROWID;
@@ -118,6 +127,9 @@ CREATE TABLE payment (
   allowed_shortfall      TEXT NOT NULL,
   policy                 TEXT NOT NULL CHECK (policy IN ('single', 'sum')),
   confirmations_required INTEGER NOT NULL CHECK (confirmations_required > 0),
+  depth_rule             TEXT NOT NULL CHECK (
+                           depth_rule = 'confirmations' OR depth_rule = 'safe' OR
+                           depth_rule = 'finalized'),
   dust                   TEXT NOT NULL,
   grace_ms               INTEGER NOT NULL,
   late_accept_ms         INTEGER NOT NULL,
@@ -170,6 +182,7 @@ CREATE TABLE payment (
   closed_at              INTEGER,
   watch_until_at         INTEGER,
   due_height             INTEGER,
+  due_safe_height        INTEGER,
   due_final_height       INTEGER,
   due_traced_height      INTEGER,
   due_at                 INTEGER,
@@ -187,10 +200,15 @@ CREATE INDEX payment_watch_until ON payment (chain_key, watch_until_at)
   WHERE watching = 1 AND status <> 'new';
 CREATE INDEX payment_due_height ON payment (chain_key, due_height)
   WHERE due_height IS NOT NULL AND scanning = 0;
+CREATE INDEX payment_due_safe ON payment (chain_key, due_safe_height)
+  WHERE due_safe_height IS NOT NULL AND scanning = 0;
 CREATE INDEX payment_due_final ON payment (chain_key, due_final_height)
   WHERE due_final_height IS NOT NULL AND scanning = 0;
 CREATE INDEX payment_due_traced ON payment (chain_key, due_traced_height)
   WHERE due_traced_height IS NOT NULL AND scanning = 0;
+-- Who waits for money where only balances tell what contracts move.
+CREATE INDEX payment_open ON payment (asset, expires_at)
+  WHERE status = 'new' OR status = 'pending' OR status = 'confirming';
 CREATE INDEX payment_due_at ON payment (chain_key, due_at)
   WHERE due_at IS NOT NULL AND scanning = 0;
 CREATE INDEX payment_scanning ON payment (chain_key) WHERE scanning = 1;
@@ -210,7 +228,7 @@ END;
 
 CREATE TRIGGER payment_terms_are_fixed BEFORE UPDATE OF
   key, payment_id, chain_key, asset, decimals, address, destination, amount_expected,
-  allowed_shortfall, policy, confirmations_required, dust, grace_ms, late_accept_ms,
+  allowed_shortfall, policy, confirmations_required, depth_rule, dust, grace_ms, late_accept_ms,
   confirm_timeout_ms, watch_after_close_ms, created_at ON payment
 BEGIN
   SELECT RAISE(ABORT, 'the terms of a payment are fixed');

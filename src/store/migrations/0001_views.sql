@@ -11,7 +11,7 @@ SELECT p.payment_id, c.name AS chain, p.asset, p.address,
        p.confirmations_required, p.txid, p.block_height, p.block_hash, p.block_at,
        p.first_seen_at, p.confirmed_at, p.paid_at, p.expires_at, p.grace_ms, p.late_accept_ms,
        p.closed_at, p.created_at, p.updated_at, p.watch_until_at, p.version, p.last_seq,
-       p.metadata
+       p.metadata, p.depth_rule
   FROM payment AS p JOIN chain AS c ON c.key = p.chain_key;
 
 CREATE VIEW v1_transfer AS
@@ -31,12 +31,12 @@ SELECT e.seq, e.event_id, p.payment_id, e.version, e.kind, e.from_status, e.to_s
 
 CREATE VIEW v1_chain AS
 SELECT name AS chain, network, tip_height, tip_hash, tip_at, scanned_height, scanned_hash,
-       finalized_height, healthy, frozen, error, updated_at
+       finalized_height, healthy, frozen, error, updated_at, safe_height, tracing
   FROM chain;
 
 CREATE VIEW v1_asset AS
 SELECT a.code AS asset, c.name AS chain, a.contract, a.decimals, a.confirmations_required,
-       a.dust, a.enabled
+       a.dust, a.enabled, a.depth_rule
   FROM asset AS a JOIN chain AS c ON c.key = a.chain_key;
 
 CREATE VIEW v1_request AS

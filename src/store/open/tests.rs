@@ -227,7 +227,7 @@ fn the_one_row_of_meta_says_who_wrote_last() {
     let shown = "SELECT schema_major, schema_minor, confirmd_version, created_at, first_seq
                    FROM v1_meta";
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(ask(&store, shown), format!("1|2|{version}|{}|1", NOW.0));
+    assert_eq!(ask(&store, shown), format!("1|0|{version}|{}|1", NOW.0));
 }
 
 /// What a stranger does: reads everything, then tries to write.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::store::{connection, testing::*};
 
-const LATER: &str = "CREATE TABLE added (a INTEGER) STRICT;";
+const SECOND: &str = "CREATE TABLE added (a INTEGER) STRICT;";
 const BROKEN: &str = "CREATE TABLE added (a INTEGER) STRICT; CREATE TABLE event (a INTEGER);";
 
 fn version(path: &Path) -> (i64, bool) {
@@ -25,46 +25,19 @@ fn a_later_schema_is_added_after_a_copy_of_what_is_there() {
     register(&mut store, vec![payment(1, "p")]);
     store.close().unwrap();
     let path = dir.path().join("confirmd.db");
-    let copy = dir.path().join("confirmd.db.schema-3");
-    let all = [MIGRATIONS, &[LATER]].concat();
-    migrate_to(&path, &all).unwrap();
-    assert_eq!(version(&path), (4, true));
-    assert_eq!(version(&copy), (3, false));
+    let copy = dir.path().join("confirmd.db.schema-1");
+    let both = [MIGRATIONS[0], SECOND];
+    migrate_to(&path, &both).unwrap();
+    assert_eq!(version(&path), (2, true));
+    assert_eq!(version(&copy), (1, false));
     let copied: i64 = Connection::open(&copy)
         .unwrap()
         .query_row("SELECT count(*) FROM v1_payment", [], |row| row.get(0))
         .unwrap();
     assert_eq!(copied, 1);
     std::fs::remove_file(&copy).unwrap();
-    migrate_to(&path, &all).expect("nothing is left to do");
+    migrate_to(&path, &both).expect("nothing is left to do");
     assert!(!copy.exists());
-}
-
-#[test]
-fn what_schema_1_knew_of_tags_and_depths_is_known_after_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("confirmd.db");
-    std::fs::write(&path, "").unwrap();
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    migrate_to(&path, &MIGRATIONS[..1]).unwrap();
-    let old = "INSERT INTO chain (key, name, kind, network, safe_height, updated_at) VALUES
-                 (1, 'bitcoin', 'bitcoin', 'regtest', NULL, 0), (2, 'ethereum', 'ethereum', '1', 7, 0);
-               INSERT INTO asset VALUES ('BTC', 1, NULL, 8, 3, '0.00000546', 1);";
-    Connection::open(&path).unwrap().execute_batch(old).unwrap();
-    let (chains, assets) = registry();
-    let mut store = Store::open(&Options::private(dir.path(), Kind::Live), NOW).unwrap();
-    assert_eq!(
-        ask(&store, "SELECT name, tagged FROM chain ORDER BY name"),
-        "bitcoin|0\nethereum|1"
-    );
-    let depth = "SELECT confirmations_required, depth_rule FROM v1_asset WHERE asset = 'BTC'";
-    assert_eq!(ask(&store, depth), "3|confirmations");
-    store.sync_registry(&chains, &assets, NOW).unwrap();
-    register(&mut store, vec![payment(1, "p")]);
-    let changed = store
-        .conn
-        .execute("UPDATE payment SET depth_rule = 'safe'", []);
-    assert!(changed.unwrap_err().to_string().contains("terms"));
 }
 
 #[test]
@@ -73,10 +46,10 @@ fn a_migration_that_fails_changes_nothing() {
     store.close().unwrap();
     let path = dir.path().join("confirmd.db");
     // What an earlier attempt left does not stand in the way.
-    std::fs::write(dir.path().join("confirmd.db.schema-3.partial"), "x").unwrap();
+    std::fs::write(dir.path().join("confirmd.db.schema-1.partial"), "x").unwrap();
     for _ in 0..2 {
-        migrate_to(&path, &[MIGRATIONS, &[BROKEN]].concat()).unwrap_err();
-        assert_eq!(version(&path), (3, false));
+        migrate_to(&path, &[MIGRATIONS[0], BROKEN]).unwrap_err();
+        assert_eq!(version(&path), (1, false));
     }
     open(&dir);
 }
@@ -104,7 +77,7 @@ fn a_file_is_refused_by_whose_it_is() {
             conn.pragma_update(None, "application_id", id).unwrap();
         }),
         (
-            "has schema 7; this confirmd knows schemas up to 3: install the one that wrote it, or a later one",
+            "has schema 7; this confirmd knows schemas up to 1: install the one that wrote it, or a later one",
             |conn| {
                 let id = Kind::Live.application_id();
                 conn.pragma_update(None, "application_id", id).unwrap();
@@ -146,7 +119,7 @@ fn a_file_whose_tables_are_not_those_of_its_version_is_refused_and_left_as_it_is
             Some(name) => {
                 let refused = opened.expect_err(change).to_string();
                 assert!(refused.contains(name), "{change}: {refused}");
-                assert!(refused.contains("schema 3"), "{change}: {refused}");
+                assert!(refused.contains("schema 1"), "{change}: {refused}");
             }
         }
     }
