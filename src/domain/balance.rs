@@ -9,6 +9,7 @@ use super::{
     amount::Amount,
     block::{BlockRef, Height},
     payment::Payment,
+    status::Status,
     time::UnixMs,
 };
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,19 @@ impl Balance {
             Self { checked, ..self }
         }
     }
+}
+
+/// Whether a payment's balance is looked at where only balances tell what contracts move: it is open, and all
+/// that was proven to come is known. Nobody waits for a look otherwise.
+#[must_use]
+pub fn is_looked_at(payment: &Payment) -> bool {
+    let is_open = match payment.judged.status {
+        Status::New | Status::Pending | Status::Confirming => true,
+        Status::Paid | Status::Invalid | Status::Expired | Status::Canceled | Status::Refunded => {
+            false
+        }
+    };
+    is_open && payment.history.needs_traces && payment.scan.is_complete()
 }
 
 /// What a balance after a block means.

@@ -13,7 +13,7 @@ use crate::{
     domain::{
         amount::Amount,
         asset::AssetCode,
-        balance::{Meaning, meaning},
+        balance::{Meaning, is_looked_at, meaning},
         block::{BlockRef, Height},
         facts::{BlockFacts, CreditAsset, Destination, Fact},
         payment::{Payment, PaymentKey},
@@ -55,9 +55,20 @@ impl Watcher {
         Self::settle_view(chain, &mut view, now);
         let mut touched = Touched::default();
         if chain.view.tracing == Some(TracedBy::Balance) && view.tracing != chain.view.tracing {
-            for key in self.open_in_native(chain, u32::MAX)? {
-                touched.again(key);
+            // What contracts paid since the last look is traced by nobody: blocks awaited it not.
+            let upto = chain.view.scanned.map(|block| block.id.height);
+            let open = self.store.load(&self.open_in_native(chain, u32::MAX)?)?;
+            for payment in &open {
+                let known = payment.history.balance;
+                let is_whole =
+                    upto.is_none_or(|upto| known.is_some_and(|known| known.is_checked_to(upto)));
+                if is_whole {
+                    touched.again(payment.key);
+                } else {
+                    touched.add(payment.key, Fact::Untraced);
+                }
             }
+            touched.keep_loaded(open);
         }
         self.judge(&view, touched, &mut plan)?;
         Self::record_if_changed(chain, &view, now, &mut plan);
@@ -203,11 +214,9 @@ fn looks_at_balances(view: &ChainView) -> bool {
     view.tracing == Some(TracedBy::Balance)
 }
 
-/// Whether a payment waits for the chain's own money, and all that was proven to come is known.
+/// Whether a payment waits for the chain's own money, and its balance is looked at.
 fn is_open(chain: &ChainState, payment: &Payment) -> bool {
-    let status = payment.judged.status;
-    let is_open = matches!(status, Status::New | Status::Pending | Status::Confirming);
-    is_open && native(chain) == Some(&payment.terms.asset) && payment.scan.is_complete()
+    native(chain) == Some(&payment.terms.asset) && is_looked_at(payment)
 }
 
 /// The block after which the balance is the base, where that is not known yet: the last one before the payment's
@@ -238,9 +247,9 @@ impl Look {
     fn of(&self, chain: &ChainState, payment: &Payment, told: &[Amount], touched: &mut Touched) {
         let base = base_block(chain, payment);
         let is_base = base.is_some_and(|base| base.id == self.block.id);
-        let Some(balance) = unanimous(chain, told) else {
-            if is_base && told.is_empty() && chain.depth_of(self.block) > STATE_BLOCKS {
-                // Nobody keeps that state any more; what came before this is not known.
+        let Some(balance) = agreed_on(chain, told) else {
+            if is_base && chain.depth_of(self.block) > STATE_BLOCKS {
+                // Too few keep that state any more; what came before this is not known.
                 let agreed = chain.view.agreed_height().unwrap_or_default();
                 let since = agreed.minus(STATE_BLOCKS / 2);
                 touched.add(payment.key, Fact::BalanceSince { since });
@@ -280,14 +289,17 @@ impl Look {
     }
 }
 
-/// What all say, who are enough: under a quorum one operator's word never suffices.
-fn unanimous(chain: &ChainState, told: &[Amount]) -> Option<Amount> {
-    let needed = if chain.spec.asks_others() {
-        WITNESSES
-    } else {
-        1
+/// What is said: by the one who is asked, or by two and no other two alike. Under a quorum one operator's word
+/// never suffices.
+fn agreed_on(chain: &ChainState, told: &[Amount]) -> Option<Amount> {
+    if let [sole] = told {
+        return Some(*sole).filter(|_| !chain.spec.asks_others());
+    }
+    let said_twice = |amount: &&Amount| {
+        let same = told.iter().filter(|other| other == amount);
+        same.count() >= WITNESSES
     };
-    let first = told.first()?;
-    let is_agreed = told.len() >= needed && told.iter().all(|other| other == first);
-    is_agreed.then_some(*first)
+    let mut said = told.iter().filter(said_twice);
+    let first = said.next()?;
+    said.all(|other| other == first).then_some(*first)
 }

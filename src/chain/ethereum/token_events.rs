@@ -2,7 +2,7 @@
 //! was paused, changed its fee, or blacklisted somebody. Pure; does not know who is watched.
 //!
 //! Sources: the published contracts of Tether (`TetherToken`), Circle (`FiatTokenV2_2` and its proxy of
-//! ZeppelinOS), OpenZeppelin's `Pausable`, and EIP-1967. A log is known by its contract and its first topic.
+//! `ZeppelinOS`), `OpenZeppelin`'s `Pausable`, and EIP-1967. A log is known by its contract and its first topic.
 //! Whether its arguments are indexed differs from contract to contract, so they are read as one list: topics,
 //! then words of data. What is missing or no address is left out, and the act is told all the same.
 
@@ -12,21 +12,21 @@ use crate::domain::{
     token::{TokenAct, TokenEvent},
     transfer::Position,
 };
-use alloy_primitives::{B256, Log, U256, b256};
+use alloy_primitives::{Address, B256, Log, U256, b256};
 
 /// `Pause()`: Tether, Circle.
 const PAUSE: B256 = b256!("0x6985a02210a168e66602d3235cb6db0e70f92b3ba4d376a33c0f3d9434bff625");
 /// `Unpause()`: Tether, Circle.
 const UNPAUSE: B256 = b256!("0x7805862f689e2f13df9f062ff482ad3ad112aca9e0847911ed832e158c525b33");
-/// `Paused(address)`: OpenZeppelin; the account is who paused it.
+/// `Paused(address)`: `OpenZeppelin`; the account is who paused it.
 const PAUSED: B256 = b256!("0x62e78cea01bee320cd4e420270b5ea74000d11b0c9f74754ebdbfc544b05a258");
-/// `Unpaused(address)`: OpenZeppelin.
+/// `Unpaused(address)`: `OpenZeppelin`.
 const UNPAUSED: B256 = b256!("0x5db9ee0a495bf2e6ff9c91a7834c1ba4fdd244a5e8aa4e537bd38aeae4b073aa");
 /// `Params(uint256,uint256)`: Tether; ten-thousandths, and the most in base units.
 const PARAMS: B256 = b256!("0xb044a1e409eac5c48e5af22d4af52670dd1a99059537a78b31b48c6500a6354e");
 /// `Deprecate(address)`: Tether.
 const DEPRECATE: B256 = b256!("0xcc358699805e9a8b7f77b522628c7cb9abd07d9efb86b6fb616af1609036a99e");
-/// `Upgraded(address)`: EIP-1967 indexes the address, ZeppelinOS does not.
+/// `Upgraded(address)`: EIP-1967 indexes the address, `ZeppelinOS` does not.
 const UPGRADED: B256 = b256!("0xbc7cd75a20ee27fd9adebab32041f755214dbc6bffa90cc0225b39da2e5c2d3b");
 /// `AddedBlackList(address)`: Tether.
 const ADDED: B256 = b256!("0x42e160154868087d6bfdc0ca23d96a1c1cfa32f1b72ba9ba27b69b98a0d819dc");
@@ -92,7 +92,7 @@ pub(super) fn read(
         act: *act,
         tx_index,
         position,
-        account: named.and_then(account).map(|account| account.into_array()),
+        account: named.and_then(account).map(Address::into_array),
         figures: of_figures.iter().map(figure).collect(),
     })
 }

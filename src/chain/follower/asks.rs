@@ -14,6 +14,9 @@ use tracing::{debug, warn};
 /// How many asks wait here; further ones wait in the channel, and the watcher tries again later.
 const ASKS_KEPT: usize = 64;
 
+/// How many asks for balances are answered before others have their turn: a slow node takes seconds for each.
+const BALANCES_AT_ONCE: usize = 4;
+
 /// The asks that are not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Asks {
@@ -65,7 +68,13 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// # Errors
     /// When the source fails, with the unanswered asks kept in order, or when nobody listens.
     pub async fn serve(&mut self) -> Result<bool, Halt> {
+        let mut slow = 0_usize;
         while let Some(ask) = self.asks.quick.pop_front() {
+            slow = slow.saturating_add(usize::from(matches!(ask, Ask::Balances(..))));
+            if slow > BALANCES_AT_ONCE {
+                self.asks.quick.push_front(ask);
+                return Ok(true);
+            }
             if let Err(halt) = self.answer(&ask).await {
                 self.asks.quick.push_front(ask);
                 return Err(halt);

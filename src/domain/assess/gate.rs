@@ -2,9 +2,10 @@
 //!
 //! Knows the chain's health, its progress and the clock; knows nothing of money.
 
+use super::cause::{About, Cause};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
-    asset::ChainKind, balance::Balance, block::Height, payment::Due, payment::Payment,
+    asset::ChainKind, balance, balance::Balance, block::Height, payment::Due, payment::Payment,
     time::CLOCK_STEP_MAX, time::SpanMs, time::UnixMs, transfer::Transfer, view::ChainView,
     view::TracedBy,
 };
@@ -140,7 +141,7 @@ impl<'a> Gate<'a> {
     /// Whether the balance was looked at, where that is how it is known what contracts move.
     fn looked_at(&self, is_enough: impl Fn(Balance) -> bool) -> Result<(), Wait> {
         let matters = self.view.tracing == Some(TracedBy::Balance)
-            && self.payment.history.needs_traces
+            && balance::is_looked_at(self.payment)
             && !planted(Bug::BalanceUnlooked);
         if !matters || self.payment.history.balance.is_some_and(is_enough) {
             Ok(())
@@ -163,10 +164,17 @@ impl<'a> Gate<'a> {
     }
 
     fn traced(&self, is_traced: bool, top: Height) -> Result<(), Wait> {
-        if self.payment.history.needs_traces && self.has_live(Transfer::is_growth) {
+        if self.payment.history.needs_traces && self.has_live(|growth| self.is_open_growth(growth))
+        {
             return Err(Wait::Witness);
         }
         self.told(is_traced, top)
+    }
+
+    /// What a person looked at and did not accept holds nothing back.
+    fn is_open_growth(&self, transfer: &Transfer) -> bool {
+        let cause = || Cause::Money(About::Grown, transfer.txid).to_string();
+        transfer.is_growth() && !self.payment.history.acked.contains(&cause())
     }
 
     fn has_live(&self, is_meant: impl Fn(&Transfer) -> bool) -> bool {

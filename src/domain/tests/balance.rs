@@ -234,3 +234,49 @@ fn a_direct_payment_waits_for_no_balance() {
         ",
     );
 }
+
+// shows: A3
+#[test]
+fn whoever_is_closed_is_not_looked_at_and_waits_for_no_look() {
+    check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        wait 3h
+        blocks 1
+        look 0       => expired/deadline
+        mine a=1     => expired/deadline
+        blocks 11    => invalid/late
+        ",
+    );
+    check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        blocks 1
+        look 0
+        cancel       => canceled/operator
+        mine a=1     => canceled/operator
+        blocks 11    => invalid/after_cancel
+        ",
+    );
+}
+
+#[test]
+fn what_a_person_looked_at_and_did_not_accept_holds_nobody_back() {
+    check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        blocks 1
+        look 0.001   => new review
+        wait 3h
+        blocks 1
+        look 0.001   => new review
+        ack          => expired/deadline flags=degraded
+        ",
+    );
+}

@@ -202,7 +202,58 @@ fn nobody_expires_unseen_and_then_at_once() {
     world.poll();
     assert_eq!(world.status_of("a"), Status::New);
     world.give(ChainInput::TracedBy(TracedBy::CallTracer));
+    let payment = world.payment("a");
+    assert_eq!(payment.judged.status, Status::Expired);
+    assert!(payment.judged.needs_review, "nobody saw what came before");
+    // Who was looked at up to here lacks nothing.
+    let mut world = self::world();
+    world.register("a", 0);
+    world.mine(&[]);
+    let since = base(&mut world);
+    tell(&mut world, since, &[0]);
+    world.wait(SpanMs::from_secs(23 * 60));
+    let block = world.mine(&[]);
+    world.poll();
+    tell(&mut world, block, &[0]);
+    world.give(ChainInput::TracedBy(TracedBy::CallTracer));
+    let payment = world.payment("a");
+    assert_eq!(payment.judged.status, Status::Expired);
+    assert!(!payment.judged.needs_review);
+}
+
+// shows: A4
+#[test]
+fn a_request_about_a_closed_payment_waits_for_no_look() {
+    let mut world = world();
+    world.register("a", 0);
+    world.mine(&[]);
+    let since = base(&mut world);
+    tell(&mut world, since, &[0]);
+    world.wait(SpanMs::from_secs(23 * 60));
+    let block = world.mine(&[]);
+    world.poll();
+    tell(&mut world, block, &[0]);
     assert_eq!(world.status_of("a"), Status::Expired);
+    world.mine(&[]);
+    world.ask("cancel", "a", "{}");
+    world.poll();
+    assert!(world.has_outcome("r2"), "refused, but decided");
+}
+
+#[test]
+fn two_who_say_the_same_outvote_one_who_does_not() {
+    let mut world = world();
+    world.register("a", 0);
+    world.mine(&[]);
+    let since = base(&mut world);
+    tell(&mut world, since, &[0, 0, 9]);
+    let block = world.mine(&[]);
+    tell(&mut world, block, &[0, PRICE]);
+    assert!(world.payment("a").transfers.is_empty(), "one against one");
+    tell(&mut world, block, &[0, 0, PRICE, PRICE]);
+    assert!(world.payment("a").transfers.is_empty(), "two against two");
+    tell(&mut world, block, &[0, PRICE, PRICE]);
+    assert_eq!(world.payment("a").transfers.len(), 1);
 }
 
 // shows: A4

@@ -286,8 +286,13 @@ impl Settled<'_> {
                 let is_there = of_tx.any(|transfer| is_of(credit, order, transfer));
                 if !is_there && !is_further_dust(order, &mined.credits, transfers) {
                     return Err(format!(
-                        "{} of {txid} in block {} was lost",
-                        credit.position, mined.block.id.height
+                        "{} of {txid} in block {} of {} was lost; visible from {}, watched until {} or {:?}",
+                        credit.position,
+                        mined.block.id.height,
+                        mined.block.time.0,
+                        self.side.truth().first_visible(*txid, &order.to).0,
+                        self.watch_end(order, shown),
+                        shown.watch_until,
                     ));
                 }
             }

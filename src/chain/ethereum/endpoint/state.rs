@@ -3,7 +3,7 @@
 //!
 //! Source: geth, built-in tracers; `OpenEthereum` wiki, JSONRPC trace module; Ethereum execution APIs, `eth_getBalance`; EIP-1898.
 
-use super::{Answer, Endpoint, NOT_OFFERED, prefixed, quantity};
+use super::{Answer, Endpoint, INVALID_PARAMS, NOT_OFFERED, prefixed, quantity};
 use crate::{
     chain::{
         SourceError,
@@ -79,6 +79,7 @@ impl<T: Transport> Endpoint<T> {
     /// # Errors
     /// When it does not answer.
     pub(in crate::chain::ethereum) async fn probe_tracer(&self) -> Result<Tracer, SourceError> {
+        let mut is_sure = true;
         for format in [Format::Calls, Format::Flat] {
             match self.trace(format, NOWHERE, Limits::ANSWER).await {
                 Ok(_) => return Ok(Tracer::Tells(format)),
@@ -86,16 +87,26 @@ impl<T: Transport> Endpoint<T> {
                     return Ok(Tracer::Tells(format));
                 }
                 Err(RpcError::Node { code, .. }) if NOT_OFFERED.contains(&code) => {}
-                Err(RpcError::Node { .. }) => return Ok(self.tracer),
+                // It may be asked too much just now, or say no in words of its own.
+                Err(RpcError::Node { .. }) => is_sure = false,
                 Err(error) => return Err(self.error(format.method(), &error)),
             }
         }
         let latest = self.latest().await?;
         let nobody: Vec<Destination> = Destination::new(&[0; 20]).into_iter().collect();
-        match self.balances_at(latest.id.hash, &nobody).await?.pop() {
-            Some(Some(_)) => Ok(Tracer::Balances),
-            Some(None) | None => Ok(Tracer::Missing),
-        }
+        let calls: Vec<Call> = nobody
+            .iter()
+            .map(|nobody| balance_of(nobody, latest.id.hash))
+            .collect();
+        let answers = self.client.batch(&calls).await;
+        let answer = answers
+            .map_err(|error| self.error("eth_getBalance", &error))?
+            .pop();
+        Ok(match answer {
+            Some(Ok(_)) if is_sure => Tracer::Balances,
+            Some(Err(RpcError::Node { code, .. })) if is_sure && is_no(code) => Tracer::Missing,
+            Some(Ok(_) | Err(_)) | None => self.tracer,
+        })
     }
 
     /// The call frames of a block's transactions, as JSON.
@@ -169,6 +180,11 @@ impl<T: Transport> Endpoint<T> {
         let [latest] = self.batch([by_tag]).await?;
         self.header("latest", latest)
     }
+}
+
+/// Whether an answer says that balances are not told by a block's hash.
+fn is_no(code: i64) -> bool {
+    code == INVALID_PARAMS || NOT_OFFERED.contains(&code)
 }
 
 fn balance_of(account: &Destination, block: BlockHash) -> Call {

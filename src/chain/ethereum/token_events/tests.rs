@@ -6,7 +6,7 @@ use crate::chain::ethereum::{
     verify::header_ref,
     verify_and_scan,
 };
-use alloy_primitives::{Address, Bytes, address, keccak256};
+use alloy_primitives::{Bytes, address, keccak256};
 
 const USDT: Address = address!("0xdac17f958d2ee523a2206206994597c13d831ec7");
 const FAKE: Address = address!("0x00000000000000000000000000000000000000fa");
