@@ -307,6 +307,7 @@ fn tell_the_same(one: &Block, other: &Block) -> bool {
         && ours.transactions == theirs.transactions
         && ours.credits.iter().eq(theirs.credits.iter())
         && ours.ignored == theirs.ignored
+        && ours.token_events == theirs.token_events
         && one.outline == other.outline
 }
 

@@ -5,6 +5,7 @@ use super::{
     *,
 };
 use crate::domain::{evidence::Evidence, facts::Payer};
+use alloy_primitives::{Log, keccak256};
 
 const UNKNOWN: &str = "0x7e";
 
@@ -283,6 +284,27 @@ async fn what_one_endpoint_alone_tells_is_not_taken_while_there_are_others() {
                 assert!(!said.starts_with("permanent"), "{other_is}: {said}");
             }
         }
+    }
+}
+
+/// A bloom filter binds no log's data, so that one alone could say of anybody that he is blacklisted.
+#[tokio::test]
+async fn what_tokens_did_must_be_told_alike_too() {
+    let blacklisting = |block: BlockBuilder| {
+        let topics = vec![keccak256("AddedBlackList(address)")];
+        let log = Log::new_unchecked(TOKEN, topics, SHOP.into_word().to_vec().into());
+        paying(5)(block).logs(TOKEN, vec![log])
+    };
+    let nodes = [(); 2].map(|()| FakeNode::new());
+    let mut built = nodes.each_ref().map(|node| node.mine(blacklisting))[0].clone();
+    built.block = of_unknown_type(built.block);
+    let mut other = built.clone();
+    other.receipts[2]["logs"][0]["data"] = word(7);
+    for (said, is_taken) in [(&other, false), (&built, true)] {
+        tells(&nodes[0], &built);
+        tells(&nodes[1], said);
+        let mut source = degrading(&[("one", &nodes[0]), ("other", &nodes[1])]).await;
+        assert_eq!(block(&mut source, &built).await.is_ok(), is_taken);
     }
 }
 
