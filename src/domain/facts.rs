@@ -240,6 +240,8 @@ pub struct Credit {
     pub coinbase: bool,
     /// What vouches for it.
     pub evidence: Evidence,
+    /// Whether its block was taken as endpoints tell it: then nothing that vouches for a move in it proves more.
+    pub in_told_block: bool,
     /// Less than this is dust in that asset, judged on the transaction's sum.
     pub dust: Amount,
     /// Digits after the point of that asset.

@@ -240,7 +240,10 @@ impl Watcher {
         if owners.is_empty() && !gone.transactions.contains(&txid) {
             return None;
         }
-        let credit = credit(chain, txid, candidate)?;
+        let credit = Credit {
+            in_told_block: facts.unproven.is_some(),
+            ..credit(chain, txid, candidate)?
+        };
         let inputs = inputs.entry(candidate.tx_index);
         let inputs = inputs.or_insert_with(|| spent_by(facts, candidate.tx_index));
         let fact = |credit| Fact::Mined {
@@ -291,6 +294,7 @@ pub(super) fn credit(chain: &ChainState, txid: TxId, candidate: &Candidate) -> O
         from_address: ethereum::sender::payer(candidate).map(ethereum::address::checksummed),
         coinbase: candidate.coinbase,
         evidence: candidate.evidence,
+        in_told_block: false,
         dust: asset.dust,
         decimals: asset.decimals,
     })

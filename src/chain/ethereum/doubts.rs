@@ -5,6 +5,7 @@ use super::{
     verify::{FailedCheck, VerifyError},
 };
 use crate::{chain::SourceError, domain::block::BlockHash};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often in a row the same block may fail verification before it is an operator's matter:
 /// nodes are known to answer with half-written receipts for some seconds after a new block.
@@ -13,49 +14,66 @@ const MAX_DOUBTS: u32 = 10;
 /// Blocks that failed verification, counted, because a node may answer better a moment later.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    doubted: Option<(BlockHash, u32)>,
-    /// What the last block that was doubted for long fails, until another passes.
-    lasting: Option<FailedCheck>,
+    doubted: Option<Doubted>,
+    /// Whether the last blocks have failed for long.
+    are_lasting: bool,
+    /// What blocks failed that were taken all the same: there are as many checks as parts of a block.
+    known: BTreeSet<FailedCheck>,
+}
+
+/// How often in a row a block was doubted.
+#[derive(Debug)]
+struct Doubted {
+    block: BlockHash,
+    times: u32,
+    /// How often of those each check failed, at whichever endpoint: what one says that lies hides nothing of
+    /// what others say.
+    checks: BTreeMap<FailedCheck, u32>,
 }
 
 impl Doubts {
     /// That block was verified after all.
     pub(super) fn settled(&mut self, block: BlockHash) {
-        self.doubted.take_if(|(doubted, _)| *doubted == block);
+        self.doubted.take_if(|doubted| doubted.block == block);
     }
 
-    /// A block that has transactions was verified: there is nothing that no block passes.
+    /// A block that has transactions was verified: there is nothing that no block passes. What others fail
+    /// is still known, for blocks of both kinds may alternate.
     pub(super) const fn ended(&mut self) {
-        self.lasting = None;
+        self.are_lasting = false;
     }
 
     /// Whether the last blocks have failed for long.
     pub(super) const fn are_lasting(&self) -> bool {
-        self.lasting.is_some()
+        self.are_lasting
     }
 
-    /// Whether a block that fails this will not do better. What the block before it has failed for long
-    /// need not be tried as often again.
-    pub(super) fn is_lasting(&self, check: FailedCheck) -> bool {
-        check == FailedCheck::Type || self.lasting == Some(check)
+    /// Whether a block that fails this will not do better: it has failed it for long, or another did that was
+    /// taken, and it need not be tried as often again.
+    pub(super) fn is_lasting(&self, block: BlockHash, check: FailedCheck) -> bool {
+        let doubted = self.doubted.as_ref();
+        let doubted = doubted.filter(|doubted| doubted.block == block);
+        let times = doubted.and_then(|doubted| doubted.checks.get(&check));
+        check == FailedCheck::Type
+            || self.known.contains(&check)
+            || times.is_some_and(|times| *times >= MAX_DOUBTS)
     }
 
-    /// Another block was taken though it fails this.
-    pub(super) const fn taken(&mut self, check: FailedCheck) {
-        self.lasting = Some(check);
+    /// A block was taken though it fails this.
+    pub(super) fn taken(&mut self, check: FailedCheck) {
+        self.are_lasting = true;
+        self.known.insert(check);
     }
 
     /// What the follower is told after every endpoint that was asked failed: each by its name, and
     /// how.
     pub(super) fn judge(&mut self, failures: Vec<(String, BlockError)>) -> Vec<SourceError> {
-        let unverified = failures.iter().find_map(|(_, error)| match error {
-            BlockError::Unverified(error) => Some((error.block.hash, error.fault.check())),
+        let unverified = failures.iter().filter_map(|(_, error)| match error {
+            BlockError::Unverified(error) => Some(error),
             BlockError::Source(_) => None,
         });
-        let is_lasting = unverified.is_some_and(|(block, _)| self.doubt(block) >= MAX_DOUBTS);
-        if is_lasting {
-            self.lasting = unverified.and_then(|(_, check)| check);
-        }
+        let is_lasting = self.doubt(&unverified.collect::<Vec<_>>()) >= MAX_DOUBTS;
+        self.are_lasting |= is_lasting;
         let errors = failures.into_iter().map(|(endpoint, error)| match error {
             BlockError::Source(error) => error,
             BlockError::Unverified(error) => refused(&endpoint, &error, is_lasting),
@@ -63,12 +81,26 @@ impl Doubts {
         errors.collect()
     }
 
-    /// Counts how often in a row a block was doubted.
-    fn doubt(&mut self, block: BlockHash) -> u32 {
-        let before = self.doubted.filter(|(doubted, _)| *doubted == block);
-        let doubts = before.map_or(0, |(_, doubts)| doubts).saturating_add(1);
-        self.doubted = Some((block, doubts));
-        doubts
+    /// Counts how often in a row a block was doubted, and what it failed. Whoever is asked later is asked for
+    /// what is still missing, so it is the block of the last failure.
+    fn doubt(&mut self, failures: &[&VerifyError]) -> u32 {
+        let Some(block) = failures.last().map(|error| error.block.hash) else {
+            return 0;
+        };
+        let before = self.doubted.take().filter(|known| known.block == block);
+        let mut doubted = before.unwrap_or_else(|| Doubted {
+            block,
+            times: 0,
+            checks: BTreeMap::new(),
+        });
+        let failures = failures.iter().filter(|error| error.block.hash == block);
+        let failed: BTreeSet<_> = failures.filter_map(|error| error.fault.check()).collect();
+        for check in failed {
+            let times = doubted.checks.entry(check).or_default();
+            *times = times.saturating_add(1);
+        }
+        doubted.times = doubted.times.saturating_add(1);
+        self.doubted.insert(doubted).times
     }
 }
 

@@ -27,6 +27,8 @@ pub struct State {
     pub no_block_receipts: Option<i64>,
     /// Requests with more calls are refused as a whole, or each call of them is.
     pub batch_max: Option<(usize, BatchRefusal)>,
+    /// The next request with so many calls is refused.
+    pub refuses_once: Option<usize>,
     /// Every call in order.
     pub log: Vec<String>,
     /// How many calls each request with several had, in order.
@@ -62,6 +64,7 @@ impl FakeNode {
             receipts_by_number_only: false,
             no_block_receipts: None,
             batch_max: None,
+            refuses_once: None,
             log: Vec::new(),
             batches: Vec::new(),
         })))
@@ -130,6 +133,13 @@ impl State {
                 "error": {"code": -32003, "message": "too many"},
             })
         };
+        if self
+            .refuses_once
+            .take_if(|size| *size == calls.len())
+            .is_some()
+        {
+            return refusal(&Value::Null);
+        }
         match self.batch_max {
             Some((max, BatchRefusal::Whole)) if calls.len() > max => refusal(&Value::Null),
             Some((max, BatchRefusal::Rest)) => {

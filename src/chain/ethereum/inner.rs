@@ -168,12 +168,14 @@ impl<T: Transport> EthereumSource<T> {
         };
         self.tracing.forget(block.id.hash);
         let height = block.id.height;
+        let unproven = || "its transactions are taken as they are told".to_owned();
         let dispute = || format!("operators tell different moves of contracts in block {height}");
         Ok(Moves {
             facts: BlockFacts {
                 transactions: outline.transactions.to_vec(),
                 credits: credits.into_iter().collect(),
                 awaits_trace: is_sole,
+                unproven: (!outline.is_proven).then(unproven),
                 ..nothing_moved(block)
             },
             dispute: is_disputed.then(|| SourceError::Transient(dispute())),

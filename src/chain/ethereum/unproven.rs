@@ -77,9 +77,11 @@ impl<T: Transport> EthereumSource<T> {
 
     /// Whether one of these blocks fails what it will fail again.
     pub(super) fn will_fail_again(&self, failures: &[(usize, BlockError)]) -> bool {
-        let is_lasting = |check| self.doubts.is_lasting(check);
         failures.iter().any(|(_, error)| match error {
-            BlockError::Unverified(error) => error.fault.check().is_some_and(is_lasting),
+            BlockError::Unverified(error) => {
+                let is_lasting = |check| self.doubts.is_lasting(error.block.hash, check);
+                error.fault.check().is_some_and(is_lasting)
+            }
             BlockError::Source(_) => false,
         })
     }
@@ -120,7 +122,10 @@ impl<T: Transport> EthereumSource<T> {
     /// What enough endpoints tell alike of a block that will not be proved by asking again.
     fn agreed<'a>(&self, words: &[Word<'a>]) -> Option<Agreed<'a>> {
         let agreed = agreed(words, &self.operators, self.needed())?;
-        self.doubts.is_lasting(agreed.check).then_some(agreed)
+        let block = agreed.block.facts.block.id.hash;
+        self.doubts
+            .is_lasting(block, agreed.check)
+            .then_some(agreed)
     }
 
     fn needed(&self) -> Needed {
@@ -302,6 +307,7 @@ fn tell_the_same(one: &Block, other: &Block) -> bool {
         && ours.transactions == theirs.transactions
         && ours.credits.iter().eq(theirs.credits.iter())
         && ours.ignored == theirs.ignored
+        && ours.token_events == theirs.token_events
         && one.outline == other.outline
 }
 

@@ -89,7 +89,7 @@ impl VerifyError {
 }
 
 /// A check of what a block holds, which its header does not pass by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FailedCheck {
     /// A transaction's type can be encoded.
     Type,
@@ -125,7 +125,7 @@ impl Fault {
 }
 
 /// A part of a block that is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// The header's own hash.
     Header,
@@ -228,11 +228,12 @@ pub(super) fn verify(
     expected: &BlockRef,
 ) -> Result<VerifiedBlock, VerifyError> {
     let check = Check(expected.id);
-    let header = checked_header(block_json, expected.id)?;
-    check.that(header.parent_hash.0 == expected.parent.0, Part::Parent)?;
-    let body: Body = check.read(wire::read(block_json), Part::Transactions)?;
-    check.withdrawals(&header, &body)?;
-    let (ids, envelopes) = check.transactions(&header, &body.transactions)?;
+    let VerifiedBody {
+        header,
+        body,
+        ids,
+        envelopes,
+    } = check.body(block_json, expected)?;
     let receipts = check.receipts(&header, receipts_json, &envelopes)?;
     let transactions = ids.into_iter().zip(envelopes).zip(receipts);
     let withdrawals = body.withdrawals.iter().flat_map(|list| list.iter());
@@ -251,6 +252,11 @@ pub(super) fn verify(
             })
             .collect(),
     })
+}
+
+/// Checks a block without its receipts.
+pub(super) fn verify_body(block_json: &str, expected: &BlockRef) -> Result<(), VerifyError> {
+    Check(expected.id).body(block_json, expected).map(drop)
 }
 
 /// What was burned since the receipt before.
@@ -295,6 +301,14 @@ pub(super) fn reference(header: &Header, id: BlockId) -> BlockRef {
     }
 }
 
+/// A block without its receipts, of which every part is what its hash says.
+struct VerifiedBody<'a> {
+    header: Header,
+    body: Body<'a>,
+    ids: Vec<TxId>,
+    envelopes: Vec<Envelope>,
+}
+
 /// The checks of one block; names it in their errors.
 struct Check(BlockId);
 
@@ -317,6 +331,24 @@ impl Check {
         read.map_err(|error| {
             let why = error.to_string();
             self.error(Fault::Malformed { part, why })
+        })
+    }
+
+    fn body<'a>(
+        &self,
+        json: &'a str,
+        expected: &BlockRef,
+    ) -> Result<VerifiedBody<'a>, VerifyError> {
+        let header = checked_header(json, expected.id)?;
+        self.that(header.parent_hash.0 == expected.parent.0, Part::Parent)?;
+        let body: Body<'a> = self.read(wire::read(json), Part::Transactions)?;
+        self.withdrawals(&header, &body)?;
+        let (ids, envelopes) = self.transactions(&header, &body.transactions)?;
+        Ok(VerifiedBody {
+            header,
+            body,
+            ids,
+            envelopes,
         })
     }
 

@@ -187,6 +187,9 @@ fn mined(
         transfer.first_block_at = Some(time);
         ledger.add(transfer);
     }
+    if credit.in_told_block && credit.evidence == Evidence::Claimed {
+        degrade(ledger.payment());
+    }
     for rival in ledger.spends(credit.txid, inputs) {
         ledger.each_of(rival, |t| conflict(t, credit.txid, anchor.block));
     }
@@ -205,8 +208,14 @@ fn weighed(payment: &mut Payment, block: BlockId, evidence: Evidence) {
 /// More may have come than is known.
 const fn untraced(payment: &mut Payment) {
     if payment.history.needs_traces {
-        payment.history.sticky = payment.history.sticky.with(Flag::Degraded);
+        degrade(payment);
     }
+}
+
+/// What is known of it is worth less than a proof, for good. A claim in a block that is not proven itself says so
+/// at once: balances that grew by it later are no proof of the block.
+const fn degrade(payment: &mut Payment) {
+    payment.history.sticky = payment.history.sticky.with(Flag::Degraded);
 }
 
 /// A contract may credit something else when its transaction is executed in another block.

@@ -92,6 +92,27 @@ fn what_is_only_told_pays_and_is_flagged() {
     assert_eq!(story.payment.judged.flags.to_string(), "degraded");
 }
 
+/// A block that nothing proves is proved by no balance either.
+#[test]
+fn what_is_claimed_in_a_block_that_is_only_told_is_flagged_whatever_vouches_for_it() {
+    for vouched in ["weighed", "witnessed"] {
+        check(
+            "ETH 1",
+            &format!(
+                "
+                mine a=1~?       => new flags=degraded
+                weigh {vouched}  => confirming flags=degraded
+                blocks 11        => paid/exact flags=degraded reviewed
+                "
+            ),
+        );
+    }
+    check(
+        "ETH 1",
+        "mine a=1? ; weigh witnessed ; blocks 11 => paid/exact",
+    );
+}
+
 #[test]
 fn no_claim_makes_a_payment_invalid() {
     check(

@@ -449,7 +449,7 @@ impl Story {
         self.txs.contains_key(name)
     }
 
-    /// Reads `a=1+2:USDC?!@x,y`, where `?` is one operator's claim, or what was told under that name before.
+    /// Reads `a=1+2:USDC?!@x,y`, where `?` is one operator's claim, `~` a block that nothing proves, or what was told under that name before.
     fn tell(&mut self, word: &str) -> Told {
         let Some((name, what)) = word.split_once('=') else {
             return self
@@ -466,12 +466,14 @@ impl Story {
             Some('~') => Evidence::Told,
             _ => Evidence::Proven,
         };
+        let in_told_block = what.contains('~');
         let what = what.trim_end_matches(['?', '~']);
         let own = self.payment.terms.asset.as_str().to_owned();
         let (amounts, code) = what.split_once(':').unwrap_or((what, &own));
         let asset = asset(code);
         let credits = amounts.split('+').enumerate().map(|(n, amount)| Credit {
             evidence,
+            in_told_block,
             txid: txid(name),
             position: position(&asset, u32::try_from(n).unwrap()),
             asset: asset.code.clone(),

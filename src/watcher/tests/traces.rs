@@ -167,6 +167,32 @@ fn what_one_operator_claims_pays_once_the_balance_grew_by_it() {
     }
 }
 
+/// Two balances say that the money came, and nothing that the block did as it is told.
+#[test]
+fn what_one_operator_claims_in_a_block_that_is_only_told_stays_flagged_whoever_saw_the_balance_grow()
+ {
+    let mut world = world();
+    world.register("a", 0);
+    let mut facts = world.next_block(&[Tx::paying(9).to(1)]);
+    facts.awaits_trace = true;
+    facts.unproven = Some("unknown".to_owned());
+    let block = world.join(facts);
+    let claim = BlockFacts {
+        unproven: Some("unknown".to_owned()),
+        ..inner(block, Evidence::Claimed)
+    };
+    trace(&mut world, vec![claim], block);
+    let mut world = world.restart();
+    world.mine(&[]);
+    world.poll();
+    grown(&mut world, block, &[PRICE, PRICE]);
+    world.poll();
+    let payment = world.payment("a");
+    assert_eq!(payment.judged.status, Status::Paid);
+    assert_eq!(payment.transfers[0].evidence, Evidence::Witnessed);
+    assert!(payment.judged.flags.has(Flag::Degraded));
+}
+
 #[test]
 fn a_claim_is_compared_with_all_that_came_in_its_block() {
     let mut world = world();

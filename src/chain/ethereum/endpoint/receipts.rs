@@ -11,7 +11,7 @@ use crate::{
     chain::{
         SourceError,
         ethereum::{
-            verify::{Fault, Part, ShownId, VerifyError},
+            verify::{self, FailedCheck, Fault, Part, ShownId, VerifyError},
             wire,
         },
         rpc::{Call, Limits, RpcError, Transport},
@@ -20,7 +20,14 @@ use crate::{
 };
 use alloy_primitives::B256;
 use serde_json::{json, value::RawValue};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// How long all receipts of a block may take one by one: as long as all at once.
+const ONE_BY_ONE: Duration = Limits::BULK.total;
 
 const BY_BLOCK: &str = "eth_getBlockReceipts";
 const BY_TRANSACTION: &str = "eth_getTransactionReceipt";
@@ -39,24 +46,56 @@ pub(super) enum ReceiptsBy {
     },
 }
 
-/// How many receipts are asked for in one request: half as many after each time that the node refused.
+/// How many receipts are asked for in one request: half as many after each time that the node refused so
+/// many, and twice as many after it took so many for a while.
 #[derive(Debug)]
-pub(super) struct BatchSize(AtomicUsize);
+pub(super) struct BatchSize {
+    size: AtomicUsize,
+    /// How many requests of that size it took in a row.
+    taken: AtomicUsize,
+}
 
 impl BatchSize {
     /// What public endpoints still accept in one request.
     const FIRST: usize = 100;
 
+    /// So often in a row a node takes a size before it is asked for more.
+    const GROWS_AFTER: usize = 16;
+
     pub(super) const fn new() -> Self {
-        Self(AtomicUsize::new(Self::FIRST))
+        Self {
+            size: AtomicUsize::new(Self::FIRST),
+            taken: AtomicUsize::new(0),
+        }
     }
 
     fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed).max(1)
+        self.size.load(Ordering::Relaxed).max(1)
     }
 
+    /// A whole request of this size was refused.
     fn refused(&self, size: usize) {
-        self.0.store(size / 2, Ordering::Relaxed);
+        self.change(size, size / 2);
+    }
+
+    /// A request of this size was answered.
+    fn answered(&self, size: usize) {
+        if size == Self::FIRST || size != self.get() {
+            return;
+        }
+        let before = self.taken.fetch_add(1, Ordering::Relaxed);
+        if before.saturating_add(1) >= Self::GROWS_AFTER {
+            self.change(size, size.saturating_mul(2).min(Self::FIRST));
+        }
+    }
+
+    /// Another size, unless there is one already: several blocks are fetched at once.
+    fn change(&self, from: usize, to: usize) {
+        let relaxed = Ordering::Relaxed;
+        let changed = self.size.compare_exchange(from, to, relaxed, relaxed);
+        if changed.is_ok() {
+            self.taken.store(0, relaxed);
+        }
     }
 }
 
@@ -121,12 +160,30 @@ impl<T: Transport> Endpoint<T> {
             .map_err(|error| self.error(BY_TRANSACTION, &error))
     }
 
-    /// A block and its receipts as it tells them.
-    pub(super) async fn tell(&self, block: &BlockRef) -> Result<TellsBlock, BlockError> {
+    /// A block and its receipts as it tells them. One by one they are asked for only where the block itself is
+    /// proved, or fails what `may_fail` says: what is no such block may name as many transactions as it likes.
+    pub(super) async fn tell(
+        &self,
+        block: &BlockRef,
+        may_fail: impl Fn(FailedCheck) -> bool,
+    ) -> Result<TellsBlock, BlockError> {
         if !self.has_block_receipts() {
             let body = self.body(block.id).await;
             let body = self.present(block, "eth_getBlockByHash", body)?;
-            let receipts = self.one_by_one(block, &body).await?;
+            let hashes = hashes(block, &body)?;
+            if let Err(error) = verify::verify_body(body.get(), block)
+                && !error.fault.check().is_some_and(may_fail)
+            {
+                return Err(BlockError::Unverified(error));
+            }
+            let asked = timeout(ONE_BY_ONE, self.one_by_one(block, &hashes));
+            let late = || {
+                let seconds = ONE_BY_ONE.as_secs();
+                let count = hashes.len();
+                let error = RpcError::TimedOut(format!("not all {count} within {seconds} s"));
+                BlockError::Source(self.error(BY_TRANSACTION, &error))
+            };
+            let receipts = asked.await.unwrap_or_else(|_| Err(late()))?;
             return Ok(TellsBlock { body, receipts });
         }
         let (body, receipts) = self.parts(block.id).await;
@@ -147,31 +204,30 @@ impl<T: Transport> Endpoint<T> {
 
     /// The receipts of the transactions that a block is said to have, as a list: all that it has only
     /// when its roots say so.
-    async fn one_by_one(&self, block: &BlockRef, body: &RawValue) -> Result<Box<str>, BlockError> {
-        let hashes = wire::hashes(body.get()).map_err(|error| {
-            BlockError::Unverified(VerifyError {
-                block: block.id,
-                fault: Fault::Malformed {
-                    part: Part::Transactions,
-                    why: error.to_string(),
-                },
-            })
-        })?;
+    async fn one_by_one(&self, block: &BlockRef, hashes: &[B256]) -> Result<Box<str>, BlockError> {
         let call = |hash: &B256| Call::new(BY_TRANSACTION, json!([hash]));
         let calls: Vec<Call> = hashes.iter().map(call).collect();
         let (mut rest, mut list) = (calls.as_slice(), String::from("["));
+        // Of what is left at the end, where that is less than a whole request.
+        let mut most = usize::MAX;
         while !rest.is_empty() {
-            let size = self.batch_size.get().min(rest.len());
+            let full = self.batch_size.get();
+            let size = full.min(most).min(rest.len());
             let (part, after) = rest.split_at(size);
             match self.receipts_in(part).await {
                 Ok(receipts) => {
+                    self.batch_size.answered(size);
                     for (receipt, call) in receipts.iter().zip(part) {
                         self.append(&mut list, receipt, block, call)?;
                     }
                     rest = after;
                 }
                 Err(error) if size > 1 && may_be_too_many(&error) => {
-                    self.batch_size.refused(size);
+                    if size == full {
+                        self.batch_size.refused(size);
+                    } else {
+                        most = size / 2;
+                    }
                 }
                 Err(error) => {
                     return Err(BlockError::Source(self.error(BY_TRANSACTION, &error)));
@@ -210,6 +266,19 @@ impl<T: Transport> Endpoint<T> {
         list.push_str(receipt.get());
         Ok(())
     }
+}
+
+/// The hashes of the transactions that a block is said to have.
+fn hashes(block: &BlockRef, body: &RawValue) -> Result<Vec<B256>, BlockError> {
+    wire::hashes(body.get()).map_err(|error| {
+        BlockError::Unverified(VerifyError {
+            block: block.id,
+            fault: Fault::Malformed {
+                part: Part::Transactions,
+                why: error.to_string(),
+            },
+        })
+    })
 }
 
 /// Whether fewer at once may help. There are as many ways to say that as there are nodes; what is not

@@ -273,6 +273,26 @@ async fn one_word_is_taken_after_others_were_waited_for_and_marked_as_such() {
     assert!(told.awaits_trace, "others should have told it");
 }
 
+/// Whatever vouches for it later vouches for no block.
+#[tokio::test]
+async fn what_one_tells_of_a_block_that_is_only_told_itself_says_so() {
+    let (node, block) = node();
+    traces_well(&node, 7);
+    for is_proven in [true, false] {
+        if !is_proven {
+            node.state().chain[1].block["transactions"][0]["type"] = json!("0x7e");
+        }
+        let source = source_of(&[("local", &node)]).looking_inside(false);
+        let mut source = source.on_unverifiable(OnUnverifiable::Degrade);
+        source.connect().await.unwrap();
+        source.status().await.unwrap();
+        source.blocks(&[block]).await.unwrap();
+        let told = inner(&mut source, block).await.unwrap();
+        assert_eq!(shown(&told), [(at(&[0]), 7, Evidence::Claimed)]);
+        assert_eq!(told.unproven.is_none(), is_proven);
+    }
+}
+
 #[tokio::test]
 async fn what_is_refused_and_what_is_no_trace_says_so_and_harms_nobody() {
     let (node, block) = node();

@@ -1,7 +1,12 @@
 //! Receipts one by one, where a node does not offer those of a block: the same proof for more calls.
 
 use super::{endpoints::asked, *};
-use crate::chain::ethereum::fake_node::BatchRefusal;
+use crate::chain::{
+    ethereum::fake_node::BatchRefusal,
+    rpc::{HttpRequest, HttpResponse, TransportError, Verb},
+};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 const RECEIPT: &str = "eth_getTransactionReceipt";
 
@@ -146,5 +151,125 @@ async fn a_batch_that_a_node_refuses_is_halved_until_it_is_taken() {
             again == last || refusal.is_none(),
             "it is remembered: {again}"
         );
+    }
+}
+
+/// One that has no time for the last few receipts is not one that takes so few only.
+#[tokio::test]
+async fn a_refusal_of_the_rest_says_nothing_of_a_whole_batch() {
+    let node = FakeNode::new();
+    node.state().no_block_receipts = Some(-32601);
+    let built = node.mine(many(103));
+    let mut source = connected(&node).await;
+    for sizes in [&[100, 3, 1, 1, 1][..], &[100, 3]] {
+        node.state().refuses_once = (sizes.len() > 2).then_some(3);
+        node.state().batches.clear();
+        assert_eq!(credits(&mut source, &built).await, 103);
+        assert_eq!(node.state().batches, *sizes);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_grows_again_once_smaller_ones_were_taken_for_a_while() {
+    let node = FakeNode::new();
+    node.state().no_block_receipts = Some(-32601);
+    let built = node.mine(many(250));
+    let mut source = connected(&node).await;
+    node.state().batch_max = Some((30, BatchRefusal::Whole));
+    credits(&mut source, &built).await;
+    node.state().batch_max = None;
+    for times in 0..10 {
+        node.state().batches.clear();
+        assert_eq!(credits(&mut source, &built).await, 250);
+        if node.state().batches == [100, 100, 50] {
+            assert!(times > 2, "not at once");
+            return;
+        }
+    }
+    panic!("{:?}", node.state().batches);
+}
+
+/// Whoever invents a block may invent as many transactions as an answer holds, and tell each receipt slowly.
+#[tokio::test]
+async fn what_is_not_the_block_is_not_asked_for_its_receipts() {
+    let node = FakeNode::new();
+    node.state().no_block_receipts = Some(-32601);
+    let built = node.mine(many(3));
+    let mut source = source(&node).on_unverifiable(OnUnverifiable::Degrade);
+    source.connect().await.unwrap();
+    source.status().await.unwrap();
+    let (mut longer, mut other) = (built.block.clone(), built.block.clone());
+    let mut invented = built.block["transactions"][0].clone();
+    invented["hash"] = json!(SHOP.into_word());
+    longer["transactions"]
+        .as_array_mut()
+        .unwrap()
+        .push(invented);
+    other["timestamp"] = json!("0x1");
+    for (block, times) in [(longer, 1), (other, 12)] {
+        node.fault("eth_getBlockByHash", block);
+        let before = asked(&node, RECEIPT);
+        for _ in 0..times {
+            let said = told(source.blocks(&[reference(&built)]).await);
+            assert!(said.contains("contradicts its hash"), "{said}");
+        }
+        assert_eq!(asked(&node, RECEIPT), before);
+        node.heal();
+    }
+    assert_eq!(credits(&mut source, &built).await, 3);
+}
+
+/// A node that takes its time for receipts.
+struct Slow {
+    node: MemoryTransport,
+    pause: Duration,
+}
+
+impl Transport for Slow {
+    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
+        let Verb::Post(body) = &request.verb else {
+            panic!("only POST")
+        };
+        if String::from_utf8_lossy(body).contains(RECEIPT) {
+            sleep(self.pause).await;
+        }
+        self.node.exchange(request).await
+    }
+
+    fn place(&self) -> &'static str {
+        "slow"
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_receipts_of_a_block_have_one_deadline() {
+    for (seconds, comes) in [(30, true), (50, false)] {
+        let node = FakeNode::new();
+        node.state().no_block_receipts = Some(-32601);
+        let built = node.mine(many(250));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let slow = Slow {
+            node: node.transport(),
+            pause: Duration::from_secs(seconds),
+        };
+        let client = Client::new("slow", slow, Auth::None, Arc::clone(&clock), silent());
+        let network = Network {
+            chain_id: 31_337,
+            genesis: None,
+        };
+        let mut source = EthereumSource::over(vec![client], network, Vec::new(), clock);
+        source.connect().await.unwrap();
+        let since = Instant::now();
+        let found = source.blocks(&[reference(&built)]).await;
+        if comes {
+            assert_eq!(found.unwrap()[0].credits.len(), 250);
+            continue;
+        }
+        let said = told(found);
+        assert!(
+            said.starts_with("transient") && said.contains("not all 250 within 120 s"),
+            "{said}"
+        );
+        assert_eq!(since.elapsed().as_secs(), 120);
     }
 }

@@ -5,6 +5,7 @@ use super::{
     *,
 };
 use crate::domain::{evidence::Evidence, facts::Payer};
+use alloy_primitives::{Log, keccak256};
 
 const UNKNOWN: &str = "0x7e";
 
@@ -139,6 +140,84 @@ async fn what_may_heal_is_tried_for_long_before_it_is_taken_and_at_once_in_the_n
     );
 }
 
+/// Blocks that nobody can prove may stand between others, and not all fail the same.
+#[tokio::test]
+async fn what_was_taken_once_is_not_tried_for_long_again_after_a_block_that_is_proved() {
+    let node = FakeNode::new();
+    let mine = |kind: &str| {
+        let mut built = node.mine(paying(5));
+        match kind {
+            "other root" => built.receipts[0]["cumulativeGasUsed"] = json!("0x5207"),
+            "unreadable" => built.block["transactions"][0]["r"] = Value::Null,
+            _ => {}
+        }
+        tells(&node, &built);
+        built
+    };
+    let kinds = [
+        ("other root", 9),
+        ("proven", 0),
+        ("other root", 0),
+        ("proven", 0),
+        ("unreadable", 9),
+        ("other root", 0),
+        ("proven", 0),
+        ("unreadable", 0),
+        ("other root", 0),
+    ];
+    let all = kinds.map(|(kind, failures)| (kind, failures, mine(kind)));
+    let mut source = degrading(&[("local", &node)]).await;
+    for (kind, failures, built) in all {
+        for _ in 0..failures {
+            told(block(&mut source, &built).await);
+        }
+        let facts = block(&mut source, &built).await.unwrap();
+        let is_proven = evidence(&facts) == Evidence::Proven;
+        assert_eq!(is_proven, kind == "proven");
+        assert_eq!(source.doubts.are_lasting(), !is_proven);
+    }
+}
+
+/// A liar that fails something else than all others may be asked first, or say that it is another block.
+// shows: P2
+#[tokio::test]
+async fn one_that_fails_something_else_does_not_stop_what_a_quorum_tells() {
+    type Lie = fn(&mut Built);
+    let lies: [(&str, Lie); 4] = [
+        ("header", |told| told.block["timestamp"] = json!("0x1")),
+        ("count", |told| {
+            told.receipts = json!([told.receipts[0]]);
+        }),
+        ("shape", |told| told.receipts = json!({})),
+        ("type", |told| {
+            told.block = of_unknown_type(told.block.clone())
+        }),
+    ];
+    for (what, lie) in lies {
+        let nodes = [(); 3].map(|()| FakeNode::new());
+        let mut built = nodes.each_ref().map(|node| node.mine(paying(5)))[0].clone();
+        built.receipts[0]["cumulativeGasUsed"] = json!("0x5207");
+        for node in &nodes {
+            tells(node, &built);
+        }
+        let mut source = with_quorum(&nodes, ["liar", "a", "b"]).await;
+        let mut said = built.clone();
+        lie(&mut said);
+        nodes[0].fault("eth_getBlockByHash", said.block);
+        nodes[0].fault("eth_getBlockReceipts", said.receipts);
+        let mut refusals = 0;
+        let facts = loop {
+            match block(&mut source, &built).await {
+                Ok(facts) => break facts,
+                Err(error) => assert!(refusals < 10, "{what}: {error}"),
+            }
+            refusals += 1;
+        };
+        assert_eq!(evidence(&facts), Evidence::Told, "{what}");
+        assert!(refusals >= 9, "{what}: {refusals}");
+    }
+}
+
 #[tokio::test]
 async fn half_an_answer_and_a_header_that_is_none_are_never_taken() {
     type Change = fn(&mut Built);
@@ -205,6 +284,27 @@ async fn what_one_endpoint_alone_tells_is_not_taken_while_there_are_others() {
                 assert!(!said.starts_with("permanent"), "{other_is}: {said}");
             }
         }
+    }
+}
+
+/// A bloom filter binds no log's data, so that one alone could say of anybody that he is blacklisted.
+#[tokio::test]
+async fn what_tokens_did_must_be_told_alike_too() {
+    let blacklisting = |block: BlockBuilder| {
+        let topics = vec![keccak256("AddedBlackList(address)")];
+        let log = Log::new_unchecked(TOKEN, topics, SHOP.into_word().to_vec().into());
+        paying(5)(block).logs(TOKEN, vec![log])
+    };
+    let nodes = [(); 2].map(|()| FakeNode::new());
+    let mut built = nodes.each_ref().map(|node| node.mine(blacklisting))[0].clone();
+    built.block = of_unknown_type(built.block);
+    let mut other = built.clone();
+    other.receipts[2]["logs"][0]["data"] = word(7);
+    for (said, is_taken) in [(&other, false), (&built, true)] {
+        tells(&nodes[0], &built);
+        tells(&nodes[1], said);
+        let mut source = degrading(&[("one", &nodes[0]), ("other", &nodes[1])]).await;
+        assert_eq!(block(&mut source, &built).await.is_ok(), is_taken);
     }
 }
 
