@@ -109,7 +109,7 @@ fn what_is_claimed_in_a_block_that_is_only_told_is_flagged_whatever_vouches_for_
     }
     check(
         "ETH 1",
-        "mine a=1? ; weigh witnessed ; blocks 11 => paid/exact",
+        "mine a=1?\nweigh witnessed\nblocks 11 => paid/exact flags=",
     );
 }
 

@@ -207,6 +207,9 @@ fn nobody_expires_unseen_and_then_at_once() {
     assert!(payment.judged.needs_review, "nobody saw what came before");
     // Who was looked at up to here lacks nothing.
     let mut world = self::world();
+    world.wait(SpanMs::from_secs(10 * 60));
+    world.mine(&[]);
+    world.wait(SpanMs::from_secs(10 * 60));
     world.register("a", 0);
     world.mine(&[]);
     let since = base(&mut world);
