@@ -31,82 +31,85 @@ fn plan(store: &Store, sql: &str) -> String {
         .join("\n")
 }
 
+/// Each question, and how it is answered.
+const PLANS: &[(&str, &str)] = &[
+    (WATCHED, "SCAN p USING COVERING INDEX payment_watched"),
+    (
+        DUE_HEIGHT,
+        "SEARCH payment USING INDEX payment_due_height (chain_key=? AND due_height<?)",
+    ),
+    (
+        DUE_FINAL,
+        "SEARCH payment USING INDEX payment_due_final (chain_key=? AND due_final_height<?)",
+    ),
+    (
+        DUE_TRACED,
+        "SEARCH payment USING INDEX payment_due_traced (chain_key=? AND due_traced_height<?)",
+    ),
+    (
+        CLAIMED,
+        "SEARCH transfer USING COVERING INDEX transfer_claimed (chain_key=? AND block_height>?)",
+    ),
+    (
+        DUE_AT,
+        "SEARCH payment USING INDEX payment_due_at (chain_key=? AND due_at<?)",
+    ),
+    (
+        ANCHORED_ABOVE,
+        "SEARCH transfer USING COVERING INDEX transfer_anchor (chain_key=? AND block_height>?)",
+    ),
+    (
+        CONFLICTED_ABOVE,
+        "SEARCH transfer USING COVERING INDEX transfer_conflict (chain_key=? AND conflict_height>?)",
+    ),
+    (
+        HOLDER,
+        "INDEX transfer_credit (chain_key=? AND txid=? AND position=?)",
+    ),
+    (
+        NOT_DEEP_ANY_MORE,
+        "SEARCH t USING INDEX transfer_anchor (chain_key=? AND block_height>? AND block_height<?)",
+    ),
+    (LOOSE, "SEARCH t USING INDEX transfer_loose (chain_key=?)"),
+    (
+        SCAN_REFUSED,
+        "SEARCH payment USING INDEX payment_scanning (chain_key=? AND rowid>?)",
+    ),
+    (
+        SCANNING,
+        "SEARCH payment USING INDEX payment_scanning (chain_key=?)",
+    ),
+    (
+        PAST,
+        "SEARCH payment USING INDEX payment_scanning (chain_key=?)",
+    ),
+    (
+        WATCH_ENDED,
+        "SEARCH p USING INDEX payment_watch_until (chain_key=? AND watch_until_at<?)",
+    ),
+    (
+        OWNER,
+        "SEARCH payment USING INDEX payment_watched (chain_key=? AND destination=?)",
+    ),
+    (
+        OPEN_KEYS,
+        "SEARCH payment USING COVERING INDEX payment_status (status=? AND asset=?)",
+    ),
+    (
+        OPEN_COUNT,
+        "SEARCH payment USING COVERING INDEX payment_status (status=? AND asset=?)",
+    ),
+    (
+        CHAIN_WIDE,
+        "SEARCH event USING INDEX sqlite_autoindex_event_1 (payment_key=? AND version=?)",
+    ),
+    (COUNTS, "SCAN payment USING COVERING INDEX payment_status"),
+];
+
 #[test]
 fn every_question_of_the_watcher_is_answered_by_an_index() {
     let (_dir, store) = store();
-    for (sql, wanted) in [
-        (WATCHED, "SCAN p USING COVERING INDEX payment_watched"),
-        (
-            DUE_HEIGHT,
-            "SEARCH payment USING INDEX payment_due_height (chain_key=? AND due_height<?)",
-        ),
-        (
-            DUE_FINAL,
-            "SEARCH payment USING INDEX payment_due_final (chain_key=? AND due_final_height<?)",
-        ),
-        (
-            DUE_TRACED,
-            "SEARCH payment USING INDEX payment_due_traced (chain_key=? AND due_traced_height<?)",
-        ),
-        (
-            CLAIMED,
-            "SEARCH transfer USING COVERING INDEX transfer_claimed (chain_key=? AND block_height>?)",
-        ),
-        (
-            DUE_AT,
-            "SEARCH payment USING INDEX payment_due_at (chain_key=? AND due_at<?)",
-        ),
-        (
-            ANCHORED_ABOVE,
-            "SEARCH transfer USING COVERING INDEX transfer_anchor (chain_key=? AND block_height>?)",
-        ),
-        (
-            CONFLICTED_ABOVE,
-            "SEARCH transfer USING COVERING INDEX transfer_conflict (chain_key=? AND conflict_height>?)",
-        ),
-        (
-            HOLDER,
-            "INDEX transfer_credit (chain_key=? AND txid=? AND position=?)",
-        ),
-        (
-            NOT_DEEP_ANY_MORE,
-            "SEARCH t USING INDEX transfer_anchor (chain_key=? AND block_height>? AND block_height<?)",
-        ),
-        (LOOSE, "SEARCH t USING INDEX transfer_loose (chain_key=?)"),
-        (
-            SCAN_REFUSED,
-            "SEARCH payment USING INDEX payment_scanning (chain_key=? AND rowid>?)",
-        ),
-        (
-            SCANNING,
-            "SEARCH payment USING INDEX payment_scanning (chain_key=?)",
-        ),
-        (
-            PAST,
-            "SEARCH payment USING INDEX payment_scanning (chain_key=?)",
-        ),
-        (
-            WATCH_ENDED,
-            "SEARCH p USING INDEX payment_watch_until (chain_key=? AND watch_until_at<?)",
-        ),
-        (
-            OWNER,
-            "SEARCH payment USING INDEX payment_watched (chain_key=? AND destination=?)",
-        ),
-        (
-            OPEN_KEYS,
-            "SEARCH payment USING COVERING INDEX payment_status (status=? AND asset=?)",
-        ),
-        (
-            OPEN_COUNT,
-            "SEARCH payment USING COVERING INDEX payment_status (status=? AND asset=?)",
-        ),
-        (
-            CHAIN_WIDE,
-            "SEARCH event USING INDEX sqlite_autoindex_event_1 (payment_key=? AND version=?)",
-        ),
-        (COUNTS, "SCAN payment USING COVERING INDEX payment_status"),
-    ] {
+    for (sql, wanted) in PLANS {
         let plan = plan(&store, sql);
         assert!(plan.contains(wanted), "{sql}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");

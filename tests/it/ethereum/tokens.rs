@@ -331,9 +331,17 @@ fn what_the_issuer_of_a_token_does_is_told_to_whom_it_concerns() {
     tokens::blacklist_usdt(anvil, tokens.usdt, Address::repeat_byte(0x77));
     tokens::pause(anvil, tokens.mischief);
     anvil.mine(1);
-    let usdt = ["token_fee_changed", "token_paused", "token_unpaused"];
-    let usdc = ["token_blacklisted", "token_paused", "token_upgraded"];
-    for (id, codes) in [("usdt", usdt), ("usdc", usdc)] {
+    let of_both = [
+        (
+            "usdt",
+            ["token_fee_changed", "token_paused", "token_unpaused"],
+        ),
+        (
+            "usdc",
+            ["token_blacklisted", "token_paused", "token_upgraded"],
+        ),
+    ];
+    for (id, codes) in of_both {
         confirmd.await_true(id, || told_to(&confirmd, id).len() == codes.len());
         let mut told = told_to(&confirmd, id);
         told.sort();

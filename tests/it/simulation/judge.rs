@@ -281,6 +281,13 @@ impl Settled<'_> {
             if mined.block.time.0 < begin {
                 continue;
             }
+            // Visible in time, but to nobody: it is in a block from after the watch.
+            let is_after = shown
+                .watch_until
+                .is_some_and(|end| mined.block.time.0 > end);
+            if is_after && self.was_blind_in_the_end(order, shown) {
+                continue;
+            }
             for credit in mined.credits.iter().filter(|credit| credit.to == order.to) {
                 let mut of_tx = transfers.iter().filter(|transfer| transfer.txid == *txid);
                 let is_there = of_tx.any(|transfer| is_of(credit, order, transfer));

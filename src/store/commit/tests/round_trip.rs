@@ -9,7 +9,10 @@ use crate::{
         event::EventKind,
         facts::Destination,
         flags::{Flag, Flags},
-        payment::{Acceptance, Closed, Due, History, Hold, Payment, PaymentKey, Refund, ScanFrom},
+        payment::{
+            Acceptance, Closed, Due, History, Hold, Judgement, Payment, PaymentKey, Refund,
+            ScanFrom,
+        },
         status::{Reason, Status},
         time::UnixMs,
         token::{TokenAct, TokenNotice},
@@ -108,29 +111,35 @@ fn full() -> Payment {
         money_at: Some(UnixMs(10)),
     };
     payment.transfers = everywhere();
-    payment.judged.reason = Some(Reason::Reorged);
-    payment.judged.flags = Flags::NONE.with(Flag::Late).with(Flag::Duplicate);
-    payment.judged.needs_review = true;
-    payment.judged.is_final = true;
-    payment.judged.received = Amount::from_u64(3);
-    payment.judged.counted = Amount::from_u64(2);
-    payment.judged.surplus = Amount::from_u64(1);
-    payment.judged.txid = Some(TxId([1; 32]));
-    payment.judged.block = Some(block(1001));
-    payment.judged.first_seen_at = Some(UnixMs(11));
-    payment.judged.confirmed_at = Some(UnixMs(12));
-    payment.judged.paid_at = Some(UnixMs(13));
-    payment.judged.closed_at = Some(UnixMs(14));
-    payment.judged.watch_until_at = Some(UnixMs(NOW.0 + 15));
-    payment.judged.due = Due {
+    payment.judged = judged(payment.judged);
+    payment.scan.from = ScanFrom::Time(UnixMs(19));
+    payment
+}
+
+fn judged(plain: Judgement) -> Judgement {
+    let mut judged = plain;
+    judged.reason = Some(Reason::Reorged);
+    judged.flags = Flags::NONE.with(Flag::Late).with(Flag::Duplicate);
+    judged.needs_review = true;
+    judged.is_final = true;
+    judged.received = Amount::from_u64(3);
+    judged.counted = Amount::from_u64(2);
+    judged.surplus = Amount::from_u64(1);
+    judged.txid = Some(TxId([1; 32]));
+    judged.block = Some(block(1001));
+    judged.first_seen_at = Some(UnixMs(11));
+    judged.confirmed_at = Some(UnixMs(12));
+    judged.paid_at = Some(UnixMs(13));
+    judged.closed_at = Some(UnixMs(14));
+    judged.watch_until_at = Some(UnixMs(NOW.0 + 15));
+    judged.due = Due {
         height: Some(Height(16)),
         safe_height: Some(Height(16)),
         final_height: Some(Height(17)),
         traced_height: Some(Height(15)),
         at: Some(UnixMs(18)),
     };
-    payment.scan.from = ScanFrom::Time(UnixMs(19));
-    payment
+    judged
 }
 
 #[test]

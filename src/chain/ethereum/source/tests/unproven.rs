@@ -190,7 +190,7 @@ async fn one_that_fails_something_else_does_not_stop_what_a_quorum_tells() {
         }),
         ("shape", |told| told.receipts = json!({})),
         ("type", |told| {
-            told.block = of_unknown_type(told.block.clone())
+            told.block = of_unknown_type(told.block.clone());
         }),
     ];
     for (what, lie) in lies {
