@@ -104,7 +104,7 @@ fn view() -> ChainView {
         traced: Some(Height(1)),
         traced_at: None,
         untraced_at: None,
-        tracing: None,
+        traced_by: None,
         frozen: None,
         healthy: true,
         polled_at: None,

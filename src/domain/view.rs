@@ -65,7 +65,7 @@ pub struct ChainView {
     /// The time of the last block whose inner credits nobody could tell, and nobody will.
     pub untraced_at: Option<UnixMs>,
     /// How it is known what contracts move; `None` where that does not matter, or nobody was asked yet.
-    pub tracing: Option<TracedBy>,
+    pub traced_by: Option<TracedBy>,
     /// Set while no payment may rise.
     pub frozen: Option<FreezeReason>,
     /// Whether the source answers, is synced, and is scanned close to its tip; without it

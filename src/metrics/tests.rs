@@ -67,7 +67,7 @@ fn view() -> ChainView {
         traced: None,
         traced_at: None,
         untraced_at: None,
-        tracing: None,
+        traced_by: None,
         frozen: None,
         healthy: true,
         polled_at: None,

@@ -243,7 +243,7 @@ pub(super) fn view(cursor: BlockRef) -> ChainView {
         traced: Some(cursor.id.height),
         traced_at: None,
         untraced_at: None,
-        tracing: None,
+        traced_by: None,
         frozen: None,
         healthy: true,
         polled_at: Some(NOW),

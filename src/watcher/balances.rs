@@ -51,10 +51,11 @@ impl Watcher {
         let chain = self.chain(at);
         let mut plan = Plan::new(now.wall);
         let mut view = chain.view.clone();
-        view.tracing = Some(tracing);
+        view.traced_by = Some(tracing);
         Self::settle_view(chain, &mut view, now);
         let mut touched = Touched::default();
-        if chain.view.tracing == Some(TracedBy::Balance) && view.tracing != chain.view.tracing {
+        if chain.view.traced_by == Some(TracedBy::Balance) && view.traced_by != chain.view.traced_by
+        {
             // What contracts paid since the last look is traced by nobody: blocks awaited it not.
             let upto = chain.view.scanned.map(|block| block.id.height);
             let open = self.store.load(&self.open_in_native(chain, u32::MAX)?)?;
@@ -211,7 +212,7 @@ fn native(chain: &ChainState) -> Option<&AssetCode> {
 }
 
 fn looks_at_balances(view: &ChainView) -> bool {
-    view.tracing == Some(TracedBy::Balance)
+    view.traced_by == Some(TracedBy::Balance)
 }
 
 /// Whether a payment waits for the chain's own money, and its balance is looked at.

@@ -153,7 +153,7 @@ fn nothing_known(spec: &ChainSpec) -> ChainView {
         traced: None,
         traced_at: None,
         untraced_at: None,
-        tracing: None,
+        traced_by: None,
         frozen: None,
         healthy: false,
         polled_at: None,

@@ -140,7 +140,7 @@ impl<'a> Gate<'a> {
 
     /// Whether the balance was looked at, where that is how it is known what contracts move.
     fn looked_at(&self, is_enough: impl Fn(Balance) -> bool) -> Result<(), Wait> {
-        let matters = self.view.tracing == Some(TracedBy::Balance)
+        let matters = self.view.traced_by == Some(TracedBy::Balance)
             && balance::is_looked_at(self.payment)
             && !planted(Bug::BalanceUnlooked);
         if !matters || self.payment.history.balance.is_some_and(is_enough) {

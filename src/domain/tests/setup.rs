@@ -122,7 +122,7 @@ pub fn view(kind: ChainKind, cursor: BlockRef, now: UnixMs) -> ChainView {
         traced: Some(height),
         traced_at: None,
         untraced_at: None,
-        tracing: None,
+        traced_by: None,
         frozen: None,
         healthy: true,
         polled_at: Some(now),

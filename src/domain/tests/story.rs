@@ -214,7 +214,7 @@ impl Story {
                 self.traced = Traced::ToTheTip;
                 self.follow();
             }
-            "balances" => self.view.tracing = Some(TracedBy::Balance),
+            "balances" => self.view.traced_by = Some(TracedBy::Balance),
             "gap" => self.view.untraced_at = Some(self.tip().time),
             "finalize" => self.view.finalized = Some(self.tip().id.height),
             "safe" => self.view.safe = Some(Height(rest[0].parse().unwrap())),

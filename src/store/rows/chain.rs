@@ -80,7 +80,7 @@ pub(in crate::store) fn update(view: &ChainView, error: Option<&str>) -> Vec<Val
     values.push(height_opt(view.traced));
     values.push(at_opt(view.traced_at));
     values.push(at_opt(view.untraced_at));
-    values.push(text_opt(view.tracing.map(TracedBy::as_str)));
+    values.push(text_opt(view.traced_by.map(TracedBy::as_str)));
     values.push(text_opt(view.frozen.map(FreezeReason::as_str)));
     values.push(view.healthy.into());
     values.push(at_opt(view.polled_at));
@@ -103,7 +103,7 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<StoredChain, Fault> {
         traced: f.height_opt()?,
         traced_at: f.at_opt()?,
         untraced_at: f.at_opt()?,
-        tracing: f.parse_opt(TracedBy::parse)?,
+        traced_by: f.parse_opt(TracedBy::parse)?,
         frozen: f.parse_opt(FreezeReason::parse)?,
         healthy: f.next()?,
         polled_at: f.at_opt()?,

@@ -145,7 +145,7 @@ fn view(cursor: u32) -> ChainView {
         traced: None,
         traced_at: None,
         untraced_at: None,
-        tracing: None,
+        traced_by: None,
         frozen: None,
         healthy: true,
         polled_at: Some(CREATED),

@@ -39,7 +39,7 @@ fn view(name: &str, tip: u32) -> ChainView {
         traced: None,
         traced_at: None,
         untraced_at: None,
-        tracing: None,
+        traced_by: None,
         frozen: None,
         healthy: true,
         polled_at: None,
