@@ -113,11 +113,10 @@ fn a_chain_that_nobody_can_verify_stops_or_pays_with_a_flag_and_heals() {
         let flagged = json!({"status": "paid", "reason": "exact", "flags": "degraded"});
         degrading.await_payment(id, &flagged);
     }
-    let said = degrading.page("/readyz").1;
-    assert!(
-        said.contains("is taken as it is told") && said.contains("type 126"),
-        "{said}"
-    );
+    degrading.await_true("the remark", || {
+        let said = degrading.page("/readyz").1;
+        said.contains("is taken as it is told") && said.contains("type 126")
+    });
     let told = || {
         let journal = degrading.ledger().journal();
         let entries = journal.iter().filter(|entry| entry["kind"] == "attention");
@@ -125,9 +124,10 @@ fn a_chain_that_nobody_can_verify_stops_or_pays_with_a_flag_and_heals() {
             .filter(|entry| entry["data"].to_string().contains("unproven"))
             .count()
     };
+    degrading.await_true("it to be told", || told() > 0);
     assert_eq!(told(), 1, "once, however many blocks there are");
-    let counted = degrading.metric("confirmd_unproven_blocks_total{chain=\"ethereum\"}");
-    assert!(counted > 0.5, "{counted}");
+    let counted = "confirmd_unproven_blocks_total{chain=\"ethereum\"}";
+    degrading.await_true("it to be counted", || degrading.metric(counted) > 0.5);
 
     let error = || {
         let chain = stopping.ledger().chain("ethereum").expect("a chain");
