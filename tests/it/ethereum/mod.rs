@@ -19,10 +19,12 @@ use crate::confirmd::{Confirmd, Ethereum};
 /// Who is paid in most tests.
 const RECEIVER: Address = Address::repeat_byte(0x31);
 
-/// An anvil with the test tokens and a daemon that follows it.
+/// An anvil with the test tokens and a daemon that follows it: what was logged when the tokens were deployed
+/// concerns no payment.
 fn world() -> (Ethereum, Confirmd) {
     let ethereum = Ethereum::start();
     let confirmd = Confirmd::with(&ethereum).start();
+    confirmd.await_ethereum(&ethereum.anvil);
     (ethereum, confirmd)
 }
 
