@@ -282,10 +282,10 @@ impl Settled<'_> {
                 continue;
             }
             // Visible in time, but to nobody: it is in a block from after the watch.
-            let is_after = shown
-                .watch_until
-                .is_some_and(|end| mined.block.time.0 > end);
-            if is_after && self.was_blind_in_the_end(order, shown) {
+            let sight = self.case.world.sight(order.which);
+            let is_unseen =
+                |end: i64| mined.block.time.0 > end && sight.was_hindered_at(UnixMs(end));
+            if shown.watch_until.is_some_and(is_unseen) {
                 continue;
             }
             for credit in mined.credits.iter().filter(|credit| credit.to == order.to) {
