@@ -12,7 +12,6 @@ use confirmd::{
     domain::{
         asset::ChainName,
         block::{BlockHash, BlockId, BlockRef, Height},
-        credits::Credits,
         facts::BlockFacts,
         time::UnixMs,
     },
@@ -148,17 +147,7 @@ impl Rig {
     }
 
     fn start(&mut self) {
-        self.advance(BlockFacts {
-            awaits_trace: false,
-            earners: Vec::new(),
-            block: first_block(),
-            transactions: Vec::new(),
-            credits: Credits::default(),
-            spends: Vec::new(),
-            ignored: Vec::new(),
-            unproven: None,
-            token_events: Vec::new(),
-        });
+        self.advance(BlockFacts::empty(first_block()));
         self.tell(ChainInput::Status(status()));
     }
 }

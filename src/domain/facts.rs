@@ -158,6 +158,22 @@ pub struct BlockFacts {
 }
 
 impl BlockFacts {
+    /// A block in which nothing is that concerns payments.
+    #[must_use]
+    pub fn empty(block: BlockRef) -> Self {
+        Self {
+            block,
+            transactions: Vec::new(),
+            credits: Credits::default(),
+            spends: Vec::new(),
+            earners: Vec::new(),
+            ignored: Vec::new(),
+            token_events: Vec::new(),
+            awaits_trace: false,
+            unproven: None,
+        }
+    }
+
     /// Adds what contracts moved in it.
     pub fn complete(&mut self, inner: &Self) {
         let all = self.credits.iter().chain(inner.credits.iter());

@@ -5,7 +5,10 @@ use super::{
     notice::{self, News, Notice, Topic},
     zmtp::Subscriber,
 };
-use crate::{chain::follower::Bell, domain::block::TxId};
+use crate::{
+    chain::follower::{Bell, Observer, until_stopped},
+    domain::block::TxId,
+};
 use std::{
     collections::BTreeMap,
     io,
@@ -13,7 +16,6 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    select,
     sync::watch,
     time::{Instant, sleep, timeout},
 };
@@ -63,10 +65,6 @@ impl Named {
     }
 }
 
-/// Told of everything that is heard: a `notification`, a `gap` before it, a `silence`, or
-/// `other`, which is no notification that we know.
-pub type Observer = Arc<dyn Fn(&'static str) + Send + Sync>;
-
 /// A publisher that is listened to.
 pub struct Publisher {
     address: String,
@@ -95,13 +93,8 @@ impl Publisher {
     }
 
     /// Listens until the daemon stops; connects again and again.
-    pub async fn listen(mut self, mut shutdown: watch::Receiver<bool>) {
-        select! {
-            biased;
-            // Its end means the same as its word.
-            _ = shutdown.wait_for(|stopping| *stopping) => {}
-            () = self.go_on() => {}
-        }
+    pub async fn listen(mut self, shutdown: watch::Receiver<bool>) {
+        until_stopped(self.go_on(), shutdown).await;
     }
 
     async fn go_on(&mut self) {

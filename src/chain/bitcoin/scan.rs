@@ -45,15 +45,11 @@ fn block_facts(block: BlockRef, transactions: &[SerializedTx<'_>]) -> BlockFacts
     }
     let ignored = (zero_values > 0).then_some((IgnoredReason::ZeroValue, zero_values));
     BlockFacts {
-        awaits_trace: false,
-        earners: Vec::new(),
-        block,
         transactions: transactions.iter().map(|tx| wire::tx_id(tx.txid)).collect(),
         credits: credits.into(),
         spends,
         ignored: ignored.into_iter().collect(),
-        unproven: None,
-        token_events: Vec::new(),
+        ..BlockFacts::empty(block)
     }
 }
 

@@ -6,7 +6,7 @@
 mod subscription;
 
 use crate::{
-    chain::follower::Bell,
+    chain::follower::{Bell, Observer, until_stopped},
     config::SecretUrl,
     domain::block::{BlockHash, BlockId},
 };
@@ -52,10 +52,6 @@ impl Announced {
     }
 }
 
-/// Told of everything that is heard: a `notification`, a `silence`, or `other`, which is no notification that we
-/// know.
-pub type Observer = Arc<dyn Fn(&'static str) + Send + Sync>;
-
 /// An endpoint that is listened to.
 pub struct Heads {
     endpoint: String,
@@ -91,13 +87,8 @@ impl Heads {
     }
 
     /// Listens until the daemon stops; connects again and again.
-    pub async fn listen(mut self, mut shutdown: watch::Receiver<bool>) {
-        select! {
-            biased;
-            // Its end means the same as its word.
-            _ = shutdown.wait_for(|stopping| *stopping) => {}
-            () = self.go_on() => {}
-        }
+    pub async fn listen(mut self, shutdown: watch::Receiver<bool>) {
+        until_stopped(Box::pin(self.go_on()), shutdown).await;
     }
 
     async fn go_on(&mut self) {

@@ -2,6 +2,7 @@
 
 use super::{
     endpoint::{Endpoint, Tracer},
+    quorum,
     scan::Block,
     source::EthereumSource,
     trace::Format,
@@ -12,7 +13,6 @@ use crate::{
     domain::{
         amount::Amount,
         block::BlockRef,
-        credits::Credits,
         evidence::Evidence,
         facts::{BlockFacts, Candidate, Destination},
         view::TracedBy,
@@ -133,7 +133,7 @@ impl<T: Transport> EthereumSource<T> {
                     let witnesses = self.witnesses();
                     self.tracing.begin(*block, outline, witnesses);
                 }
-                Ok(None) => told.push((*block, Ok(nothing_moved(*block).into()))),
+                Ok(None) => told.push((*block, Ok(BlockFacts::empty(*block).into()))),
                 Err(error) => told.push((*block, Err(error))),
             }
         }
@@ -176,7 +176,7 @@ impl<T: Transport> EthereumSource<T> {
                 credits: credits.into_iter().collect(),
                 awaits_trace: is_sole,
                 unproven: (!outline.is_proven).then(unproven),
-                ..nothing_moved(block)
+                ..BlockFacts::empty(block)
             },
             dispute: is_disputed.then(|| SourceError::Transient(dispute())),
         })
@@ -217,8 +217,7 @@ impl<T: Transport> EthereumSource<T> {
     }
 
     fn operator(&self, at: usize) -> String {
-        let named = self.operators.get(at).cloned();
-        named.unwrap_or_else(|| at.to_string())
+        quorum::operator(&self.operators, at)
     }
 
     /// By how much balances grew in a block, as each operator says who can tell.
@@ -312,19 +311,4 @@ fn as_told(credit: Candidate) -> Candidate {
 
 fn no_balances<T: Transport>(endpoint: &Endpoint<T>) -> SourceError {
     SourceError::Transient(format!("{endpoint}: no balances"))
-}
-
-/// A block in which contracts moved nothing.
-fn nothing_moved(block: BlockRef) -> BlockFacts {
-    BlockFacts {
-        block,
-        transactions: Vec::new(),
-        credits: Credits::default(),
-        spends: Vec::new(),
-        ignored: Vec::new(),
-        token_events: Vec::new(),
-        awaits_trace: false,
-        unproven: None,
-        earners: Vec::new(),
-    }
 }

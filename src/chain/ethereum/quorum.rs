@@ -10,6 +10,12 @@ pub(super) struct Vote<'a> {
     pub blocks: &'a [BlockRef],
 }
 
+/// Who runs the endpoint at this place: where nobody is named, each is its own.
+pub(super) fn operator(operators: &[String], at: usize) -> String {
+    let named = operators.get(at).cloned();
+    named.unwrap_or_else(|| at.to_string())
+}
+
 /// The highest block that so many operators hold. They hold all below it, too.
 pub(super) fn held(votes: &[Vote<'_>], quorum: usize) -> Option<BlockRef> {
     held_of(votes, quorum, |_| true)

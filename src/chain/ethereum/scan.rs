@@ -131,14 +131,11 @@ pub(super) fn scan(
     }
     let facts = BlockFacts {
         awaits_trace: transactions.iter().any(Tx::may_run_code),
-        block,
         transactions: transactions.iter().map(|tx| tx.id).collect(),
         credits: found.credits.into_iter().collect(),
-        spends: Vec::new(),
         ignored: found.ignored.into_iter().collect(),
         token_events: found.token_events,
-        unproven: None,
-        earners: Vec::new(),
+        ..BlockFacts::empty(block)
     };
     let outline = facts.awaits_trace.then(|| Outline {
         transactions: facts.transactions.as_slice().into(),

@@ -6,6 +6,7 @@
 
 use super::{
     endpoint::{BlockError, Endpoint},
+    quorum,
     scan::Block,
     source::EthereumSource,
     verify::{FailedCheck, Fault, VerifyError},
@@ -279,8 +280,7 @@ fn agreed<'a>(words: &[Word<'a>], operators: &[String], needed: Needed) -> Optio
         let is_same = |side: &&mut (Agreed<'a>, _, _)| {
             side.0.check == check && tell_the_same(side.0.block, block)
         };
-        let operator = operators.get(word.at).cloned();
-        let operator = operator.unwrap_or_else(|| word.at.to_string());
+        let operator = quorum::operator(operators, word.at);
         match sides.iter_mut().find(is_same) {
             Some((_, ends, voices)) => {
                 ends.insert(word.at);

@@ -1,6 +1,27 @@
 //! What pushes of a node ring. A bell says when to ask, never what is true.
 
-use tokio::sync::Notify;
+use std::sync::Arc;
+use tokio::{
+    select,
+    sync::{Notify, watch},
+};
+
+/// Told of everything that is heard of a node that pushes: a `notification`, a `gap` before it, a `silence`,
+/// or `other`, which is no notification that we know.
+pub type Observer = Arc<dyn Fn(&'static str) + Send + Sync>;
+
+/// Listens for ever, until the daemon stops.
+pub async fn until_stopped(
+    listening: impl Future<Output = ()>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    select! {
+        biased;
+        // Its end means the same as its word.
+        _ = shutdown.wait_for(|stopping| *stopping) => {}
+        () = listening => {}
+    }
+}
 
 /// Rung by whoever listens to a node, heard by the follower's loop.
 #[derive(Debug, Default)]

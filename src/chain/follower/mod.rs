@@ -49,7 +49,7 @@ use crate::{
 };
 use std::{future::Future, sync::Arc, time::Duration};
 
-pub use bell::Bell;
+pub use bell::{Bell, Observer, until_stopped};
 pub use finality::Finality;
 pub use poll::Standing;
 pub use run::Signals;

@@ -61,15 +61,8 @@ pub(crate) fn facts(number: u32) -> BlockFacts {
 /// Facts that name their block: one transaction, called like it.
 pub(crate) fn facts_of(block: BlockRef) -> BlockFacts {
     BlockFacts {
-        awaits_trace: false,
-        earners: Vec::new(),
-        block,
         transactions: vec![TxId(block.id.hash.0)],
-        credits: crate::domain::credits::Credits::default(),
-        spends: Vec::new(),
-        ignored: Vec::new(),
-        unproven: None,
-        token_events: Vec::new(),
+        ..BlockFacts::empty(block)
     }
 }
 

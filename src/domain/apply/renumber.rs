@@ -98,24 +98,8 @@ const fn is_trace(position: &Position) -> bool {
 
 /// A move of a contract, and the block that it is told of.
 fn moved(fact: &Fact) -> Option<(&Credit, BlockHash)> {
-    match fact {
-        Fact::Mined { credit, block, .. } if is_trace(&credit.position) => {
-            Some((credit, block.id.hash))
-        }
-        Fact::Mined { .. }
-        | Fact::Seen { .. }
-        | Fact::Disconnected { .. }
-        | Fact::Weighed { .. }
-        | Fact::Token { .. }
-        | Fact::Untraced
-        | Fact::BalanceSince { .. }
-        | Fact::Balance { .. }
-        | Fact::Dated { .. }
-        | Fact::Listed { .. }
-        | Fact::Evicted { .. }
-        | Fact::Replaced { .. }
-        | Fact::Conflicted { .. }
-        | Fact::Scanned { .. }
-        | Fact::ScanRefused { .. } => None,
-    }
+    let Fact::Mined { credit, block, .. } = fact else {
+        return None;
+    };
+    is_trace(&credit.position).then_some((credit, block.id.hash))
 }

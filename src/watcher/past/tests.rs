@@ -39,19 +39,12 @@ fn block(height: u32, credited: impl IntoIterator<Item = u32>) -> BlockFacts {
         coinbase: false,
     };
     BlockFacts {
-        awaits_trace: false,
-        earners: Vec::new(),
-        block: BlockRef {
+        credits: credited.into_iter().map(credit).collect(),
+        ..BlockFacts::empty(BlockRef {
             id: id(height),
             parent: hash(height.wrapping_sub(1), 0),
             time: UnixMs(i64::from(height) * 1000),
-        },
-        transactions: Vec::new(),
-        credits: credited.into_iter().map(credit).collect(),
-        spends: Vec::new(),
-        ignored: Vec::new(),
-        unproven: None,
-        token_events: Vec::new(),
+        })
     }
 }
 

@@ -52,14 +52,20 @@ fn base(world: &mut World) -> BlockRef {
     *known.next().expect("a block of ours")
 }
 
-// shows: T10 T12
-#[test]
-fn what_a_balance_grew_by_is_recorded_once_also_across_a_restart() {
+/// A payment whose address had this much when it began, as operators say.
+fn begun(had: &[u64]) -> World {
     let mut world = world();
     world.register("a", 0);
     world.mine(&[]);
     let since = base(&mut world);
-    tell(&mut world, since, &[7]);
+    tell(&mut world, since, had);
+    world
+}
+
+// shows: T10 T12
+#[test]
+fn what_a_balance_grew_by_is_recorded_once_also_across_a_restart() {
+    let mut world = begun(&[7]);
     world.poll();
     assert_eq!(asked(&mut world), [], "once a block");
     let block = world.mine(&[]);
@@ -92,11 +98,7 @@ fn what_a_balance_grew_by_is_recorded_once_also_across_a_restart() {
 
 #[test]
 fn a_row_without_a_transaction_has_none_for_readers_and_may_be_accepted() {
-    let mut world = world();
-    world.register("a", 0);
-    world.mine(&[]);
-    let since = base(&mut world);
-    tell(&mut world, since, &[0]);
+    let mut world = begun(&[0]);
     let block = world.mine(&[]);
     tell(&mut world, block, &[PRICE]);
     world.mine(&[]);
@@ -124,11 +126,7 @@ fn a_row_without_a_transaction_has_none_for_readers_and_may_be_accepted() {
 
 #[test]
 fn who_contradict_each_other_say_nothing_and_under_a_quorum_one_alone() {
-    let mut world = world();
-    world.register("a", 0);
-    world.mine(&[]);
-    let since = base(&mut world);
-    tell(&mut world, since, &[0, 0]);
+    let mut world = begun(&[0, 0]);
     let block = world.mine(&[]);
     for has in [&[PRICE, 0][..], &[]] {
         tell(&mut world, block, has);
@@ -159,11 +157,7 @@ fn who_contradict_each_other_say_nothing_and_under_a_quorum_one_alone() {
 // shows: T15
 #[test]
 fn a_withdrawal_or_a_fee_is_no_payment() {
-    let mut world = world();
-    world.register("a", 0);
-    world.mine(&[]);
-    let since = base(&mut world);
-    tell(&mut world, since, &[0]);
+    let mut world = begun(&[0]);
     let mut facts = world.next_block(&[]);
     facts.earners = vec![destination(KIND, 0)];
     let earned = world.join(facts);
@@ -181,11 +175,7 @@ fn a_withdrawal_or_a_fee_is_no_payment() {
 // shows: P9
 #[test]
 fn nobody_expires_unseen_and_then_at_once() {
-    let mut world = world();
-    world.register("a", 0);
-    world.mine(&[]);
-    let since = base(&mut world);
-    tell(&mut world, since, &[0]);
+    let mut world = begun(&[0]);
     world.wait(SpanMs::from_secs(23 * 60));
     let block = world.mine(&[]);
     world.poll();
@@ -227,11 +217,7 @@ fn nobody_expires_unseen_and_then_at_once() {
 // shows: A4
 #[test]
 fn a_request_about_a_closed_payment_waits_for_no_look() {
-    let mut world = world();
-    world.register("a", 0);
-    world.mine(&[]);
-    let since = base(&mut world);
-    tell(&mut world, since, &[0]);
+    let mut world = begun(&[0]);
     world.wait(SpanMs::from_secs(23 * 60));
     let block = world.mine(&[]);
     world.poll();
@@ -245,11 +231,7 @@ fn a_request_about_a_closed_payment_waits_for_no_look() {
 
 #[test]
 fn two_who_say_the_same_outvote_one_who_does_not() {
-    let mut world = world();
-    world.register("a", 0);
-    world.mine(&[]);
-    let since = base(&mut world);
-    tell(&mut world, since, &[0, 0, 9]);
+    let mut world = begun(&[0, 0, 9]);
     let block = world.mine(&[]);
     tell(&mut world, block, &[0, PRICE]);
     assert!(world.payment("a").transfers.is_empty(), "one against one");
@@ -263,11 +245,7 @@ fn two_who_say_the_same_outvote_one_who_does_not() {
 #[test]
 fn a_cancel_waits_until_the_balance_is_looked_at() {
     for (has, status) in [(0, Status::Canceled), (PRICE, Status::New)] {
-        let mut world = world();
-        world.register("a", 0);
-        world.mine(&[]);
-        let since = base(&mut world);
-        tell(&mut world, since, &[0]);
+        let mut world = begun(&[0]);
         let block = world.mine(&[]);
         world.ask("cancel", "a", "{}");
         world.poll();
@@ -282,11 +260,7 @@ fn a_cancel_waits_until_the_balance_is_looked_at() {
 /// The branch that a balance was looked at on leaves.
 #[test]
 fn what_was_looked_at_on_another_branch_is_looked_at_again() {
-    let mut world = world();
-    world.register("a", 0);
-    world.mine(&[]);
-    let since = base(&mut world);
-    tell(&mut world, since, &[0]);
+    let mut world = begun(&[0]);
     let block = world.mine(&[]);
     tell(&mut world, block, &[PRICE]);
     world.reorg(1, &[]);

@@ -133,14 +133,9 @@ pub fn facts(kind: ChainKind, block: BlockRef, transactions: &[Tx]) -> BlockFact
         }
     };
     BlockFacts {
-        awaits_trace: false,
-        earners: Vec::new(),
-        block,
         transactions: transactions.iter().map(|tx| tx.txid).collect(),
         credits: indexed().flat_map(|(n, tx)| tx.credits(kind, n)).collect(),
         spends: indexed().flat_map(spends).collect(),
-        ignored: Vec::new(),
-        unproven: None,
-        token_events: Vec::new(),
+        ..BlockFacts::empty(block)
     }
 }
