@@ -182,25 +182,36 @@ impl<T: Transport> Endpoint<T> {
         ];
         let [latest, safe, finalized, syncing] = self.batch(calls).await?;
         let tip = self.header("latest", latest)?;
-        let finalized = self.tagged("finalized", finalized)?;
+        let finalized = self.tagged("finalized", finalized, tip.id)?;
         Ok(NodeStatus {
             tip,
             // Before there is finality some nodes name genesis: that is no tag yet.
             tagged: finalized.is_some_and(|block| block.height > Height(0)),
             finalized,
-            safe: self.tagged("safe", safe)?,
+            safe: self.tagged("safe", safe, tip.id)?,
             syncing: self.syncing(syncing)?,
             mempool_loaded: true,
         })
     }
 
-    /// A tag that the node does not know, or has no block for, names nothing.
-    fn tagged(&self, tag: &str, answer: Answer) -> Result<Option<BlockId>, SourceError> {
-        match answer {
-            Err(RpcError::Node { .. }) => Ok(None),
-            Ok(json) if is_null(&json) => Ok(None),
-            answer => self.header(tag, answer).map(|block| Some(block.id)),
+    /// A tag that the node does not know, or has no block for, names nothing; no tag is beyond the tip.
+    fn tagged(
+        &self,
+        tag: &str,
+        answer: Answer,
+        tip: BlockId,
+    ) -> Result<Option<BlockId>, SourceError> {
+        let block = match answer {
+            Err(RpcError::Node { .. }) => return Ok(None),
+            Ok(json) if is_null(&json) => return Ok(None),
+            answer => self.header(tag, answer)?.id,
+        };
+        if block.height > tip.height {
+            let (height, tip) = (block.height, tip.height);
+            let text = format!("{self}: it calls block {height} {tag}, but its tip is {tip}");
+            return Err(SourceError::Transient(text));
         }
+        Ok(Some(block))
     }
 
     /// `false`, or an object while syncing; hosted endpoints that lack the method are synced.

@@ -284,7 +284,12 @@ impl<T: Transport> Client<T> {
 
     /// Every error passes here before anybody sees it.
     fn clean<R>(&self, result: Result<R, RpcError>) -> Result<R, RpcError> {
-        result.map_err(|error| error.map_text(|text| self.showable(text)))
+        result.map_err(|error| {
+            if error.says_too_often() {
+                return self.pause(None);
+            }
+            error.map_text(|text| self.showable(text))
+        })
     }
 
     /// What a node said of itself, as it may be shown.

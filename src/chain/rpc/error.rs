@@ -40,6 +40,22 @@ pub enum RpcError {
     },
 }
 
+/// "Limit exceeded" (EIP-1474), HTTP's number, and what hosted endpoints made of them.
+const TOO_OFTEN_CODES: [i64; 4] = [-32005, -32007, -32029, 429];
+
+/// Words of "too many requests", in lower case.
+const TOO_OFTEN: &[&str] = &[
+    "rate limit",
+    "ratelimit",
+    "too many requests",
+    "request limit",
+    "requests per second",
+    "compute units per second",
+];
+
+/// Words of what asking later does not mend: fewer at once may.
+const TOO_LARGE: &[&str] = &["batch", "response", "results", "too large", "block range"];
+
 impl RpcError {
     /// The name in metrics of a call that nobody waited for to the end: it was too slow for them.
     pub const GIVEN_UP: &'static str = "timeout";
@@ -70,6 +86,17 @@ impl RpcError {
             | Self::Malformed(_)
             | Self::TooLarge { .. } => None,
         }
+    }
+
+    /// Whether a node's own error, in an answer with HTTP status 200, means what status 429 means. Some say it
+    /// by a code, most by words; the same codes are also used for a request or an answer that is too large.
+    pub(super) fn says_too_often(&self) -> bool {
+        let Self::Node { code, message } = self else {
+            return false;
+        };
+        let message = message.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        !says(TOO_LARGE) && (TOO_OFTEN_CODES.contains(code) || says(TOO_OFTEN))
     }
 
     /// The same error with its texts changed.

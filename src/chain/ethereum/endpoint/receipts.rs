@@ -24,10 +24,14 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long all receipts of a block may take one by one: as long as all at once.
 const ONE_BY_ONE: Duration = Limits::BULK.total;
+
+/// A pause that a node asks for is kept in the middle of a block when it is no longer than this; for a longer
+/// one others are asked.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 const BY_BLOCK: &str = "eth_getBlockReceipts";
 const BY_TRANSACTION: &str = "eth_getTransactionReceipt";
@@ -213,33 +217,49 @@ impl<T: Transport> Endpoint<T> {
         while !rest.is_empty() {
             let full = self.batch_size.get();
             let size = full.min(most).min(rest.len());
-            let (part, after) = rest.split_at(size);
-            match self.receipts_in(part).await {
-                Ok(receipts) => {
-                    self.batch_size.answered(size);
-                    for (receipt, call) in receipts.iter().zip(part) {
-                        self.append(&mut list, receipt, block, call)?;
-                    }
-                    rest = after;
+            let (part, _) = rest.split_at(size);
+            let (receipts, refusal) = self.receipts_in(part).await;
+            for (receipt, call) in receipts.iter().zip(part) {
+                self.append(&mut list, receipt, block, call)?;
+            }
+            rest = rest.get(receipts.len()..).unwrap_or_default();
+            let Some(error) = refusal else {
+                self.batch_size.answered(size);
+                continue;
+            };
+            let is_fewer = size > 1 && may_be_too_many(&error);
+            if is_fewer && size == full {
+                self.batch_size.refused(size);
+            } else if is_fewer {
+                most = size / 2;
+            }
+            match error {
+                // What came is kept: who may ask only so often would never have a whole block otherwise.
+                RpcError::RateLimited { retry_after } if retry_after <= PAUSE_MAX => {
+                    sleep(retry_after).await;
                 }
-                Err(error) if size > 1 && may_be_too_many(&error) => {
-                    if size == full {
-                        self.batch_size.refused(size);
-                    } else {
-                        most = size / 2;
-                    }
-                }
-                Err(error) => {
-                    return Err(BlockError::Source(self.error(BY_TRANSACTION, &error)));
-                }
+                _ if is_fewer => {}
+                error => return Err(BlockError::Source(self.error(BY_TRANSACTION, &error))),
             }
         }
         list.push(']');
         Ok(list.into())
     }
 
-    async fn receipts_in(&self, calls: &[Call]) -> Result<Vec<Box<RawValue>>, RpcError> {
-        self.client.batch(calls).await?.into_iter().collect()
+    /// The receipts that came before the first refusal, and that.
+    async fn receipts_in(&self, calls: &[Call]) -> (Vec<Box<RawValue>>, Option<RpcError>) {
+        let answers = match self.client.batch(calls).await {
+            Ok(answers) => answers,
+            Err(error) => return (Vec::new(), Some(error)),
+        };
+        let mut receipts = Vec::with_capacity(answers.len());
+        for answer in answers {
+            match answer {
+                Ok(receipt) => receipts.push(receipt),
+                Err(error) => return (receipts, Some(error)),
+            }
+        }
+        (receipts, None)
     }
 
     /// Together they may be no longer than they may be by the block.
@@ -286,10 +306,9 @@ fn hashes(block: &BlockRef, body: &RawValue) -> Result<Vec<B256>, BlockError> {
 const fn may_be_too_many(error: &RpcError) -> bool {
     match error {
         RpcError::Node { code, .. } => *code != PRUNED,
-        RpcError::TooLarge { .. } => true,
+        RpcError::TooLarge { .. } | RpcError::RateLimited { .. } => true,
         RpcError::Transient(_)
         | RpcError::TimedOut(_)
-        | RpcError::RateLimited { .. }
         | RpcError::Unauthorized(_)
         | RpcError::Malformed(_) => false,
     }

@@ -60,6 +60,53 @@ async fn outcome_of(response: HttpResponse) -> String {
     }
 }
 
+const LIMITED: &str = r#"{"id":1,"error":{"code":429,"message":"Too Many Requests"}}"#;
+
+/// Nodes say in an answer with HTTP status 200, too, that they are asked too often, each in its own way.
+// shows: P5
+#[tokio::test]
+async fn too_often_is_told_from_too_much() {
+    for (code, message, is_too_often) in [
+        (-32005, "limit exceeded", true),
+        (
+            -32005,
+            "daily request count exceeded, request rate limited",
+            true,
+        ),
+        (-32007, "50/second request limit reached", true),
+        (-32029, "Too many requests", true),
+        (
+            -32000,
+            "Your app has exceeded its compute units per second capacity",
+            true,
+        ),
+        (-32016, "over rate limit", true),
+        (-32005, "The batch size limit was exceeded", false),
+        (-32005, "query returned more than 10000 results", false),
+        (-32003, "response too large", false),
+        (-32000, "header not found", false),
+    ] {
+        let error = json!({"id": 1, "error": {"code": code, "message": message}});
+        let counter = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&counter);
+        let client = client(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(HttpResponse::ok(error.to_string()))
+        });
+        for _ in 0..2 {
+            let asked = client.call::<u64>("m", json!([]), Limits::ANSWER).await;
+            let limited = matches!(asked, Err(RpcError::RateLimited { .. }));
+            assert_eq!(limited, is_too_often, "{code} {message}");
+        }
+        let times = if is_too_often { 1 } else { 2 };
+        assert_eq!(
+            counter.load(Ordering::Relaxed),
+            times,
+            "a pause is kept: {message}"
+        );
+    }
+}
+
 // shows: P5
 #[tokio::test]
 async fn errors_are_told_apart_by_what_the_caller_does() {
@@ -102,6 +149,7 @@ async fn errors_are_told_apart_by_what_the_caller_does() {
             "unauthorized: the node refuses our credentials (HTTP 403); check how they are configured",
         ),
         (429, "", "rate_limited: rate limited for 1 s"),
+        (200, LIMITED, "rate_limited: rate limited for 1 s"),
     ] {
         let response = HttpResponse::with_status(status, body);
         assert_eq!(outcome_of(response).await, expected, "{status} {body}");

@@ -5,7 +5,8 @@ use crate::chain::{
     ethereum::fake_node::BatchRefusal,
     rpc::{HttpRequest, HttpResponse, TransportError, Verb},
 };
-use std::time::Duration;
+use crate::{clock::Now, domain::time::UnixMs};
+use std::{sync::Mutex, time::Duration};
 use tokio::time::{Instant, sleep};
 
 const RECEIPT: &str = "eth_getTransactionReceipt";
@@ -272,4 +273,107 @@ async fn all_receipts_of_a_block_have_one_deadline() {
         );
         assert_eq!(since.elapsed().as_secs(), 120);
     }
+}
+
+/// A node of a plan that allows so many receipts a second, and says so call by call in answers with HTTP
+/// status 200.
+struct Throttled {
+    node: MemoryTransport,
+    a_second: usize,
+    /// Since when, and how many are left.
+    left: Mutex<(Instant, usize)>,
+}
+
+impl Throttled {
+    /// How many of so many are answered now.
+    fn take(&self, wanted: usize) -> usize {
+        let mut left = self.left.lock().unwrap();
+        if left.0.elapsed() >= Duration::from_secs(1) {
+            *left = (Instant::now(), self.a_second);
+        }
+        let taken = wanted.min(left.1);
+        left.1 -= taken;
+        taken
+    }
+}
+
+impl Transport for Throttled {
+    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
+        let Verb::Post(body) = &request.verb else {
+            panic!("only POST")
+        };
+        let asked: Value = serde_json::from_slice(body).unwrap();
+        let calls = asked
+            .as_array()
+            .filter(|calls| calls[0]["method"] == RECEIPT);
+        let Some(calls) = calls else {
+            return self.node.exchange(request).await;
+        };
+        let (taken, rest) = calls.split_at(self.take(calls.len()));
+        let mut answers: Vec<Value> = Vec::new();
+        if !taken.is_empty() {
+            let mut request = request.clone();
+            request.verb = Verb::Post(serde_json::to_vec(taken).unwrap());
+            let answered = self.node.exchange(&request).await?;
+            answers = serde_json::from_slice(&answered.body).unwrap();
+        }
+        answers.extend(rest.iter().map(|call| {
+            json!({"id": call["id"], "error": {"code": -32005, "message": "limit exceeded"}})
+        }));
+        Ok(HttpResponse::ok(json!(answers).to_string()))
+    }
+
+    fn place(&self) -> &'static str {
+        "throttled"
+    }
+}
+
+/// The clock of a test's own time.
+#[derive(Debug)]
+struct TestTime(Instant);
+
+impl Clock for TestTime {
+    fn now(&self) -> Now {
+        let monotonic_ms = u64::try_from(self.0.elapsed().as_millis()).unwrap();
+        Now {
+            wall: UnixMs(0),
+            monotonic_ms,
+        }
+    }
+}
+
+// shows: P5
+#[tokio::test(start_paused = true)]
+async fn who_may_ask_for_few_receipts_a_second_still_has_the_whole_block() {
+    let node = FakeNode::new();
+    node.state().no_block_receipts = Some(-32601);
+    let built = node.mine(many(250));
+    let clock: Arc<dyn Clock> = Arc::new(TestTime(Instant::now()));
+    let throttled = Throttled {
+        node: node.transport(),
+        a_second: 20,
+        left: Mutex::new((Instant::now(), 20)),
+    };
+    let client = Client::new(
+        "throttled",
+        throttled,
+        Auth::None,
+        Arc::clone(&clock),
+        silent(),
+    );
+    let network = Network {
+        chain_id: 31_337,
+        genesis: None,
+    };
+    let mut source = EthereumSource::over(vec![client], network, Vec::new(), clock);
+    source.connect().await.unwrap();
+    let (since, before) = (Instant::now(), asked(&node, RECEIPT));
+    let found = source.blocks(&[reference(&built)]).await.unwrap();
+    assert_eq!(found[0].credits.len(), 250);
+    assert_eq!(asked(&node, RECEIPT) - before, 250, "none twice");
+    assert!(
+        since.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        since.elapsed()
+    );
 }
