@@ -55,6 +55,8 @@ const OFTEN: Duration = Duration::from_millis(100);
 const SPREAD: Duration = Duration::from_millis(100);
 /// How long nothing happens, to see what that costs.
 const QUIET: Duration = Duration::from_secs(5);
+/// How often it is asked what is traced.
+const ASKED_EVERY: Duration = Duration::from_millis(100);
 /// A trace of a block takes this long at most.
 const TRACING: Duration = Duration::from_mins(1);
 const BLOCK_WITHIN: Duration = Duration::from_millis(17);
@@ -93,15 +95,18 @@ fn main() {
         others.print("viem");
         confirmd.judge(&others);
     }
-    let a_block = |seen: &Seen| seen.cpu / u32::try_from(blocks).expect("a small number");
-    let (each, quiet) = (a_block(&confirmd), ms(stage.quiet()));
+    let a_block = |cpu: Duration| cpu / u32::try_from(blocks).expect("a small number");
+    let quiet = stage.quiet();
+    let for_time = quiet.mul_f64(confirmd.lasted.as_secs_f64());
+    let each = a_block(confirmd.cpu.saturating_sub(for_time));
     let met = verdict(each <= BLOCK_WITHIN);
     println!(
-        "confirmd's processor time a block: {} (goal: {BLOCK_WITHIN:?}; {met}); a second without blocks: {quiet}",
-        ms(each)
+        "confirmd's processor time a block, traces included: {} (goal: {BLOCK_WITHIN:?}; {met}), beside {} a second",
+        ms(each),
+        ms(quiet)
     );
     if is_compared {
-        println!("viem's processor time a block: {}", ms(a_block(&others)));
+        println!("viem's processor time a block: {}", ms(a_block(others.cpu)));
     }
 }
 
@@ -111,6 +116,8 @@ struct Seen {
     usdt: Figures,
     ether: Figures,
     cpu: Duration,
+    /// Of how long a time that is.
+    lasted: Duration,
 }
 
 impl Seen {
@@ -173,12 +180,13 @@ impl<'a> Stage<'a> {
         let gateway = Gateway::open(self.world.folder.path());
         self.warm_up(|payers, since| rows(&gateway, payers, since));
         self.traced(&daemon);
-        let used = daemon.cpu_taken();
+        let (used, began) = (daemon.cpu_taken(), Instant::now());
         for _ in 0..blocks {
             seen.add(self.block(|payers, since| rows(&gateway, payers, since)));
             self.traced(&daemon);
         }
         seen.cpu += daemon.cpu_taken().saturating_sub(used);
+        seen.lasted += began.elapsed();
         daemon.stop();
     }
 
@@ -239,15 +247,20 @@ impl<'a> Stage<'a> {
         let began = Instant::now();
         while daemon.counted("confirmd_chain_traced_height{", "ethereum") < tip {
             assert!(began.elapsed() < TRACING, "waited in vain for a trace");
-            thread::sleep(QUIET / 50);
+            thread::sleep(ASKED_EVERY);
         }
     }
 
-    /// What confirmd takes of the processor in a second in which nothing happens.
+    /// What confirmd takes of the processor in a second in which nothing happens but what [`traced`](Self::traced)
+    /// asks.
     fn quiet(&self) -> Duration {
         let daemon = Daemon::start(&self.world.setup);
-        let used = daemon.cpu_taken();
-        thread::sleep(QUIET);
+        self.traced(&daemon);
+        let (used, began) = (daemon.cpu_taken(), Instant::now());
+        while began.elapsed() < QUIET {
+            daemon.counted("confirmd_chain_traced_height{", "ethereum");
+            thread::sleep(ASKED_EVERY);
+        }
         let taken = daemon.cpu_taken().saturating_sub(used);
         daemon.stop();
         taken.div_f64(QUIET.as_secs_f64())

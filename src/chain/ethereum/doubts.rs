@@ -4,12 +4,19 @@ use super::{
     endpoint::BlockError,
     verify::{FailedCheck, VerifyError},
 };
-use crate::{chain::SourceError, domain::block::BlockHash};
+use crate::{
+    chain::SourceError,
+    domain::{block::BlockHash, facts::BlockFacts},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often in a row the same block may fail verification before it is an operator's matter:
 /// nodes are known to answer with half-written receipts for some seconds after a new block.
 const MAX_DOUBTS: u32 = 10;
+
+/// After so many blocks that were proved, what others failed before says nothing of the next: a trouble of an
+/// hour must not have answers of half a second taken as they are told for ever.
+pub(super) const FORGOTTEN_AFTER: u32 = 64;
 
 /// Blocks that failed verification, counted, because a node may answer better a moment later.
 #[derive(Debug, Default)]
@@ -19,6 +26,8 @@ pub(super) struct Doubts {
     are_lasting: bool,
     /// What blocks failed that were taken all the same: there are as many checks as parts of a block.
     known: BTreeSet<FailedCheck>,
+    /// How many blocks with transactions were proved since.
+    proved: u32,
 }
 
 /// How often in a row a block was doubted.
@@ -32,15 +41,19 @@ struct Doubted {
 }
 
 impl Doubts {
-    /// That block was verified after all.
-    pub(super) fn settled(&mut self, block: BlockHash) {
+    /// That block was verified after all. Where it has transactions there is nothing that no block passes; what
+    /// others failed is still known for a while, for blocks of both kinds may alternate.
+    pub(super) fn settled(&mut self, proved: &BlockFacts) {
+        let block = proved.block.id.hash;
         self.doubted.take_if(|doubted| doubted.block == block);
-    }
-
-    /// A block that has transactions was verified: there is nothing that no block passes. What others fail
-    /// is still known, for blocks of both kinds may alternate.
-    pub(super) const fn ended(&mut self) {
+        if proved.transactions.is_empty() {
+            return;
+        }
         self.are_lasting = false;
+        self.proved = self.proved.saturating_add(1);
+        if self.proved >= FORGOTTEN_AFTER {
+            self.known.clear();
+        }
     }
 
     /// Whether the last blocks have failed for long.
@@ -62,6 +75,7 @@ impl Doubts {
     /// A block was taken though it fails this.
     pub(super) fn taken(&mut self, check: FailedCheck) {
         self.are_lasting = true;
+        self.proved = 0;
         self.known.insert(check);
     }
 

@@ -33,6 +33,11 @@ const RETRY_MAX: Duration = Duration::from_mins(1);
 /// everybody asked all the time.
 const RING_GAP: Duration = Duration::from_millis(200);
 
+/// How often in a row it may ring that soon, and after how long once more: what is announced need not be true,
+/// and each ring has every endpoint asked.
+const RINGS_MAX: u32 = 5;
+const RING_EARNED: Duration = Duration::from_secs(1);
+
 /// Where payments are promised within minutes, blocks come more often than this. A connection that died without
 /// a word, or repeats itself, is not told from a quiet chain, so it is made anew.
 const SILENCE: Duration = Duration::from_mins(2);
@@ -62,6 +67,32 @@ pub struct Heads {
     silence: Duration,
     retry: Duration,
     last: Option<BlockHash>,
+    rings: Rings,
+}
+
+/// How often it may ring. It outlives connections: whoever is called again has no more rings.
+#[derive(Debug)]
+struct Rings {
+    /// When all rings are earned that it had.
+    earned_at: Instant,
+}
+
+impl Rings {
+    fn new() -> Self {
+        Self {
+            earned_at: Instant::now(),
+        }
+    }
+
+    /// It rings; when it may again.
+    fn ring(&mut self, now: Instant) -> Instant {
+        self.earned_at = self.earned_at.max(now) + RING_EARNED;
+        let next = now
+            + self
+                .earned_at
+                .duration_since(now + RING_EARNED * (RINGS_MAX - 1));
+        next.max(now + RING_GAP)
+    }
 }
 
 impl Heads {
@@ -83,6 +114,7 @@ impl Heads {
             silence: SILENCE,
             retry: RETRY,
             last: None,
+            rings: Rings::new(),
         }
     }
 
@@ -131,7 +163,7 @@ impl Heads {
                 biased;
                 () = sleep_until(quiet_until), if is_new => {
                     self.bell.ring();
-                    (quiet_until, is_new) = (Instant::now() + RING_GAP, false);
+                    (quiet_until, is_new) = (self.rings.ring(Instant::now()), false);
                     continue;
                 }
                 heard = timeout_at(until, subscription.next()) => heard,

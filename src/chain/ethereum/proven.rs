@@ -56,7 +56,7 @@ impl<T: Transport> EthereumSource<T> {
             }
         }
         for facts in found.values() {
-            self.doubts.settled(facts.block.id.hash);
+            self.doubts.settled(facts);
         }
         self.blame(&failures, &found);
         let is_whole = found.len() == blocks.len();

@@ -100,12 +100,8 @@ impl<T: Transport> EthereumSource<T> {
         for block in &missing {
             let words = words(&answers, block.id.hash);
             if let Some(proven) = proven(&words) {
-                let has_transactions = !proven.facts.transactions.is_empty();
                 let facts = self.keep_outline(proven.clone());
-                self.doubts.settled(block.id.hash);
-                if has_transactions {
-                    self.doubts.ended();
-                }
+                self.doubts.settled(&facts);
                 found.insert(block.id.height, facts);
                 self.blame(&failures(&words), &found);
             } else if let Some(told) = self.agreed(&words) {

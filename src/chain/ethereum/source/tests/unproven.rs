@@ -4,6 +4,7 @@ use super::{
     endpoints::{asked, down, source_told},
     *,
 };
+use crate::chain::ethereum::doubts::FORGOTTEN_AFTER;
 use crate::domain::{evidence::Evidence, facts::Payer};
 use alloy_primitives::{Log, keccak256};
 
@@ -175,6 +176,35 @@ async fn what_was_taken_once_is_not_tried_for_long_again_after_a_block_that_is_p
         let is_proven = evidence(&facts) == Evidence::Proven;
         assert_eq!(is_proven, kind == "proven");
         assert_eq!(source.doubts.are_lasting(), !is_proven);
+    }
+}
+
+/// What a node did wrong for an hour must not have its half-written receipts taken ever after.
+#[tokio::test]
+async fn what_was_taken_long_ago_is_tried_for_long_again() {
+    let node = FakeNode::new();
+    let mine = |is_proven: bool| {
+        let mut built = node.mine(paying(5));
+        if !is_proven {
+            built.receipts[0]["cumulativeGasUsed"] = json!("0x5207");
+        }
+        tells(&node, &built);
+        built
+    };
+    let mut source = degrading(&[("local", &node)]).await;
+    let mut built = mine(false);
+    for proved in [0, FORGOTTEN_AFTER - 1, FORGOTTEN_AFTER] {
+        for _ in 0..proved {
+            let facts = block(&mut source, &mine(true)).await.unwrap();
+            assert_eq!(evidence(&facts), Evidence::Proven);
+        }
+        built = if proved == 0 { built } else { mine(false) };
+        let tries = if proved == FORGOTTEN_AFTER - 1 { 1 } else { 10 };
+        for _ in 1..tries {
+            told(block(&mut source, &built).await);
+        }
+        let facts = block(&mut source, &built).await.unwrap();
+        assert_eq!(evidence(&facts), Evidence::Told, "after {proved}");
     }
 }
 
