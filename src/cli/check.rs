@@ -18,9 +18,9 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{BitcoinNode, Chain, Config, EthereumNode, Node},
     daemon::tokens,
+    domain::time::SpanMs,
     watcher::stale,
 };
-use bitcoin::Network;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -187,14 +187,22 @@ async fn bitcoin(chain: &Chain, node: &BitcoinNode, clock: &Arc<dyn Clock>) -> F
     let problems = problems.map(|text| SourceError::Permanent(format!("{}: {text}", chain.name)));
     let mut row = bitcoin_row(&found);
     let status = source.status().await?;
-    let is_regular = node.network != Network::Regtest && !found.initial_block_download;
-    let old = is_regular.then(|| stale::words(status.tip.time, clock.now().wall));
-    if let Some(words) = old.flatten() {
+    let block_time = chain.block_time().filter(|_| !found.initial_block_download);
+    if let Some(words) = old_head(&status, block_time, clock) {
         row.insert("sync".to_owned(), words.into());
     } else if !status.mempool_loaded {
         row.insert("sync".to_owned(), "mempool not loaded yet".into());
     }
     Ok((row, problems.collect()))
+}
+
+/// What is to be said of the age of a node's best block.
+fn old_head(
+    status: &NodeStatus,
+    block_time: Option<SpanMs>,
+    clock: &Arc<dyn Clock>,
+) -> Option<String> {
+    stale::words(status.tip.time, block_time?, clock.now().wall)
 }
 
 /// What the configured publisher does not publish. Addresses may be written in several ways and lead
@@ -257,10 +265,12 @@ async fn ethereum(
     let announces = matches!(heads, Ok(true));
     problems.extend(heads.err());
     let told = [source.receipts_method(), source.trace_method().to_owned()];
-    Ok((
-        ethereum_row(node, status.as_ref(), &told, announces),
-        problems,
-    ))
+    let mut row = ethereum_row(node, status.as_ref(), &told, announces);
+    let old = status.and_then(|status| old_head(&status, node.block_time, clock));
+    if let Some(words) = old {
+        row.insert("sync".to_owned(), words.into());
+    }
+    Ok((row, problems))
 }
 
 /// Whether blocks are announced where the configuration says so.

@@ -11,7 +11,11 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock},
-    domain::{payment::ScanFrom, time::UnixMs},
+    config,
+    domain::{
+        payment::ScanFrom,
+        time::{SpanMs, UnixMs},
+    },
     store::{PastScans, reader::Reader},
     watcher::stale,
 };
@@ -50,7 +54,7 @@ const CHAINS: &[Column] = &[
 ];
 
 /// Networks of Bitcoin whose blocks come by themselves.
-const REGULAR: [&str; 3] = ["mainnet", "testnet4", "signet"];
+const BITCOIN: [&str; 3] = ["mainnet", "testnet4", "signet"];
 
 const COUNTS: &[Column] = &[
     Column("asset", "asset", Show::Text),
@@ -99,13 +103,22 @@ fn show(reader: &Reader, as_json: bool, screen: &mut Screen) -> Result<(), Failu
 /// Says where nothing is wrong that the last block is old, where blocks come by themselves.
 fn remark(chain: &mut Row, now: UnixMs) {
     let network = chain.get("network").and_then(Value::as_str);
-    let is_regular = network.is_some_and(|network| REGULAR.contains(&network));
     let is_ok = chain.get("state").is_some_and(|state| state == "ok");
     let tip_at = chain.get("tip_at").and_then(Value::as_i64);
-    let tip_at = tip_at.filter(|_| is_regular && is_ok);
-    if let Some(words) = tip_at.and_then(|tip_at| stale::words(UnixMs(tip_at), now)) {
+    let tip_at = tip_at.filter(|_| is_ok);
+    let known = network.and_then(block_time).zip(tip_at);
+    let words = known.and_then(|(every, tip_at)| stale::words(UnixMs(tip_at), every, now));
+    if let Some(words) = words {
         chain.insert("error".to_owned(), words.into());
     }
+}
+
+/// How often a public network has a block; what is configured of others, the daemon alone knows.
+fn block_time(network: &str) -> Option<SpanMs> {
+    if BITCOIN.contains(&network) {
+        return Some(config::BITCOIN_BLOCK_TIME);
+    }
+    config::known_block_time(network.parse().ok()?)
 }
 
 /// Adds how many blocks the chain is behind its node, and its state in a word.
@@ -170,7 +183,9 @@ mod tests {
             ("mainnet", 1, false),
             ("mainnet", 2, true),
             ("regtest", 2, false),
-            ("1", 2, false),
+            ("1", 0, false),
+            ("1", 2, true),
+            ("10", 2, false),
         ] {
             let chain =
                 json!({ "network": network, "tip_at": hour, "healthy": true, "error": null });

@@ -267,8 +267,12 @@ fn ethereum(section: &Section<'_>, secrets: &Secrets) -> Option<EthereumNode> {
         let message = "is missing; with several endpoints, say which chain they must be on";
         section.problem("genesis", message);
     }
+    let block_time = section.read_or("block_time", None, |text| {
+        value::span_between("100ms", "10m")(text).map(Some)
+    });
     Some(EthereumNode {
         chain_id: chain_id?,
+        block_time: block_time?.or_else(|| known_block_time(chain_id?)),
         genesis: genesis?.or_else(|| known_genesis(chain_id?)),
         quorum: quorum?,
         on_unverifiable: on_unverifiable?,
@@ -296,6 +300,13 @@ fn quorum_problems(section: &Section<'_>, quorum: u32, endpoints: &[Endpoint]) {
         );
         section.problem("quorum", message);
     }
+}
+
+/// How often a public EVM network has a block (consensus specifications, `SECONDS_PER_SLOT`).
+#[must_use]
+pub fn known_block_time(chain_id: u64) -> Option<SpanMs> {
+    let is_known = KNOWN_GENESIS.iter().any(|(id, _)| *id == chain_id);
+    is_known.then(|| SpanMs::from_secs(12))
 }
 
 /// The genesis block of a public EVM network (go-ethereum, `params/config.go`).

@@ -20,7 +20,7 @@ use crate::domain::{
 use secrecy::SecretString;
 use std::{net::SocketAddr, path::PathBuf};
 
-pub use chain::known_genesis;
+pub use chain::{known_block_time, known_genesis};
 pub use keys::Keys;
 pub use report::{ConfigErrors, Problem};
 pub use value::{percent_decoded, span};
@@ -85,6 +85,23 @@ impl Chain {
     }
 }
 
+/// How often Bitcoin has a block, on average.
+pub const BITCOIN_BLOCK_TIME: SpanMs = SpanMs::from_secs(600);
+
+impl Chain {
+    /// How often there is a block, where that is known.
+    #[must_use]
+    pub fn block_time(&self) -> Option<SpanMs> {
+        match &self.node {
+            Node::Bitcoin(node) => {
+                let is_local = node.network == bitcoin::Network::Regtest;
+                (!is_local).then_some(BITCOIN_BLOCK_TIME)
+            }
+            Node::Ethereum(node) => node.block_time,
+        }
+    }
+}
+
 /// How a chain's node is reached.
 #[derive(Debug, Clone)]
 pub enum Node {
@@ -130,6 +147,8 @@ pub enum BitcoinAuth {
 pub struct EthereumNode {
     /// EIP-155 chain id that every endpoint must answer.
     pub chain_id: u64,
+    /// How often there is a block, where that is known.
+    pub block_time: Option<SpanMs>,
     /// The genesis hash that every endpoint must have, where it is known.
     pub genesis: Option<crate::domain::block::BlockHash>,
     /// How many operators must hold a block before a verdict rests on it.

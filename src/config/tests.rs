@@ -78,7 +78,29 @@ fn a_short_file_gets_the_documented_defaults() {
         .map(|chain| (chain.poll_interval.0, chain.final_depth, chain.max_rescan))
         .collect();
     assert_eq!(depths, [(2_000, 100, 4_320), (3_000, 64, 50_000)]);
+    let block_times: Vec<_> = config.chains.iter().map(Chain::block_time).collect();
+    assert_eq!(block_times, [None, Some(SpanMs::from_secs(12))]);
     assert!(config.warnings.is_empty());
+}
+
+#[test]
+fn how_often_there_is_a_block_is_known_configured_or_open() {
+    for (chain_id, line, expected_ms) in [
+        (1, "", Some(12_000)),
+        (11_155_111, "block_time = \"1s\"", Some(1_000)),
+        (42_161, "block_time = \"250ms\"", Some(250)),
+        (10, "", None),
+    ] {
+        let text = format!("chain_id = {chain_id}\n{line}\n");
+        let config = parse(&GOOD.replace("chain_id = 1\n", &text));
+        let found = config.chains[1].block_time().map(|every| every.0);
+        assert_eq!(found, expected_ms, "{chain_id} {line}");
+    }
+    let said = errors(&GOOD.replace("chain_id = 1\n", "chain_id = 1\nblock_time = \"1ms\"\n"));
+    assert!(
+        said.contains("block_time") && said.contains("at least \"100ms\""),
+        "{said}"
+    );
 }
 
 #[test]

@@ -140,6 +140,7 @@ fn chain_spec(config: &Config, chain: &Chain) -> ChainSpec {
         final_depth: chain.final_depth,
         max_rescan: chain.max_rescan,
         quorum: chain.quorum(),
+        block_time: chain.block_time(),
         assets: config
             .assets
             .iter()

@@ -69,6 +69,8 @@ pub struct ChainSpec {
     pub max_rescan: u32,
     /// How many operators must hold a block before a verdict rests on it; 1 asks nobody else.
     pub quorum: u32,
+    /// How often there is a block, where that is known.
+    pub block_time: Option<SpanMs>,
     /// The assets that it carries.
     pub assets: Vec<Asset>,
     /// Whether it is a developer's own chain, whose block times are set by hand: they say nothing
@@ -82,6 +84,17 @@ impl ChainSpec {
     #[must_use]
     pub fn has_regular_blocks(&self) -> bool {
         self.kind == ChainKind::Bitcoin && !self.is_local
+    }
+
+    /// How many blocks behind its node a chain may be and still count as caught up: those that come between two
+    /// polls are no backlog.
+    #[must_use]
+    pub fn lag_max(&self) -> u32 {
+        let between_polls = self.block_time.map_or(0, |block_time| {
+            let blocks = self.poll_interval.0.saturating_mul(2) / block_time.0.max(1);
+            u32::try_from(blocks).unwrap_or(u32::MAX)
+        });
+        LAG_MAX.max(between_polls)
     }
 
     /// Whether several operators must hold a block.
@@ -299,7 +312,7 @@ impl ChainState {
             return Some("no block scanned yet".to_owned());
         };
         let behind = status.tip.id.height.0.saturating_sub(cursor.id.height.0);
-        (behind > LAG_MAX).then(|| {
+        (behind > self.spec.lag_max()).then(|| {
             format!(
                 "scanned to {}, {behind} blocks behind the node",
                 cursor.id.height

@@ -70,10 +70,36 @@ fn a_chain_that_becomes_healthy_is_recorded_with_the_tip_that_it_is_behind() {
     assert_eq!(heights, [101, 100]);
 }
 
+/// Where blocks come faster than polls, those that came since the last one are no backlog.
+#[test]
+fn blocks_between_two_polls_are_no_backlog() {
+    for (block_time_ms, ahead, is_healthy) in [
+        (None, 2, true),
+        (None, 3, false),
+        (Some(12_000), 3, false),
+        (Some(250), 16, true),
+        (Some(250), 17, false),
+    ] {
+        let mut world = World::new();
+        world.watcher.chains[0].spec.block_time = block_time_ms.map(SpanMs);
+        world.poll();
+        let mut status = world.status();
+        status.tip.id.height = status.tip.id.height.plus(ahead);
+        world.give(ChainInput::Status(status));
+        world.tick();
+        let error = error_of(&world);
+        assert_eq!(
+            error.is_none(),
+            is_healthy,
+            "{block_time_ms:?} {ahead}: {error:?}"
+        );
+    }
+}
+
 #[test]
 fn an_old_block_is_told_and_makes_nobody_unready_or_judged() {
     let mut world = World::new();
-    world.watcher.chains[0].spec.is_local = false;
+    world.watcher.chains[0].spec.block_time = Some(SpanMs::from_secs(600));
     world.register("a", 0);
     let remark = |world: &World| {
         let health = world.watcher.health.read();

@@ -138,6 +138,7 @@ async fn the_genesis_of_public_chains_and_a_configured_one_are_required() {
     node.state().chain_id = 1;
     let ethereum = |chain_id, genesis| EthereumNode {
         chain_id,
+        block_time: None,
         genesis,
         quorum: 1,
         on_unverifiable: OnUnverifiable::Stop,

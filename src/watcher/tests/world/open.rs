@@ -68,6 +68,7 @@ pub fn settings(kind: ChainKind) -> Settings {
         final_depth: 100,
         max_rescan: 1000,
         quorum: 1,
+        block_time: None,
         assets: vec![asset],
         is_local: true,
     };
@@ -82,6 +83,7 @@ pub fn settings(kind: ChainKind) -> Settings {
 pub fn public_settings(kind: ChainKind) -> Settings {
     let mut settings = settings(kind);
     settings.chains[0].is_local = false;
+    settings.chains[0].block_time = Some(SpanMs::from_secs(600));
     settings
 }
 
