@@ -59,6 +59,7 @@ macro_rules! scenarios {
 scenarios! {
     acceptance_is_void_when_its_money_leaves
     address_used_again
+    address_used_again_on_ethereum
     amounts_in_bitcoin
     amounts_in_ether
     amounts_in_tokens
@@ -70,6 +71,7 @@ scenarios! {
     block_that_cannot_be_read
     branch_that_comes_back
     cancel_and_money_race
+    cancel_and_money_race_on_ethereum
     changed_byte_in_block_zero
     child_of_a_replaced_parent
     clock_jumps_a_day_ahead
@@ -96,6 +98,7 @@ scenarios! {
     in_time_under_a_clock_ahead
     killed_at_every_point_of_a_commit
     late_and_over
+    late_and_over_on_ethereum
     late_money_that_a_merchant_accepts
     log_beside_moved_ether
     look_alikes_of_a_token_transfer
@@ -109,6 +112,7 @@ scenarios! {
     node_that_answers_slowly
     node_that_lags
     node_that_lies_about_headers
+    node_that_lies_about_headers_of_ethereum
     null_for_an_announced_head
     one_transaction_pays_a_cancelled_payment_too
     operator_decides
