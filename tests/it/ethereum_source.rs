@@ -28,6 +28,7 @@ type Source = EthereumSource<HttpTransport>;
 
 fn config(anvil: &Anvil) -> EthereumNode {
     EthereumNode {
+        block_time: None,
         chain_id: 31_337,
         genesis: None,
         quorum: 1,

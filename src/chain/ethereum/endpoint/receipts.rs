@@ -79,7 +79,7 @@ impl BatchSize {
 
     /// A whole request of this size was refused.
     fn refused(&self, size: usize) {
-        self.change(size, size / 2);
+        self.change(size, (size / 2).max(1));
     }
 
     /// A request of this size was answered.
@@ -227,20 +227,17 @@ impl<T: Transport> Endpoint<T> {
                 self.batch_size.answered(size);
                 continue;
             };
-            let is_fewer = size > 1 && may_be_too_many(&error);
-            if is_fewer && size == full {
+            let pause = pause(&error);
+            if pause.is_none() && !(size > 1 && may_be_too_many(&error)) {
+                return Err(BlockError::Source(self.error(BY_TRANSACTION, &error)));
+            }
+            if size == full {
                 self.batch_size.refused(size);
-            } else if is_fewer {
-                most = size / 2;
+            } else {
+                most = (size / 2).max(1);
             }
-            match error {
-                // What came is kept: who may ask only so often would never have a whole block otherwise.
-                RpcError::RateLimited { retry_after } if retry_after <= PAUSE_MAX => {
-                    sleep(retry_after).await;
-                }
-                _ if is_fewer => {}
-                error => return Err(BlockError::Source(self.error(BY_TRANSACTION, &error))),
-            }
+            // What came is kept: who may ask only so often would never have a whole block otherwise.
+            sleep(pause.unwrap_or_default()).await;
         }
         list.push(']');
         Ok(list.into())
@@ -301,14 +298,23 @@ fn hashes(block: &BlockRef, body: &RawValue) -> Result<Vec<B256>, BlockError> {
     })
 }
 
+/// The pause that a node asks for in the middle of a block, if it is a short one.
+fn pause(error: &RpcError) -> Option<Duration> {
+    let RpcError::RateLimited { retry_after } = error else {
+        return None;
+    };
+    (*retry_after <= PAUSE_MAX).then_some(*retry_after)
+}
+
 /// Whether fewer at once may help. There are as many ways to say that as there are nodes; what is not
 /// meant that way is said again of a single one.
 const fn may_be_too_many(error: &RpcError) -> bool {
     match error {
         RpcError::Node { code, .. } => *code != PRUNED,
-        RpcError::TooLarge { .. } | RpcError::RateLimited { .. } => true,
+        RpcError::TooLarge { .. } => true,
         RpcError::Transient(_)
         | RpcError::TimedOut(_)
+        | RpcError::RateLimited { .. }
         | RpcError::Unauthorized(_)
         | RpcError::Malformed(_) => false,
     }
