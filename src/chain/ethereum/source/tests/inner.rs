@@ -123,7 +123,7 @@ async fn blocks_await_their_traces_where_somebody_says_that_it_can_tell_them() {
         (error(-32601, "the method does not exist"), false),
         (error(-32004, "method not supported"), false),
         // Nothing is known of one that is asked too much; what was never there is not waited for.
-        (error(-32005, "limit exceeded"), false),
+        (error(-32002, "resource unavailable"), false),
     ] {
         let (node, block) = node();
         node.fault(PROBE, said.clone());
@@ -133,7 +133,7 @@ async fn blocks_await_their_traces_where_somebody_says_that_it_can_tell_them() {
     }
     // A chain that was traced before waits for whoever has not said it yet.
     let (node, block) = node();
-    node.fault(PROBE, error(-32005, "limit exceeded"));
+    node.fault(PROBE, error(-32002, "resource unavailable"));
     let mut source = source_of(&[("local", &node)]).looking_inside(true);
     source.status().await.unwrap();
     assert!(source.blocks(&[block]).await.unwrap()[0].awaits_trace);
@@ -306,7 +306,6 @@ async fn what_is_refused_and_what_is_no_trace_says_so_and_harms_nobody() {
     for (answer, word) in [
         (json!([]), "2 transactions and 0 traces"),
         (json!({"structLogs": []}), "cannot be read"),
-        (error(-32005, "limit exceeded"), "transient: "),
     ] {
         node.heal();
         node.fault(PROBE, error(-32000, "block not found"));
@@ -317,6 +316,9 @@ async fn what_is_refused_and_what_is_no_trace_says_so_and_harms_nobody() {
         source.status().await.unwrap();
         assert!(source.blocks(&[block]).await.is_ok());
     }
+    node.fault(TRACE, error(-32005, "limit exceeded"));
+    let said = told(inner(&mut source, block).await);
+    assert!(said.contains("transient: "), "{said}");
 }
 
 /// The best that anybody offers is used, and balances only where nobody traces.
