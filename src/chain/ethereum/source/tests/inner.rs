@@ -316,6 +316,8 @@ async fn what_is_refused_and_what_is_no_trace_says_so_and_harms_nobody() {
         source.status().await.unwrap();
         assert!(source.blocks(&[block]).await.is_ok());
     }
+    node.heal();
+    node.fault(PROBE, error(-32000, "block not found"));
     node.fault(TRACE, error(-32005, "limit exceeded"));
     let said = told(inner(&mut source, block).await);
     assert!(said.contains("transient: "), "{said}");
