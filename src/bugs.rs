@@ -58,6 +58,10 @@ bugs! {
     FrozenPays = "frozen_pays",
     /// Nobody else is asked about a block: one lying endpoint gives goods away.
     QuorumIgnored = "quorum_ignored",
+    /// Two quorums that contradict each other freeze nothing: goods leave on a branch that half of all reject.
+    SplitIgnored = "split_ignored",
+    /// A block that one endpoint alone has shown says when money was there: who pays late, through a liar, is on time.
+    UnheldTimeKept = "unheld_time_kept",
     /// Who waits for what nodes call safe or final is paid at the first confirmation.
     TagIgnored = "tag_ignored",
     /// What was called safe stays so when its block leaves: money mined again above is safe at once.

@@ -1,7 +1,10 @@
 //! How the daemon is, as one snapshot that the watcher publishes and `/readyz` reads.
 
 use crate::{clock::Now, domain::asset::ChainName};
-use std::sync::{Arc, RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, RwLock},
+};
 
 /// How long the watcher may stand still before it counts as stuck: far beyond the slowest
 /// commit, and below what the service manager waits.
@@ -18,6 +21,8 @@ pub struct Snapshot {
     pub chains: Vec<(ChainName, Option<String>)>,
     /// What is to be said of chains besides; it makes none of them less ready.
     pub remarks: Vec<(ChainName, String)>,
+    /// Endpoints that are left alone, by chain and name: how each stands in a word, and why.
+    pub endpoints: BTreeMap<(ChainName, String), (&'static str, String)>,
     /// When the watcher last finished an input or found none, on the monotonic clock.
     pub watcher_ticked_ms: u64,
 }
@@ -65,6 +70,18 @@ impl Health {
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut snapshot);
+    }
+
+    /// An endpoint of a chain stands so; with a reason where it is left alone.
+    pub fn endpoint(&self, chain: &ChainName, name: &str, state: &'static str, why: &str) {
+        let key = (chain.clone(), name.to_owned());
+        self.update(|health| {
+            if why.is_empty() {
+                health.endpoints.remove(&key);
+            } else {
+                health.endpoints.insert(key, (state, why.to_owned()));
+            }
+        });
     }
 
     /// The snapshot as it is.

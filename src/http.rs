@@ -117,11 +117,19 @@ fn readiness(snapshot: &Snapshot, ready: bool, stalled: Option<&str>) -> Value {
         .map(|(name, reason)| {
             let mut remarks = snapshot.remarks.iter().filter(|(of, _)| of == name);
             let remark = remarks.next().map(|(_, remark)| remark);
-            let ready = reason.is_none();
-            let said = match remark {
-                Some(remark) => json!({ "ready": ready, "reason": reason, "remark": remark }),
-                None => part(reason.as_deref()),
-            };
+            let mut said = part(reason.as_deref());
+            if let Some(remark) = remark {
+                said["remark"] = json!(remark);
+            }
+            let endpoints = snapshot.endpoints.iter().filter(|((of, _), _)| of == name);
+            let left_alone: serde_json::Map<_, _> = endpoints
+                .map(|((_, name), (state, why))| {
+                    (name.clone(), json!({ "state": state, "reason": why }))
+                })
+                .collect();
+            if !left_alone.is_empty() {
+                said["endpoints"] = Value::Object(left_alone);
+            }
             (name.to_string(), said)
         })
         .collect();

@@ -32,7 +32,7 @@ pub type RpcObserver = Arc<dyn Fn(&'static str, &'static str, Duration) + Send +
 pub type PushObserver = Arc<dyn Fn(&'static str) + Send + Sync>;
 
 /// Told of an endpoint by its name, and in a word how it stands now.
-pub type EndpointObserver = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
+pub type EndpointObserver = Arc<dyn Fn(&str, &'static str, &str) + Send + Sync>;
 
 /// What stands before every name of ours; the process metrics keep their standard names.
 const PREFIX: &str = "confirmd";
@@ -308,7 +308,7 @@ impl Metrics {
     #[must_use]
     pub fn endpoint_observer(&self, chain: &ChainName) -> EndpointObserver {
         let (states, chain) = (self.endpoint_state.clone(), chain.clone());
-        Arc::new(move |endpoint, now| {
+        Arc::new(move |endpoint, now, _| {
             for state in ENDPOINT_STATES {
                 let labels = [chain.as_str(), endpoint, state];
                 set(&states, &labels, i64::from(*state == now));

@@ -101,6 +101,7 @@ fn view() -> ChainView {
         safe: None,
         tagged: false,
         agreed: Some(block),
+        held: Some(block.id.height),
         traced: Some(Height(1)),
         traced_at: None,
         untraced_at: None,
@@ -124,7 +125,7 @@ fn every_metric_is_in_the_reference_with_its_kind_and_labels() {
     })
     .unwrap();
     metrics.chain(&view());
-    metrics.endpoint_observer(&ChainName::new("ethereum"))("local", "alive");
+    metrics.endpoint_observer(&ChainName::new("ethereum"))("local", "alive", "");
     let text = metrics.render().unwrap();
     let told = section("## Metrics");
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));

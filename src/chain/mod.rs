@@ -219,6 +219,9 @@ pub struct Agreement {
     pub dissent: Vec<String>,
     /// Who has blocks well beyond what enough of them hold, in words.
     pub beyond: Vec<String>,
+    /// That enough of them hold one block and enough hold another at the same height, in words: then none is
+    /// held.
+    pub split: Option<String>,
 }
 
 impl Agreement {

@@ -300,6 +300,14 @@ fn quorum_problems(section: &Section<'_>, quorum: u32, endpoints: &[Endpoint]) {
         );
         section.problem("quorum", message);
     }
+    let is_half = usize::try_from(quorum).is_ok_and(|quorum| quorum.saturating_mul(2) <= operators);
+    if quorum > 1 && is_half {
+        let message = format!(
+            "is {quorum} of {operators} operators, which is not more than half: as many could hold another \
+             block, which freezes the chain until more than half hold the same"
+        );
+        section.report.warning(&section.path_of("quorum"), &message);
+    }
 }
 
 /// How often a public EVM network has a block (consensus specifications, `SECONDS_PER_SLOT`).

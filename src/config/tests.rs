@@ -280,6 +280,40 @@ fn what_is_allowed_but_notable_is_a_warning() {
     );
 }
 
+/// One of several operators may be enough: then the one that leads is believed.
+#[test]
+fn a_quorum_of_half_of_the_operators_is_a_warning() {
+    for (quorum, operators, warns) in [
+        (1, 4, false),
+        (2, 3, false),
+        (2, 4, true),
+        (3, 4, false),
+        (2, 5, true),
+    ] {
+        let endpoints: String = (2..=operators)
+            .map(|n| {
+                format!("[[chains.ethereum.endpoints]]\nname = \"n{n}\"\noperator = \"o{n}\"\nurl = \"http://127.0.0.1:{n}\"\n")
+            })
+            .collect();
+        let text = GOOD
+            .replace("chain_id = 1", &format!("chain_id = 1\nquorum = {quorum}"))
+            .replace("name = \"local\"", "name = \"local\"\noperator = \"o1\"");
+        let config = parse(&format!("{text}\n{endpoints}"));
+        let expected = format!(
+            "chains.ethereum.quorum: is {quorum} of {operators} operators, which is not more than half"
+        );
+        let is_said = config
+            .warnings
+            .iter()
+            .any(|warning| warning.starts_with(&expected));
+        assert_eq!(
+            is_said, warns,
+            "{quorum} of {operators}: {:?}",
+            config.warnings
+        );
+    }
+}
+
 #[test]
 fn durations_are_integers_with_a_unit() {
     let good = [

@@ -14,6 +14,7 @@ use crate::{
         asset::{AssetKind, ChainName},
         view::FreezeReason,
     },
+    health::Health,
     metrics::Metrics,
     store::Store,
     watcher::{Input, run::Message, state::AddressFormat},
@@ -52,6 +53,7 @@ pub fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
             known.view.frozen,
             Some(FreezeReason::BelowFinality | FreezeReason::Released)
         ),
+        held: known.view.held,
         lost_quorum: known.view.frozen == Some(FreezeReason::Quorum),
         released: known.view.frozen == Some(FreezeReason::Released),
         recent: known.recent,
@@ -63,6 +65,7 @@ pub(super) struct Wiring<'a> {
     pub(super) inputs: &'a mpsc::Sender<Message>,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) metrics: &'a Metrics,
+    pub(super) health: &'a Health,
     pub(super) pace: Pace,
     pub(super) stopping: &'a watch::Receiver<bool>,
 }
@@ -79,6 +82,7 @@ pub(super) fn spawn(
         metrics,
         pace,
         stopping,
+        ..
     } = wiring;
     let mut queues = Vec::new();
     for (chain, start) in config.chains.iter().zip(starts) {
@@ -109,7 +113,7 @@ pub(super) fn spawn(
                 follow(source, sink, clock, options, start, signals);
             }
             Node::Ethereum(node) => {
-                let source = ethereum(config, chain, node, clock, metrics)?;
+                let source = ethereum(config, chain, node, wiring)?;
                 let source = if takes_native(config, chain) {
                     source.looking_inside(start.traced.is_some())
                 } else {
@@ -147,12 +151,22 @@ fn ethereum(
     config: &Config,
     chain: &Chain,
     node: &EthereumNode,
-    clock: &Arc<dyn Clock>,
-    metrics: &Metrics,
+    wiring: &Wiring<'_>,
 ) -> anyhow::Result<EthereumSource<crate::chain::rpc::HttpTransport>> {
+    let &Wiring {
+        clock,
+        metrics,
+        health,
+        ..
+    } = wiring;
     let observer = |endpoint: &str| metrics.rpc_observer(&chain.name, endpoint);
     let source = EthereumSource::new(node, tokens(config, chain), clock, observer)?;
-    Ok(source.observed(metrics.endpoint_observer(&chain.name)))
+    let counted = metrics.endpoint_observer(&chain.name);
+    let (health, name) = (health.clone(), chain.name.clone());
+    Ok(source.observed(Arc::new(move |endpoint, now, why| {
+        counted(endpoint, now, why);
+        health.endpoint(&name, endpoint, now, why);
+    })))
 }
 
 /// Whether payments in the chain's own money are taken.

@@ -114,6 +114,7 @@ impl Prepared {
                 inputs: &inputs,
                 clock: &self.clock,
                 metrics: &self.metrics,
+                health: &self.health,
                 pace: self.pace,
                 stopping: &stopping,
             };

@@ -271,6 +271,8 @@ pub enum Fact {
     Disconnected {
         /// The highest block that stayed.
         fork: Height,
+        /// The highest block before that enough operators ever held: what stood above was shown by one alone.
+        held: Option<Height>,
     },
     /// A credit stands in a block of the best chain.
     Mined {

@@ -181,7 +181,8 @@ pub struct Transfer {
     /// Our first observation, in mempool or block; inherited through a replacement. At the latest
     /// the block's time, where nobody could say then what time it was.
     pub first_seen_at: UnixMs,
-    /// The earliest time of all blocks that ever held it, on whatever branch.
+    /// The earliest time of the blocks that held it and have left, on whatever branch: of those that enough
+    /// operators held. Nothing while no such block has left.
     pub first_block_at: Option<UnixMs>,
     /// What its transaction spends, to know a replacement or a conflict by; empty on Ethereum.
     pub inputs: Vec<OutPoint>,
@@ -206,10 +207,31 @@ impl Transfer {
         matches!(self.evidence, Evidence::Claimed)
     }
 
+    /// The earliest time of the block that holds it and of those that did.
+    #[must_use]
+    pub fn earliest_block_at(&self) -> Option<UnixMs> {
+        let now_in = self.place.anchor().map(|anchor| anchor.block.time);
+        let times = self.first_block_at.into_iter().chain(now_in);
+        times.min()
+    }
+
+    /// Whether it was in blocks, all of them gone, that no quorum of operators ever held: when it was seen
+    /// there says nothing.
+    #[must_use]
+    pub fn was_shown_by_one_alone(&self) -> bool {
+        self.place == Place::Orphaned && self.first_block_at.is_none()
+    }
+
+    /// Whether a block ever held it.
+    #[must_use]
+    pub fn was_ever_mined(&self) -> bool {
+        self.earliest_block_at().is_some() || self.was_shown_by_one_alone()
+    }
+
     /// The earliest time at which the money is known to have been there.
     #[must_use]
     pub fn on_time_since(&self) -> UnixMs {
-        self.first_block_at
+        self.earliest_block_at()
             .map_or(self.first_seen_at, |at| at.min(self.first_seen_at))
     }
 }

@@ -58,6 +58,9 @@ pub struct ChainView {
     /// The highest block of ours that a quorum of operators holds by hash; the cursor where nobody
     /// else is asked.
     pub agreed: Option<BlockRef>,
+    /// The highest block of ours that a quorum of operators ever held, whatever they hold now; it goes
+    /// back only with blocks that leave the chain. The cursor where nobody else is asked.
+    pub held: Option<Height>,
     /// The highest block whose inner credits are recorded too; `None` where nobody can tell them.
     pub traced: Option<Height>,
     /// That block's time, or that of a later one that is traced as well.

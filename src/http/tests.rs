@@ -149,6 +149,29 @@ async fn what_is_to_be_said_of_a_ready_chain_is_said() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_left_alone_is_told_with_the_reason_until_it_is_back() {
+    let server = start_with_chain(None).await;
+    let bitcoin = ChainName::new("bitcoin");
+    server
+        .health
+        .endpoint(&bitcoin, "b", "unreachable", "b: no answer within 2 s");
+    server
+        .health
+        .endpoint(&ChainName::new("other"), "b", "lying", "another block");
+    let answer = server.get("/readyz").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let said = json!({
+        "ready": true, "reason": null,
+        "endpoints": { "b": { "state": "unreachable", "reason": "b: no answer within 2 s" } },
+    });
+    assert_eq!(Server::body(&answer)["chains"]["bitcoin"], said);
+    server.health.endpoint(&bitcoin, "b", "alive", "");
+    let answer = server.get("/readyz").await;
+    let said = json!({ "ready": true, "reason": null });
+    assert_eq!(Server::body(&answer)["chains"]["bitcoin"], said);
+}
+
+#[tokio::test]
 async fn a_chain_or_a_database_that_fails_makes_it_not_ready_with_the_reason() {
     let server = start_with_chain(Some("the node does not answer")).await;
     let answer = server.get("/readyz").await;

@@ -64,6 +64,7 @@ fn view() -> ChainView {
         safe: None,
         tagged: false,
         agreed: None,
+        held: None,
         traced: None,
         traced_at: None,
         untraced_at: None,
@@ -136,7 +137,7 @@ fn two_chains_with_three_endpoints_stay_below_five_hundred_series() {
         observe("unknown", "unknown", Duration::ZERO);
     }
     for endpoint in ["local", "other"] {
-        metrics.endpoint_observer(&ChainName::new("ethereum"))(endpoint, "alive");
+        metrics.endpoint_observer(&ChainName::new("ethereum"))(endpoint, "alive", "");
     }
     let text = metrics.render().unwrap();
     let series = text.lines().filter(|line| !line.starts_with('#')).count();

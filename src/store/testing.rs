@@ -240,6 +240,7 @@ pub(super) fn view(cursor: BlockRef) -> ChainView {
         safe: None,
         tagged: false,
         agreed: Some(cursor),
+        held: Some(cursor.id.height),
         traced: Some(cursor.id.height),
         traced_at: None,
         untraced_at: None,

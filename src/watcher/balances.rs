@@ -187,7 +187,8 @@ impl Watcher {
         if looks_at_balances(&chain.view) {
             for key in self.open_in_native(chain, u32::MAX)? {
                 if !touched.contains(key) {
-                    touched.add(key, Fact::Disconnected { fork });
+                    let held = chain.view.held;
+                    touched.add(key, Fact::Disconnected { fork, held });
                 }
             }
         }

@@ -71,6 +71,7 @@ impl Watcher {
         }
         view.scanned = blocks.last().map(|facts| facts.block).or(base);
         view.agreed = Self::agreed_after(chain, view.agreed, fork, view.scanned);
+        view.held = held_after(chain, &view, fork);
         view.traced = traced_after(view.traced, fork, blocks);
         view.traced_at = traced_at(chain, &view, fork, blocks);
         Self::settle_view(chain, &mut view, now);
@@ -158,7 +159,8 @@ impl Watcher {
         let payments = self.store.load(&keys)?;
         let mut gone = Disconnected::default();
         for payment in &payments {
-            touched.add(payment.key, Fact::Disconnected { fork });
+            let held = chain.view.held;
+            touched.add(payment.key, Fact::Disconnected { fork, held });
             for transfer in &payment.transfers {
                 gone.transactions.insert(transfer.txid);
                 let entry = (transfer.txid, payment.key);
@@ -271,6 +273,16 @@ impl Watcher {
             view.finalized = view.finalized.max(by_depth.map(Height));
         }
     }
+}
+
+/// The highest block that was ever held once blocks above `fork` left and the cursor is another. Following
+/// begins at a block that a quorum holds.
+fn held_after(chain: &ChainState, view: &ChainView, fork: Option<BlockRef>) -> Option<Height> {
+    if !chain.spec.asks_others() || chain.view.scanned.is_none() {
+        return view.scanned.map(|cursor| cursor.id.height);
+    }
+    let held = view.held;
+    held.map(|held| fork.map_or(held, |fork| held.min(fork.id.height)))
 }
 
 /// What a transaction of a block spends.

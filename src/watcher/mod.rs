@@ -190,6 +190,7 @@ impl Watcher {
             }
             ChainInput::Failed { error } => {
                 chain.failure = Some(error.to_string());
+                chain.unserved = Some((now.monotonic_ms, error.to_string()));
                 if let SourceError::Permanent(why) = error {
                     chain.stopped = Some(why.clone());
                 }
@@ -214,6 +215,7 @@ impl Watcher {
             ChainInput::Began { .. } | ChainInput::Advance { .. } | ChainInput::Polled { .. }
         ) {
             chain.stopped = None;
+            chain.unserved = None;
         }
     }
 

@@ -107,6 +107,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
     }
     // Trust is not inherited: others may be asked now who were not, or more of them.
     let agreed = view.scanned.filter(|_| !spec.asks_others());
+    let all = agreed.map(|cursor| cursor.id.height);
     Ok(ChainState {
         stored: (view.clone(), error.clone()),
         // Health and polls are observations: a restart makes them again.
@@ -114,6 +115,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
             healthy: false,
             polled_at: None,
             agreed,
+            held: all.or(view.held),
             ..view
         },
         error,
@@ -130,6 +132,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         past: Past::default(),
         answer: None,
         failure: None,
+        unserved: None,
         untraceable: None,
         unproven: Unproven::default(),
         has_old_head: false,
@@ -150,6 +153,7 @@ fn nothing_known(spec: &ChainSpec) -> ChainView {
         safe: None,
         tagged: false,
         agreed: None,
+        held: None,
         traced: None,
         traced_at: None,
         untraced_at: None,

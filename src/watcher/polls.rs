@@ -125,8 +125,10 @@ impl Watcher {
         now: Now,
     ) -> Result<Plan, StoreError> {
         let chain = self.chain(at);
+        let held = agreed.map(|block| block.id.height);
         let mut view = ChainView {
             agreed,
+            held: chain.view.held.max(held),
             ..chain.view.clone()
         };
         view.frozen = match view.frozen {

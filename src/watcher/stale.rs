@@ -33,7 +33,10 @@ impl ChainState {
     #[must_use]
     pub fn remark(&self, now: Now) -> Option<String> {
         let untraced = |why| format!("what contracts moved is not known of some blocks: {why}");
-        self.old_head(now)
+        let failing = |why| format!("the last poll failed: {why}");
+        self.failing(now.monotonic_ms)
+            .map(failing)
+            .or_else(|| self.old_head(now))
             .or_else(|| self.unproven.remark())
             .or_else(|| self.untraceable.as_ref().map(untraced))
     }

@@ -25,6 +25,8 @@ use std::collections::VecDeque;
 pub const RECENT_BLOCKS_MAX: usize = 1024;
 /// A source that is silent for this long, or for ten polls, is not healthy.
 const SILENCE_MAX: SpanMs = SpanMs::from_secs(30);
+/// A failure that was not told again for so long is over: longer than any pause between two attempts.
+const FAILURE_TOLD_MS: u64 = 300_000;
 /// The cursor may be this many blocks behind the node and still give verdicts.
 pub const LAG_MAX: u32 = 2;
 
@@ -206,6 +208,9 @@ pub struct ChainState {
     pub stopped: Option<String>,
     /// The last failure since the last answer.
     pub failure: Option<String>,
+    /// The last failure since a block or a full poll got through, and when on the monotonic clock: an answer
+    /// about its tip is no block.
+    pub unserved: Option<(u64, String)>,
     /// Why what contracts moved in some blocks is not known yet.
     pub untraceable: Option<String>,
     /// Blocks that were taken though nothing proved them.
@@ -313,11 +318,19 @@ impl ChainState {
         };
         let behind = status.tip.id.height.0.saturating_sub(cursor.id.height.0);
         (behind > self.spec.lag_max()).then(|| {
-            format!(
-                "scanned to {}, {behind} blocks behind the node",
-                cursor.id.height
-            )
+            let why = self.failing(monotonic_ms);
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            let height = cursor.id.height;
+            format!("scanned to {height}, {behind} blocks behind the node{why}")
         })
+    }
+
+    /// Why the last polls failed, while they do.
+    #[must_use]
+    pub fn failing(&self, monotonic_ms: u64) -> Option<&str> {
+        let (at_ms, why) = self.unserved.as_ref()?;
+        let is_fresh = monotonic_ms.saturating_sub(*at_ms) <= FAILURE_TOLD_MS;
+        is_fresh.then_some(why.as_str())
     }
 
     fn silence_max_ms(&self) -> u64 {

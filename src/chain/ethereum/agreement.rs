@@ -3,7 +3,7 @@
 
 use super::{
     endpoint::Endpoint,
-    endpoints::Endpoints,
+    endpoints::{Endpoints, STRAGGLERS},
     quorum::{self, Vote},
     source::EthereumSource,
 };
@@ -25,25 +25,20 @@ impl<T: Transport> EthereumSource<T> {
     /// What a quorum of operators says of the chain, with one that holds their tip in the lead;
     /// `None` where they do not agree on anything. No endpoint alone can say more than the others.
     pub(super) async fn agreed_status(&mut self) -> Option<NodeStatus> {
-        let question = |endpoint: Endpoint<T>| async move { endpoint.status().await };
-        let (operators, quorum) = (&self.operators, self.quorum);
-        let shared = |answers: &[Answer<NodeStatus>]| shared_tip(&tips(operators, answers), quorum);
-        let suffices = |answers: &[Answer<NodeStatus>]| shared(answers).is_some();
-        let back = self.endpoints.back();
-        let asked = self.endpoints.ask_some(&back, PATIENCE, question, suffices);
-        let mut statuses = asked.await;
-        if !suffices(&statuses) || one_is_ahead(&tips(operators, &statuses), quorum) {
-            let rest = self.endpoints.all_but(&back);
-            let asked = self.endpoints.ask_some(&rest, PATIENCE, question, suffices);
-            statuses.extend(asked.await);
+        let statuses = self.statuses().await;
+        self.answered = who(&statuses, |_| true);
+        let shared = shared_tip(&tips(&self.operators, &statuses), self.needed_operators());
+        if self.is_split(&statuses, shared).await {
+            return None;
         }
-        let (tip, holders) = match shared(&statuses) {
+        let (tip, holders) = match shared {
             Some(tip) => {
                 self.compare_heads(&statuses, tip);
                 (tip, who(&statuses, |status| status.tip.id == tip.id))
             }
             None => self.tip_below(&statuses).await?,
         };
+        self.was_split = false;
         self.note_laggards(&statuses, tip);
         self.beyond = self.beyond(&statuses, tip);
         let tags = |tag: fn(&NodeStatus) -> Option<BlockId>| {
@@ -53,7 +48,7 @@ impl<T: Transport> EthereumSource<T> {
                     tag(answer.as_ref().ok()?),
                 ))
             });
-            quorum::named(&named.collect::<Vec<_>>(), self.quorum)
+            quorum::named(&named.collect::<Vec<_>>(), self.needed_operators())
         };
         let (finalized, safe) = (tags(|status| status.finalized), tags(|status| status.safe));
         let tagged = self.name_tags(&statuses);
@@ -68,17 +63,100 @@ impl<T: Transport> EthereumSource<T> {
         })
     }
 
+    /// Everybody's state: of those who are not left alone, and of the others where these do not suffice.
+    async fn statuses(&mut self) -> Vec<Answer<NodeStatus>> {
+        let question = |endpoint: Endpoint<T>| async move { endpoint.status().await };
+        let (operators, needed, quorum) =
+            (self.operators.clone(), self.needed_operators(), self.quorum);
+        let back = self.endpoints.back();
+        let asked = self.operators_of(&back).len();
+        let suffices = |answers: &[Answer<NodeStatus>]| {
+            let votes = tips(&operators, answers);
+            // So few are missing that they cannot say otherwise together.
+            let missing = asked.saturating_sub(quorum::voices(&votes));
+            shared_tip(&votes, needed).is_some() && missing < quorum
+        };
+        let asked = self
+            .endpoints
+            .ask_some(&back, PATIENCE, question, &suffices);
+        let mut statuses = asked.await;
+        let votes = tips(&operators, &statuses);
+        if shared_tip(&votes, needed).is_none() || one_is_ahead(&votes, needed) {
+            let rest = self.endpoints.all_but(&back);
+            // What they say may make more agree, and is not waited for where enough do.
+            let has_tip = shared_tip(&votes, needed).is_some();
+            let patience = if has_tip { STRAGGLERS } else { PATIENCE };
+            let asked = self.endpoints.ask_some(&rest, patience, question, suffices);
+            let answers = asked.await;
+            statuses.extend(answers);
+        }
+        statuses
+    }
+
+    /// How many operators must hold a block: more than half of all, once as many held one as held another.
+    fn needed_operators(&self) -> usize {
+        let all = self.operators.iter().collect::<BTreeSet<_>>().len();
+        let majority = all.div_euclid(2).saturating_add(1);
+        if self.was_split {
+            self.quorum.max(majority)
+        } else {
+            self.quorum
+        }
+    }
+
+    /// Whether a quorum holds one block and another quorum another one at the same height; it is noted.
+    async fn is_split(
+        &mut self,
+        statuses: &[Answer<NodeStatus>],
+        shared: Option<BlockRef>,
+    ) -> bool {
+        let votes = tips(&self.operators, statuses);
+        let mut split = quorum::split(&votes, self.quorum);
+        let others = who(statuses, |status| Some(status.tip) != shared);
+        // So many have blocks at a height where two quorums could contradict each other.
+        let both = self.quorum.saturating_mul(2);
+        let height = quorum::height(&votes, both);
+        let may_be = self.operators_of(&others).len() >= self.quorum;
+        if let Some(height) = height.filter(|_| split.is_none() && may_be) {
+            let whom = who(statuses, |_| true);
+            let answers = ask_for_blocks(&mut self.endpoints, &whom, vec![height], |_| false).await;
+            split = quorum::split(&chains(&self.operators, &answers), self.quorum);
+        }
+        self.note_split(split)
+    }
+
+    /// Notes that two quorums contradict each other, or that none do.
+    fn note_split(&mut self, split: Option<[BlockId; 2]>) -> bool {
+        self.split = split.map(|[one, other]| {
+            let (height, one, other, quorum) = (one.height, one.hash, other.hash, self.quorum);
+            format!(
+                "{quorum} operators hold block {height} {one}, and {quorum} hold {other} there: nothing is agreed on until more than half of all hold the same"
+            )
+        });
+        self.was_split |= self.split.is_some();
+        self.split.is_some()
+    }
+
     /// The highest block that a quorum holds at or somewhat below the height that it has, and who holds
     /// it.
     async fn tip_below(
         &mut self,
         statuses: &[Answer<NodeStatus>],
     ) -> Option<(BlockRef, Vec<usize>)> {
-        let top = quorum::height(&tips(&self.operators, statuses), self.quorum)?;
+        let needed = self.needed_operators();
+        let top = quorum::height(&tips(&self.operators, statuses), needed)?;
         let whom = who(statuses, |_| true);
         let heights = ever_lower(top).collect();
         let answers = ask_for_blocks(&mut self.endpoints, &whom, heights, |_| false).await;
-        let tip = quorum::held(&chains(&self.operators, &answers), self.quorum)?;
+        let votes = chains(&self.operators, &answers);
+        let (split, tip) = (
+            quorum::split(&votes, self.quorum),
+            quorum::held(&votes, needed),
+        );
+        if self.note_split(split) {
+            return None;
+        }
+        let tip = tip?;
         for (at, answer) in &answers {
             let has_other = answer.as_ref().is_ok_and(|blocks| {
                 let mut there = blocks
@@ -175,20 +253,36 @@ impl<T: Transport> EthereumSource<T> {
 
     /// How far operators hold these blocks of ours, ascending.
     pub(super) async fn agreement_on(&mut self, ours: &[BlockRef]) -> Agreement {
-        let (operators, quorum) = (&self.operators, self.quorum);
+        let (operators, needed, quorum) =
+            (self.operators.clone(), self.needed_operators(), self.quorum);
         let held = |answers: &[Answer<Vec<BlockRef>>]| {
-            let votes = chains(operators, answers);
-            quorum::held_of(&votes, quorum, |block| ours.contains(block))
+            let votes = chains(&operators, answers);
+            quorum::held_of(&votes, needed, |block| ours.contains(block))
         };
         let top = ours.last().copied();
-        let all = self.endpoints.all_but(&[]);
+        // Whoever is left alone was asked for its tip a moment ago, where that matters.
+        let mut whom = self.endpoints.back();
+        whom.extend(
+            self.answered
+                .iter()
+                .filter(|at| !self.endpoints.back().contains(at)),
+        );
+        let asked = self.operators_of(&whom).len();
         let heights = ours.iter().map(|block| block.id.height).collect();
-        let suffices = |answers: &[Answer<Vec<BlockRef>>]| held(answers) == top;
-        let answers = ask_for_blocks(&mut self.endpoints, &all, heights, suffices).await;
+        let suffices = |answers: &[Answer<Vec<BlockRef>>]| {
+            let missing = asked.saturating_sub(quorum::voices(&chains(&operators, answers)));
+            held(answers) == top && missing < quorum
+        };
+        let answers = ask_for_blocks(&mut self.endpoints, &whom, heights, suffices).await;
+        let split = quorum::split(&chains(&operators, &answers), quorum);
+        if split.is_some() {
+            self.note_split(split);
+        }
         Agreement {
-            held: held(&answers),
+            held: held(&answers).filter(|_| self.split.is_none()),
             dissent: self.dissent(&answers, top),
             beyond: Vec::new(),
+            split: self.split.clone(),
         }
     }
 
@@ -198,7 +292,10 @@ impl<T: Transport> EthereumSource<T> {
             let name = self.endpoints.name(at);
             let answer = answers.iter().find(|(other, _)| *other == at);
             match answer.map(|(_, answer)| answer) {
-                None => Some(format!("{name} has not answered")),
+                None => {
+                    let why = self.endpoints.why(at).map(str::to_owned);
+                    Some(why.unwrap_or_else(|| format!("{name} has not answered")))
+                }
                 Some(Err(error)) => Some(error.to_string()),
                 Some(Ok(blocks)) => match blocks.iter().max_by_key(|block| block.id.height) {
                     Some(block) if Some(*block) == top => None,

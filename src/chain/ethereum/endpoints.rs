@@ -1,7 +1,11 @@
 //! A chain's endpoints: connects them, asks whom [`super::pool`] says, and tells how each stands. What
 //! is asked and what the answers mean is not known in here.
 
+mod race;
 mod together;
+
+pub(super) use race::Race;
+pub(super) use together::STRAGGLERS;
 
 use super::{
     doubts::all_failed,
@@ -16,6 +20,7 @@ use crate::{
     },
     clock::Clock,
 };
+use race::{Link, UnderWay};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
@@ -29,8 +34,8 @@ const LEADER_PATIENCE: Duration = Duration::from_secs(10);
 /// branches for some blocks.
 const DISSENTS_MAX: u32 = 10;
 
-/// Is told of an endpoint by its name, and in a word how it stands now.
-pub type StandingObserver = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
+/// Is told of an endpoint by its name, in a word how it stands now, and why it is left alone, if it is.
+pub type StandingObserver = Arc<dyn Fn(&str, &'static str, &str) + Send + Sync>;
 
 /// One or more endpoints of the same chain.
 pub(super) struct Endpoints<T> {
@@ -40,6 +45,7 @@ pub(super) struct Endpoints<T> {
     unserved: u32,
     clock: Arc<dyn Clock>,
     observer: StandingObserver,
+    under_way: UnderWay,
 }
 
 /// An endpoint's place in the pool.
@@ -52,6 +58,26 @@ struct Seat<T> {
     is_vetted: bool,
     /// How often in a row it held another block than a quorum.
     dissents: u32,
+    /// Where it is being connected.
+    link: Link<T>,
+    /// How many questions it has not answered yet.
+    under_way: u32,
+    /// How many of them are to the point.
+    owes: u32,
+    /// How many more questions it is not waited for once others suffice.
+    passed_over: u32,
+    /// Why it was left alone last; empty since it answers.
+    why: String,
+}
+
+impl<T> Seat<T> {
+    /// It is connected anew before it is asked again; what connects it already goes on.
+    fn disconnect(&mut self) {
+        if self.is_connected {
+            self.link = Link::default();
+        }
+        self.is_connected = false;
+    }
 }
 
 impl<T: Transport> Endpoints<T> {
@@ -63,20 +89,26 @@ impl<T: Transport> Endpoints<T> {
             standing: Standing::Untried,
             is_vetted: false,
             dissents: 0,
+            link: Link::default(),
+            under_way: 0,
+            owes: 0,
+            passed_over: 0,
+            why: String::new(),
         };
         Self {
             pool: Pool::new(clients.len()),
             seats: clients.into_iter().map(seat).collect(),
             unserved: 0,
             clock,
-            observer: Arc::new(|_, _| {}),
+            observer: Arc::new(|_, _, _| {}),
+            under_way: UnderWay::new(),
         }
     }
 
     /// Somebody is told how each endpoint stands.
     pub(super) fn observe(&mut self, observer: StandingObserver) {
         for seat in &self.seats {
-            observer(seat.endpoint.name(), seat.standing.as_str());
+            observer(seat.endpoint.name(), seat.standing.as_str(), "");
         }
         self.observer = observer;
     }
@@ -96,13 +128,23 @@ impl<T: Transport> Endpoints<T> {
         self.seats.iter().map(|seat| &seat.endpoint).enumerate()
     }
 
-    /// Whom to ask now, one after the other, and for how long each: the last is waited for as long as
-    /// it takes.
-    pub(super) fn turns(&self, patience: Duration) -> Vec<(usize, Option<Duration>)> {
-        let order = self.pool.order(self.now_ms());
-        let last = order.last().copied();
-        let turn = |at| (at, (Some(at) != last).then_some(patience));
-        order.into_iter().map(turn).collect()
+    /// Whom to ask now, one after the other: whoever still owes an answer last.
+    pub(super) fn turns(&mut self) -> Vec<usize> {
+        self.note();
+        let mut order = self.pool.order(self.now_ms());
+        order.sort_by_key(|at| self.seats.get(*at).is_some_and(|seat| seat.owes > 0));
+        order
+    }
+
+    /// Whether one was never asked anything.
+    pub(super) fn is_untried(&self, at: usize) -> bool {
+        self.pool.standing(at) == Standing::Untried
+    }
+
+    /// Why one was left alone when it was asked last.
+    pub(super) fn why(&self, at: usize) -> Option<&str> {
+        let seat = self.seats.get(at).filter(|seat| !seat.why.is_empty());
+        seat.map(|seat| seat.why.as_str())
     }
 
     /// What one of them is called in errors.
@@ -113,7 +155,7 @@ impl<T: Transport> Endpoints<T> {
     /// All are connected anew before they are asked again.
     pub(super) fn reconnect(&mut self) {
         for seat in &mut self.seats {
-            seat.is_connected = false;
+            seat.disconnect();
         }
     }
 
@@ -294,7 +336,7 @@ impl<T: Transport> Endpoints<T> {
             SourceError::Transient(_) if pause_ms > 0 => Failure::RateLimited { pause_ms },
             SourceError::Transient(_) => Failure::Unreachable,
         };
-        seat.is_connected = false;
+        seat.disconnect();
         self.pool.failed(at, failure, self.now_ms());
         self.tell(at, &error.to_string());
     }
@@ -302,16 +344,19 @@ impl<T: Transport> Endpoints<T> {
     /// Tells once how an endpoint stands, and why.
     fn tell(&mut self, at: usize, why: &str) {
         let standing = self.pool.standing(at);
-        let Some(seat) = self
-            .seats
-            .get_mut(at)
-            .filter(|seat| seat.standing != standing)
-        else {
+        let Some(seat) = self.seats.get_mut(at) else {
             return;
         };
+        let says = standing == Standing::Alive || !why.is_empty();
+        if says && seat.why != why {
+            why.clone_into(&mut seat.why);
+        }
+        if seat.standing == standing {
+            return;
+        }
         let (endpoint, was) = (seat.endpoint.name(), seat.standing.as_str());
         let now = standing.as_str();
-        (self.observer)(endpoint, now);
+        (self.observer)(endpoint, now, why);
         match standing {
             Standing::Untried => {}
             Standing::Alive if seat.standing == Standing::Untried => {

@@ -2,6 +2,7 @@
 
 use super::{
     endpoint::{Endpoint, Tracer},
+    endpoints::STRAGGLERS,
     quorum,
     scan::Block,
     source::EthereumSource,
@@ -20,7 +21,7 @@ use crate::{
 };
 use alloy_primitives::U256;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long balances are waited for.
 const BALANCES_PATIENCE: Duration = Duration::from_secs(4);
@@ -71,26 +72,43 @@ impl<T: Transport> EthereumSource<T> {
         };
         let unknown = self.endpoints.all().filter(is_unknown);
         let whom: Vec<usize> = unknown.map(|(at, _)| at).collect();
-        if whom.is_empty() {
-            return;
-        }
         let now_ms = self.endpoints.now_ms();
-        if now_ms < self.next_probe_ms {
-            return;
+        let is_due = !whom.is_empty() && now_ms >= self.next_probe_ms;
+        let is_first = whom.iter().any(|at| self.endpoints.is_untried(*at));
+        if is_due {
+            self.next_probe_ms = now_ms.saturating_add(PROBE_EVERY_MS);
+            self.probe(&whom);
         }
-        self.next_probe_ms = now_ms.saturating_add(PROBE_EVERY_MS);
-        let question = |endpoint: Endpoint<T>| async move {
-            let probing = timeout(PROBE_PATIENCE, endpoint.probe_tracer());
-            probing.await.unwrap_or(Ok(Tracer::Unknown))
+        // Blocks that come before anybody is known to tell it are not asked about.
+        let patience = match (is_due, is_first && !self.may_trace()) {
+            (false, _) => Duration::ZERO,
+            (true, false) => STRAGGLERS,
+            (true, true) => CONNECT_PATIENCE,
         };
-        let answers = self
-            .endpoints
-            .ask_aside(&whom, CONNECT_PATIENCE, question)
-            .await;
-        for (at, answer) in answers {
-            if let Ok(tracer) = answer {
+        self.meet(Instant::now() + patience).await;
+    }
+
+    fn probe(&mut self, whom: &[usize]) {
+        for at in whom {
+            let question = |endpoint: Endpoint<T>| async move {
+                let probing = timeout(PROBE_PATIENCE, endpoint.probe_tracer());
+                Ok(probing.await.unwrap_or(Ok(Tracer::Unknown)))
+            };
+            let probing = &mut self.probing;
+            self.endpoints
+                .begin(probing, *at, CONNECT_PATIENCE, question);
+        }
+    }
+
+    /// Takes what has come until then, and what comes soon after the first who can tell it.
+    async fn meet(&mut self, mut until: Instant) {
+        while let Some((at, answer)) = self.endpoints.next(&mut self.probing, until).await {
+            if let Ok(Ok(tracer)) = answer {
                 self.expects_traces |= tracer.format().is_some();
                 self.endpoints.found(at, tracer);
+            }
+            if self.may_trace() {
+                until = until.min(Instant::now() + STRAGGLERS);
             }
         }
     }

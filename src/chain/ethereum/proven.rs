@@ -2,6 +2,7 @@
 
 use super::{
     endpoint::{BlockError, Endpoint},
+    endpoints::Race,
     scan::Block,
     source::EthereumSource,
 };
@@ -30,14 +31,19 @@ impl<T: Transport> EthereumSource<T> {
         }
         let mut found = BTreeMap::new();
         let mut failures: Vec<(usize, BlockError)> = Vec::new();
-        let turns = self.endpoints.turns(PATIENCE);
+        let turns = self.endpoints.turns();
         let asked = turns.len();
-        for (at, patience) in turns {
+        let mut race = Race::among(turns);
+        loop {
             let is_missing = |block: &&BlockRef| !found.contains_key(&block.id.height);
             let missing: Vec<BlockRef> = blocks.iter().filter(is_missing).copied().collect();
-            let contracts = &self.contracts;
-            let question = |endpoint| fetch(endpoint, missing.clone(), Arc::clone(contracts));
-            match self.endpoints.ask_one(at, patience, question).await {
+            let contracts = Arc::clone(&self.contracts);
+            let question = move |endpoint| fetch(endpoint, missing.clone(), Arc::clone(&contracts));
+            let next = self.endpoints.next_in_turn(&mut race, PATIENCE, question);
+            let Some((at, answer)) = next.await else {
+                break;
+            };
+            match answer {
                 Ok((blocks, error)) => {
                     for block in blocks {
                         let facts = self.keep_outline(block);

@@ -1,6 +1,9 @@
 //! What enough operators hold. Pure: it counts what endpoints said, each operator once.
 
-use crate::domain::block::{BlockId, BlockRef, Height};
+use crate::{
+    bugs::{Bug, planted},
+    domain::block::{BlockId, BlockRef, Height},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Blocks on the best chain of one endpoint, and who runs it.
@@ -40,6 +43,35 @@ pub(super) fn held_of(
     let mut from_top = holders.into_values().rev();
     let enough = from_top.find(|(_, names)| names.len() >= quorum);
     enough.map(|(block, _)| block)
+}
+
+/// How many operators say something.
+pub(super) fn voices(votes: &[Vote<'_>]) -> usize {
+    let operators = votes.iter().map(|vote| vote.operator);
+    operators.collect::<BTreeSet<_>>().len()
+}
+
+/// Two blocks at one height, the highest such, each of which so many operators hold.
+pub(super) fn split(votes: &[Vote<'_>], quorum: usize) -> Option<[BlockId; 2]> {
+    let mut holders: BTreeMap<(Height, BlockId), BTreeSet<&str>> = BTreeMap::new();
+    for vote in votes {
+        for BlockRef { id, .. } in vote.blocks {
+            holders
+                .entry((id.height, *id))
+                .or_default()
+                .insert(vote.operator);
+        }
+    }
+    let enough = holders
+        .into_iter()
+        .filter(|(_, names)| names.len() >= quorum);
+    let held: Vec<BlockId> = enough.map(|((_, block), _)| block).collect();
+    let mut pairs = held.windows(2).rev();
+    let pair = pairs.find_map(|pair| match pair {
+        [one, other] if one.height == other.height => Some([*one, *other]),
+        _ => None,
+    });
+    pair.filter(|_| !planted(Bug::SplitIgnored))
 }
 
 /// The height that so many operators have: one alone may claim any.

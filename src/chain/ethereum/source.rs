@@ -7,7 +7,7 @@ use super::{
     agreement::StandingTip,
     doubts::Doubts,
     endpoint::{Endpoint, Tracer},
-    endpoints::{Endpoints, StandingObserver},
+    endpoints::{Endpoints, Race, StandingObserver},
     heads::Announced,
     network::Network,
     token::{self, TokenSpec},
@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// An EVM chain behind one or more endpoints.
 pub struct EthereumSource<T> {
     pub(super) endpoints: Endpoints<T>,
-    tokens: Vec<TokenSpec>,
+    tokens: Arc<[TokenSpec]>,
     pub(super) contracts: Arc<[[u8; 20]]>,
     pub(super) doubts: Doubts,
     /// What becomes of a block that nobody can verify.
@@ -55,6 +55,14 @@ pub struct EthereumSource<T> {
     has_agreed_tip: bool,
     /// Who has blocks well beyond it, in words.
     pub(super) beyond: Vec<String>,
+    /// Who told its tip then.
+    pub(super) answered: Vec<usize>,
+    /// That two quorums contradict each other, in words.
+    pub(super) split: Option<String>,
+    /// Whether they did when somebody was last asked who could tell.
+    pub(super) was_split: bool,
+    /// Who is being asked what it tells of what contracts moved.
+    pub(super) probing: Race<Result<Tracer, SourceError>>,
     /// The block that an endpoint announced last.
     announced: Arc<Announced>,
     /// The height of the tip of the last status.
@@ -119,13 +127,17 @@ impl<T: Transport> EthereumSource<T> {
         Self {
             endpoints: Endpoints::new(clients, network, clock),
             contracts: tokens.iter().map(|token| token.contract).collect(),
-            tokens,
+            tokens: tokens.into(),
             doubts: Doubts::default(),
             on_unverifiable: OnUnverifiable::Stop,
             operators: Vec::new(),
             quorum: 1,
             has_agreed_tip: false,
             beyond: Vec::new(),
+            answered: Vec::new(),
+            split: None,
+            was_split: false,
+            probing: Race::aside(),
             announced: Arc::default(),
             height: None,
             tracing: Tracing::default(),
@@ -225,18 +237,8 @@ impl<T: Transport> EthereumSource<T> {
         at: usize,
         patience: Option<Duration>,
     ) -> Result<NodeStatus, SourceError> {
-        let is_checked = self.endpoints.is_vetted(at);
-        let tokens = &self.tokens;
-        let question = |endpoint: Endpoint<T>| async move {
-            let status = endpoint.status().await?;
-            if !is_checked && !status.syncing {
-                let problems = token::problems(&endpoint, tokens).await?;
-                if !problems.is_empty() {
-                    return Err(SourceError::Permanent(problems.join("; ")));
-                }
-            }
-            Ok(status)
-        };
+        let tokens = Some(Arc::clone(&self.tokens)).filter(|_| !self.endpoints.is_vetted(at));
+        let question = |endpoint| fit_status(endpoint, tokens.clone());
         let status = self.endpoints.ask_one(at, patience, question).await?;
         if !status.syncing {
             self.endpoints.vetted(at);
@@ -247,12 +249,25 @@ impl<T: Transport> EthereumSource<T> {
     /// The first endpoint that answers, and is not syncing while another is not, leads from here on.
     async fn status_of_one(&mut self) -> Result<NodeStatus, SourceError> {
         let (mut syncing, mut errors) = (None, Vec::new());
-        let turns = self.endpoints.turns(PATIENCE);
+        let turns = self.endpoints.turns();
         let asked = turns.len();
-        for (at, patience) in turns {
-            match self.status_of(at, patience).await {
+        let vetted = turns.iter().filter(|at| self.endpoints.is_vetted(**at));
+        let vetted: Vec<String> = vetted.map(|at| self.endpoints.name(*at)).collect();
+        let mut race = Race::among(turns);
+        let tokens = Arc::clone(&self.tokens);
+        let question = move |endpoint: Endpoint<T>| {
+            let is_vetted = vetted.contains(&endpoint.to_string());
+            fit_status(endpoint, Some(Arc::clone(&tokens)).filter(|_| !is_vetted))
+        };
+        while let Some((at, answer)) = self
+            .endpoints
+            .next_in_turn(&mut race, PATIENCE, question.clone())
+            .await
+        {
+            match answer {
                 Ok(status) if status.syncing => drop(syncing.get_or_insert((at, status))),
                 Ok(status) => {
+                    self.endpoints.vetted(at);
                     self.endpoints.lead(at);
                     return Ok(status);
                 }
@@ -271,14 +286,16 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn connect(&mut self) -> Result<(), SourceError> {
         self.endpoints.reconnect();
         let mut errors = Vec::new();
-        let turns = self.endpoints.turns(PATIENCE);
+        let turns = self.endpoints.turns();
         let asked = turns.len();
-        for (at, patience) in turns {
-            match self
-                .endpoints
-                .ask_one(at, patience, |_| ready(Ok(())))
-                .await
-            {
+        let mut race = Race::among(turns);
+        let question = |_| ready(Ok(()));
+        while let Some((at, answer)) = self
+            .endpoints
+            .next_in_turn(&mut race, PATIENCE, question)
+            .await
+        {
+            match answer {
                 Ok(()) => {
                     self.endpoints.lead(at);
                     return Ok(());
@@ -392,6 +409,22 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
     async fn spenders(&mut self, outpoints: &[OutPoint]) -> Result<Vec<Option<TxId>>, SourceError> {
         Ok(vec![None; outpoints.len()])
     }
+}
+
+/// An endpoint's state; where these tokens are given, it must have them as configured. A node that is still
+/// syncing may not have their contracts yet, so it is not asked for them.
+async fn fit_status<T: Transport>(
+    endpoint: Endpoint<T>,
+    tokens: Option<Arc<[TokenSpec]>>,
+) -> Result<NodeStatus, SourceError> {
+    let status = endpoint.status().await?;
+    if let Some(tokens) = tokens.filter(|_| !status.syncing) {
+        let problems = token::problems(&endpoint, &tokens).await?;
+        if !problems.is_empty() {
+            return Err(SourceError::Permanent(problems.join("; ")));
+        }
+    }
+    Ok(status)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{Follower, Halt, Sink, window::Window};
 use crate::{
     chain::{Agreement, ChainInput, ChainSource, STEPS, SourceError, ever_lower},
-    domain::block::{BlockRef, Height},
+    domain::block::{BlockId, BlockRef, Height},
 };
 
 /// The least time without progress after which the quorum counts as lost: operators are seconds
@@ -30,11 +30,12 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
-    /// What a restart knows: whether the quorum was lost, and nothing of what was agreed on.
-    pub(super) fn after_restart(told_lost: bool, tip: Option<BlockRef>) -> Self {
+    /// What a restart knows: whether the quorum was lost, and how far it ever went. What is agreed on now,
+    /// nobody has said yet.
+    pub(super) fn after_restart(told_lost: bool, held: Option<Height>) -> Self {
         Self {
             told_lost,
-            highest: tip.map_or(Height(0), |tip| tip.id.height),
+            highest: held.unwrap_or_default(),
             ..Self::default()
         }
     }
@@ -42,6 +43,11 @@ impl Agreed {
     /// Our highest block that enough operators hold.
     pub(super) const fn block(&self) -> Option<BlockRef> {
         self.block
+    }
+
+    /// How far our chain was ever held.
+    pub(super) const fn highest(&self) -> Height {
+        self.highest
     }
 
     /// Blocks above `fork` left our chain. Who held them holds it.
@@ -54,9 +60,9 @@ impl Agreed {
         self.highest = self.highest.min(fork.id.height);
     }
 
-    /// Whether a chain of this height may grow by what one node alone shows.
-    fn may_grow(&self, height: Height) -> bool {
-        height < self.highest.plus(AHEAD_MAX)
+    /// By how many blocks a chain of this height may grow by what one node alone shows.
+    fn room(&self, height: Height) -> u32 {
+        self.highest.plus(AHEAD_MAX).minus(height.0).0
     }
 
     /// Takes an answer about our chain up to `tip`; what the watcher must be told of it.
@@ -78,7 +84,8 @@ impl Agreed {
             *since_ms = now_ms;
         }
         let silent_ms = now_ms.saturating_sub(*since_ms);
-        let is_lost = !goes_on && (self.told_lost || silent_ms > patience_ms);
+        let is_lost =
+            answer.split.is_some() || !goes_on && (self.told_lost || silent_ms > patience_ms);
         let is_news = is_lost || is_lost != self.told_lost || answer.held != self.block;
         (self.block, self.told_lost) = (answer.held, is_lost);
         is_news.then(|| ChainInput::Agreed {
@@ -97,9 +104,22 @@ fn leaves_what_is_held(fork: BlockRef) -> SourceError {
 
 fn in_words(tip: BlockRef, answer: &Agreement) -> String {
     let (height, hash) = (tip.id.height, tip.id.hash);
+    if let Some(split) = &answer.split {
+        return split.clone();
+    }
     if answer.held == Some(tip) {
         let beyond = answer.beyond.join("; ");
         return format!("too few operators go on from our block {height} {hash}: {beyond}");
+    }
+    if let Some(BlockId {
+        height: top,
+        hash: held,
+    }) = answer.held.map(|held| held.id)
+        && answer.dissent.is_empty()
+    {
+        return format!(
+            "one operator alone shows blocks above {top} {held}, up to ours at {height} {hash}: enough others say that {top} is the last one"
+        );
     }
     let dissent = answer.dissent.join("; ");
     format!("too few operators hold our block {height} {hash}: {dissent}")
@@ -186,17 +206,25 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             if between.is_empty() {
                 break;
             }
-            answer.held = self.source.agreement(&between).await.held.or(Some(held));
+            let closer = self.source.agreement(&between).await;
+            if closer.split.is_some() {
+                return closer;
+            }
+            answer.held = closer.held.or(Some(held));
             asked.extend(between);
             asked.sort_unstable_by_key(|block| block.id.height);
         }
         answer
     }
 
-    /// Whether one node alone may lead our chain further up.
-    pub(super) fn may_grow_alone(&self) -> bool {
+    /// By how many blocks one node alone may lead our chain further up.
+    pub(super) fn room_alone(&self) -> u32 {
         let height = self.window.tip().map_or(Height(0), |tip| tip.id.height);
-        !self.asks_others() || self.agreed.may_grow(height)
+        if self.asks_others() {
+            self.agreed.room(height)
+        } else {
+            u32::MAX
+        }
     }
 
     /// Refuses to leave blocks that a quorum held for others that it does not hold.

@@ -91,6 +91,8 @@ pub struct Start {
     pub traced: Option<Height>,
     /// Whether it was left frozen for want of a quorum.
     pub lost_quorum: bool,
+    /// The highest block of ours that a quorum ever held.
+    pub held: Option<Height>,
     /// Whether an operator released it: one change below finality is then followed.
     pub released: bool,
 }
@@ -147,7 +149,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     #[must_use]
     pub fn new(source: S, sink: K, clock: Arc<dyn Clock>, options: Options, start: Start) -> Self {
         let window = Window::new(start.recent);
-        let agreed = agreement::Agreed::after_restart(start.lost_quorum, window.tip());
+        let agreed = agreement::Agreed::after_restart(start.lost_quorum, start.held);
         let untraced = traces::Untraced::after_restart(&window, start.traced);
         let finality = Finality::new(options.final_depth, start.finalized, start.tagged);
         let mut follower = Self {

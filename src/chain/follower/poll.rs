@@ -9,7 +9,10 @@ use super::{
 use crate::{
     bugs::{Bug, planted},
     chain::{ChainInput, ChainSource, NodeStatus, SourceError},
-    domain::block::{BlockId, BlockRef, Height},
+    domain::{
+        block::{BlockId, BlockRef, Height},
+        time::UnixMs,
+    },
 };
 use std::cmp::Ordering;
 
@@ -116,8 +119,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         let mut tip = status.tip;
         if self.stands_alone() {
             // What one alone shows says nothing of the clock.
-            let ours = self.vouched_for().or(self.window.tip());
-            tip.time = tip.time.min(ours.map_or(tip.time, |ours| ours.time));
+            let held = || self.window.get(self.agreed.highest());
+            let oldest = || self.window.get(self.window.bottom());
+            let ours = self.vouched_for().or_else(held).or_else(oldest);
+            tip.time = tip.time.min(ours.map_or(UnixMs(0), |ours| ours.time));
         }
         NodeStatus {
             tip,
@@ -150,7 +155,12 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     /// builds on as far as anybody can say.
     async fn climb(&mut self, ours: BlockRef, tip: BlockRef) -> Result<Standing, Halt> {
         let is_agreed = self.has_agreed_tip();
-        if !is_agreed && !self.may_grow_alone() {
+        let room = if is_agreed {
+            HEADER_BATCH
+        } else {
+            self.room_alone()
+        };
+        if room == 0 {
             return Ok(Standing::Behind);
         }
         // What one alone has shown meanwhile may be off the way to what is agreed on.
@@ -161,7 +171,8 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             vec![tip]
         } else {
             let from = base.id.height.plus(1);
-            fork::linked_headers(&mut self.source, from, missing.min(HEADER_BATCH)).await?
+            fork::linked_headers(&mut self.source, from, missing.min(HEADER_BATCH).min(room))
+                .await?
         };
         if is_agreed {
             self.lead_to(tip, &above).await?;

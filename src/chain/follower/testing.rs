@@ -154,6 +154,7 @@ impl Bench {
             tagged: self.follower.finality.tag().is_some(),
             frozen: self.watcher.is_frozen(),
             lost_quorum: false,
+            held: Some(self.follower.agreed.highest()),
             released: false,
         };
         change(&mut start);

@@ -56,11 +56,10 @@ fn grew(ledger: &mut Ledger<'_>, block: BlockRef, growth: Amount, seen_at: UnixM
     if let Some(row) = rows.find(|row| row.position == position) {
         // Another block was at this height before.
         if !row.place.is_live() {
+            if row.was_shown_by_one_alone() {
+                row.first_seen_at = seen_at;
+            }
             (row.place, row.amount) = (place, growth);
-            let first = row
-                .first_block_at
-                .map_or(block.time, |at| at.min(block.time));
-            row.first_block_at = Some(first);
         }
         return;
     }
@@ -78,7 +77,7 @@ fn grew(ledger: &mut Ledger<'_>, block: BlockRef, growth: Amount, seen_at: UnixM
         place,
         disposition: Disposition::Dust,
         first_seen_at: seen_at,
-        first_block_at: Some(block.time),
+        first_block_at: None,
         inputs: Vec::new(),
     };
     ledger.add(row);

@@ -32,7 +32,7 @@ pub fn take(payment: &mut Payment, facts: &[Fact]) {
 
 fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
     match fact {
-        Fact::Disconnected { fork } => disconnect(ledger.payment(), *fork),
+        Fact::Disconnected { fork, held } => disconnect(ledger.payment(), *fork, *held),
         Fact::Mined {
             credit,
             block,
@@ -83,12 +83,16 @@ fn take_one(ledger: &mut Ledger<'_>, fact: &Fact) {
 }
 
 /// Blocks above `fork` left the best chain: their money falls back to the mempool, where there
-/// is one, until the source says otherwise.
-fn disconnect(payment: &mut Payment, fork: Height) {
+/// is one, until the source says otherwise. A block that no quorum ever held says nothing of when it was there.
+fn disconnect(payment: &mut Payment, fork: Height, held: Option<Height>) {
     let gone = |block: &BlockRef| block.id.height > fork;
+    let was_held = |block: &BlockRef| Some(block.id.height) <= held || planted(Bug::UnheldTimeKept);
     for transfer in &mut payment.transfers {
         match &mut transfer.place {
             Place::Block(anchor) if gone(&anchor.block) && transfer.position != Position::Dust => {
+                if was_held(&anchor.block) {
+                    transfer.first_block_at = transfer.earliest_block_at();
+                }
                 transfer.place = fallen_back(payment.kind, transfer.coinbase);
             }
             Place::Replaced { confirmed_in, .. } => {
@@ -166,26 +170,27 @@ fn mined(
     seen_at: UnixMs,
     inputs: &[OutPoint],
 ) {
-    let time = anchor.block.time;
     let known = ledger.find(credit);
     let known = known.filter(|t| t.first_block_at.is_none() || !planted(Bug::MinedAgainTwice));
     if let Some(transfer) = known {
         if transfer.place == Place::Block(anchor) && transfer.evidence > credit.evidence {
             return; // Somebody says again, and less reliably, what is known.
         }
+        if transfer.was_shown_by_one_alone() {
+            transfer.first_seen_at = seen_at;
+        }
         transfer.evidence = credit.evidence;
         transfer.place = Place::Block(anchor);
-        let first = transfer.first_block_at.map_or(time, |at| at.min(time));
-        transfer.first_block_at = Some(first);
         restate(transfer, credit);
-    } else if !ledger.payment().is_watched_at(seen_at.min(time)) {
+    } else if !ledger
+        .payment()
+        .is_watched_at(seen_at.min(anchor.block.time))
+    {
         return;
     } else if ledger.is_further_dust(credit) {
         ledger.aggregate(credit, anchor);
     } else {
-        let mut transfer = new_row(credit, seen_at, Place::Block(anchor));
-        transfer.first_block_at = Some(time);
-        ledger.add(transfer);
+        ledger.add(new_row(credit, seen_at, Place::Block(anchor)));
     }
     if credit.in_told_block && credit.evidence == Evidence::Claimed {
         degrade(ledger.payment());

@@ -237,7 +237,7 @@ fn sum_up(payment: &Payment, txid: TxId, rows: Vec<usize>, aggregate: bool) -> O
         since: credits.iter().map(|credit| credit.on_time_since()).min()?,
         first_seen_at: credits.iter().map(|credit| credit.first_seen_at).min()?,
         coinbase: credits.iter().any(|credit| credit.coinbase),
-        ever_mined: credits.iter().any(|credit| credit.first_block_at.is_some()),
+        ever_mined: credits.iter().any(|credit| credit.was_ever_mined()),
         conflicted: credits.iter().any(|credit| is_conflicted(&credit.place)),
         rows,
     })

@@ -119,6 +119,7 @@ pub fn view(kind: ChainKind, cursor: BlockRef, now: UnixMs) -> ChainView {
         safe: None,
         tagged: kind == ChainKind::Ethereum,
         agreed: Some(cursor),
+        held: Some(height),
         traced: Some(height),
         traced_at: None,
         untraced_at: None,

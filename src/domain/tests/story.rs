@@ -333,6 +333,8 @@ impl Story {
         let agreed = self.agreed.unwrap_or(tip.id.height);
         let known = self.blocks.iter().find(|block| block.id.height == agreed);
         self.view.agreed = known.copied().or(Some(tip));
+        let agreed = self.view.agreed_height();
+        self.view.held = self.view.held.max(agreed);
         self.view.traced = match self.traced {
             Traced::ToTheTip => Some(tip.id.height),
             Traced::To(height) => Some(height),
@@ -406,13 +408,14 @@ impl Story {
     }
 
     pub fn disconnect(&mut self, count: usize) -> Fact {
+        let held = self.view.held;
         let keep = self.blocks.len() - count;
         self.blocks.truncate(keep);
         self.forks += 1;
         self.follow();
-        Fact::Disconnected {
-            fork: self.tip().id.height,
-        }
+        let fork = self.tip().id.height;
+        self.view.held = held.map(|held| held.min(fork));
+        Fact::Disconnected { fork, held }
     }
 
     fn swap(&mut self, words: &[&str]) -> Vec<Fact> {

@@ -44,6 +44,8 @@ CREATE TABLE chain (
   agreed_hash      TEXT,
   agreed_parent    TEXT,
   agreed_at        INTEGER,
+  -- How far enough operators ever held our chain, whatever they hold now.
+  held_height      INTEGER,
   traced_height    INTEGER,
   traced_at        INTEGER,
   -- The time of the last block that could not be traced and never will be.

@@ -15,7 +15,7 @@ use crate::{
 use rusqlite::{Row, types::Value};
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 24] = [
     "tip_height",
     "tip_hash",
     "tip_parent",
@@ -31,6 +31,7 @@ const COLUMNS: [&str; 23] = [
     "agreed_hash",
     "agreed_parent",
     "agreed_at",
+    "held_height",
     "traced_height",
     "traced_at",
     "untraced_at",
@@ -77,6 +78,7 @@ pub(in crate::store) fn update(view: &ChainView, error: Option<&str>) -> Vec<Val
     values.extend([view.finalized, view.safe].map(height_opt));
     values.push(view.tagged.into());
     values.extend(block::write(view.kind, view.agreed.as_ref()));
+    values.push(height_opt(view.held));
     values.push(height_opt(view.traced));
     values.push(at_opt(view.traced_at));
     values.push(at_opt(view.untraced_at));
@@ -100,6 +102,7 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<StoredChain, Fault> {
         safe: f.height_opt()?,
         tagged: f.next()?,
         agreed: block::read(f)?,
+        held: f.height_opt()?,
         traced: f.height_opt()?,
         traced_at: f.at_opt()?,
         untraced_at: f.at_opt()?,

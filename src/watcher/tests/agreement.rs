@@ -189,11 +189,18 @@ fn a_restart_inherits_no_trust() {
     world.register("a", 0);
     world.mine(&[Tx::paying(1)]);
     agree(&mut world, None);
+    let held = world.tip().id.height;
     let mut world = world.restart();
     assert_eq!(world.watcher.chain(0).view.agreed, None);
     world.mine(&[]);
     world.poll();
     assert_eq!(world.status_of("a"), Status::Confirming);
+    // How far it ever went is kept: one alone shows no more blocks above it for our restarting.
+    for _ in 0..2 {
+        world.mine(&[]);
+        world = world.restart();
+        assert_eq!(world.watcher.chain(0).view.held, Some(held));
+    }
     agree(&mut world, None);
     world.poll();
     assert_eq!(world.status_of("a"), Status::Paid);

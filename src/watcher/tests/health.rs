@@ -53,6 +53,48 @@ fn a_failure_that_passes_by_itself_is_told_once_it_lasts() {
     assert!(error.contains("no answer for 60 s: refused"), "{error}");
 }
 
+/// A node whose tips come and whose blocks do not: what is wrong is said from the first block on, and that it makes
+/// the chain stand still once it does.
+#[test]
+fn why_blocks_do_not_come_is_told_however_few_they_are() {
+    let mut world = World::new();
+    let fails = |world: &mut World, ahead: u32| {
+        let mut status = world.status();
+        status.tip.id.height = status.tip.id.height.plus(ahead);
+        world.give(ChainInput::Status(status));
+        fail(
+            world,
+            SourceError::Transient("local: no receipts".to_owned()),
+        );
+        world.tick();
+        let health = world.watcher.health.read();
+        let remark = health.remarks.first().map(|(_, words)| words.clone());
+        (remark.unwrap_or_default(), health.chains[0].1.clone())
+    };
+    for ahead in [0, 1, 2] {
+        let (remark, reason) = fails(&mut world, ahead);
+        assert_eq!(
+            remark, "the last poll failed: local: no receipts",
+            "{ahead}"
+        );
+        assert_eq!(reason, None, "{ahead}");
+    }
+    let words = "scanned to 100, 3 blocks behind the node: local: no receipts";
+    let (_, reason) = fails(&mut world, 3);
+    assert_eq!(reason.as_deref(), Some(words));
+    assert_eq!(error_of(&world).as_deref(), Some(words));
+    // Between two attempts it stands there as well.
+    let mut status = world.status();
+    status.tip.id.height = status.tip.id.height.plus(3);
+    world.give(ChainInput::Status(status));
+    assert_eq!(error_of(&world).as_deref(), Some(words));
+    world.mine(&[]);
+    world.poll();
+    world.tick();
+    assert_eq!(error_of(&world), None);
+    assert!(world.watcher.health.read().remarks.is_empty());
+}
+
 #[test]
 fn a_chain_that_becomes_healthy_is_recorded_with_the_tip_that_it_is_behind() {
     let mut world = World::new();

@@ -1,11 +1,15 @@
 //! Two honest endpoints and one that lies, on real nodes: the liar is an anvil that goes its own way from where
-//! it started, the honest ones are two cables to one anvil.
+//! it started, behind a provider that can alter its answers, the honest ones are two cables to one anvil.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use alloy_primitives::Address;
 use serde_json::json;
 use toml::{Table, Value};
 
 use super::register_to;
+use crate::alterations::middle::Middle;
 use crate::confirmd::relay::Relay;
 use crate::confirmd::{Confirmd, Ethereum};
 use crate::nodes::anvil::Anvil;
@@ -15,22 +19,36 @@ struct World {
     honest: Ethereum,
     cables: [Relay; 2],
     liar: Anvil,
+    /// How often the liar was asked how it is: once a poll, and once more where no quorum is there.
+    asked: Arc<AtomicU32>,
     confirmd: Confirmd,
 }
 
 impl World {
     /// In step with all three, of which two must hold a block. The liar is asked first.
     fn start() -> Self {
+        Self::polling("100ms")
+    }
+
+    fn polling(interval: &str) -> Self {
         let honest = Ethereum::start();
         honest.anvil.mine(3);
         let url = honest.anvil.url();
         let cables = [Relay::to(&url), Relay::to(&url)];
         let liar = Anvil::start_with(&["--fork-url", &url, "--chain-id", "31337"]);
         let genesis = honest.anvil.hash_at(0).to_string();
-        let urls = [liar.url(), cables[0].url(), cables[1].url()];
+        let provider = Middle::before(&liar);
+        let asked = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&asked);
+        provider.twist("eth_syncing", move |answer| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(answer)
+        });
+        let urls = [provider.url(), cables[0].url(), cables[1].url()];
         let confirmd = Confirmd::with(&honest)
             .set("chains.ethereum.genesis", genesis)
             .set("chains.ethereum.quorum", 2)
+            .set("chains.ethereum.poll_interval", interval)
             .set("chains.ethereum.endpoints", endpoints(urls))
             .start();
         confirmd.await_ethereum(&honest.anvil);
@@ -38,6 +56,7 @@ impl World {
             honest,
             cables,
             liar,
+            asked,
             confirmd,
         }
     }
@@ -117,6 +136,36 @@ fn one_operator_alone_pays_nobody() {
     assert_eq!(confirmd.path("forged"), ["new"]);
     let reversed = "SELECT seq FROM v1_event WHERE kind = 'reversed'";
     assert!(confirmd.ledger().query(reversed, &[]).is_empty());
+}
+
+/// Back with the others, everything is right within two polls: the liar's blocks are gone, and who paid is paid.
+// shows: P7
+#[test]
+fn with_the_honest_ones_back_two_polls_suffice() {
+    let world = World::polling("3s");
+    let (confirmd, honest) = (&world.confirmd, &world.honest.anvil);
+    let receivers = [0x45, 0x46].map(Address::repeat_byte);
+    for (id, receiver) in ["alone", "real"].into_iter().zip(receivers) {
+        register_to(confirmd, id, "USDT", "25", receiver);
+    }
+    for cable in &world.cables {
+        cable.cut();
+    }
+    world.pay(&world.liar, receivers[0]);
+    confirmd.await_status("alone", "confirming");
+    world.pay(honest, receivers[1]);
+    for cable in &world.cables {
+        cable.mend();
+    }
+    let before = world.asked.load(Ordering::Relaxed);
+    confirmd.await_status("real", "paid");
+    confirmd.await_payment("alone", &json!({"status": "new", "reason": "reorged"}));
+    let polls = world.asked.load(Ordering::Relaxed) - before;
+    // The poll that was under way asks the liar alone once more.
+    assert!(polls <= 3, "{polls}");
+    confirmd.await_ethereum(honest);
+    assert_eq!(confirmd.path("alone"), ["new", "confirming", "new"]);
+    assert_eq!(confirmd.path("real"), ["new", "confirming", "paid"]);
 }
 
 /// The registration comes when the honest ones are down, and again when they are back.

@@ -1,22 +1,22 @@
 //! The same question to several endpoints at once, which nobody who is slow holds up for long.
 
-use super::{Endpoints, Seat, no_answer};
+use super::{
+    Endpoints, Standing,
+    race::{CONNECT_PATIENCE, Race},
+};
 use crate::chain::{SourceError, ethereum::endpoint::Endpoint, rpc::Transport};
 use std::time::Duration;
-use tokio::{
-    task::JoinSet,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::Instant;
 
-/// How long connecting may take beside a question.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(6);
+/// How long those who have not answered yet are waited for once the others suffice.
+pub(in crate::chain::ethereum) const STRAGGLERS: Duration = Duration::from_millis(250);
 
-/// How long those who have not answered yet are waited for once a quorum has.
-const STRAGGLERS: Duration = Duration::from_millis(250);
+/// So many questions long one is not waited for once others suffice, after it was too slow for them.
+const PASSED_OVER: u32 = 8;
 
 impl<T: Transport> Endpoints<T> {
-    /// Asks some at once, for so long each, and those who are slower than a quorum a little longer
-    /// than that: whoever does not answer is noted as usual.
+    /// Asks some at once, and waits so long for them; for those who are slower than the others a little
+    /// longer than these need to suffice. Whoever does not answer in its time is noted as usual.
     pub(in crate::chain::ethereum) async fn ask_some<R, F>(
         &mut self,
         whom: &[usize],
@@ -28,7 +28,8 @@ impl<T: Transport> Endpoints<T> {
         R: Send + 'static,
         F: Future<Output = Result<R, SourceError>> + Send + 'static,
     {
-        self.ask_each(whom, patience, question, suffices, |_| true)
+        let race = Race::among(Vec::new());
+        self.ask_each(whom, patience, question, suffices, race)
             .await
     }
 
@@ -47,104 +48,70 @@ impl<T: Transport> Endpoints<T> {
             let asked = question(endpoint);
             async move { Ok(asked.await) }
         };
-        let tells = |answer: &Result<Result<R, SourceError>, SourceError>| match answer {
-            Ok(answer) => answer.is_ok(),
-            Err(_) => true,
-        };
-        let answers = self.ask_each(whom, patience, aside, |_| false, tells).await;
+        let race = Race::aside();
+        let answers = self.ask_each(whom, patience, aside, |_| false, race).await;
         let answers = answers.into_iter();
         answers
             .map(|(at, answer)| (at, answer.and_then(|answer| answer)))
             .collect()
     }
 
-    /// Asks some at once; those of whose answer this says so are noted by it.
+    /// Asks some at once.
     async fn ask_each<R, F>(
         &mut self,
         whom: &[usize],
         patience: Duration,
         question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
         suffices: impl Fn(&[(usize, Result<R, SourceError>)]) -> bool,
-        tells: impl Fn(&Result<R, SourceError>) -> bool,
+        mut race: Race<R>,
     ) -> Vec<(usize, Result<R, SourceError>)>
     where
         R: Send + 'static,
         F: Future<Output = Result<R, SourceError>> + Send + 'static,
     {
-        let mut asked = JoinSet::new();
-        let seats = self.seats.iter().enumerate();
-        for (at, seat) in seats.filter(|(at, _)| whom.contains(at)) {
-            let (endpoint, is_connected) = (seat.endpoint.clone(), seat.is_connected);
-            let question = question.clone();
-            asked.spawn(async move { (at, ask(endpoint, is_connected, patience, question).await) });
+        self.note();
+        for at in whom {
+            self.begin(&mut race, *at, patience, question.clone());
         }
-        let mut answers = Vec::new();
-        let mut until = Instant::now() + patience + CONNECT_PATIENCE;
         // Who was never reached gets the time for it once, or is left alone for a while.
-        let are_connected = seats_of(&self.seats, whom).all(|seat| seat.is_connected);
-        while let Ok(Some(joined)) = timeout_at(until, asked.join_next()).await {
-            let Ok((at, (endpoint, answer))) = joined else {
-                continue;
-            };
-            self.seat_is(at, endpoint, answer.is_ok());
-            if tells(&answer) {
-                self.heard(at, &answer);
-            }
-            answers.push((at, answer));
-            if are_connected && suffices(&answers) {
+        let are_tried = whom
+            .iter()
+            .all(|at| self.pool.standing(*at) != Standing::Untried);
+        let connecting = if are_tried {
+            Duration::ZERO
+        } else {
+            CONNECT_PATIENCE
+        };
+        let mut until = Instant::now() + patience + connecting;
+        let mut answers = Vec::new();
+        while let Some(answer) = self.next(&mut race, until).await {
+            answers.push(answer);
+            if suffices(&answers) {
+                let is_waited_for = |at: &usize| {
+                    let seat = self.seats.get(*at);
+                    seat.is_some_and(|seat| seat.passed_over == 0)
+                };
+                if !race.pending().iter().any(is_waited_for) {
+                    break;
+                }
                 until = until.min(Instant::now() + STRAGGLERS);
             }
         }
+        self.pass_over(whom, race.pending());
         answers.sort_by_key(|(at, _)| *at);
         answers
     }
 
-    /// Keeps an endpoint as it is once it was asked, where it was not connected.
-    fn seat_is(&mut self, at: usize, endpoint: Endpoint<T>, is_connected: bool) {
-        if let Some(seat) = self.seats.get_mut(at).filter(|seat| !seat.is_connected) {
-            (seat.endpoint, seat.is_connected, seat.is_vetted) = (endpoint, is_connected, false);
-        }
-    }
-
-    /// Notes how one answered what all were asked.
-    fn heard<R>(&mut self, at: usize, answer: &Result<R, SourceError>) {
-        let now_ms = self.now_ms();
-        match answer {
-            Ok(_) => {
-                self.pool.heard(at, now_ms);
-                self.tell(at, "");
+    /// Whoever was too slow for the others is not waited for the next few times.
+    fn pass_over(&mut self, whom: &[usize], late: &[usize]) {
+        for at in whom {
+            if let Some(seat) = self.seats.get_mut(*at) {
+                seat.passed_over = match (late.contains(at), seat.passed_over) {
+                    (false, _) => 0,
+                    (true, 0) => PASSED_OVER,
+                    (true, left) => left.saturating_sub(1),
+                };
             }
-            Err(error) => self.failed(at, error),
         }
     }
-}
-
-fn seats_of<'a, T>(seats: &'a [Seat<T>], whom: &'a [usize]) -> impl Iterator<Item = &'a Seat<T>> {
-    whom.iter().filter_map(|at| seats.get(*at))
-}
-
-/// Asks one endpoint, connecting it first unless it is; the endpoint as it is then.
-async fn ask<T: Transport, R, F>(
-    mut endpoint: Endpoint<T>,
-    is_connected: bool,
-    patience: Duration,
-    question: impl Fn(Endpoint<T>) -> F,
-) -> (Endpoint<T>, Result<R, SourceError>)
-where
-    F: Future<Output = Result<R, SourceError>>,
-{
-    let asked = async {
-        if !is_connected {
-            endpoint.connect().await?;
-        }
-        question(endpoint.clone()).await
-    };
-    let connecting = if is_connected {
-        Duration::ZERO
-    } else {
-        CONNECT_PATIENCE
-    };
-    let answer = timeout(patience + connecting, asked).await;
-    let answer = answer.unwrap_or_else(|_| Err(no_answer(&endpoint, patience)));
-    (endpoint, answer)
 }

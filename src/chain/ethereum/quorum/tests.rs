@@ -47,6 +47,58 @@ fn the_highest_block_that_so_many_operators_hold_counts() {
 }
 
 #[test]
+fn two_blocks_at_one_height_that_a_quorum_each_holds_are_a_split() {
+    let [b12, b13, b14] = [12, 13, 14].map(block);
+    let (ours, theirs) = ([b12, b13, b14], [b12, other(1)]);
+    let both = Some([b13.id, other(1).id]);
+    let cases: [(Said<'_, BlockRef>, usize, bool); 7] = [
+        (
+            &[("a", &ours), ("b", &ours), ("c", &theirs), ("d", &theirs)],
+            2,
+            true,
+        ),
+        (
+            &[("a", &ours), ("b", &ours), ("c", &theirs), ("d", &theirs)],
+            3,
+            false,
+        ),
+        (&[("a", &ours), ("b", &ours), ("c", &theirs)], 2, false),
+        (
+            &[("a", &ours), ("b", &ours), ("c", &theirs), ("c", &theirs)],
+            2,
+            false,
+        ),
+        // One that says both has a voice on either side.
+        (
+            &[("a", &ours), ("b", &ours), ("b", &theirs), ("c", &theirs)],
+            2,
+            true,
+        ),
+        (
+            &[("a", &ours), ("b", &ours), ("c", &[b12]), ("d", &[b12])],
+            2,
+            false,
+        ),
+        (&[("a", &ours), ("b", &theirs)], 1, true),
+    ];
+    for (said, quorum, is_split) in cases {
+        let votes: Vec<Vote<'_>> = said
+            .iter()
+            .map(|(operator, blocks)| Vote { operator, blocks })
+            .collect();
+        let found = split(&votes, quorum).map(|mut pair| {
+            pair.sort_unstable();
+            pair
+        });
+        let expected = both.filter(|_| is_split).map(|mut pair| {
+            pair.sort_unstable();
+            pair
+        });
+        assert_eq!(found, expected, "{said:?}, {quorum}");
+    }
+}
+
+#[test]
 fn one_alone_may_claim_any_height() {
     let heights = [("a", 90), ("b", 20), ("b", 40), ("c", 30)];
     let said = heights.map(|(operator, height)| (operator, [block(height)]));

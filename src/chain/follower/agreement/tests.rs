@@ -10,6 +10,7 @@ fn answer(held: Option<u32>) -> Agreement {
         held: held.map(block),
         dissent: vec!["other is down".to_owned()],
         beyond: Vec::new(),
+        split: None,
     }
 }
 

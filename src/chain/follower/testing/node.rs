@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(crate) disputed: HashMap<BlockHash, SourceError>,
     /// What other operators hold, where they are asked.
     held: Option<HashSet<BlockHash>>,
+    /// That two quorums contradict each other, in words.
+    split: Option<String>,
 }
 
 impl State {
@@ -243,6 +245,12 @@ impl FakeNode {
     pub(crate) fn others_hold(&self, blocks: &[BlockRef]) -> &Self {
         let hashes = blocks.iter().map(|block| block.id.hash);
         self.state().held = Some(hashes.collect());
+        self
+    }
+
+    /// As many operators hold one block as hold another, or no more.
+    pub(crate) fn split(&self, words: Option<&str>) -> &Self {
+        self.state().split = words.map(str::to_owned);
         self
     }
 

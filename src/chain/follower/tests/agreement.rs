@@ -136,6 +136,103 @@ async fn nothing_becomes_final_that_others_do_not_hold() {
     assert_eq!(bench.follower.finality.height(), Height(230));
 }
 
+/// How far one alone may lead our chain is counted from what others held last, not from where a run began.
+// shows: P7
+#[tokio::test]
+async fn what_one_alone_shows_is_followed_for_128_blocks_however_often_we_restart() {
+    let mut bench = following(200).await;
+    let held = bench.node.best_from(Height(0));
+    bench.node.mine(500).others_hold(&held);
+    for _ in 0..3 {
+        for _ in 0..5 {
+            bench.catch_up().await.unwrap();
+        }
+        let top = bench.watcher.tip().id.height;
+        assert_eq!(top, Height(328));
+        bench.restart();
+        assert_eq!(bench.poll().await, Ok(Standing::Behind));
+        assert_eq!(bench.watcher.tip().id.height, top);
+    }
+    bench.node.others_agree();
+    for _ in 0..5 {
+        bench.catch_up().await.unwrap();
+    }
+    bench.assert_in_step();
+}
+
+/// What one alone has shown stays above a tip on which the others stand still; nothing rests on it, and it is said.
+// shows: P7
+#[tokio::test]
+async fn blocks_of_one_alone_above_a_quiet_agreed_tip_are_not_agreed_and_are_told() {
+    let mut bench = following(200).await;
+    let held = bench.node.best_from(Height(0));
+    bench.node.mine(3).others_hold(&held);
+    bench.poll().await.unwrap();
+    assert_eq!(bench.watcher.told(), ["connect 201-203", "polled 203"]);
+    // A quorum is back, and its tip is the old one.
+    bench.node.lag(3);
+    let mut said = None;
+    for _ in 0..40 {
+        assert_eq!(bench.poll().await, Ok(Standing::Behind));
+        for input in bench.watcher.inputs() {
+            match input {
+                ChainInput::Agreed { block, lost } => {
+                    assert_eq!(block, Some(held[200]));
+                    said = said.or(lost);
+                }
+                ChainInput::Status(status) => assert_eq!(status.tip, held[200]),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let said = said.expect("it is told");
+    let words = "one operator alone shows blocks above 200 ";
+    assert!(said.starts_with(words), "{said}");
+}
+
+/// Half of the operators hold one block and half another: each half is a quorum.
+// shows: P7
+#[tokio::test]
+async fn two_quorums_that_contradict_each_other_freeze_at_once_until_they_do_not() {
+    let mut bench = following(200).await;
+    bench.node.mine(1).split(Some("two hold a, two hold b"));
+    bench.poll().await.unwrap();
+    let inputs = bench.watcher.inputs();
+    let lost = inputs.iter().find_map(|input| match input {
+        ChainInput::Agreed { block: None, lost } => lost.clone(),
+        _ => None,
+    });
+    assert_eq!(
+        lost.as_deref(),
+        Some("two hold a, two hold b"),
+        "{inputs:?}"
+    );
+    bench.node.split(None);
+    bench.poll().await.unwrap();
+    assert!(bench.watcher.told().contains(&"agreed 201".to_owned()));
+}
+
+/// A block from the future that one alone shows would make the daemon doubt its clock, on every chain.
+#[tokio::test]
+async fn what_one_alone_shows_says_nothing_of_the_clock() {
+    let mut bench = following(200).await;
+    bench.node.others_hold(&[]);
+    for _ in 0..3 {
+        bench.node.mine(1);
+        bench.poll().await.unwrap();
+    }
+    bench.restart();
+    bench.poll().await.unwrap();
+    let inputs = bench.watcher.inputs().into_iter();
+    let times = inputs.filter_map(|input| match input {
+        ChainInput::Status(status) => Some(status.tip.time),
+        _ => None,
+    });
+    let agreed_at = bench.node.at(200).time;
+    let late: Vec<_> = times.filter(|time| *time > agreed_at).collect();
+    assert_eq!(late, []);
+}
+
 // shows: P7
 #[tokio::test]
 async fn a_block_that_others_hold_is_left_when_they_leave_it() {

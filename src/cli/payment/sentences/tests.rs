@@ -142,6 +142,7 @@ fn view(cursor: u32) -> ChainView {
         safe: None,
         tagged: false,
         agreed: None,
+        held: None,
         traced: None,
         traced_at: None,
         untraced_at: None,

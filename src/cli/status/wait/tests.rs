@@ -36,6 +36,7 @@ fn view(name: &str, tip: u32) -> ChainView {
         safe: None,
         tagged: false,
         agreed: None,
+        held: None,
         traced: None,
         traced_at: None,
         untraced_at: None,

@@ -68,6 +68,54 @@ fn nothing_rises_on_a_frozen_chain_or_above_what_is_agreed() {
     );
 }
 
+/// Who pays late may have a liar show the transaction in an old block, or in any block in time, before it is mined.
+// shows: P7
+#[test]
+fn a_block_that_no_quorum_ever_held_says_nothing_of_when_money_came() {
+    // Dated back, after the deadline.
+    check(
+        "USDT 25",
+        "
+        agree 1000
+        wait 30m    => new
+        behind 29m
+        mine a=25   => confirming
+        behind 0m
+        swap 1 / a  => new flags=late,reorged a:late
+        agree
+        blocks 5    => invalid/late flags=late,reorged
+        ",
+    );
+    // Shown in time, and mined when the price was another.
+    check(
+        "USDT 25",
+        "
+        agree 1000
+        mine a=25   => confirming
+        swap 1 /    => new/reorged
+        wait 30m
+        mine a      => new flags=late,reorged a:late
+        agree
+        blocks 5    => invalid/late flags=late,reorged
+        ",
+    );
+    // Once a quorum held the block, its time stays, whatever they hold now and wherever a liar shows the money later.
+    check(
+        "USDT 25",
+        "
+        mine a=25   => confirming
+        agree 1000
+        swap 1 /    => new/reorged
+        wait 30m
+        mine a      => confirming flags=reorged
+        swap 1 /    => new/reorged
+        mine a      => confirming flags=reorged
+        agree
+        blocks 5    => paid/exact flags=reorged
+        ",
+    );
+}
+
 #[test]
 fn closed_payments_are_refused_money_only_by_what_is_agreed() {
     check(

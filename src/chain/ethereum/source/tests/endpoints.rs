@@ -16,7 +16,7 @@ pub(super) type Told = Arc<Mutex<Vec<String>>>;
 pub(super) fn source_told(nodes: &[(&str, &FakeNode)]) -> (Source, Told) {
     let told = Told::default();
     let tell = Arc::clone(&told);
-    let observer = move |name: &str, standing: &str| {
+    let observer = move |name: &str, standing: &str, _: &str| {
         tell.lock().unwrap().push(format!("{name} {standing}"));
     };
     (source_of(nodes).observed(Arc::new(observer)), told)

@@ -163,6 +163,52 @@ async fn those_that_hold_nothing_together_agree_on_nothing() {
     assert_eq!(tip(&mut source).await, (300, false));
 }
 
+/// Two of four are no more than half: either half is a quorum, and they may contradict each other.
+// shows: P7
+#[tokio::test]
+async fn two_halves_that_contradict_each_other_agree_on_nothing_until_most_agree() {
+    for (depth, forged) in [(1, 1), (2, 2), (2, 1), (2, 5), (3, 1)] {
+        let nodes = [(); 4].map(|()| FakeNode::new());
+        let mut blocks = Vec::new();
+        for amount in 1..=6 {
+            let built = nodes.each_ref().map(|node| node.mine(paying(amount)));
+            blocks.push(reference(&built[0]));
+        }
+        let names = ["a", "b", "c", "d"];
+        let named: Vec<(&str, &FakeNode)> = names.into_iter().zip(&nodes).collect();
+        let operators = names.map(str::to_owned).to_vec();
+        let mut source = source_of(&named).with_quorum(2, operators);
+        assert_eq!(tip(&mut source).await, (6, true));
+        for node in &nodes[2..] {
+            node.roll_back(depth);
+            node.mine_empty(forged, "other half");
+        }
+        for _ in 0..3 {
+            let (_, is_agreed) = tip(&mut source).await;
+            assert!(!is_agreed, "{depth} {forged}");
+            let agreement = source.agreement(&blocks).await;
+            assert_eq!(agreement.held, None, "{depth} {forged}");
+            let said = agreement.split.expect("a contradiction");
+            let words = "nothing is agreed on until more than half of all hold the same";
+            assert!(
+                said.starts_with("2 operators hold block ") && said.ends_with(words),
+                "{said}"
+            );
+        }
+        // That one half falls silent makes the other no more believable.
+        down(&nodes[2]);
+        down(&nodes[3]);
+        let (_, is_agreed) = tip(&mut source).await;
+        assert!(!is_agreed, "{depth} {forged}");
+        let honest = nodes[0].state().chain.clone();
+        nodes[2].state().chain = honest;
+        nodes[2].heal();
+        assert_eq!(tip(&mut source).await, (6, true), "{depth} {forged}");
+        let agreement = source.agreement(&blocks).await;
+        assert_eq!((agreement.held, agreement.split), (Some(blocks[5]), None));
+    }
+}
+
 #[tokio::test]
 async fn a_tag_is_what_so_many_operators_name() {
     let (nodes, blocks) = three();

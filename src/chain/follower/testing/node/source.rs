@@ -112,11 +112,17 @@ impl ChainSource for FakeSource {
     fn has_agreed_tip(&self) -> bool {
         let state = self.0.state();
         let tip = state.tip().id.hash;
-        state.held.as_ref().is_none_or(|held| held.contains(&tip))
+        state.split.is_none() && state.held.as_ref().is_none_or(|held| held.contains(&tip))
     }
 
     async fn agreement(&mut self, ours: &[BlockRef]) -> Agreement {
         let state = self.0.state();
+        if state.split.is_some() {
+            return Agreement {
+                split: state.split.clone(),
+                ..Agreement::default()
+            };
+        }
         let Some(held) = &state.held else {
             return Agreement::with_all(ours);
         };
@@ -127,6 +133,7 @@ impl ChainSource for FakeSource {
                 .copied(),
             dissent: vec!["other has none of it".to_owned()],
             beyond: Vec::new(),
+            split: None,
         }
     }
 
