@@ -103,6 +103,7 @@ impl<T: Transport> Endpoints<T> {
     fn seat_is(&mut self, at: usize, endpoint: Endpoint<T>, is_connected: bool) {
         if let Some(seat) = self.seats.get_mut(at).filter(|seat| !seat.is_connected) {
             (seat.endpoint, seat.is_connected, seat.is_vetted) = (endpoint, is_connected, false);
+            seat.connections = seat.connections.saturating_add(u32::from(is_connected));
         }
     }
 

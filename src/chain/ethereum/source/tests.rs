@@ -6,6 +6,7 @@ mod endpoints;
 mod inner;
 mod quorum;
 mod receipts;
+mod tracers;
 mod unproven;
 
 use super::*;
