@@ -42,6 +42,8 @@ bugs! {
     MinedAgainTwice = "mined_again_twice",
     /// A contract's move that another client numbers otherwise is money again: it is counted twice.
     RenumberedTwice = "renumbered_twice",
+    /// What a balance grew by stays money beside the transactions that brought it: it is counted twice.
+    GrowthTwice = "growth_twice",
     /// Money of any asset pays: worthless tokens buy goods.
     WrongAssetCounted = "wrong_asset_counted",
     /// Late money is on time: an old price is kept open for ever.

@@ -60,6 +60,8 @@ family_list! {
     chain_agreed_height: Gauge["chain"];
     /// Height of the last block of which it is known what contracts moved; nothing where nobody tells it.
     chain_traced_height: Gauge["chain"];
+    /// 1 while balances are told where they alone tell what contracts move, else 0; nothing elsewhere.
+    chain_balances_told: Gauge["chain"];
     /// Past blocks that the scan for late registrations under way still has to look at; 0 while there is none.
     scan_blocks_left: Gauge["chain"];
     /// 1 while the chain's node answers, is synced, and is scanned close to its tip.
@@ -193,6 +195,12 @@ impl Metrics {
                 }
             }
         }
+    }
+
+    /// Whether balances are told on a chain where they alone tell what contracts move.
+    pub fn balances_told(&self, chain: &ChainName, are_told: bool) {
+        let told = i64::from(are_told);
+        set(&self.chain_balances_told, &[chain.as_str()], told);
     }
 
     /// Where a chain stands.

@@ -294,6 +294,8 @@ pub enum ChainInput {
         block: BlockRef,
         /// For each destination, what each operator who could tell says.
         told: Vec<(Destination, Vec<Amount>)>,
+        /// Why nobody tells any, without secrets.
+        problem: Option<String>,
     },
     /// A full poll is done: every block up to the tip and the mempool were delivered before.
     Polled {

@@ -252,7 +252,7 @@ async fn ethereum(
     clock: &Arc<dyn Clock>,
 ) -> Found {
     let source = EthereumSource::new(node, tokens(config, chain), clock, |_| silent())?;
-    let mut source = source.looking_inside(false);
+    let mut source = source.looking_inside(None);
     source.connect().await?;
     let problems = source.token_problems().await?;
     let mut problems: Vec<_> = problems.into_iter().map(SourceError::Permanent).collect();

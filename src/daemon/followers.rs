@@ -49,6 +49,7 @@ pub fn start(store: &Store, name: &ChainName) -> anyhow::Result<Start> {
         tagged: known.view.tagged,
         finalized: known.view.finalized,
         traced: known.view.traced,
+        traced_by: known.view.traced_by,
         frozen: matches!(
             known.view.frozen,
             Some(FreezeReason::BelowFinality | FreezeReason::Released)
@@ -115,7 +116,7 @@ pub(super) fn spawn(
             Node::Ethereum(node) => {
                 let source = ethereum(config, chain, node, wiring)?;
                 let source = if takes_native(config, chain) {
-                    source.looking_inside(start.traced.is_some())
+                    source.looking_inside(start.traced_by)
                 } else {
                     source
                 };

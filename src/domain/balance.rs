@@ -59,6 +59,13 @@ impl Balance {
         self.checked.is_some_and(|checked| checked.at > at)
     }
 
+    /// The highest block that what is known of it comes from.
+    #[must_use]
+    pub fn reaches(&self) -> Height {
+        let checked = self.checked.map(|checked| checked.height);
+        checked.map_or(self.since, |checked| checked.max(self.since))
+    }
+
     /// Blocks above `fork` left the best chain.
     #[must_use]
     pub fn after_disconnect(self, fork: Height) -> Self {

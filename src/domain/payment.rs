@@ -15,7 +15,11 @@ use super::{
     transfer::Transfer,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 /// The store's own number of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -236,6 +240,9 @@ pub struct History {
     /// What its address had, where nobody can tell what contracts move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balance: Option<Balance>,
+    /// By the height of each block after which the balance had grown, after which one it was its base.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub grown: BTreeMap<Height, Height>,
     /// Flags that stick.
     #[serde(skip_serializing_if = "is_default")]
     pub sticky: Flags,

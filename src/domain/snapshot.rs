@@ -193,6 +193,7 @@ pub fn transfer(transfer: &Transfer, kind: ChainKind, view: &ChainView) -> Value
         "block_hash": block.map(|block| hash_text(kind, &block)),
         "block_at": block.map(|block| block.time.0),
         "confirmations": block.map_or(0, |block| view.confirmations(block.id.height)),
+        "evidence": transfer.evidence.as_str(),
     })
 }
 

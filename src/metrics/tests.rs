@@ -171,7 +171,7 @@ fn counters_start_at_zero() {
             "confirmd_transitions_total{asset=\"USDT\",to=\"paid\"} 0",
             "confirmd_requests_total{kind=\"register\",outcome=\"applied\"} 0",
             "confirmd_ignored_transfers_total{reason=\"unknown_token\"} 0",
-            "confirmd_rpc_requests_total{chain=\"ethereum\",endpoint=\"other\",method=\"eth_call\",outcome=\"ok\"} 0",
+            "confirmd_rpc_requests_total{chain=\"ethereum\",endpoint=\"other\",method=\"debug_traceBlockByHash\",outcome=\"ok\"} 0",
         ],
     );
 }

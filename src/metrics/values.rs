@@ -54,15 +54,17 @@ pub(super) const BITCOIN_METHODS: &[&str] = &[
     OTHER,
 ];
 
-/// The methods that an Ethereum node is asked again and again; any other text is `other`.
+/// The methods that an Ethereum node is asked again and again, alone or at the head of a batch; any other text is
+/// `other`.
 pub(super) const ETHEREUM_METHODS: &[&str] = &[
-    "eth_call",
+    "debug_traceBlockByHash",
     "eth_chainId",
+    "eth_getBalance",
     "eth_getBlockByHash",
     "eth_getBlockByNumber",
     "eth_getBlockReceipts",
     "eth_getCode",
-    "eth_syncing",
+    "trace_block",
     OTHER,
 ];
 

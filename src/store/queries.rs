@@ -112,8 +112,20 @@ const LOOSE: &str = "SELECT t.txid, t.payment_key, t.inputs, t.state = 'mempool'
 const COUNTS: &str = "SELECT asset, status, count(*) FROM payment GROUP BY status, asset";
 
 const OPEN: &str = "SELECT key FROM payment INDEXED BY payment_open
+  WHERE asset = ?1 AND (status = 'new' OR status = 'pending' OR status = 'confirming')";
+
+const OPEN_UNTIL: &str = "SELECT key FROM payment INDEXED BY payment_open
   WHERE asset = ?1 AND (status = 'new' OR status = 'pending' OR status = 'confirming')
-  ORDER BY expires_at LIMIT ?2";
+    AND expires_at <= ?2
+  ORDER BY expires_at LIMIT ?3";
+
+const OPEN_AFTER: &str = "SELECT key FROM payment INDEXED BY payment_open_round
+  WHERE asset = ?1 AND (status = 'new' OR status = 'pending' OR status = 'confirming')
+    AND key > ?2
+  ORDER BY key LIMIT ?3";
+
+const LOOKED_ABOVE: &str = "SELECT key FROM payment
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND looked_height > ?2";
 
 const CLAIMED: &str = "SELECT payment_key FROM transfer
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND evidence = 'claimed'
@@ -208,13 +220,60 @@ impl Store {
         Ok(keys.into_iter().collect())
     }
 
-    /// Payments in an asset that still wait for money or for its depth, those with the earliest deadlines first.
+    /// Payments of whose addresses' balances something is known that comes from a block above this height;
+    /// ascending. Without a limit: a disconnect concerns all of them at once.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn open_in(&self, asset: &AssetCode, limit: u32) -> Result<Vec<PaymentKey>, StoreError> {
+    pub fn looked_above(
+        &self,
+        chain: &ChainName,
+        height: Height,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
+        let keys = self.keys(LOOKED_ABOVE, params![chain.as_str(), height.0])?;
+        Ok(keys.into_iter().collect())
+    }
+
+    /// All payments in an asset that still wait for money or for its depth, ascending.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn open_in(&self, asset: &AssetCode) -> Result<Vec<PaymentKey>, StoreError> {
+        let keys = self.keys(OPEN, params![asset.as_str()])?;
+        Ok(keys.into_iter().collect())
+    }
+
+    /// Those of them whose deadline, without the grace, is at this time or before, the earliest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn open_until(
+        &self,
+        asset: &AssetCode,
+        until: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
+        self.in_order(OPEN_UNTIL, params![asset.as_str(), until.0, limit])
+    }
+
+    /// Those of them that come after one, from the first where there is none, in the order of their keys.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn open_after(
+        &self,
+        asset: &AssetCode,
+        after: Option<PaymentKey>,
+        limit: usize,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
+        let after = after.map_or(i64::MIN, |key| key.0);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.in_order(OPEN_AFTER, params![asset.as_str(), after, limit])
+    }
+
+    fn in_order(&self, sql: &str, params: impl Params) -> Result<Vec<PaymentKey>, StoreError> {
         let mut keys = Vec::new();
-        self.each(OPEN, params![asset.as_str(), limit], |row| {
+        self.each(sql, params, |row| {
             keys.push(PaymentKey(row.get(0)?));
             Ok(())
         })?;

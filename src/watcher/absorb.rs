@@ -1,6 +1,8 @@
 //! Commit first, believe after: the only place where the watcher's memory changes.
 
-use super::{Watcher, judge::judged_until, plan::Plan, state::ChainState};
+use super::{
+    Watcher, balances::looks_at_balances, judge::judged_until, plan::Plan, state::ChainState,
+};
 use crate::{
     bugs::{Bug, planted},
     clock::Now,
@@ -233,6 +235,10 @@ impl Watcher {
         self.publish_watched();
         for chain in &self.chains {
             self.metrics.chain(&chain.view);
+            if looks_at_balances(&chain.view) {
+                let are_told = chain.unlooked.is_none();
+                self.metrics.balances_told(&chain.spec.name, are_told);
+            }
             self.metrics
                 .scan_blocks_left(&chain.spec.name, chain.scan_blocks_left());
         }

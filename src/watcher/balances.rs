@@ -1,8 +1,7 @@
 //! Ether that contracts move where nobody can tell it: balances of addresses with open payments are asked
 //! for, so many after each block, and what they grew by beyond what is recorded is shown to a person.
 //!
-//! Each address has its turn after those that were asked longer ago; nobody expires before it was
-//! looked at after their deadline.
+//! Nobody expires before it was looked at after their deadline; whose turn it is, is said next door (`turns`).
 
 use super::{
     Watcher, doubt::block_seen_at, plan::Plan, state::ChainState, touched::Touched, traces::is_ours,
@@ -23,23 +22,6 @@ use crate::{
     },
     store::StoreError,
 };
-use std::collections::{BTreeMap, HashMap};
-
-/// Balances that are asked for after one block.
-const BALANCES_MAX: usize = 200;
-
-/// Payments that have their turn, those with the earliest deadlines.
-const OPEN_MAX: u32 = 2_000;
-
-/// Which addresses were asked about, and when.
-#[derive(Debug, Default)]
-pub(super) struct Looked {
-    /// The block after which the last ones were asked for.
-    at: Option<BlockRef>,
-    /// The height of the block after which each was last asked for.
-    last: HashMap<PaymentKey, Height>,
-}
-
 impl Watcher {
     /// How it is known on a chain what contracts move; who waited for another way is judged again.
     pub(super) fn plan_tracing(
@@ -58,7 +40,7 @@ impl Watcher {
         {
             // What contracts paid since the last look is traced by nobody: blocks awaited it not.
             let upto = chain.view.scanned.map(|block| block.id.height);
-            let open = self.store.load(&self.open_in_native(chain, u32::MAX)?)?;
+            let open = self.store.load(&self.open_in_native(chain)?)?;
             for payment in &open {
                 let known = payment.history.balance;
                 let is_whole =
@@ -86,38 +68,12 @@ impl Watcher {
         if chain.looked.at.is_some_and(|looked| looked.id == head.id) {
             return Ok(());
         }
-        let mut keys = self.open_in_native(chain, OPEN_MAX)?;
-        // Of those asked equally long ago the earliest deadline first.
-        keys.sort_by_key(|key| chain.looked.last.get(key).copied());
-        keys.truncate(BALANCES_MAX);
-        // By height: what others are compared with is asked for first.
-        let mut asks: BTreeMap<Height, (BlockRef, Vec<Destination>)> = BTreeMap::new();
-        let (mut count, mut asked) = (0_usize, Vec::new());
-        for payment in self.store.load(&keys)? {
-            let base = base_block(chain, &payment).filter(|base| base.id != head.id);
-            count = count.saturating_add(1 + usize::from(base.is_some()));
-            if count > BALANCES_MAX {
-                break;
-            }
-            asked.push(payment.key);
-            for block in base.into_iter().chain([head]) {
-                let ask = asks.entry(block.id.height);
-                let (_, of) = ask.or_insert_with(|| (block, Vec::new()));
-                of.push(payment.destination);
-            }
-        }
+        let mut turns = self.turns(chain, head)?;
         let name = chain.spec.name.clone();
-        for (block, of) in asks.into_values() {
+        for (block, of) in std::mem::take(&mut turns.asks).into_values() {
             self.asks.push(&name, Ask::Balances(block, of), now.wall);
         }
-        let looked = &mut self.chain_mut(at).looked;
-        looked.at = Some(head);
-        looked
-            .last
-            .retain(|_, height| height.plus(OPEN_MAX) > head.id.height);
-        looked
-            .last
-            .extend(asked.into_iter().map(|key| (key, head.id.height)));
+        self.chain_mut(at).looked.absorb(turns);
         Ok(())
     }
 
@@ -177,53 +133,47 @@ impl Watcher {
         }
     }
 
-    /// Whose balances were compared with those after blocks that leave.
+    /// Of whose balances something is known that comes from blocks that leave.
     pub(super) fn touch_balances(
         &self,
         chain: &ChainState,
         fork: Height,
         touched: &mut Touched,
     ) -> Result<(), StoreError> {
-        if looks_at_balances(&chain.view) {
-            for key in self.open_in_native(chain, u32::MAX)? {
-                if !touched.contains(key) {
-                    let held = chain.view.held;
-                    touched.add(key, Fact::Disconnected { fork, held });
-                }
+        for key in self.store.looked_above(&chain.spec.name, fork)? {
+            if !touched.contains(key) {
+                let held = chain.view.held;
+                touched.add(key, Fact::Disconnected { fork, held });
             }
         }
         Ok(())
     }
 
-    fn open_in_native(
-        &self,
-        chain: &ChainState,
-        limit: u32,
-    ) -> Result<Vec<PaymentKey>, StoreError> {
+    fn open_in_native(&self, chain: &ChainState) -> Result<Vec<PaymentKey>, StoreError> {
         match native(chain) {
-            Some(asset) => self.store.open_in(asset, limit),
+            Some(asset) => self.store.open_in(asset),
             None => Ok(Vec::new()),
         }
     }
 }
 
-fn native(chain: &ChainState) -> Option<&AssetCode> {
+pub(super) fn native(chain: &ChainState) -> Option<&AssetCode> {
     let native = chain.spec.asset(CreditAsset::Native);
     native.map(|asset| &asset.code)
 }
 
-fn looks_at_balances(view: &ChainView) -> bool {
+pub(super) fn looks_at_balances(view: &ChainView) -> bool {
     view.traced_by == Some(TracedBy::Balance)
 }
 
 /// Whether a payment waits for the chain's own money, and its balance is looked at.
-fn is_open(chain: &ChainState, payment: &Payment) -> bool {
+pub(super) fn is_open(chain: &ChainState, payment: &Payment) -> bool {
     native(chain) == Some(&payment.terms.asset) && is_looked_at(payment)
 }
 
 /// The block after which the balance is the base, where that is not known yet: the last one before the payment's
 /// own blocks, or the lowest that is remembered.
-fn base_block(chain: &ChainState, payment: &Payment) -> Option<BlockRef> {
+pub(super) fn base_block(chain: &ChainState, payment: &Payment) -> Option<BlockRef> {
     match payment.history.balance {
         Some(known) if known.base.is_some() => None,
         Some(known) => chain.block_at(known.since),
@@ -293,7 +243,7 @@ impl Look {
 
 /// What is said: by the one who is asked, or by two and no other two alike. Under a quorum one operator's word
 /// never suffices.
-fn agreed_on(chain: &ChainState, told: &[Amount]) -> Option<Amount> {
+pub(super) fn agreed_on(chain: &ChainState, told: &[Amount]) -> Option<Amount> {
     if let [sole] = told {
         return Some(*sole).filter(|_| !chain.spec.asks_others());
     }

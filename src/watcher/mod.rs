@@ -33,8 +33,10 @@ mod tags;
 mod token_events;
 mod touched;
 mod traces;
+mod turns;
 mod unconfirmed;
 mod undated;
+mod unlooked;
 mod unproven;
 mod waiting;
 
@@ -135,6 +137,7 @@ impl Watcher {
         self.commit(plan)?;
         self.chain_mut(at).past.learn(input);
         self.note_unproven(at, input);
+        self.note_balances(at, input);
         if matches!(input, ChainInput::Began { .. } | ChainInput::Advance { .. }) {
             let blocks = u32::try_from(input.joined().len()).unwrap_or(u32::MAX);
             let blocks = blocks.max(1);
@@ -245,7 +248,7 @@ impl Watcher {
             }
             ChainInput::Grown { block, growth } => self.plan_grown(at, *block, growth, now),
             ChainInput::TracedBy(tracing) => self.plan_tracing(at, *tracing, now),
-            ChainInput::Balances { block, told } => self.plan_balances(at, *block, told, now),
+            ChainInput::Balances { block, told, .. } => self.plan_balances(at, *block, told, now),
             ChainInput::Backfill {
                 batch,
                 blocks,

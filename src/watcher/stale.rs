@@ -39,6 +39,7 @@ impl ChainState {
             .or_else(|| self.old_head(now))
             .or_else(|| self.unproven.remark())
             .or_else(|| self.untraceable.as_ref().map(untraced))
+            .or_else(|| self.unlooked_remark())
     }
 
     /// What is to be said of the age of its node's best block, where blocks come by themselves.

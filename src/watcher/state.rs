@@ -4,7 +4,7 @@
 //! nothing is true only in memory, but for the ages of what came while the clock was in doubt.
 
 use super::{
-    balances::Looked, past::Past, progress::Told, unconfirmed::Unconfirmed, undated::Undated,
+    past::Past, progress::Told, turns::Looked, unconfirmed::Unconfirmed, undated::Undated,
     unproven::Unproven,
 };
 use crate::{
@@ -213,6 +213,8 @@ pub struct ChainState {
     pub unserved: Option<(u64, String)>,
     /// Why what contracts moved in some blocks is not known yet.
     pub untraceable: Option<String>,
+    /// Why balances are not told, where they alone tell what contracts move.
+    pub unlooked: Option<String>,
     /// Blocks that were taken though nothing proved them.
     pub unproven: Unproven,
     /// Whether it was told that the node's best block is old.

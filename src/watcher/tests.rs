@@ -20,6 +20,7 @@ mod scans;
 mod time;
 mod token_events;
 mod traces;
+mod turns;
 mod two_chains;
 mod undated;
 mod watched_again;

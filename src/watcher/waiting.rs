@@ -1,7 +1,8 @@
 //! Requests that wait until their chain is ready for them.
 
 use super::Requests;
-use crate::domain::{asset::ChainName, request::Request, time::UnixMs};
+use crate::domain::{asset::ChainName, payment::PaymentId, request::Request, time::UnixMs};
+use std::collections::BTreeSet;
 
 /// Requests that may wait, at most; further ones are refused as `busy`.
 const REQUESTS_MAX: usize = 10_000;
@@ -30,6 +31,15 @@ impl WaitingRequests {
     pub fn has_one_about(&self, payment_id: &str) -> bool {
         let mut all = self.0.iter();
         all.any(|waiting| waiting.request.payment_id == payment_id)
+    }
+
+    /// The payments that those for a chain are about, of the first so many.
+    pub fn payments_of(&self, chain: &ChainName, requests: usize) -> BTreeSet<PaymentId> {
+        let of_chain = self.0.iter().filter(|waiting| waiting.chain == *chain);
+        let ids = of_chain
+            .take(requests)
+            .map(|waiting| &waiting.request.payment_id);
+        ids.filter_map(|id| PaymentId::new(id)).collect()
     }
 
     /// Whether one more may wait.

@@ -52,6 +52,8 @@ pub(super) struct Endpoints<T> {
 struct Seat<T> {
     endpoint: Endpoint<T>,
     is_connected: bool,
+    /// How often it was connected.
+    connections: u32,
     /// As it was told last.
     standing: Standing,
     /// Whether its tokens were found as configured since it was connected.
@@ -86,6 +88,7 @@ impl<T: Transport> Endpoints<T> {
         let seat = |client| Seat {
             endpoint: Endpoint::new(client, network),
             is_connected: false,
+            connections: 0,
             standing: Standing::Untried,
             is_vetted: false,
             dissents: 0,
@@ -220,6 +223,11 @@ impl<T: Transport> Endpoints<T> {
         }
     }
 
+    /// Which of its connections the present one is.
+    pub(super) fn connection(&self, at: usize) -> u32 {
+        self.seats.get(at).map_or(0, |seat| seat.connections)
+    }
+
     /// Its tokens are as configured.
     pub(super) fn vetted(&mut self, at: usize) {
         if let Some(seat) = self.seats.get_mut(at) {
@@ -316,6 +324,7 @@ impl<T: Transport> Endpoints<T> {
         };
         seat.endpoint.connect().await?;
         (seat.is_connected, seat.is_vetted) = (true, false);
+        seat.connections = seat.connections.saturating_add(1);
         let network = seat.endpoint.network();
         for seat in &mut self.seats {
             seat.endpoint.expect(network);

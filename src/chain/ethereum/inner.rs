@@ -1,12 +1,10 @@
 //! What a source tells of ether that contracts moved, and what vouches for it.
 
 use super::{
-    endpoint::{Endpoint, Tracer},
-    endpoints::STRAGGLERS,
+    endpoint::Endpoint,
     quorum,
     scan::Block,
     source::EthereumSource,
-    trace::Format,
     witnesses::{Heard, Outline, Verdict, Witness},
 };
 use crate::{
@@ -16,7 +14,6 @@ use crate::{
         block::BlockRef,
         evidence::Evidence,
         facts::{BlockFacts, Candidate, Destination},
-        view::TracedBy,
     },
 };
 use alloy_primitives::U256;
@@ -26,13 +23,7 @@ use tokio::time::{Instant, timeout};
 /// How long balances are waited for.
 const BALANCES_PATIENCE: Duration = Duration::from_secs(4);
 
-/// How long it may take to say that a method is there.
-const PROBE_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How often is asked who did not say.
-const PROBE_EVERY_MS: u64 = 60_000;
-
-/// Longer than either, so that whoever is slow with these alone is not taken for one that is silent.
+/// Longer than that, so that whoever is slow with these alone is not taken for one that is silent.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(8);
 
 impl<T: Transport> EthereumSource<T> {
@@ -48,88 +39,9 @@ impl<T: Transport> EthereumSource<T> {
 
     /// Whether somebody can tell what contracts move. One that was not reached yet counts where an earlier
     /// run knew one that can.
-    fn may_trace(&self) -> bool {
+    pub(super) fn may_trace(&self) -> bool {
         let mut all = self.endpoints.all();
         self.wants_traces && all.any(|(_, endpoint)| self.may_tell(endpoint))
-    }
-
-    const fn may_tell(&self, endpoint: &Endpoint<T>) -> bool {
-        match endpoint.tracer() {
-            Tracer::Tells(_) => true,
-            Tracer::Unknown => self.expects_traces,
-            Tracer::Balances | Tracer::Missing => false,
-        }
-    }
-
-    /// Asks those of whom it is not known yet whether they can tell what contracts move.
-    pub(super) async fn meet_witnesses(&mut self) {
-        if !self.wants_traces {
-            return;
-        }
-        let back = self.endpoints.back();
-        let is_unknown = |(at, endpoint): &(usize, &Endpoint<T>)| {
-            endpoint.tracer() == Tracer::Unknown && back.contains(at)
-        };
-        let unknown = self.endpoints.all().filter(is_unknown);
-        let whom: Vec<usize> = unknown.map(|(at, _)| at).collect();
-        let now_ms = self.endpoints.now_ms();
-        let is_due = !whom.is_empty() && now_ms >= self.next_probe_ms;
-        let is_first = whom.iter().any(|at| self.endpoints.is_untried(*at));
-        if is_due {
-            self.next_probe_ms = now_ms.saturating_add(PROBE_EVERY_MS);
-            self.probe(&whom);
-        }
-        // Blocks that come before anybody is known to tell it are not asked about.
-        let patience = match (is_due, is_first && !self.may_trace()) {
-            (false, _) => Duration::ZERO,
-            (true, false) => STRAGGLERS,
-            (true, true) => CONNECT_PATIENCE,
-        };
-        self.meet(Instant::now() + patience).await;
-    }
-
-    fn probe(&mut self, whom: &[usize]) {
-        for at in whom {
-            let question = |endpoint: Endpoint<T>| async move {
-                let probing = timeout(PROBE_PATIENCE, endpoint.probe_tracer());
-                Ok(probing.await.unwrap_or(Ok(Tracer::Unknown)))
-            };
-            let probing = &mut self.probing;
-            self.endpoints
-                .begin(probing, *at, CONNECT_PATIENCE, question);
-        }
-    }
-
-    /// Takes what has come until then, and what comes soon after the first who can tell it.
-    async fn meet(&mut self, mut until: Instant) {
-        while let Some((at, answer)) = self.endpoints.next(&mut self.probing, until).await {
-            if let Ok(Ok(tracer)) = answer {
-                self.expects_traces |= tracer.format().is_some();
-                self.endpoints.found(at, tracer);
-            }
-            if self.may_trace() {
-                until = until.min(Instant::now() + STRAGGLERS);
-            }
-        }
-    }
-
-    /// By the best that any endpoint offers; nothing while that is not known.
-    pub(super) fn method(&self) -> Option<TracedBy> {
-        let tracers = || self.endpoints.all().map(|(_, endpoint)| endpoint.tracer());
-        let any = |tracer: Tracer| tracers().any(|known| known == tracer);
-        if !self.wants_traces {
-            None
-        } else if any(Tracer::Tells(Format::Calls)) {
-            Some(TracedBy::CallTracer)
-        } else if any(Tracer::Tells(Format::Flat)) {
-            Some(TracedBy::TraceBlock)
-        } else if self.may_trace() || tracers().all(|known| known == Tracer::Unknown) {
-            None
-        } else if any(Tracer::Balances) {
-            Some(TracedBy::Balance)
-        } else {
-            Some(TracedBy::Nothing)
-        }
     }
 
     /// Begins to trace those that are not, and tells what has come.
@@ -143,7 +55,9 @@ impl<T: Transport> EthereumSource<T> {
                 .collect();
         }
         for block in blocks {
-            if self.tracing.is_running(block.id.hash) || self.tracing.is_full() {
+            let hash = block.id.hash;
+            let is_begun = self.tracing.is_running(hash) || self.tracing.rests.is_resting(hash);
+            if is_begun || self.tracing.is_full() {
                 continue;
             }
             match self.outline(block).await {
@@ -156,14 +70,23 @@ impl<T: Transport> EthereumSource<T> {
             }
         }
         for (block, verdict) in self.tracing.finished(blocks).await {
-            told.push((block, self.conclude(block, verdict)));
+            self.heed(block, &verdict.said);
+            let answer = self.conclude(block, verdict);
+            let is_settled = answer.as_ref().is_ok_and(|moves| moves.dispute.is_none());
+            if is_settled {
+                self.tracing.rests.forget(block.id.hash);
+            }
+            told.push((block, answer));
         }
         told
     }
 
     /// One operator's word is taken where nobody else can tell, or does not for long.
     fn conclude(&mut self, block: BlockRef, verdict: Verdict) -> Result<Moves, SourceError> {
-        let Verdict { outline, outcome } = verdict;
+        let Verdict {
+            outline, outcome, ..
+        } = verdict;
+        self.tracing.rests.rest(block.id.hash);
         let (mut is_disputed, mut is_sole) = (false, false);
         let credits = match outcome? {
             Heard::Witnessed(credits) => as_proven(&outline, credits),
@@ -175,7 +98,8 @@ impl<T: Transport> EthereumSource<T> {
                 let others = self.endpoints.all();
                 let mut others = others.filter(|(at, _)| self.operator(*at) != operator);
                 is_sole = others.any(|(_, other)| self.may_tell(other));
-                if is_sole && !self.tracing.waited_long_for(block.id.hash) {
+                let rests = &mut self.tracing.rests;
+                if is_sole && !rests.has_waited_for_others(block.id.hash) {
                     let height = block.id.height;
                     let text =
                         format!("block {height}: only {operator} tells what contracts moved");
@@ -184,7 +108,6 @@ impl<T: Transport> EthereumSource<T> {
                 credits
             }
         };
-        self.tracing.forget(block.id.hash);
         let height = block.id.height;
         let unproven = || "its transactions are taken as they are told".to_owned();
         let dispute = || format!("operators tell different moves of contracts in block {height}");
@@ -217,6 +140,7 @@ impl<T: Transport> EthereumSource<T> {
         let able = all.filter(|(at, _)| back.contains(at));
         let witness = |(at, endpoint): (usize, &Endpoint<T>)| {
             Some(Witness {
+                at,
                 operator: self.operator(at),
                 format: endpoint.tracer().format()?,
                 endpoint: endpoint.clone(),
@@ -234,7 +158,7 @@ impl<T: Transport> EthereumSource<T> {
         first
     }
 
-    fn operator(&self, at: usize) -> String {
+    pub(super) fn operator(&self, at: usize) -> String {
         quorum::operator(&self.operators, at)
     }
 

@@ -5,6 +5,7 @@
 //! `endpoints` asks them, `proven` takes blocks from whoever proves them, `agreement` and `unproven` compare what
 //! all say, and [`source`] is what a follower sees; [`heads`] says when to ask. Nothing here knows who is watched.
 
+mod able;
 pub mod address;
 mod agreement;
 mod bloom;
@@ -21,6 +22,7 @@ pub mod network;
 mod pool;
 mod proven;
 mod quorum;
+mod rests;
 pub mod scan;
 pub mod sender;
 pub mod source;
@@ -28,6 +30,7 @@ pub mod token;
 mod token_events;
 mod told;
 mod trace;
+mod tracers;
 mod unproven;
 pub mod verify;
 mod wire;

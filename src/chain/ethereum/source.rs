@@ -11,7 +11,8 @@ use super::{
     heads::Announced,
     network::Network,
     token::{self, TokenSpec},
-    witnesses::Tracing,
+    tracers::Tracers,
+    witnesses::{Task, Tracing},
 };
 use crate::{
     chain::{
@@ -27,7 +28,8 @@ use crate::{
         view::TracedBy,
     },
 };
-use std::{future::ready, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::ready, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Blocks fetched at a time: hides the round trip to a distant endpoint, and stays far below the
 /// request rates of hosted ones.
@@ -65,15 +67,18 @@ pub struct EthereumSource<T> {
     pub(super) probing: Race<Result<Tracer, SourceError>>,
     /// The block that an endpoint announced last.
     announced: Arc<Announced>,
-    /// The height of the tip of the last status.
-    height: Option<Height>,
+    /// The tip of the last status.
+    pub(super) tip: Option<BlockId>,
     pub(super) tracing: Tracing,
     /// Whether it matters what contracts moved: nobody can be paid in ether otherwise.
     pub(super) wants_traces: bool,
-    /// Whether an endpoint that was not reached yet is known to tell that.
-    pub(super) expects_traces: bool,
-    /// When those are asked next whether they can tell it who did not say, on the monotonic clock.
-    pub(super) next_probe_ms: u64,
+    /// How it was known last, in an earlier run at first.
+    pub(super) traced_before: Option<TracedBy>,
+    pub(super) tracers: Tracers,
+    /// When those are asked next whether they can tell it who did not say.
+    pub(super) next_probe: Option<Instant>,
+    /// Those that are tried whether they can tell it better by now, with their connections.
+    pub(super) trials: BTreeMap<usize, (u32, Task<Tracer>)>,
     /// The leader's tip where no quorum is asked.
     pub(super) standing: StandingTip,
 }
@@ -139,11 +144,13 @@ impl<T: Transport> EthereumSource<T> {
             was_split: false,
             probing: Race::aside(),
             announced: Arc::default(),
-            height: None,
+            tip: None,
             tracing: Tracing::default(),
             wants_traces: false,
-            expects_traces: false,
-            next_probe_ms: 0,
+            traced_before: None,
+            tracers: Tracers::default(),
+            next_probe: None,
+            trials: BTreeMap::new(),
             standing: StandingTip::default(),
         }
     }
@@ -174,12 +181,12 @@ impl<T: Transport> EthereumSource<T> {
         self
     }
 
-    /// What contracts move is looked for too; `expected` where an earlier run had an endpoint that tells it.
+    /// What contracts move is looked for too, which an earlier run knew in this way.
     #[must_use]
-    pub fn looking_inside(self, expected: bool) -> Self {
+    pub fn looking_inside(self, before: Option<TracedBy>) -> Self {
         Self {
             wants_traces: true,
-            expects_traces: expected,
+            traced_before: before,
             ..self
         }
     }
@@ -194,7 +201,7 @@ impl<T: Transport> EthereumSource<T> {
     /// holds an earlier one any longer.
     fn ask_ahead(&self) {
         let is_near = |block: &BlockId| {
-            let away = self.height.map(|height| height.0.abs_diff(block.height.0));
+            let away = self.tip.map(|tip| tip.height.0.abs_diff(block.height.0));
             away.is_none_or(|away| away <= NEAR)
         };
         let announced = self.announced.take().filter(is_near);
@@ -328,7 +335,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
                 },
             }
         };
-        self.height = Some(status.tip.id.height);
+        self.tip = Some(status.tip.id);
         Ok(status)
     }
 

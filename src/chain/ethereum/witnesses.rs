@@ -6,15 +6,15 @@
 //! one tells, while nobody else can or does, is its claim. Where they contradict each other about a
 //! transaction, nothing is known of that transaction.
 
+mod asking;
+
 use super::{
     endpoint::Endpoint,
-    trace::{self, Format, Root, TraceError},
+    rests::Rests,
+    trace::{Format, Root},
 };
 use crate::{
-    chain::{
-        SourceError, WITNESSES,
-        rpc::{RpcError, Transport},
-    },
+    chain::{SourceError, WITNESSES, rpc::Transport},
     domain::{
         amount::Amount,
         block::{BlockHash, BlockRef, TxId},
@@ -22,6 +22,7 @@ use crate::{
         facts::{Candidate, Destination, Payer},
     },
 };
+use asking::{Answered, ask_all};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -41,17 +42,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How many are traced at once: each answer may be large.
 const RUNNING_MAX: usize = 4;
 
-/// How long a trace is waited for before others are asked.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long other operators who can trace are waited for while one alone tells.
-const OTHERS_PATIENCE: Duration = Duration::from_mins(1);
-
 /// After so long nobody asks any more what came of a block.
 const ABANDONED: Duration = Duration::from_mins(2);
-
-/// How nodes say that they are asked too much (EIP-1474).
-const LIMIT_EXCEEDED: i64 = -32005;
 
 /// What a trace of a block is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,19 +61,19 @@ pub(super) struct Tracing {
     /// In the order in which they came.
     order: VecDeque<BlockHash>,
     running: BTreeMap<BlockHash, Running>,
-    /// Since when one operator alone tells of a block.
-    sole_since: BTreeMap<BlockHash, Instant>,
+    /// Blocks that are asked about again.
+    pub(super) rests: Rests,
 }
 
 /// A block that is being traced.
 struct Running {
     since: Instant,
     outline: Outline,
-    hearing: Task<Result<Heard, SourceError>>,
+    hearing: Task<(Result<Heard, SourceError>, Vec<Said>)>,
 }
 
 /// Work in the background, which ends with whoever waits for it.
-struct Task<T>(JoinHandle<T>);
+pub(super) struct Task<T>(pub JoinHandle<T>);
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
@@ -94,6 +86,28 @@ impl<T> Drop for Task<T> {
 pub(super) struct Verdict {
     pub outline: Outline,
     pub outcome: Result<Heard, SourceError>,
+    pub said: Vec<Said>,
+}
+
+/// What an endpoint said when it was asked for a block's traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Said {
+    /// Its place.
+    pub at: usize,
+    /// How it was asked.
+    pub format: Format,
+    pub word: Word,
+}
+
+/// Whether it told them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It did.
+    Told,
+    /// It said no.
+    Refused,
+    /// It said nothing, or nothing that can be used.
+    Nothing,
 }
 
 /// What operators told of a block.
@@ -114,6 +128,8 @@ pub(super) enum Heard {
 
 /// An endpoint that may be asked.
 pub(super) struct Witness<T> {
+    /// Its place.
+    pub at: usize,
     pub operator: String,
     pub endpoint: Endpoint<T>,
     /// How it tells what it tells.
@@ -146,19 +162,8 @@ impl Tracing {
         let now = Instant::now();
         let is_asked = |since: Instant| now.duration_since(since) < ABANDONED;
         self.running.retain(|_, running| is_asked(running.since));
-        self.sole_since.retain(|_, since| is_asked(*since));
+        self.rests.forget_after(ABANDONED);
         self.running.len() >= RUNNING_MAX
-    }
-
-    /// Whether one operator alone has told of a block for as long as others are waited for.
-    pub(super) fn waited_long_for(&mut self, block: BlockHash) -> bool {
-        let since = self.sole_since.entry(block).or_insert_with(Instant::now);
-        since.elapsed() >= OTHERS_PATIENCE
-    }
-
-    /// A block is done with.
-    pub(super) fn forget(&mut self, block: BlockHash) {
-        self.sole_since.remove(&block);
     }
 
     /// Begins to trace a block.
@@ -193,16 +198,21 @@ impl Tracing {
             };
             let outline = running.outline.clone();
             self.running.remove(&block.id.hash);
-            let broken = |_| Err(SourceError::Transient("tracing was interrupted".into()));
-            let outcome = joined.unwrap_or_else(broken);
-            finished.push((*block, Verdict { outline, outcome }));
+            let broken = || SourceError::Transient("tracing was interrupted".into());
+            let (outcome, said) = joined.unwrap_or_else(|_| (Err(broken()), Vec::new()));
+            let verdict = Verdict {
+                outline,
+                outcome,
+                said,
+            };
+            finished.push((*block, verdict));
         }
         finished
     }
 }
 
-/// What one operator says.
-struct Word {
+/// What one operator tells.
+struct Account {
     operator: String,
     credits: Vec<Candidate>,
 }
@@ -212,32 +222,39 @@ async fn hear<T: Transport>(
     block: BlockRef,
     roots: Arc<[Root]>,
     witnesses: Vec<Witness<T>>,
-) -> Result<Heard, SourceError> {
-    let (mut words, mut errors) = (Vec::<Word>::new(), Vec::new());
+) -> (Result<Heard, SourceError>, Vec<Said>) {
+    let (mut words, mut errors) = (Vec::<Account>::new(), Vec::new());
+    let mut all_said = Vec::new();
     let mut rest = VecDeque::from(witnesses);
     while !is_settled(&words) && !rest.is_empty() {
         let missing = WITNESSES.saturating_sub(words.len()).max(1);
         let asked: Vec<Witness<T>> = rest.drain(..missing.min(rest.len())).collect();
-        for (operator, answer) in ask_all(block, &roots, asked).await {
+        for Answered {
+            operator,
+            said,
+            answer,
+        } in ask_all(block, &roots, asked).await
+        {
+            all_said.push(said);
             match answer {
                 Ok(credits) if words.iter().all(|word| word.operator != operator) => {
-                    words.push(Word { operator, credits });
+                    words.push(Account { operator, credits });
                 }
                 Ok(_) => {}
                 Err(error) => errors.push(error),
             }
         }
     }
-    judge(block, words, &errors)
+    (judge(block, words, &errors), all_said)
 }
 
 /// Whether two tell the same of every transaction.
-fn is_settled(words: &[Word]) -> bool {
+fn is_settled(words: &[Account]) -> bool {
     words.len() >= WITNESSES && transactions(words).all(|tx| agreed(words, tx).is_some())
 }
 
 /// Those in which anybody says that contracts moved something.
-fn transactions(words: &[Word]) -> impl Iterator<Item = u32> {
+fn transactions(words: &[Account]) -> impl Iterator<Item = u32> {
     let credits = words.iter().flat_map(|word| &word.credits);
     let transactions: BTreeSet<u32> = credits.map(|credit| credit.tx_index).collect();
     transactions.into_iter()
@@ -245,7 +262,7 @@ fn transactions(words: &[Word]) -> impl Iterator<Item = u32> {
 
 /// What two of them tell alike of a transaction, as the first of them says it, unless two others tell
 /// something else. How the calls between are counted differs from client to client.
-fn agreed(words: &[Word], tx: u32) -> Option<&Word> {
+fn agreed(words: &[Account], tx: u32) -> Option<&Account> {
     let told: Vec<Vec<Moved>> = words.iter().map(|word| word.moved(tx)).collect();
     let alike = |one: &&Vec<Moved>| told.iter().filter(|other| other == one).count() >= WITNESSES;
     let first = told.iter().position(|one| alike(&one))?;
@@ -257,7 +274,7 @@ fn agreed(words: &[Word], tx: u32) -> Option<&Word> {
 /// Who got how much from whom.
 type Moved = (Destination, Amount, Option<[u8; 20]>);
 
-impl Word {
+impl Account {
     fn of(&self, tx: u32) -> impl Iterator<Item = &Candidate> {
         let credits = self.credits.iter();
         credits.filter(move |credit| credit.tx_index == tx)
@@ -278,12 +295,12 @@ impl Word {
 
 fn judge(
     block: BlockRef,
-    mut words: Vec<Word>,
+    mut words: Vec<Account>,
     errors: &[SourceError],
 ) -> Result<Heard, SourceError> {
     if words.len() < WITNESSES {
         let sole = words.pop().ok_or_else(|| refused(block, errors))?;
-        let Word { operator, credits } = sole;
+        let Account { operator, credits } = sole;
         return Ok(Heard::Sole { operator, credits });
     }
     let mut witnessed = Vec::new();
@@ -318,73 +335,5 @@ fn refused(block: BlockRef, errors: &[SourceError]) -> SourceError {
         SourceError::Transient(said)
     } else {
         SourceError::Permanent(said)
-    }
-}
-
-/// Who answers, and what.
-type Answered = (String, Result<Vec<Candidate>, SourceError>);
-
-async fn ask_all<T: Transport>(
-    block: BlockRef,
-    roots: &Arc<[Root]>,
-    witnesses: Vec<Witness<T>>,
-) -> Vec<Answered> {
-    let mut asked = Vec::new();
-    for witness in witnesses {
-        let roots = Arc::clone(roots);
-        let (operator, name) = (witness.operator.clone(), witness.endpoint.to_string());
-        let asking = Task(tokio::spawn(
-            async move { ask(&witness, block, &roots).await },
-        ));
-        asked.push((operator, name, asking));
-    }
-    let until = Instant::now() + PATIENCE;
-    let mut answers = Vec::new();
-    for (operator, name, mut asking) in asked {
-        let late = || SourceError::Transient(format!("{name}: no trace within {PATIENCE:?}"));
-        let answer = match timeout_at(until, &mut asking.0).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(late()),
-        };
-        answers.push((operator, answer));
-    }
-    answers
-}
-
-async fn ask<T: Transport>(
-    witness: &Witness<T>,
-    block: BlockRef,
-    roots: &[Root],
-) -> Result<Vec<Candidate>, SourceError> {
-    let (endpoint, format) = (&witness.endpoint, witness.format);
-    let traces = endpoint.traces(format, &block).await;
-    let traces = traces.map_err(|error| source_error(endpoint, format, &error))?;
-    let credits = trace::inner_credits(format, traces.get(), block.id.hash, roots);
-    credits.map_err(|error| {
-        let (height, method) = (block.id.height, format.method());
-        let text = format!("{endpoint}: {method}: block {height}: {error}");
-        match error {
-            TraceError::Elsewhere => SourceError::Transient(text),
-            TraceError::Malformed(_)
-            | TraceError::Count { .. }
-            | TraceError::Missing(_)
-            | TraceError::Contradiction(_) => SourceError::Permanent(text),
-        }
-    })
-}
-
-/// A node that says no has its reason, and is likely to say it again; one that says nothing, or that it is
-/// asked too much, may answer later.
-fn source_error<T: Transport>(
-    endpoint: &Endpoint<T>,
-    format: Format,
-    error: &RpcError,
-) -> SourceError {
-    let text = format!("{endpoint}: {}: {error}", format.method());
-    let says_no = error.code().is_some_and(|code| code != LIMIT_EXCEEDED);
-    if says_no || matches!(error, RpcError::TooLarge { .. }) {
-        SourceError::Permanent(text)
-    } else {
-        SourceError::Transient(text)
     }
 }

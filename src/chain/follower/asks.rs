@@ -109,16 +109,20 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                 grown => grown,
             },
             Ask::Balances(block, destinations) => {
-                let told = match self.source.balances(*block, destinations).await {
-                    Err(error) => {
-                        debug!(%error, "what addresses have is not known");
-                        return Ok(());
+                let (told, problem) = match self.source.balances(*block, destinations).await {
+                    Ok(told) => (told, None),
+                    // Everybody says no, and will.
+                    Err(SourceError::Permanent(why)) => {
+                        (vec![Vec::new(); destinations.len()], Some(why))
                     }
-                    Ok(told) => destinations.iter().copied().zip(told).collect(),
+                    Err(SourceError::Transient(why) | SourceError::Behind(why)) => {
+                        (Vec::new(), Some(why))
+                    }
                 };
                 Ok(ChainInput::Balances {
                     block: *block,
-                    told,
+                    told: destinations.iter().copied().zip(told).collect(),
+                    problem,
                 })
             }
             Ask::Backfill { .. } => return Ok(()),

@@ -89,6 +89,8 @@ pub struct Start {
     pub frozen: bool,
     /// Up to where it was traced what contracts moved; `None` where nothing is.
     pub traced: Option<Height>,
+    /// How it was known last what contracts move.
+    pub traced_by: Option<TracedBy>,
     /// Whether it was left frozen for want of a quorum.
     pub lost_quorum: bool,
     /// The highest block of ours that a quorum ever held.

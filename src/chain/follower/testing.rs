@@ -149,6 +149,7 @@ impl Bench {
     pub(crate) fn restart_with(&mut self, change: impl FnOnce(&mut Start)) {
         let mut start = Start {
             traced: None,
+            traced_by: None,
             recent: self.watcher.chain(),
             finalized: Some(self.follower.finality.height()),
             tagged: self.follower.finality.tag().is_some(),

@@ -150,6 +150,21 @@ impl<T: Transport> Client<T> {
         self.call_and(method, params, limits, keep).await
     }
 
+    /// Calls one method and reads its result where it lies: a copy of a very long one takes as much memory again.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn call_and_read<R>(
+        &self,
+        method: &'static str,
+        params: Value,
+        limits: Limits,
+        read: impl FnOnce(&str) -> R,
+    ) -> Result<R, RpcError> {
+        let then = |result: &RawValue| Ok(read(result.get()));
+        self.call_and(method, params, limits, then).await
+    }
+
     async fn call_and<R>(
         &self,
         method: &'static str,

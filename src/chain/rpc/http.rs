@@ -17,10 +17,17 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::{error::Error, fmt, time::Duration};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 /// The largest raw block is half as large.
 const HINTED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What an endpoint answers beyond this is read one answer at a time: only traces are that long, and seldom, but
+/// several are asked for at once.
+const ALONE_BEYOND_BYTES: usize = 64 * 1024 * 1024;
 
 /// A node in reach answers the handshake well within this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,6 +42,9 @@ pub struct HttpTransport {
     user: Option<(String, SecretString)>,
     place: String,
     secrets: Vec<SecretString>,
+    /// Whoever has it reads beyond `alone_beyond_bytes`.
+    alone: Semaphore,
+    alone_beyond_bytes: usize,
 }
 
 /// Scheme, host and port.
@@ -76,6 +86,8 @@ impl HttpTransport {
             secrets: secrets::of_url(url),
             url: bare,
             user,
+            alone: Semaphore::new(1),
+            alone_beyond_bytes: ALONE_BEYOND_BYTES,
         })
     }
 
@@ -95,6 +107,33 @@ impl HttpTransport {
             }
             (None, None) => builder,
         }
+    }
+
+    /// Reads the body piece by piece, so that neither a long one nor a small one that unpacks into
+    /// a huge one is ever held.
+    async fn read(
+        &self,
+        mut response: Response,
+        limits: Limits,
+    ) -> Result<Vec<u8>, TransportError> {
+        let limit_bytes = limits.max_body_bytes;
+        // What a node says of the length is a hint, and no reason to take much memory for it.
+        let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(0);
+        let mut body = Vec::with_capacity(told.min(limit_bytes).min(HINTED_BYTES_MAX));
+        let mut alone = None;
+        while let Some(piece) = response.chunk().await.map_err(broken)? {
+            let bytes = body.len().saturating_add(piece.len());
+            if bytes > limit_bytes {
+                return Err(TransportError::TooLarge { limit_bytes });
+            }
+            if bytes > self.alone_beyond_bytes && alone.is_none() {
+                // It is never closed.
+                alone = self.alone.acquire().await.ok();
+                body.reserve_exact(limit_bytes.saturating_sub(body.len()));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
     }
 
     /// The endpoint's own path and query, with `path` after the path.
@@ -120,7 +159,7 @@ impl Transport for HttpTransport {
             .map_err(|error| classify(error, first_byte))?;
         let status = response.status().as_u16();
         let retry_after_secs = retry_after_secs(&response);
-        let body = timeout_at(began + total, read(response, request.limits))
+        let body = timeout_at(began + total, self.read(response, request.limits))
             .await
             .map_err(|_| timed_out("end of the answer", total))??;
         Ok(HttpResponse {
@@ -137,22 +176,6 @@ impl Transport for HttpTransport {
     fn secrets(&self) -> &[SecretString] {
         &self.secrets
     }
-}
-
-/// Reads the body piece by piece, so that neither a long one nor a small one that unpacks into
-/// a huge one is ever held.
-async fn read(mut response: Response, limits: Limits) -> Result<Vec<u8>, TransportError> {
-    let limit_bytes = limits.max_body_bytes;
-    // What a node says of the length is a hint, and no reason to take much memory for it.
-    let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(0);
-    let mut body = Vec::with_capacity(told.min(limit_bytes).min(HINTED_BYTES_MAX));
-    while let Some(piece) = response.chunk().await.map_err(broken)? {
-        if body.len().saturating_add(piece.len()) > limit_bytes {
-            return Err(TransportError::TooLarge { limit_bytes });
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
 }
 
 /// A number of seconds, or a date (RFC 9110, 10.2.3), counted by the node's own clock: ours may

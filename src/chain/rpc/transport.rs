@@ -98,8 +98,9 @@ impl Limits {
     pub const BULK: Self = Self::new(64 * MIB, 30, 120);
     /// A batch, which is split when its answer would be larger.
     pub const BATCH: Self = Self::new(32 * MIB, 30, 120);
-    /// The call frames of a whole block, which a node may compute for long.
-    pub const TRACE: Self = Self::new(64 * MIB, 60, 90);
+    /// The call frames of a whole block, which a node may compute for long: each call with all that it was
+    /// given and all that it answered.
+    pub const TRACE: Self = Self::new(256 * MIB, 60, 90);
 
     const fn new(max_body_bytes: usize, first_byte_secs: u64, total_secs: u64) -> Self {
         Self {

@@ -64,6 +64,7 @@ const TRANSFERS: &[Column] = &[
     Column("amount", "amount", Show::Number),
     Column("state", "state", Show::Text),
     Column("disposition", "disposition", Show::Text),
+    Column("evidence", "evidence", Show::Text),
     Column("conf", "confirmations", Show::Number),
     Column("block", "block_height", Show::Number),
     Column("first seen", "first_seen_at", Show::Time),

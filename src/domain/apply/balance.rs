@@ -49,6 +49,9 @@ fn grew(ledger: &mut Ledger<'_>, block: BlockRef, growth: Amount, seen_at: UnixM
     if !payment.is_watched_at(seen_at.min(block.time)) {
         return;
     }
+    if let Some(known) = payment.history.balance {
+        payment.history.grown.insert(block.id.height, known.since);
+    }
     let position = Position::Balance(block.id.height);
     let tx_index = LAST;
     let place = Place::Block(Anchor { block, tx_index });

@@ -11,7 +11,7 @@ use crate::domain::{
     status::{Reason, Status},
     time::UnixMs,
     token::TokenNotice,
-    transfer::{Disposition, Position, Transfer},
+    transfer::{Disposition, Place, Position, Transfer},
     view::ChainView,
 };
 use serde_json::{Map, Value};
@@ -162,9 +162,13 @@ impl Journal<'_> {
     }
 }
 
-/// Whether a row is new or stands elsewhere; the row of further dust is told of once.
+/// Whether a row is new or stands elsewhere, or less than before is only known to have grown; the row of further
+/// dust is told of once.
 fn is_news(before: Option<&Transfer>, after: &Transfer) -> bool {
-    before.is_none_or(|before| before.place != after.place && after.position != Position::Dust)
+    before.is_none_or(|before| {
+        let is_explained = after.is_growth() && before.amount != after.amount;
+        is_explained || (before.place != after.place && after.position != Position::Dust)
+    })
 }
 
 fn is_newly_live(before: Option<&Transfer>, after: &Transfer) -> bool {
@@ -204,7 +208,10 @@ fn lost_final_money(before: &Payment, after: &Payment) -> bool {
         .iter()
         .zip(&after.transfers)
         .any(|(was, is)| {
-            was.disposition == Disposition::Counted && was.place.is_live() && !is.place.is_live()
+            // What a balance grew by is still there once it is known what brought it.
+            let is_explained = is.is_growth() && matches!(is.place, Place::Replaced { .. });
+            let was_counted = was.disposition == Disposition::Counted && was.place.is_live();
+            was_counted && !is.place.is_live() && !is_explained
         })
 }
 

@@ -5,6 +5,7 @@
 
 mod balance;
 mod dust;
+mod growth;
 mod inherit;
 mod journal;
 mod ledger;

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of statuses, amounts that are owed, or the journal.
 
-use super::{balance, inherit::inherit_first_seen, ledger::Ledger};
+use super::{balance, growth, inherit::inherit_first_seen, ledger::Ledger};
 use crate::bugs::{Bug, planted};
 use crate::domain::{
     asset::ChainKind,
@@ -18,11 +18,13 @@ use crate::domain::{
 
 /// Takes facts into a payment, in order.
 pub fn take(payment: &mut Payment, facts: &[Fact]) {
-    let rests_on = accepted_money(payment);
+    let mut rests_on = accepted_money(payment);
+    let known = growth::known(payment);
     let mut ledger = Ledger::new(payment, facts);
     for fact in facts {
         take_one(&mut ledger, fact);
     }
+    growth::explain(payment, &known, &mut rests_on);
     void_acceptance(payment, &rests_on);
     if payment.scan.is_complete() {
         payment.history.scan_refused = None;

@@ -7,8 +7,9 @@ fn grown(story: &Story) -> Vec<String> {
     let rows = story.payment.transfers.iter().filter(|row| row.is_growth());
     let shown = rows.map(|row| {
         assert!(!row.txid.exists());
-        let (amount, place) = (row.amount.display(3), row.place.as_str());
-        format!("{} {amount} {place}", row.position)
+        let amount = row.amount.display(row.decimals).to_string();
+        let amount = amount.trim_end_matches('0').trim_end_matches('.');
+        format!("{} {amount} {}", row.position, row.place.as_str())
     });
     shown.collect()
 }
@@ -62,6 +63,157 @@ fn a_person_may_accept_it_at_depth_and_a_reorganisation_takes_it_back() {
     story.act("look 0");
     assert_eq!(story.payment.judged.status.as_str(), "invalid");
     assert_eq!(story.payment.transfers.len(), 1);
+}
+
+// shows: T12
+#[test]
+fn what_is_traced_later_is_the_same_money() {
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        blocks 2
+        look 6        => new flags=degraded review
+        past 1001 a=1 => confirming flags=degraded reviewed received=1 surplus=0 told=transfer,transfer,status
+        blocks 11     => paid/exact counted=1 surplus=0 reviewed
+        look 6        => paid/exact
+        ",
+    );
+    assert_eq!(grown(&story), ["balance:1002 1 replaced"]);
+    // A part of it, and the rest.
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        blocks 2
+        look 6
+        past 1001 a=0.4 => confirming review told=transfer,transfer,status
+        past 1001 a=0.4 => told=
+        look 6          => told=
+        past 1002 b=0.6 => confirming reviewed received=1
+        ",
+    );
+    assert_eq!(grown(&story), ["balance:1002 0.6 replaced"]);
+    // It was spent since.
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        blocks 1
+        look 6
+        blocks 1
+        look 0        => review
+        past 1001 a=1 => confirming reviewed
+        ",
+    );
+    assert_eq!(grown(&story), ["balance:1001 1 replaced"]);
+}
+
+#[test]
+fn what_was_there_before_or_comes_later_is_other_money() {
+    for told in ["past 990 a=1", "past 1000 a=1", "past 1003 a=1"] {
+        let lines = format!(
+            "
+            balances
+            base 5
+            blocks 2
+            look 6
+            blocks 1
+            {told}     => review
+            "
+        );
+        let story = check("ETH 1", &lines);
+        assert_eq!(grown(&story), ["balance:1002 1 confirmed"], "{told}");
+    }
+    // What was known when the balance was looked at was left out then.
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 5
+        mine a=0.4?
+        look 6
+        weigh weighed  => confirming review
+        ",
+    );
+    assert_eq!(grown(&story), ["balance:1001 0.6 confirmed"]);
+}
+
+/// One operator's word alone is no money, and takes none away.
+#[test]
+fn what_is_claimed_later_is_the_same_money_once_it_is_weighed() {
+    for (word, expected, grown_is) in [
+        ("weighed", "confirming reviewed", "replaced"),
+        ("witnessed", "confirming reviewed", "replaced"),
+        ("doubted", "new review", "confirmed"),
+    ] {
+        let lines = format!(
+            "
+            balances
+            base 5
+            blocks 1
+            look 6
+            past 1001 a=1? => new review
+            weigh {word}   => {expected}
+            "
+        );
+        let story = check("ETH 1", &lines);
+        assert_eq!(grown(&story), [format!("balance:1001 1 {grown_is}")]);
+    }
+}
+
+#[test]
+fn whoever_accepted_what_grew_accepted_what_brought_it() {
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        blocks 1
+        look 1
+        blocks 11
+        accept        => paid/operator counted=1
+        past 1001 a=1 => paid/operator counted=1 surplus=0 reviewed flags=degraded,manual told=transfer,transfer
+        blocks 1      => paid/operator
+        rollback 13   => invalid/reorged review
+        ",
+    );
+    assert_eq!(grown(&story), ["balance:1001 1 replaced"]);
+    let story = check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        blocks 1
+        look 1
+        blocks 11
+        accept          => paid/operator counted=1
+        past 1001 a=0.4 => paid/operator counted=1 surplus=0 reviewed
+        finalize        => paid/operator final
+        past 1001 b=0.6 => paid/operator counted=1 surplus=0 reviewed final
+        ",
+    );
+    assert_eq!(grown(&story), ["balance:1001 0.6 replaced"]);
+    let lost = |entry: &crate::domain::event::Entry| entry.data.contains("final_money_lost");
+    assert!(!story.entries.iter().any(lost));
+    // Money that was returned does not come again.
+    check(
+        "ETH 1",
+        "
+        balances
+        base 0
+        blocks 1
+        look 1
+        blocks 11
+        accept
+        refunded      => refunded/operator
+        wait 5m
+        past 1001 a=1 => refunded/operator reviewed
+        ",
+    );
 }
 
 #[test]

@@ -188,6 +188,8 @@ CREATE TABLE payment (
   due_final_height       INTEGER,
   due_traced_height      INTEGER,
   due_at                 INTEGER,
+  -- The highest block that what is known of its address's balance comes from.
+  looked_height          INTEGER,
   updated_at             INTEGER NOT NULL,
   -- Whether the address belongs to this payment now.
   watching               INTEGER NOT NULL CHECK (watching IN (0, 1)),
@@ -211,6 +213,9 @@ CREATE INDEX payment_due_traced ON payment (chain_key, due_traced_height)
 -- Who waits for money where only balances tell what contracts move.
 CREATE INDEX payment_open ON payment (asset, expires_at)
   WHERE status = 'new' OR status = 'pending' OR status = 'confirming';
+CREATE INDEX payment_open_round ON payment (asset)
+  WHERE status = 'new' OR status = 'pending' OR status = 'confirming';
+CREATE INDEX payment_looked ON payment (chain_key, looked_height) WHERE looked_height IS NOT NULL;
 CREATE INDEX payment_due_at ON payment (chain_key, due_at)
   WHERE due_at IS NOT NULL AND scanning = 0;
 CREATE INDEX payment_scanning ON payment (chain_key) WHERE scanning = 1;
@@ -314,7 +319,8 @@ CREATE INDEX transfer_loose ON transfer (chain_key, state)
 
 -- Identity is chain, transaction and position. A contract may credit something else when its
 -- transaction is executed in another block, so what was credited is fixed within one block only;
--- the row that sums further dust grows, in its own asset.
+-- the row that sums further dust grows, in its own asset, and what a balance grew by is less once it is known what
+-- brought a part of it.
 CREATE TRIGGER transfer_keeps_its_identity BEFORE UPDATE ON transfer
 WHEN NEW.payment_key IS NOT OLD.payment_key OR NEW.ordinal IS NOT OLD.ordinal
   OR NEW.chain_key IS NOT OLD.chain_key OR NEW.position IS NOT OLD.position
@@ -322,7 +328,7 @@ WHEN NEW.payment_key IS NOT OLD.payment_key OR NEW.ordinal IS NOT OLD.ordinal
   OR (OLD.position <> 'dust' AND NEW.txid IS NOT OLD.txid)
   OR (OLD.position <> 'dust' AND OLD.block_hash IS NOT NULL AND NEW.block_hash IS OLD.block_hash
       AND (NEW.asset IS NOT OLD.asset OR NEW.decimals IS NOT OLD.decimals
-           OR NEW.amount IS NOT OLD.amount))
+           OR (NEW.amount IS NOT OLD.amount AND OLD.position NOT LIKE 'balance:%')))
 BEGIN
   SELECT RAISE(ABORT, 'a transfer keeps its identity');
 END;

@@ -19,7 +19,8 @@ SELECT p.payment_id, c.name AS chain, t.asset, t.txid, t.position, t.amount, t.f
        t.state, t.disposition, t.replaced_by, t.first_seen_at,
        t.block_height, t.block_hash, t.block_at,
        CASE WHEN c.scanned_height >= t.block_height
-            THEN c.scanned_height - t.block_height + 1 ELSE 0 END AS confirmations
+            THEN c.scanned_height - t.block_height + 1 ELSE 0 END AS confirmations,
+       t.evidence
   FROM transfer AS t
   JOIN payment AS p ON p.key = t.payment_key
   JOIN chain AS c ON c.key = t.chain_key;

@@ -29,7 +29,8 @@ const COLUMNS: [(&str, &str); 7] = [
     (
         "v1_transfer",
         "payment_id, chain, asset, txid, position, amount, from_address, state, disposition, \
-         replaced_by, first_seen_at, block_height, block_hash, block_at, confirmations",
+         replaced_by, first_seen_at, block_height, block_hash, block_at, confirmations, \
+         evidence",
     ),
     (
         "v1_event",

@@ -49,7 +49,7 @@ const FIXED: [&str; 17] = [
 
 /// Columns that a step may change. Status and version are not among them: the journal moves
 /// those.
-const CHANGING: [&str; 32] = [
+const CHANGING: [&str; 33] = [
     "expires_at",
     "scan_from_height",
     "scan_from_at",
@@ -58,6 +58,7 @@ const CHANGING: [&str; 32] = [
     "history",
     "held",
     "scan_refused",
+    "looked_height",
     "reason",
     "flags",
     "needs_review",
@@ -211,6 +212,7 @@ fn changing(payment: &Payment) -> Result<[Column<'_>; CHANGING.len()], Fault> {
         history.into(),
         payment.history.held.is_some().into(),
         payment.scan_refusal().is_some().into(),
+        height_opt(payment.history.balance.map(|known| known.reaches())),
         text_opt(judged.reason.map(Reason::as_str)),
         judged.flags.to_string().into(),
         judged.needs_review.into(),
@@ -253,6 +255,7 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<Payment, Fault> {
     let history: History = f.parse(|text| serde_json::from_str(text).ok())?;
     // The same as in the history, as columns for queries.
     let (_held, _scan_refused): (bool, bool) = (f.next()?, f.next()?);
+    let _looked_height: Option<u32> = f.next()?;
     let judged = read_judgement(f, status, registered.terms.decimals)?;
     Ok(Payment {
         key,

@@ -40,7 +40,12 @@ fn asked(world: &mut World) -> Vec<(Height, usize)> {
 fn tell(world: &mut World, block: BlockRef, has: &[u64]) {
     let told = has.iter().copied().map(Amount::from_u64).collect();
     let told = vec![(destination(KIND, 0), told)];
-    world.give(ChainInput::Balances { block, told });
+    let problem = None;
+    world.give(ChainInput::Balances {
+        block,
+        told,
+        problem,
+    });
 }
 
 fn base(world: &mut World) -> BlockRef {

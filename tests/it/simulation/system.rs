@@ -118,7 +118,7 @@ impl System {
                     let tokens = daemon::tokens(config, chain);
                     let (network, own) = (Network::of(node), Arc::clone(&clock));
                     let source = EthereumSource::over(vec![client], network, tokens, own);
-                    let source = source.looking_inside(start.traced.is_some());
+                    let source = source.looking_inside(start.traced_by);
                     followers.spawn(follow(source, sink, options, start, signals, &clock));
                 }
             }

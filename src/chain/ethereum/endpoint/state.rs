@@ -3,7 +3,7 @@
 //!
 //! Source: geth, built-in tracers; `OpenEthereum` wiki, JSONRPC trace module; Ethereum execution APIs, `eth_getBalance`; EIP-1898.
 
-use super::{Answer, Endpoint, INVALID_PARAMS, NOT_OFFERED, prefixed, quantity};
+use super::{Answer, Endpoint, INVALID_PARAMS, LIMIT_EXCEEDED, NOT_OFFERED, prefixed, quantity};
 use crate::{
     chain::{
         SourceError,
@@ -50,6 +50,24 @@ impl Tracer {
         }
     }
 
+    /// In which ways it would tell them better, the best first.
+    pub(in crate::chain::ethereum) const fn better(self) -> &'static [Format] {
+        match self {
+            Self::Unknown | Self::Missing | Self::Balances => &[Format::Calls, Format::Flat],
+            Self::Tells(Format::Flat) => &[Format::Calls],
+            Self::Tells(Format::Calls) => &[],
+        }
+    }
+
+    /// In which ways it may tell them that refuses to tell them in this one.
+    const fn lesser(self) -> &'static [Format] {
+        match self {
+            Self::Unknown | Self::Missing | Self::Balances => &[Format::Calls, Format::Flat],
+            Self::Tells(Format::Calls) => &[Format::Flat],
+            Self::Tells(Format::Flat) => &[],
+        }
+    }
+
     /// The method that is used, for people.
     pub(in crate::chain::ethereum) const fn as_str(self) -> &'static str {
         match self {
@@ -74,17 +92,25 @@ impl<T: Transport> Endpoint<T> {
 
     /// Asked of a block that does not exist, so that nothing is traced: who has the method says that there
     /// is none. The callTracer comes first, since it goes by the block's hash. One that says neither is as
-    /// unknown as before.
+    /// unknown as before. One that was found to tell it in a way which it then refused is asked for lesser ways.
+    ///
+    /// Some say that tracing is switched off as others say that there is no such block: where that `convinces` not,
+    /// real blocks must show it.
     ///
     /// # Errors
     /// When it does not answer.
-    pub(in crate::chain::ethereum) async fn probe_tracer(&self) -> Result<Tracer, SourceError> {
+    pub(in crate::chain::ethereum) async fn probe_tracer(
+        &self,
+        convinces: bool,
+    ) -> Result<Tracer, SourceError> {
         let mut is_sure = true;
-        for format in [Format::Calls, Format::Flat] {
-            match self.trace(format, NOWHERE, Limits::ANSWER).await {
-                Ok(_) => return Ok(Tracer::Tells(format)),
+        for format in self.tracer.lesser() {
+            match self.trace(*format, NOWHERE, Limits::ANSWER, |_| ()).await {
+                Ok(()) => return Ok(Tracer::Tells(*format)),
                 Err(RpcError::Node { code, .. }) if NO_SUCH_BLOCK.contains(&code) => {
-                    return Ok(Tracer::Tells(format));
+                    if convinces {
+                        return Ok(Tracer::Tells(*format));
+                    }
                 }
                 Err(RpcError::Node { code, .. }) if NOT_OFFERED.contains(&code) => {}
                 // It may be asked too much just now, or say no in words of its own.
@@ -92,6 +118,15 @@ impl<T: Transport> Endpoint<T> {
                 Err(error) => return Err(self.error(format.method(), &error)),
             }
         }
+        if is_sure {
+            self.probe_balances().await
+        } else {
+            Ok(self.tracer)
+        }
+    }
+
+    /// Whether it tells what accounts have; as before where it says neither.
+    async fn probe_balances(&self) -> Result<Tracer, SourceError> {
         let latest = self.latest().await?;
         let nobody: Vec<Destination> = Destination::new(&[0; 20]).into_iter().collect();
         let calls: Vec<Call> = nobody
@@ -103,22 +138,45 @@ impl<T: Transport> Endpoint<T> {
             .map_err(|error| self.error("eth_getBalance", &error))?
             .pop();
         Ok(match answer {
-            Some(Ok(_)) if is_sure => Tracer::Balances,
-            Some(Err(RpcError::Node { code, .. })) if is_sure && is_no(code) => Tracer::Missing,
-            Some(Ok(_) | Err(_)) | None => self.tracer,
+            Some(Ok(_)) => Tracer::Balances,
+            Some(Err(RpcError::Node { code, .. })) if is_no(code) => Tracer::Missing,
+            Some(Err(_)) | None => self.tracer,
         })
     }
 
-    /// The call frames of a block's transactions, as JSON.
-    pub(in crate::chain::ethereum) async fn traces(
+    /// In which way it tells them now, that told them in a lesser way or not at all: a better one must tell of
+    /// this real block.
+    pub(in crate::chain::ethereum) async fn retry_tracer(&self, block: BlockId) -> Tracer {
+        for format in self.tracer.better() {
+            let is_told = |json: &str| json.starts_with('[');
+            let told = self.trace(*format, block, Limits::TRACE, is_told).await;
+            if told == Ok(true) {
+                return Tracer::Tells(*format);
+            }
+        }
+        match self.tracer {
+            Tracer::Missing => self.probe_balances().await.unwrap_or(self.tracer),
+            Tracer::Unknown | Tracer::Balances | Tracer::Tells(_) => self.tracer,
+        }
+    }
+
+    /// The call frames of a block's transactions, as they are read from JSON.
+    pub(in crate::chain::ethereum) async fn traces<R>(
         &self,
         format: Format,
         block: &BlockRef,
-    ) -> Answer {
-        self.trace(format, block.id, Limits::TRACE).await
+        read: impl FnOnce(&str) -> R,
+    ) -> Result<R, RpcError> {
+        self.trace(format, block.id, Limits::TRACE, read).await
     }
 
-    async fn trace(&self, format: Format, block: BlockId, limits: Limits) -> Answer {
+    async fn trace<R>(
+        &self,
+        format: Format,
+        block: BlockId,
+        limits: Limits,
+        read: impl FnOnce(&str) -> R,
+    ) -> Result<R, RpcError> {
         let params = match format {
             Format::Calls => json!([
                 prefixed(block.hash),
@@ -127,7 +185,10 @@ impl<T: Transport> Endpoint<T> {
             // Most nodes take a height alone.
             Format::Flat => json!([quantity(block.height)]),
         };
-        self.client.call(format.method(), params, limits).await
+        let method = format.method();
+        self.client
+            .call_and_read(method, params, limits, read)
+            .await
     }
 
     /// What these accounts had after a block and after the one below it (EIP-1898), where it can tell: nodes
@@ -147,7 +208,7 @@ impl<T: Transport> Endpoint<T> {
             ]
         };
         let calls: Vec<Call> = accounts.iter().flat_map(both).collect();
-        let balances = self.read_balances(&calls).await?;
+        let balances = self.read_balances(self.balance_answers(&calls).await?);
         let (pairs, _) = balances.as_chunks::<2>();
         Ok(pairs
             .iter()
@@ -158,21 +219,35 @@ impl<T: Transport> Endpoint<T> {
     /// What these accounts had after the block with this hash, where it can tell.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When it does not answer; `Permanent` when it refuses to tell of any.
     pub(in crate::chain::ethereum) async fn balances_at(
         &self,
         block: BlockHash,
         accounts: &[Destination],
     ) -> Result<Vec<Option<U256>>, SourceError> {
         let calls = accounts.iter().map(|account| balance_of(account, block));
-        self.read_balances(&calls.collect::<Vec<Call>>()).await
+        let answers = self.balance_answers(&calls.collect::<Vec<Call>>()).await?;
+        let refusal = |answer: &Answer| match answer {
+            Err(RpcError::Node { code, .. }) if *code != LIMIT_EXCEEDED => {
+                answer.as_ref().err().map(ToString::to_string)
+            }
+            Ok(_) | Err(_) => None,
+        };
+        let refusals: Option<Vec<String>> = answers.iter().map(refusal).collect();
+        if let Some(refusal) = refusals.and_then(|refusals| refusals.into_iter().next()) {
+            return Err(self.permanent(&format!("eth_getBalance: {refusal}")));
+        }
+        Ok(self.read_balances(answers))
     }
 
-    async fn read_balances(&self, calls: &[Call]) -> Result<Vec<Option<U256>>, SourceError> {
+    async fn balance_answers(&self, calls: &[Call]) -> Result<Vec<Answer>, SourceError> {
         let answers = self.client.batch(calls).await;
-        let answers = answers.map_err(|error| self.error("eth_getBalance", &error))?;
+        answers.map_err(|error| self.error("eth_getBalance", &error))
+    }
+
+    fn read_balances(&self, answers: Vec<Answer>) -> Vec<Option<U256>> {
         let read = |answer| self.read::<U256>("eth_getBalance", answer).ok();
-        Ok(answers.into_iter().map(read).collect())
+        answers.into_iter().map(read).collect()
     }
 
     async fn latest(&self) -> Result<BlockRef, SourceError> {

@@ -7,6 +7,7 @@ mod inner;
 mod quorum;
 mod receipts;
 mod slow;
+mod tracers;
 mod unproven;
 
 use super::*;

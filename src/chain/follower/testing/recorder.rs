@@ -222,8 +222,13 @@ fn in_words(input: &ChainInput) -> Option<String> {
             format!("traced {} to {to}{gone}{problem}", heights(blocks))
         }
         ChainInput::TracedBy(tracing) => format!("tracing {tracing}"),
-        ChainInput::Balances { block, told } => {
-            format!("balances {} after {}", told.len(), block.id.height)
+        ChainInput::Balances {
+            block,
+            told,
+            problem,
+        } => {
+            let problem = problem.as_ref().map_or("", |_| ", problem");
+            format!("balances {} after {}{problem}", told.len(), block.id.height)
         }
         ChainInput::Grown { block, growth } => {
             format!("grown {} in {}", growth.len(), block.id.height)

@@ -106,6 +106,33 @@ async fn one_connection_serves_many_requests() {
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
 }
 
+/// Of several traces of the largest size only one is held at a time.
+#[tokio::test]
+async fn very_long_answers_are_read_one_at_a_time() {
+    let long = |stream: &mut TcpStream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n")?;
+        stream.write_all(&[b' '; 900])
+    };
+    let server = Server::start(long);
+    let mut transport = HttpTransport::new(&server.url).unwrap();
+    transport.alone_beyond_bytes = 500;
+    let held = transport.alone.acquire().await.unwrap();
+    let waited = transport.exchange(&request(SMALL)).await;
+    assert!(
+        matches!(waited, Err(TransportError::TimedOut { .. })),
+        "somebody else reads: {waited:?}"
+    );
+    drop(held);
+    for _ in 0..2 {
+        let whole = transport.exchange(&request(SMALL)).await.unwrap();
+        assert_eq!(whole.body.len(), 900);
+    }
+    // Shorter ones wait for nobody.
+    transport.alone_beyond_bytes = 900;
+    let _held = transport.alone.acquire().await.unwrap();
+    assert!(transport.exchange(&request(SMALL)).await.is_ok());
+}
+
 // shows: P5
 #[tokio::test]
 async fn an_endless_body_is_cut_off() {

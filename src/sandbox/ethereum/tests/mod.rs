@@ -181,7 +181,7 @@ fn source(world: Arc<Mutex<World>>) -> EthereumSource<MemoryTransport> {
         decimals: 6,
     };
     let tokens = vec![spec("USDT", USDT), spec("USDC", USDC)];
-    EthereumSource::over(vec![client], network, tokens, clock).looking_inside(false)
+    EthereumSource::over(vec![client], network, tokens, clock).looking_inside(None)
 }
 
 /// A credit as both sides can say it.

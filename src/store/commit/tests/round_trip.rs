@@ -61,6 +61,7 @@ fn everywhere() -> Vec<Transfer> {
 fn full() -> Payment {
     let mut payment = payment(1, "full");
     payment.history = History {
+        grown: std::collections::BTreeMap::from([(Height(9), Height(7))]),
         forced: Some(Status::Confirming),
         registered_at: Some(NOW),
         sticky: Flags::NONE.with(Flag::Reorged),

@@ -43,6 +43,15 @@ const PLANS: &[(&str, &str)] = &[
         "SEARCH transfer USING COVERING INDEX transfer_claimed (chain_key=? AND block_height>?)",
     ),
     (
+        LOOKED_ABOVE,
+        "SEARCH payment USING COVERING INDEX payment_looked (chain_key=? AND looked_height>?)",
+    ),
+    (
+        OPEN_UNTIL,
+        "SEARCH payment USING COVERING INDEX payment_open (asset=? AND expires_at<?)",
+    ),
+    (OPEN_AFTER, "INDEX payment_open_round (asset=? AND rowid>?)"),
+    (
         DUE_AT,
         "SEARCH payment USING INDEX payment_due_at (chain_key=? AND due_at<?)",
     ),

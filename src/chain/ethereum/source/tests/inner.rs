@@ -5,29 +5,29 @@ use crate::chain::Moves;
 use crate::domain::{evidence::Evidence, facts::CreditAsset, transfer::Position};
 use alloy_primitives::B256;
 
-const TRACE: &str = "debug_traceBlockByHash";
+pub(super) const TRACE: &str = "debug_traceBlockByHash";
 /// Asked of a block that is nowhere.
-const PROBE: &str = "debug_traceBlockByHash [\"0x0000";
+pub(super) const PROBE: &str = "debug_traceBlockByHash [\"0x0000";
 
 /// A node whose second block holds a payment and a call.
-fn node() -> (FakeNode, BlockRef) {
+pub(super) fn node() -> (FakeNode, BlockRef) {
     let node = FakeNode::new();
     let block = reference(&node.mine(paying(5)));
     (node, block)
 }
 
 /// Asked for a block that is nowhere.
-const FLAT_PROBE: &str = "trace_block [\"0xffffffff";
+pub(super) const FLAT_PROBE: &str = "trace_block [\"0xffffffff";
 
 /// The same as `trace_block` tells it, with an empty call before it, as another client counts.
-fn lists_well(node: &FakeNode, wei: u64) {
+pub(super) fn lists_well(node: &FakeNode, wei: u64) {
     node.fault(PROBE, error(-32601, "the method does not exist"));
     node.fault(FLAT_PROBE, json!([]));
     let hash = node.state().chain[1].hash;
     node.fault("trace_block", listed(node, wei, hash));
 }
 
-fn listed(node: &FakeNode, wei: u64, hash: B256) -> Value {
+pub(super) fn listed(node: &FakeNode, wei: u64, hash: B256) -> Value {
     let mut list = Vec::new();
     for (position, trace) in traces(node, wei).as_array().unwrap().iter().enumerate() {
         let mut add = |frame: &Value, at: &[u32]| {
@@ -52,7 +52,7 @@ fn listed(node: &FakeNode, wei: u64, hash: B256) -> Value {
 }
 
 /// A frame for each transaction, and below the last one wei for the shop.
-fn traces(node: &FakeNode, wei: u64) -> Value {
+pub(super) fn traces(node: &FakeNode, wei: u64) -> Value {
     let state = node.state();
     let transactions = &state.chain[1].block["transactions"];
     let frame = |tx: &Value| {
@@ -69,25 +69,25 @@ fn traces(node: &FakeNode, wei: u64) -> Value {
     json!(all)
 }
 
-fn traces_well(node: &FakeNode, wei: u64) {
+pub(super) fn traces_well(node: &FakeNode, wei: u64) {
     node.fault(PROBE, error(-32000, "block not found"));
     node.fault(TRACE, traces(node, wei));
 }
 
-fn refuses(node: &FakeNode) {
+pub(super) fn refuses(node: &FakeNode) {
     node.fault(PROBE, error(-32000, "block not found"));
     node.fault(TRACE, error(-32000, "historical state is not available"));
 }
 
-async fn tracing(nodes: &[(&str, &FakeNode)]) -> Source {
-    let mut source = source_of(nodes).looking_inside(false);
+pub(super) async fn tracing(nodes: &[(&str, &FakeNode)]) -> Source {
+    let mut source = source_of(nodes).looking_inside(None);
     source.connect().await.unwrap();
     source.status().await.unwrap();
     source
 }
 
 /// What is told of a block once it has come, and nobody disputes it.
-async fn inner(source: &mut Source, block: BlockRef) -> Result<BlockFacts, SourceError> {
+pub(super) async fn inner(source: &mut Source, block: BlockRef) -> Result<BlockFacts, SourceError> {
     let Moves { facts, dispute } = moves(source, block).await?;
     dispute.map_or(Ok(facts), Err)
 }
@@ -100,7 +100,7 @@ async fn moves(source: &mut Source, block: BlockRef) -> Result<Moves, SourceErro
     }
 }
 
-fn shown(facts: &BlockFacts) -> Vec<(String, u64, Evidence)> {
+pub(super) fn shown(facts: &BlockFacts) -> Vec<(String, u64, Evidence)> {
     let credits = facts.credits.iter();
     let shown = credits.map(|credit| {
         assert_eq!(credit.asset, CreditAsset::Native);
@@ -110,7 +110,7 @@ fn shown(facts: &BlockFacts) -> Vec<(String, u64, Evidence)> {
     shown.collect()
 }
 
-fn at(position: &[u32]) -> String {
+pub(super) fn at(position: &[u32]) -> String {
     Position::Trace(position.to_vec()).to_string()
 }
 
@@ -134,7 +134,7 @@ async fn blocks_await_their_traces_where_somebody_says_that_it_can_tell_them() {
     // A chain that was traced before waits for whoever has not said it yet.
     let (node, block) = node();
     node.fault(PROBE, error(-32002, "resource unavailable"));
-    let mut source = source_of(&[("local", &node)]).looking_inside(true);
+    let mut source = source_of(&[("local", &node)]).looking_inside(Some(TracedBy::CallTracer));
     source.status().await.unwrap();
     assert!(source.blocks(&[block]).await.unwrap()[0].awaits_trace);
     // Where nobody is paid in ether nobody is asked.
@@ -249,7 +249,7 @@ async fn who_differ_are_not_believed_until_two_agree() {
     let operators = ["liar", "liar", "honest"].map(str::to_owned).to_vec();
     let nodes = [("a", &liar), ("b", &liar), ("c", &honest)];
     let mut source = source_of(&nodes)
-        .looking_inside(false)
+        .looking_inside(None)
         .with_quorum(1, operators);
     source.connect().await.unwrap();
     source.status().await.unwrap();
@@ -273,6 +273,34 @@ async fn one_word_is_taken_after_others_were_waited_for_and_marked_as_such() {
     assert!(told.awaits_trace, "others should have told it");
 }
 
+/// Some are paid for each trace, and each takes a node long.
+#[tokio::test(start_paused = true)]
+async fn who_tells_alone_is_asked_seldom_while_others_are_waited_for() {
+    let (one, block) = node();
+    traces_well(&one, 7);
+    let (other, _) = node();
+    refuses(&other);
+    let mut source = tracing(&[("one", &one), ("other", &other)]).await;
+    let (mut words, mut looks) = (0, 0);
+    while looks < 580 {
+        for (_, told) in source.traces(&[block]).await {
+            assert!(told.is_err(), "not yet");
+            words += 1;
+        }
+        tokio::time::advance(Duration::from_millis(100)).await;
+        looks += 1;
+    }
+    let traced = |node: &FakeNode| {
+        let state = node.state();
+        let log = state.log.iter();
+        let asked = log.filter(|said| said.starts_with(TRACE) && !said.starts_with(PROBE));
+        asked.count()
+    };
+    assert!((4..=8).contains(&traced(&one)), "{}", traced(&one));
+    assert_eq!(traced(&one), words);
+    assert_eq!(traced(&other), words, "it may tell by now");
+}
+
 /// Whatever vouches for it later vouches for no block.
 #[tokio::test]
 async fn what_one_tells_of_a_block_that_is_only_told_itself_says_so() {
@@ -282,7 +310,7 @@ async fn what_one_tells_of_a_block_that_is_only_told_itself_says_so() {
         if !is_proven {
             node.state().chain[1].block["transactions"][0]["type"] = json!("0x7e");
         }
-        let source = source_of(&[("local", &node)]).looking_inside(false);
+        let source = source_of(&[("local", &node)]).looking_inside(None);
         let mut source = source.on_unverifiable(OnUnverifiable::Degrade);
         source.connect().await.unwrap();
         source.status().await.unwrap();
@@ -293,7 +321,7 @@ async fn what_one_tells_of_a_block_that_is_only_told_itself_says_so() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_refused_and_what_is_no_trace_says_so_and_harms_nobody() {
     let (node, block) = node();
     refuses(&node);
@@ -310,6 +338,7 @@ async fn what_is_refused_and_what_is_no_trace_says_so_and_harms_nobody() {
         node.heal();
         node.fault(PROBE, error(-32000, "block not found"));
         node.fault(TRACE, answer);
+        tokio::time::advance(Duration::from_secs(15)).await;
         let said = told(inner(&mut source, block).await);
         assert!(said.contains(word), "{said}");
         // It serves blocks as before.
@@ -392,4 +421,10 @@ async fn growth_is_told_by_each_operator_who_can_and_harms_nobody_who_cannot() {
     );
     let mut source = tracing(&[("unable", &unable)]).await;
     assert_eq!(source.growth(block, &[destination]).await, Ok(vec![vec![]]));
+    // Where balances alone tell anything it matters why.
+    let said = told(source.balances(block, &[destination]).await);
+    assert!(
+        said.starts_with("permanent: ") && said.contains("missing trie node"),
+        "{said}"
+    );
 }

@@ -1,0 +1,180 @@
+//! Which endpoints can tell what contracts move, and in which way: found when each is met, when it refuses what it
+//! seemed to offer, and now and then where another way would be better.
+
+use super::{
+    endpoint::{Endpoint, Tracer},
+    source::EthereumSource,
+    trace::Format,
+    witnesses::{Said, Task, Word},
+};
+use crate::{
+    chain::{STATE_BLOCKS, rpc::Transport},
+    domain::{block::BlockRef, view::TracedBy},
+};
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// How long it may take to say that a method is there.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often is asked who did not say.
+const PROBE_EVERY: Duration = Duration::from_mins(1);
+
+/// Longer than that, so that whoever is slow with these alone is not taken for one that is silent.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(8);
+
+/// Every node has the state of so many last blocks, whatever it is busy with.
+const FRESH_BLOCKS: u32 = STATE_BLOCKS / 2;
+
+impl<T: Transport> EthereumSource<T> {
+    /// Finds out what is not known yet, or not any more, of what endpoints tell.
+    pub(super) async fn meet_witnesses(&mut self) {
+        if !self.wants_traces {
+            return;
+        }
+        self.meet().await;
+        self.end_trials().await;
+        self.begin_trials();
+    }
+
+    /// Asks those of whom it is not known whether they can tell what contracts move, and those that refused it
+    /// in the way in which they seemed to tell it.
+    async fn meet(&mut self) {
+        let now = Instant::now();
+        let is_unknown = |endpoint: &Endpoint<T>| endpoint.tracer() == Tracer::Unknown;
+        let back = self.endpoints.back();
+        let wanted = self.endpoints.all().filter(|(at, endpoint)| {
+            let is_wanted = is_unknown(endpoint) || self.tracers.refuses(*at);
+            is_wanted && back.contains(at)
+        });
+        let whom: Vec<usize> = wanted.map(|(at, _)| at).collect();
+        if whom.is_empty() || self.next_probe.is_some_and(|next| next > now) {
+            return;
+        }
+        self.next_probe = Some(now + PROBE_EVERY);
+        // Where nobody traced before, what a node says of a block that is nowhere suffices not.
+        let convinces = match self.traced_before {
+            None | Some(TracedBy::CallTracer | TracedBy::TraceBlock) => true,
+            Some(TracedBy::Balance | TracedBy::Nothing) => false,
+        };
+        let question = move |endpoint: Endpoint<T>| async move {
+            let known = endpoint.tracer();
+            let probing = timeout(PROBE_PATIENCE, endpoint.probe_tracer(convinces));
+            probing.await.unwrap_or(Ok(known))
+        };
+        let answers = self
+            .endpoints
+            .ask_aside(&whom, CONNECT_PATIENCE, question)
+            .await;
+        for (at, answer) in answers {
+            let Ok(tracer) = answer else {
+                continue;
+            };
+            let was = self.tracer(at);
+            if was != Tracer::Unknown {
+                let (endpoint, was, now) = (self.endpoints.name(at), was.as_str(), tracer.as_str());
+                tracing::warn!(%endpoint, was, now, "it refuses to tell what contracts moved in new blocks");
+            }
+            if was != Tracer::Unknown || convinces {
+                self.tracers.tried(at, self.endpoints.connection(at));
+            }
+            self.endpoints.found(at, tracer);
+            self.traced_before = self.method().or(self.traced_before);
+        }
+    }
+
+    /// Tries on our tip who could tell it in a better way by now, in the background: a trace takes a node long.
+    fn begin_trials(&mut self) {
+        let Some(tip) = self.tip else {
+            return;
+        };
+        for at in self.endpoints.back() {
+            let connection = self.endpoints.connection(at);
+            let Some(endpoint) = self.endpoints.named(at) else {
+                continue;
+            };
+            let is_due = self.tracers.is_due(at, endpoint.tracer(), connection);
+            if is_due && !self.trials.contains_key(&at) {
+                let endpoint = endpoint.clone();
+                let trial = tokio::spawn(async move { endpoint.retry_tracer(tip).await });
+                self.trials.insert(at, (connection, Task(trial)));
+            }
+        }
+    }
+
+    async fn end_trials(&mut self) {
+        let ended = self.trials.iter();
+        let ended = ended.filter(|(_, (_, trial))| trial.0.is_finished());
+        let ended: Vec<usize> = ended.map(|(at, _)| *at).collect();
+        for at in ended {
+            let Some((connection, mut trial)) = self.trials.remove(&at) else {
+                continue;
+            };
+            self.tracers.tried(at, connection);
+            let was = self.tracer(at);
+            let found = (&mut trial.0).await.unwrap_or(was);
+            if found != was {
+                let (endpoint, was, now) = (self.endpoints.name(at), was.as_str(), found.as_str());
+                tracing::info!(%endpoint, was, now, "it tells what contracts move in another way by now");
+                self.endpoints.found(at, found);
+                self.traced_before = self.method().or(self.traced_before);
+            }
+        }
+    }
+
+    /// Takes note of who told what contracts moved in a block, and who refused though it must have its state.
+    pub(super) fn heed(&mut self, block: BlockRef, said: &[Said]) {
+        let height = block.id.height;
+        let is_fresh = self
+            .tip
+            .is_some_and(|tip| tip.height.minus(height.0).0 < FRESH_BLOCKS);
+        for Said { at, format, word } in said.iter().copied() {
+            // It may tell it in another way since it was asked.
+            if self.tracer(at).format() != Some(format) {
+                continue;
+            }
+            match word {
+                Word::Told => self.tracers.told(at),
+                Word::Refused if is_fresh => self.tracers.refused(at),
+                Word::Refused | Word::Nothing => {}
+            }
+        }
+    }
+
+    fn tracer(&self, at: usize) -> Tracer {
+        let endpoint = self.endpoints.named(at);
+        endpoint.map_or(Tracer::Unknown, Endpoint::tracer)
+    }
+
+    /// Whether an endpoint may tell what contracts move. One that was not reached yet counts where an earlier run
+    /// knew one that can.
+    pub(super) const fn may_tell(&self, endpoint: &Endpoint<T>) -> bool {
+        match endpoint.tracer() {
+            Tracer::Tells(_) => true,
+            Tracer::Unknown => matches!(
+                self.traced_before,
+                Some(TracedBy::CallTracer | TracedBy::TraceBlock)
+            ),
+            Tracer::Balances | Tracer::Missing => false,
+        }
+    }
+
+    /// By the best that any endpoint offers; nothing while that is not known.
+    pub(super) fn method(&self) -> Option<TracedBy> {
+        let tracers = || self.endpoints.all().map(|(_, endpoint)| endpoint.tracer());
+        let any = |tracer: Tracer| tracers().any(|known| known == tracer);
+        if !self.wants_traces {
+            None
+        } else if any(Tracer::Tells(Format::Calls)) {
+            Some(TracedBy::CallTracer)
+        } else if any(Tracer::Tells(Format::Flat)) {
+            Some(TracedBy::TraceBlock)
+        } else if self.may_trace() || tracers().all(|known| known == Tracer::Unknown) {
+            None
+        } else if any(Tracer::Balances) {
+            Some(TracedBy::Balance)
+        } else {
+            Some(TracedBy::Nothing)
+        }
+    }
+}

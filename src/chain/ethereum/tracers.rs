@@ -1,0 +1,76 @@
+//! How far endpoints keep what they said of tracing, and when each is tried again. Asks nobody.
+//!
+//! That a method is there is known for certain once it told of a real block: of one that is nowhere, some say the
+//! same as of any, as that tracing is switched off. So whoever refuses blocks whose state every node has, and tells
+//! none of them for a while, is to tell it in another way. A node that is only busy may be among those, and an
+//! operator may switch tracing on: whoever could tell it better is tried now and then, on a real block.
+
+use super::endpoint::Tracer;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::Instant;
+
+/// For so long an endpoint must refuse whatever it is asked.
+const REFUSED_FOR: Duration = Duration::from_mins(1);
+
+/// How often it must have done so at least.
+const REFUSALS_MIN: u32 = 3;
+
+/// How often is tried whether an endpoint can tell it in a better way.
+const TRIED_EVERY: Duration = Duration::from_mins(10);
+
+/// The same of one that was connected anew: its node may be another version.
+const RENEWED_TRIED_EVERY: Duration = Duration::from_mins(1);
+
+/// What is remembered of each endpoint, by its place.
+#[derive(Debug, Default)]
+pub(super) struct Tracers(BTreeMap<usize, Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Since when it refuses, and how often it did.
+    refuses: Option<(Instant, u32)>,
+    /// When it was last tried, and which of its connections that was.
+    tried: Option<(Instant, u32)>,
+}
+
+impl Tracers {
+    /// It told what contracts moved in a block.
+    pub(super) fn told(&mut self, at: usize) {
+        self.of(at).refuses = None;
+    }
+
+    /// It refused to tell it of a block whose state it must have.
+    pub(super) fn refused(&mut self, at: usize) {
+        let (_, times) = self.of(at).refuses.get_or_insert((Instant::now(), 0));
+        *times = times.saturating_add(1);
+    }
+
+    /// Whether it is to tell it in another way from now on.
+    pub(super) fn refuses(&self, at: usize) -> bool {
+        let refuses = self.0.get(&at).and_then(|kept| kept.refuses);
+        refuses
+            .is_some_and(|(since, times)| times >= REFUSALS_MIN && since.elapsed() >= REFUSED_FOR)
+    }
+
+    /// It was asked, over this connection, in which way it tells it.
+    pub(super) fn tried(&mut self, at: usize, connection: u32) {
+        let kept = self.of(at);
+        (kept.refuses, kept.tried) = (None, Some((Instant::now(), connection)));
+    }
+
+    /// Whether one that tells it in this way, over this connection, is to be tried for a better one.
+    pub(super) fn is_due(&self, at: usize, tracer: Tracer, connection: u32) -> bool {
+        if tracer == Tracer::Unknown || tracer.better().is_empty() {
+            return false;
+        }
+        let tried = self.0.get(&at).and_then(|kept| kept.tried);
+        tried.is_none_or(|(since, of)| {
+            let is_renewed = of != connection && since.elapsed() >= RENEWED_TRIED_EVERY;
+            is_renewed || since.elapsed() >= TRIED_EVERY
+        })
+    }
+
+    fn of(&mut self, at: usize) -> &mut Kept {
+        self.0.entry(at).or_default()
+    }
+}
