@@ -2,7 +2,8 @@
 //! seemed to offer, and now and then where another way would be better.
 
 use super::{
-    endpoint::{Endpoint, Tracer},
+    endpoint::{Endpoint, Probed, Tracer},
+    endpoints::STRAGGLERS,
     source::EthereumSource,
     trace::Format,
     witnesses::{Said, Task, Word},
@@ -20,6 +21,10 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// How often is asked who did not say.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
 
+/// The same while nothing at all is known of a chain, and for how long that is so.
+const FIRST_PROBES: Duration = Duration::from_secs(5);
+const NEW_FOR: Duration = Duration::from_mins(3);
+
 /// Longer than that, so that whoever is slow with these alone is not taken for one that is silent.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(8);
 
@@ -32,14 +37,19 @@ impl<T: Transport> EthereumSource<T> {
         if !self.wants_traces {
             return;
         }
-        self.meet().await;
+        let patience = if self.begin_probes() {
+            STRAGGLERS
+        } else {
+            Duration::ZERO
+        };
+        self.end_probes(Instant::now() + patience).await;
         self.end_trials().await;
         self.begin_trials();
     }
 
     /// Asks those of whom it is not known whether they can tell what contracts move, and those that refused it
-    /// in the way in which they seemed to tell it.
-    async fn meet(&mut self) {
+    /// in the way in which they seemed to tell it; whether anybody is.
+    fn begin_probes(&mut self) -> bool {
         let now = Instant::now();
         let is_unknown = |endpoint: &Endpoint<T>| endpoint.tracer() == Tracer::Unknown;
         let back = self.endpoints.back();
@@ -49,33 +59,47 @@ impl<T: Transport> EthereumSource<T> {
         });
         let whom: Vec<usize> = wanted.map(|(at, _)| at).collect();
         if whom.is_empty() || self.next_probe.is_some_and(|next| next > now) {
-            return;
+            return false;
         }
-        self.next_probe = Some(now + PROBE_EVERY);
-        // Where nobody traced before, what a node says of a block that is nowhere suffices not.
-        let convinces = match self.traced_before {
+        self.met_since.get_or_insert(now);
+        let is_first = self.traced_before.is_none() && self.is_new();
+        self.next_probe = Some(now + if is_first { FIRST_PROBES } else { PROBE_EVERY });
+        let convinces = self.is_convinced();
+        for at in whom {
+            let question = move |endpoint: Endpoint<T>| async move {
+                let known = endpoint.tracer();
+                let probing = timeout(PROBE_PATIENCE, endpoint.probe_tracer(convinces));
+                Ok(probing.await.unwrap_or(Ok(Probed::As(known))))
+            };
+            let probing = &mut self.probing;
+            self.endpoints
+                .begin(probing, at, CONNECT_PATIENCE, question);
+        }
+        true
+    }
+
+    /// Whether what a node says of a block that is nowhere suffices: not where nobody traced before.
+    const fn is_convinced(&self) -> bool {
+        match self.traced_before {
             None | Some(TracedBy::CallTracer | TracedBy::TraceBlock) => true,
             Some(TracedBy::Balance | TracedBy::Nothing) => false,
-        };
-        let question = move |endpoint: Endpoint<T>| async move {
-            let known = endpoint.tracer();
-            let probing = timeout(PROBE_PATIENCE, endpoint.probe_tracer(convinces));
-            probing.await.unwrap_or(Ok(known))
-        };
-        let answers = self
-            .endpoints
-            .ask_aside(&whom, CONNECT_PATIENCE, question)
-            .await;
-        for (at, answer) in answers {
-            let Ok(tracer) = answer else {
-                continue;
-            };
+        }
+    }
+
+    /// Takes what those who were asked have said until then.
+    async fn end_probes(&mut self, until: Instant) {
+        while let Some((at, answer)) = self.endpoints.next(&mut self.probing, until).await {
             let was = self.tracer(at);
+            let tracer = match answer {
+                Ok(Ok(Probed::As(tracer))) => tracer,
+                Ok(Ok(Probed::Vague(else_tells))) if self.tracers.is_vague(at) => else_tells,
+                Ok(Ok(Probed::Vague(_)) | Err(_)) | Err(_) => continue,
+            };
             if was != Tracer::Unknown {
                 let (endpoint, was, now) = (self.endpoints.name(at), was.as_str(), tracer.as_str());
                 tracing::warn!(%endpoint, was, now, "it refuses to tell what contracts moved in new blocks");
             }
-            if was != Tracer::Unknown || convinces {
+            if was != Tracer::Unknown || self.is_convinced() {
                 self.tracers.tried(at, self.endpoints.connection(at));
             }
             self.endpoints.found(at, tracer);
@@ -136,7 +160,8 @@ impl<T: Transport> EthereumSource<T> {
             match word {
                 Word::Told => self.tracers.told(at),
                 Word::Refused if is_fresh => self.tracers.refused(at),
-                Word::Refused | Word::Nothing => {}
+                Word::Refused | Word::Nothing => self.tracers.answered(at),
+                Word::Silent => self.tracers.silent(at),
             }
         }
     }
@@ -146,17 +171,23 @@ impl<T: Transport> EthereumSource<T> {
         endpoint.map_or(Tracer::Unknown, Endpoint::tracer)
     }
 
-    /// Whether an endpoint may tell what contracts move. One that was not reached yet counts where an earlier run
-    /// knew one that can.
-    pub(super) const fn may_tell(&self, endpoint: &Endpoint<T>) -> bool {
+    /// Whether an endpoint may tell what contracts move. One that has not said so yet counts where an earlier run
+    /// knew one that can, and at first where no run ever knew anything: what is not waited for is never looked at.
+    pub(super) fn may_tell(&self, endpoint: &Endpoint<T>) -> bool {
         match endpoint.tracer() {
             Tracer::Tells(_) => true,
-            Tracer::Unknown => matches!(
-                self.traced_before,
-                Some(TracedBy::CallTracer | TracedBy::TraceBlock)
-            ),
+            Tracer::Unknown => match self.traced_before {
+                Some(TracedBy::CallTracer | TracedBy::TraceBlock) => true,
+                Some(TracedBy::Balance | TracedBy::Nothing) => false,
+                None => self.is_new(),
+            },
             Tracer::Balances | Tracer::Missing => false,
         }
+    }
+
+    /// Whether endpoints still have time to say for the first time what they can tell.
+    fn is_new(&self) -> bool {
+        self.met_since.is_none_or(|since| since.elapsed() < NEW_FOR)
     }
 
     /// By the best that any endpoint offers; nothing while that is not known.

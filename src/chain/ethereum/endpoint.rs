@@ -8,7 +8,7 @@ mod ahead;
 mod receipts;
 mod state;
 
-pub(super) use state::Tracer;
+pub(super) use state::{Probed, Tracer};
 
 use ahead::Ahead;
 
@@ -39,8 +39,6 @@ const METHOD_NOT_FOUND: i64 = -32601;
 const INVALID_PARAMS: i64 = -32602;
 /// How nodes and those who sell access to them say that they do not offer a method.
 const NOT_OFFERED: [i64; 3] = [METHOD_NOT_FOUND, -32600, -32004];
-/// How nodes say that they are asked too much (EIP-1474).
-pub(super) const LIMIT_EXCEEDED: i64 = -32005;
 /// EIP-4444: the node no longer has bodies or receipts of that age.
 const PRUNED: i64 = 4444;
 

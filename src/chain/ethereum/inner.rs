@@ -18,7 +18,7 @@ use crate::{
 };
 use alloy_primitives::U256;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// How long balances are waited for.
 const BALANCES_PATIENCE: Duration = Duration::from_secs(4);
@@ -97,7 +97,8 @@ impl<T: Transport> EthereumSource<T> {
             Heard::Sole { operator, credits } => {
                 let others = self.endpoints.all();
                 let mut others = others.filter(|(at, _)| self.operator(*at) != operator);
-                is_sole = others.any(|(_, other)| self.may_tell(other));
+                is_sole =
+                    others.any(|(at, other)| self.may_tell(other) && !self.tracers.is_silent(at));
                 let rests = &mut self.tracing.rests;
                 if is_sole && !rests.has_waited_for_others(block.id.hash) {
                     let height = block.id.height;
@@ -137,7 +138,14 @@ impl<T: Transport> EthereumSource<T> {
     fn witnesses(&self) -> Vec<Witness<T>> {
         let back = self.endpoints.back();
         let all = self.endpoints.all();
-        let able = all.filter(|(at, _)| back.contains(at));
+        let tells = |(_, endpoint): &(usize, &Endpoint<T>)| endpoint.tracer().format().is_some();
+        let able: Vec<_> = all
+            .filter(|(at, _)| back.contains(at))
+            .filter(tells)
+            .collect();
+        let says = |(at, _): &(usize, &Endpoint<T>)| !self.tracers.is_silent(*at);
+        let is_any = able.iter().any(says);
+        let able = able.into_iter().filter(|one| says(one) || !is_any);
         let witness = |(at, endpoint): (usize, &Endpoint<T>)| {
             Some(Witness {
                 at,

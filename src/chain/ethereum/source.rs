@@ -6,7 +6,7 @@
 use super::{
     agreement::StandingTip,
     doubts::Doubts,
-    endpoint::{Endpoint, Tracer},
+    endpoint::{Endpoint, Probed, Tracer},
     endpoints::{Endpoints, Race, StandingObserver},
     heads::Announced,
     network::Network,
@@ -64,7 +64,7 @@ pub struct EthereumSource<T> {
     /// Whether they did when somebody was last asked who could tell.
     pub(super) was_split: bool,
     /// Who is being asked what it tells of what contracts moved.
-    pub(super) probing: Race<Result<Tracer, SourceError>>,
+    pub(super) probing: Race<Result<Probed, SourceError>>,
     /// The block that an endpoint announced last.
     announced: Arc<Announced>,
     /// The tip of the last status.
@@ -77,6 +77,8 @@ pub struct EthereumSource<T> {
     pub(super) tracers: Tracers,
     /// When those are asked next whether they can tell it who did not say.
     pub(super) next_probe: Option<Instant>,
+    /// Since when endpoints are asked that.
+    pub(super) met_since: Option<Instant>,
     /// Those that are tried whether they can tell it better by now, with their connections.
     pub(super) trials: BTreeMap<usize, (u32, Task<Tracer>)>,
     /// The leader's tip where no quorum is asked.
@@ -150,6 +152,7 @@ impl<T: Transport> EthereumSource<T> {
             traced_before: None,
             tracers: Tracers::default(),
             next_probe: None,
+            met_since: None,
             trials: BTreeMap::new(),
             standing: StandingTip::default(),
         }

@@ -1,5 +1,8 @@
 //! How far endpoints keep what they said of tracing, and when each is tried again. Asks nobody.
 //!
+//! One that says it can tell and then does not, in time, is waited for a minute in all, not at each block: others
+//! tell it meanwhile, or nobody does.
+//!
 //! That a method is there is known for certain once it told of a real block: of one that is nowhere, some say the
 //! same as of any, as that tracing is switched off. So whoever refuses blocks whose state every node has, and tells
 //! none of them for a while, is to tell it in another way. A node that is only busy may be among those, and an
@@ -15,6 +18,15 @@ const REFUSED_FOR: Duration = Duration::from_mins(1);
 /// How often it must have done so at least.
 const REFUSALS_MIN: u32 = 3;
 
+/// One that says nothing for so long is not waited for.
+const SILENT_FOR: Duration = Duration::from_mins(1);
+
+/// How long then, until it is asked again.
+const SILENT_REST: Duration = Duration::from_mins(5);
+
+/// What it says that is neither yes nor no so often is a no: it knows no such method, in words of its own.
+const VAGUE_MAX: u32 = 3;
+
 /// How often is tried whether an endpoint can tell it in a better way.
 const TRIED_EVERY: Duration = Duration::from_mins(10);
 
@@ -29,6 +41,10 @@ pub(super) struct Tracers(BTreeMap<usize, Kept>);
 struct Kept {
     /// Since when it refuses, and how often it did.
     refuses: Option<(Instant, u32)>,
+    /// Since when nothing comes from it in time, and until when it is not asked for that.
+    silent: Option<(Instant, Instant)>,
+    /// How often in a row it said neither that it tells nor that it does not.
+    vague: u32,
     /// When it was last tried, and which of its connections that was.
     tried: Option<(Instant, u32)>,
 }
@@ -36,12 +52,42 @@ struct Kept {
 impl Tracers {
     /// It told what contracts moved in a block.
     pub(super) fn told(&mut self, at: usize) {
-        self.of(at).refuses = None;
+        let kept = self.of(at);
+        (kept.refuses, kept.silent) = (None, None);
+    }
+
+    /// It told nothing of use, but it told it in time.
+    pub(super) fn answered(&mut self, at: usize) {
+        self.of(at).silent = None;
+    }
+
+    /// Nothing came from it in time.
+    pub(super) fn silent(&mut self, at: usize) {
+        let now = Instant::now();
+        let (since, until) = self.of(at).silent.get_or_insert((now, now));
+        if now.duration_since(*since) >= SILENT_FOR {
+            *until = now + SILENT_REST;
+        }
+    }
+
+    /// Whether nothing has come from it for so long that nobody waits for it now.
+    pub(super) fn is_silent(&self, at: usize) -> bool {
+        let silent = self.0.get(&at).and_then(|kept| kept.silent);
+        silent.is_some_and(|(_, until)| until > Instant::now())
+    }
+
+    /// It said neither that it tells nor that it does not. Whether that is a no by now.
+    pub(super) fn is_vague(&mut self, at: usize) -> bool {
+        let kept = self.of(at);
+        kept.vague = kept.vague.saturating_add(1);
+        kept.vague >= VAGUE_MAX
     }
 
     /// It refused to tell it of a block whose state it must have.
     pub(super) fn refused(&mut self, at: usize) {
-        let (_, times) = self.of(at).refuses.get_or_insert((Instant::now(), 0));
+        let kept = self.of(at);
+        kept.silent = None;
+        let (_, times) = kept.refuses.get_or_insert((Instant::now(), 0));
         *times = times.saturating_add(1);
     }
 
@@ -55,7 +101,8 @@ impl Tracers {
     /// It was asked, over this connection, in which way it tells it.
     pub(super) fn tried(&mut self, at: usize, connection: u32) {
         let kept = self.of(at);
-        (kept.refuses, kept.tried) = (None, Some((Instant::now(), connection)));
+        (kept.refuses, kept.vague) = (None, 0);
+        kept.tried = Some((Instant::now(), connection));
     }
 
     /// Whether one that tells it in this way, over this connection, is to be tried for a better one.

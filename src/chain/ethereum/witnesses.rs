@@ -42,6 +42,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How many are traced at once: each answer may be large.
 const RUNNING_MAX: usize = 4;
 
+/// How many that nobody has asked about since are kept beside them.
+const KEPT_MAX: usize = 4 * RUNNING_MAX;
+
 /// After so long nobody asks any more what came of a block.
 const ABANDONED: Duration = Duration::from_mins(2);
 
@@ -106,8 +109,10 @@ pub(super) enum Word {
     Told,
     /// It said no.
     Refused,
-    /// It said nothing, or nothing that can be used.
+    /// It said nothing that can be used.
     Nothing,
+    /// It said nothing in time.
+    Silent,
 }
 
 /// What operators told of a block.
@@ -163,7 +168,11 @@ impl Tracing {
         let is_asked = |since: Instant| now.duration_since(since) < ABANDONED;
         self.running.retain(|_, running| is_asked(running.since));
         self.rests.forget_after(ABANDONED);
-        self.running.len() >= RUNNING_MAX
+        let all = self.running.values();
+        let under_way = all
+            .filter(|running| !running.hearing.0.is_finished())
+            .count();
+        under_way >= RUNNING_MAX || self.running.len() >= KEPT_MAX
     }
 
     /// Begins to trace a block.

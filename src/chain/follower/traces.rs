@@ -9,6 +9,7 @@ use crate::{
     domain::{
         block::{BlockRef, Height},
         facts::BlockFacts,
+        view::TracedBy,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,6 +189,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
 
     fn sort_out(&mut self, told: Vec<TracedBlock>, tip: BlockRef) -> Outcome {
         let mut outcome = Outcome::default();
+        let nobody_tells = match self.source.traced_by() {
+            Some(TracedBy::Balance | TracedBy::Nothing) => true,
+            Some(TracedBy::CallTracer | TracedBy::TraceBlock) | None => false,
+        };
         for (block, answer) in told {
             let error = match answer {
                 Ok(moves) => {
@@ -208,7 +213,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             debug!(%chain, %height, refusals, %error, "a block could not be traced");
             let all_say_no = matches!(error, SourceError::Permanent(_));
             let most = if all_say_no { NOES_MIN } else { REFUSALS_MIN };
-            if refusals >= most && lies_deep(&block, tip) {
+            if refusals >= most && (lies_deep(&block, tip) || nobody_tells) {
                 let gone = self.untraced.give_up(&block, all_say_no);
                 outcome.given_up.extend(gone);
             }

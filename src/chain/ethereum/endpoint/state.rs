@@ -3,7 +3,7 @@
 //!
 //! Source: geth, built-in tracers; `OpenEthereum` wiki, JSONRPC trace module; Ethereum execution APIs, `eth_getBalance`; EIP-1898.
 
-use super::{Answer, Endpoint, INVALID_PARAMS, LIMIT_EXCEEDED, NOT_OFFERED, prefixed, quantity};
+use super::{Answer, Endpoint, INVALID_PARAMS, NOT_OFFERED, prefixed, quantity};
 use crate::{
     chain::{
         SourceError,
@@ -39,6 +39,15 @@ pub(in crate::chain::ethereum) enum Tracer {
     Balances,
     /// All of them, in this way.
     Tells(Format),
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::chain::ethereum) enum Probed {
+    /// This.
+    As(Tracer),
+    /// It said neither that it traces nor that it does not; if it does not, this.
+    Vague(Tracer),
 }
 
 impl Tracer {
@@ -102,27 +111,30 @@ impl<T: Transport> Endpoint<T> {
     pub(in crate::chain::ethereum) async fn probe_tracer(
         &self,
         convinces: bool,
-    ) -> Result<Tracer, SourceError> {
+    ) -> Result<Probed, SourceError> {
         let mut is_sure = true;
         for format in self.tracer.lesser() {
             match self.trace(*format, NOWHERE, Limits::ANSWER, |_| ()).await {
-                Ok(()) => return Ok(Tracer::Tells(*format)),
+                Ok(()) => return Ok(Probed::As(Tracer::Tells(*format))),
                 Err(RpcError::Node { code, .. }) if NO_SUCH_BLOCK.contains(&code) => {
                     if convinces {
-                        return Ok(Tracer::Tells(*format));
+                        return Ok(Probed::As(Tracer::Tells(*format)));
                     }
                 }
                 Err(RpcError::Node { code, .. }) if NOT_OFFERED.contains(&code) => {}
+                // It takes our credentials for everything else.
+                Err(RpcError::Unauthorized(_)) => {}
                 // It may be asked too much just now, or say no in words of its own.
                 Err(RpcError::Node { .. }) => is_sure = false,
                 Err(error) => return Err(self.error(format.method(), &error)),
             }
         }
-        if is_sure {
-            self.probe_balances().await
+        let otherwise = self.probe_balances().await?;
+        Ok(if is_sure {
+            Probed::As(otherwise)
         } else {
-            Ok(self.tracer)
-        }
+            Probed::Vague(otherwise)
+        })
     }
 
     /// Whether it tells what accounts have; as before where it says neither.
@@ -228,9 +240,7 @@ impl<T: Transport> Endpoint<T> {
         let calls = accounts.iter().map(|account| balance_of(account, block));
         let answers = self.balance_answers(&calls.collect::<Vec<Call>>()).await?;
         let refusal = |answer: &Answer| match answer {
-            Err(RpcError::Node { code, .. }) if *code != LIMIT_EXCEEDED => {
-                answer.as_ref().err().map(ToString::to_string)
-            }
+            Err(RpcError::Node { .. }) => answer.as_ref().err().map(ToString::to_string),
             Ok(_) | Err(_) => None,
         };
         let refusals: Option<Vec<String>> = answers.iter().map(refusal).collect();

@@ -205,7 +205,12 @@ impl<T: Transport> Endpoints<T> {
     pub(super) fn note(&mut self) {
         while self.under_way.tasks.try_join_next().is_some() {}
         while let Ok(noted) = self.under_way.noted.try_recv() {
-            let Noted { at, outcome, tells, is_aside } = noted;
+            let Noted {
+                at,
+                outcome,
+                tells,
+                is_aside,
+            } = noted;
             self.attach(at);
             if let Some(seat) = self.seats.get_mut(at) {
                 seat.under_way = seat.under_way.saturating_sub(1);
@@ -232,6 +237,7 @@ impl<T: Transport> Endpoints<T> {
         if let Some(endpoint) = linked {
             let network = endpoint.network();
             (seat.endpoint, seat.is_connected, seat.is_vetted) = (endpoint, true, false);
+            seat.connections = seat.connections.saturating_add(1);
             for seat in &mut self.seats {
                 seat.endpoint.expect(network);
             }

@@ -1,11 +1,11 @@
 //! Asks endpoints what contracts moved in a block, and says what became of it with each.
 
-use super::{Said, Task, Witness, Word};
+use super::{Said, Witness, Word};
 use crate::{
     chain::{
         SourceError,
         ethereum::{
-            endpoint::{Endpoint, LIMIT_EXCEEDED},
+            endpoint::Endpoint,
             trace::{self, Format, Root, TraceError},
         },
         rpc::{RpcError, Transport},
@@ -13,10 +13,16 @@ use crate::{
     domain::{block::BlockRef, facts::Candidate},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
 
 /// How long a trace is waited for before others are asked.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long others are waited for once one has told: whoever takes much longer than that keeps up with no chain.
+const STRAGGLERS: Duration = Duration::from_secs(10);
 
 /// Who answers, and what.
 pub(super) struct Answered {
@@ -25,37 +31,40 @@ pub(super) struct Answered {
     pub answer: Result<Vec<Candidate>, SourceError>,
 }
 
-/// Asks these at once, each for so long.
+/// Asks these at once, each for so long; in their order.
 pub(super) async fn ask_all<T: Transport>(
     block: BlockRef,
     roots: &Arc<[Root]>,
     witnesses: Vec<Witness<T>>,
 ) -> Vec<Answered> {
-    let mut asked = Vec::new();
-    for witness in witnesses {
+    let (mut asked, mut asking) = (Vec::new(), JoinSet::new());
+    for (place, witness) in witnesses.into_iter().enumerate() {
         let roots = Arc::clone(roots);
-        let (at, format) = (witness.at, witness.format);
-        let (operator, name) = (witness.operator.clone(), witness.endpoint.to_string());
-        let asking = Task(tokio::spawn(
-            async move { ask(&witness, block, &roots).await },
-        ));
-        asked.push((at, format, operator, name, asking));
-    }
-    let until = Instant::now() + PATIENCE;
-    let mut answers = Vec::new();
-    for (at, format, operator, name, mut asking) in asked {
-        let late = || SourceError::Transient(format!("{name}: no trace within {PATIENCE:?}"));
-        let (word, answer) = match timeout_at(until, &mut asking.0).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => (Word::Nothing, Err(late())),
-        };
-        answers.push(Answered {
-            operator,
-            said: Said { at, format, word },
-            answer,
+        let late = SourceError::Transient(format!("{}: no trace in time", witness.endpoint));
+        asked.push(Answered {
+            operator: witness.operator.clone(),
+            said: Said {
+                at: witness.at,
+                format: witness.format,
+                word: Word::Silent,
+            },
+            answer: Err(late),
         });
+        asking.spawn(async move { (place, ask(&witness, block, &roots).await) });
     }
-    answers
+    let mut until = Instant::now() + PATIENCE;
+    while let Ok(Some(joined)) = timeout_at(until, asking.join_next()).await {
+        let Ok((place, (word, answer))) = joined else {
+            continue;
+        };
+        if word == Word::Told {
+            until = until.min(Instant::now() + STRAGGLERS);
+        }
+        if let Some(known) = asked.get_mut(place) {
+            (known.said.word, known.answer) = (word, answer);
+        }
+    }
+    asked
 }
 
 async fn ask<T: Transport>(
@@ -93,7 +102,7 @@ async fn ask<T: Transport>(
 
 /// Whether a node says no, and not only that it is asked too much.
 fn says_no(error: &RpcError) -> bool {
-    error.code().is_some_and(|code| code != LIMIT_EXCEEDED)
+    error.code().is_some()
 }
 
 /// A node that says no has its reason, and is likely to say it again; one that says nothing, or that it is

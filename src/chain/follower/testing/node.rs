@@ -8,6 +8,7 @@ use crate::{
     domain::{
         block::{BlockHash, BlockId, BlockRef, Height, TxId},
         facts::{OutPoint, TxFacts},
+        view::TracedBy,
     },
 };
 use std::{
@@ -66,6 +67,8 @@ pub(crate) struct State {
     swapped: HashMap<BlockHash, BlockRef>,
     /// Whether every block awaits its traces.
     pub(crate) traced: bool,
+    /// How it knows what contracts move.
+    pub(crate) traced_by: Option<TracedBy>,
     /// Whether one operator alone tells of traces, where others should.
     pub(crate) sole: bool,
     /// How long it takes to say its status.

@@ -10,7 +10,7 @@ use crate::{
             traces::Look,
         },
     },
-    domain::{block::Height, facts::Destination, payment::ScanFrom},
+    domain::{block::Height, facts::Destination, payment::ScanFrom, view::TracedBy},
 };
 
 /// In step with a chain of this height whose further blocks await their traces.
@@ -99,6 +99,23 @@ async fn what_is_not_disputed_is_told_and_the_rest_is_waited_for() {
     assert_eq!(told(&mut bench).await, expected);
     bench.node.state().disputed.clear();
     assert_eq!(told(&mut bench).await, ["polled 202", "traced 201 to 202"]);
+}
+
+/// Where it has turned out that nobody traces, nothing is to be waited for.
+#[tokio::test]
+async fn what_nobody_will_ever_trace_is_given_up_at_once() {
+    let mut bench = following(200).await;
+    bench.node.mine(1);
+    trace_of(&bench, 201, Some(permanent()));
+    let mut given_up = 0;
+    for is_known in [false, true] {
+        bench.node.state().traced_by = is_known.then_some(TracedBy::Balance);
+        for _ in 0..10 {
+            let told = told(&mut bench).await.into_iter();
+            given_up += told.filter(|told| told.contains("without 201")).count();
+        }
+        assert_eq!(given_up, usize::from(is_known));
+    }
 }
 
 // shows: T12

@@ -5,8 +5,15 @@ use super::{
     inner::{FLAT_PROBE, TRACE, inner, listed, node, refuses, shown, traces_well, tracing},
     *,
 };
-use crate::domain::evidence::Evidence;
-use tokio::time::advance;
+use crate::{
+    chain::rpc::{HttpRequest, HttpResponse, TransportError, Verb},
+    domain::evidence::Evidence,
+};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+use tokio::time::{Instant, advance};
 
 const SWITCHED_OFF: (i64, &str) = (-32000, "tracing is not supported on your plan");
 
@@ -150,4 +157,115 @@ async fn what_a_node_says_of_a_block_that_is_nowhere_changes_no_way_that_was_fou
     source.connect().await.unwrap();
     by(&mut source).await;
     assert_eq!(by(&mut source).await, "callTracer", "a real block shows it");
+}
+
+/// What is not looked at in the first minutes is never looked at; but one that stays vague, or that may not be asked,
+/// does not tell.
+#[tokio::test(start_paused = true)]
+async fn at_first_nothing_is_known_to_be_unseen() {
+    for (said, for_good) in [
+        (error(-32002, "resource unavailable"), "vague"),
+        (error(-32601, "the method does not exist"), "no"),
+    ] {
+        let (node, block) = node();
+        node.fault("debug_", said.clone());
+        node.fault("trace_", said);
+        node.fault("eth_getBalance", json!("0x7"));
+        let mut source = tracing(&[("local", &node)]).await;
+        let awaits = source.blocks(&[block]).await.unwrap()[0].awaits_trace;
+        assert_eq!(awaits, for_good == "vague");
+        for _ in 0..2 {
+            advance(Duration::from_secs(6)).await;
+            by(&mut source).await;
+        }
+        assert_eq!(by(&mut source).await, "balance", "{for_good}");
+        assert!(!source.blocks(&[block]).await.unwrap()[0].awaits_trace);
+    }
+    // One that is not there at all is waited for a while, since it may trace.
+    let (node, block) = node();
+    node.fault("debug_", error(-32002, "resource unavailable"));
+    node.fault("trace_", error(-32002, "resource unavailable"));
+    node.fault("eth_getBalance", error(-32002, "resource unavailable"));
+    let mut source = tracing(&[("local", &node)]).await;
+    assert!(source.blocks(&[block]).await.unwrap()[0].awaits_trace);
+    advance(Duration::from_mins(4)).await;
+    assert!(!source.blocks(&[block]).await.unwrap()[0].awaits_trace);
+}
+
+/// A node that never answers when it is asked for the traces of a real block.
+struct Mute {
+    node: MemoryTransport,
+    is_mute: Arc<AtomicBool>,
+}
+
+impl Transport for Mute {
+    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
+        let Verb::Post(body) = &request.verb else {
+            panic!("only POST")
+        };
+        let body = String::from_utf8_lossy(body);
+        let nowhere = format!("0x{}", "00".repeat(32));
+        let is_asked = body.contains("debug_trace") && !body.contains(&nowhere);
+        if is_asked && self.is_mute.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+        }
+        self.node.exchange(request).await
+    }
+
+    fn place(&self) -> &'static str {
+        "mute"
+    }
+}
+
+/// Otherwise it takes half a minute for each block that it does not tell, and another minute for the one who does.
+#[tokio::test(start_paused = true)]
+async fn who_never_tells_in_time_holds_up_others_for_a_minute_in_all() {
+    let (node, first) = node();
+    traces_well(&node, 7);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let is_mute = Arc::new(AtomicBool::new(true));
+    let client = |name: &str, is_mute: &Arc<AtomicBool>| {
+        let mute = Mute {
+            node: node.transport(),
+            is_mute: Arc::clone(is_mute),
+        };
+        Client::new(name, mute, Auth::None, Arc::clone(&clock), silent())
+    };
+    let clients = vec![client("mute", &is_mute), client("tells", &Arc::default())];
+    let network = Network {
+        chain_id: 31_337,
+        genesis: None,
+    };
+    let source = EthereumSource::over(clients, network, Vec::new(), Arc::clone(&clock));
+    let mut source = source.looking_inside(None);
+    source.connect().await.unwrap();
+    source.status().await.unwrap();
+    let told_after = async |source: &mut EthereumSource<Mute>, block: BlockRef| {
+        let since = Instant::now();
+        loop {
+            let told = source.traces(&[block]).await.pop();
+            if let Some((_, Ok(moves))) = told {
+                return (since.elapsed().as_secs(), moves.facts.credits.len());
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let (seconds, credits) = told_after(&mut source, first).await;
+    assert!((60..130).contains(&seconds), "{seconds}");
+    assert_eq!(credits, 1);
+    for _ in 0..5 {
+        let (seconds, credits) = told_after(&mut source, first).await;
+        assert_eq!((seconds, credits), (0, 1), "nobody is waited for");
+    }
+    // It is asked again after a while, and tells.
+    is_mute.store(false, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_mins(6)).await;
+    let (_, told) = loop {
+        if let Some(told) = source.traces(&[first]).await.pop() {
+            break told;
+        }
+    };
+    let told = told.unwrap().facts;
+    assert_eq!(shown(&told)[0].2, Evidence::Witnessed);
+    assert!(!told.awaits_trace);
 }

@@ -10,6 +10,7 @@ use crate::{
         amount::Amount,
         block::{BlockId, BlockRef, Height, TxId},
         facts::{BlockFacts, Destination, MempoolSnapshot, OutPoint, TxFacts},
+        view::TracedBy,
     },
 };
 use std::sync::MutexGuard;
@@ -107,6 +108,10 @@ impl ChainSource for FakeSource {
         let heard_of = state.known.contains_key(&block.hash)
             && !hidden.iter().any(|hidden| hidden.id == block);
         Ok(heard_of && !state.best.iter().any(|best| best.id == block))
+    }
+
+    fn traced_by(&self) -> Option<TracedBy> {
+        self.0.state().traced_by
     }
 
     fn has_agreed_tip(&self) -> bool {
