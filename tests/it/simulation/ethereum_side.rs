@@ -1,7 +1,12 @@
 //! Ethereum: proposers and a node that may lag behind them; tokens with their administrations.
 
+mod apart;
+
+pub use apart::Forged;
+
 use super::{
-    ethereum_intents::{account, asset_of, intent},
+    ethereum_intents::{account, asset_of, by_contract, intent},
+    providers::{Providers, Tracing},
     strangers::Strangers,
     truth::{Credit, Mined, Truth},
     world::{Forgetting, LastBranch, Meddling, Payment, Side, Trick, Which, in_common},
@@ -17,14 +22,17 @@ use confirmd::{
     random::Random,
     sandbox::{
         ethereum::{
-            Chain, Change, Contents, Intent, Kind, Sender, SimulatedNode, Token, TokenKind, Tx,
+            Chain, Change, Contents, CreditKind, Intent, Kind, Sender, SimulatedNode, Token, TokenKind, Tx,
             View,
         },
         json_rpc,
         tree::{Branch, Linked as _},
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 /// Not one of those that developers use.
 pub const CHAIN_ID: u64 = 7_777;
@@ -73,6 +81,16 @@ pub struct EthereumSide {
     safest: Option<Height>,
     highest: Height,
     has_fee: bool,
+    /// What one operator's node believes, where it is not what the others' do.
+    apart: Option<apart::Apart>,
+    /// Blocks that one node alone ever showed.
+    forged: HashSet<BlockHash>,
+    forger: Random,
+    /// How many payments in ether of a thousand a contract makes.
+    contracts: u64,
+    payers: Random,
+    /// Whether nobody tells what contracts move.
+    only_balances: bool,
 }
 
 impl EthereumSide {
@@ -129,6 +147,12 @@ impl EthereumSide {
             safest: None,
             highest: Height(0),
             has_fee: false,
+            apart: None,
+            forged: HashSet::new(),
+            forger: Random::new(0),
+            contracts: 0,
+            payers: Random::new(0),
+            only_balances: false,
         };
         side.adopt(head);
         side
@@ -137,6 +161,21 @@ impl EthereumSide {
     /// From now on blocks hold up to so many transactions of people who pay each other.
     pub fn meet(&mut self, random: Random, most: u64) {
         self.strangers = Strangers { random, most };
+    }
+
+    /// Its nodes are these, and so many payments are made by contracts.
+    pub fn provide(&mut self, mut random: Random, providers: Providers) {
+        (self.forger, self.payers) = (random.fork(), random);
+        self.contracts = providers.contracts;
+        self.only_balances = providers.tracing == Tracing::Balances;
+        if self.only_balances {
+            self.view.traces = None;
+        }
+    }
+
+    /// Its first block.
+    pub const fn genesis(&self) -> BlockHash {
+        self.chain.genesis().id.hash
     }
 
     fn of_strangers(&mut self) -> impl Iterator<Item = Tx> {
@@ -160,6 +199,22 @@ impl EthereumSide {
     fn proposers_head(&self) -> BlockRef {
         let hash = self.branch.head().unwrap();
         self.chain.block(hash).unwrap().reference()
+    }
+
+    /// What customers sent that so many blocks above a height of the true branch hold.
+    fn mined_above(&self, height: Height, blocks: u32) -> Vec<Tx> {
+        let above = (1..=blocks).filter_map(|n| self.branch.at(height.plus(n)));
+        let above: Vec<BlockHash> = above.collect();
+        let is_there = |tx: &&Tx| {
+            let paying = self.truth.get(tx.id());
+            let mined = paying.map_or(&[][..], |paying| &paying.mined);
+            mined
+                .iter()
+                .any(|mined| above.contains(&mined.block.id.hash))
+        };
+        let mut all: Vec<Tx> = self.sent.values().filter(is_there).cloned().collect();
+        all.sort_by_key(Tx::nonce);
+        all
     }
 
     fn adopt(&mut self, block: BlockRef) {
@@ -186,6 +241,12 @@ impl EthereumSide {
             let Some(asset) = asset_of(credit.token) else {
                 continue;
             };
+            if self.only_balances && credit.kind == CreditKind::Inner {
+                let to = Destination::new(&credit.to).unwrap();
+                let amount = u64::try_from(credit.amount).unwrap();
+                self.truth.gave(to, block, amount);
+                continue;
+            }
             by_tx.entry(credit.txid).or_default().push(Credit {
                 position: credit.position.to_string(),
                 asset: asset.to_owned(),
@@ -288,6 +349,10 @@ impl Side for EthereumSide {
         self.last_branch.to(self.chain.tree(), head)
     }
 
+    fn is_forged(&self, block: BlockHash) -> bool {
+        self.forged.contains(&block)
+    }
+
     fn is_away(&self) -> bool {
         self.lagging.is_some()
     }
@@ -310,6 +375,8 @@ impl Side for EthereumSide {
             }
         }
         self.waiting = left;
+        let waited: Vec<Tx> = picked.iter().chain(&self.waiting).cloned().collect();
+        self.go_on_apart(at, &waited);
         picked.extend(self.of_strangers());
         let block = self.mine_on(self.proposers_head(), at, picked);
         self.adopt(block);
@@ -321,21 +388,7 @@ impl Side for EthereumSide {
             return;
         };
         let mut parent = self.chain.block(fork).unwrap().reference();
-        let lost = (0..depth)
-            .rev()
-            .filter_map(|n| self.branch.at(head.id.height.minus(n)));
-        let lost: Vec<BlockHash> = lost.collect();
-        let was_lost = |tx: &&Tx| {
-            let mined = self
-                .truth
-                .get(tx.id())
-                .map_or(&[][..], |paying| &paying.mined);
-            mined
-                .iter()
-                .any(|mined| lost.contains(&mined.block.id.hash))
-        };
-        let mut rest: Vec<Tx> = self.sent.values().filter(was_lost).cloned().collect();
-        rest.sort_by_key(Tx::nonce);
+        let mut rest = self.mined_above(parent.id.height, depth);
         for _ in 0..grow {
             let (mut picked, mut left) = (Vec::new(), Vec::new());
             for tx in rest {
@@ -436,7 +489,14 @@ impl Side for EthereumSide {
             Kind::SetCode,
         ];
         let kind = *self.random.pick(&kinds).unwrap();
-        let intent = intent(how, kind);
+        let is_plain = how.trick == Trick::None && how.beside.is_empty();
+        let by_a_contract =
+            how.asset == "ETH" && is_plain && self.payers.chance(self.contracts);
+        let intent = if by_a_contract {
+            by_contract(how, self.payers.below(5))
+        } else {
+            intent(how, kind)
+        };
         let mut tx = self.sender.sign(intent);
         if how.trick == Trick::Fails {
             tx = tx.failing();

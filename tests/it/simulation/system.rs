@@ -103,12 +103,15 @@ impl System {
                 bell: Arc::clone(&bell),
                 shutdown: stopping.clone(),
             };
-            let line = shared.line(Which::named(chain.name.as_str()));
-            let client = Client::new("node", line, Auth::None, Arc::clone(&clock), silent());
+            let which = Which::named(chain.name.as_str());
+            let client = |name: &str, operator: &str| {
+                let line = shared.line(which, operator);
+                Client::new(name, line, Auth::None, Arc::clone(&clock), silent())
+            };
             match &chain.node {
                 Node::Bitcoin(node) => {
                     let own = Arc::clone(&clock);
-                    let source = BitcoinSource::over(client, node.network, node.rest, own);
+                    let source = BitcoinSource::over(client("node", "node"), node.network, node.rest, own);
                     let observer = Arc::new(|_| {});
                     let heard = Publisher::new(String::new(), bell, source.named(), observer);
                     publisher = Some(heard);
@@ -117,7 +120,16 @@ impl System {
                 Node::Ethereum(node) => {
                     let tokens = daemon::tokens(config, chain);
                     let (network, own) = (Network::of(node), Arc::clone(&clock));
-                    let source = EthereumSource::over(vec![client], network, tokens, own);
+                    let (clients, operators): (Vec<_>, Vec<_>) = node
+                        .endpoints
+                        .iter()
+                        .map(|endpoint| {
+                            let operator = endpoint.operator.as_ref().unwrap_or(&endpoint.name);
+                            (client(&endpoint.name, operator), operator.clone())
+                        })
+                        .unzip();
+                    let source = EthereumSource::over(clients, network, tokens, own);
+                    let source = source.with_quorum(node.quorum, operators);
                     let source = source.looking_inside(start.traced.is_some());
                     followers.spawn(follow(source, sink, options, start, signals, &clock));
                 }
