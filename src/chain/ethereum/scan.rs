@@ -191,14 +191,7 @@ impl Found {
         });
     }
 
-    fn log(
-        &mut self,
-        tx_index: u32,
-        ordinal: u32,
-        tx: &Tx<'_>,
-        log: &Log,
-        tokens: &[[u8; 20]],
-    ) {
+    fn log(&mut self, tx_index: u32, ordinal: u32, tx: &Tx<'_>, log: &Log, tokens: &[[u8; 20]]) {
         if log.topics().first() != Some(&TRANSFER) || log.address == SYSTEM_EMITTER {
             return;
         }

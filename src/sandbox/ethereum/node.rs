@@ -172,9 +172,8 @@ impl<'a> SimulatedNode<'a> {
         // Of the blocks below it only those that left the node's branch are looked at one by one.
         let aside: Vec<BlockRef> = down.take_while(|it| !branch.holds(*it)).collect();
         let fork = block.reference().id.height.minus(count(&aside));
-        let is_below = |of: &BlockRef| {
-            (of.id.height <= fork && branch.holds(*of)) || aside.contains(of)
-        };
+        let is_below =
+            |of: &BlockRef| (of.id.height <= fork && branch.holds(*of)) || aside.contains(of);
         let given = self.chain.given(account).iter();
         let given = given.filter(|(of, _)| is_below(of));
         answer(&given.map(|(_, amount)| *amount).sum::<U256>())

@@ -76,7 +76,16 @@ impl Misconduct {
             How::LateTraces if is_it && asks(request, TRACE) => {
                 Turn::Late(self.random.between(1_000, LATE_MS))
             }
-            _ => Turn::Usual,
+            How::Away
+            | How::Limits
+            | How::Behind
+            | How::Branch
+            | How::Alone
+            | How::Lies(_)
+            | How::RefusesTraces
+            | How::LateTraces
+            | How::WrongTraces(_)
+            | How::WrongBalances => Turn::Usual,
         };
         self.times += u64::from(turn != Turn::Usual);
         turn
@@ -84,8 +93,8 @@ impl Misconduct {
 
     /// Whether the operator answers by what it alone believes.
     pub fn is_apart(&mut self, operator: &str) -> bool {
-        let is_apart = operator == self.operator
-            && matches!(self.how, How::Behind | How::Branch | How::Alone);
+        let is_apart =
+            operator == self.operator && matches!(self.how, How::Behind | How::Branch | How::Alone);
         self.times += u64::from(is_apart);
         is_apart
     }
@@ -122,7 +131,14 @@ impl Misconduct {
                 answer["result"] = random.pick(&says).unwrap().clone();
                 true
             }),
-            _ => false,
+            How::Away
+            | How::Limits
+            | How::Behind
+            | How::Branch
+            | How::Alone
+            | How::LateTraces
+            | How::WrongTraces(_)
+            | How::WrongBalances => false,
         };
         self.times += u64::from(spoilt);
     }
@@ -169,7 +185,8 @@ fn asks(request: &HttpRequest, method: &str) -> bool {
         return false;
     };
     let (name, quoted) = (body.as_slice(), format!("\"{method}\""));
-    name.windows(quoted.len()).any(|part| part == quoted.as_bytes())
+    name.windows(quoted.len())
+        .any(|part| part == quoted.as_bytes())
 }
 
 /// Does this with each answer to a call of this method; whether any is another one now.
@@ -192,9 +209,10 @@ fn change(
     let calls = asked.as_array().cloned().unwrap_or_else(|| vec![asked]);
     let ids = calls.iter().filter(|call| call["method"] == method);
     let ids: Vec<&Value> = ids.map(|call| &call["id"]).collect();
-    let answers = match &mut said {
-        Value::Array(answers) => answers.as_mut_slice(),
-        one => std::slice::from_mut(one),
+    let answers = if said.is_array() {
+        said.as_array_mut().unwrap().as_mut_slice()
+    } else {
+        std::slice::from_mut(&mut said)
     };
     let mut changed = false;
     for answer in answers {

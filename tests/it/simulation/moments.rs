@@ -116,12 +116,13 @@ pub fn is_final_truly(side: &dyn Side, order: &Order, data: &Value) -> Result<()
         let sum = brought(&mined.credits, order, asset);
         (mined.block.id.height <= last && sum > 0).then_some(sum)
     };
-    let sums: Vec<u64> = side
-        .truth()
-        .to(&order.to)
-        .iter()
-        .filter_map(rests)
-        .collect();
+    let paid = side.truth().to(&order.to).iter().filter_map(rests);
+    // What only a balance tells counts where an operator accepts it.
+    let given = side.truth().given(&order.to).iter();
+    let given =
+        given.filter(|(block, _)| is_accepted && block.id.height <= last && branch.holds(*block));
+    let given = given.map(|(_, amount)| *amount);
+    let sums: Vec<u64> = paid.chain(given).collect();
     let best = best(&sums, data["policy"].as_str().unwrap());
     let allowed = units(data["allowed_shortfall"].as_str().unwrap());
     if best > 0 && (is_accepted || best + allowed >= order.amount) {

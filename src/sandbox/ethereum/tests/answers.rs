@@ -323,6 +323,10 @@ fn an_account_has_what_the_branch_below_a_block_gave_it() {
         (left.id.hash, "0x14"),
     ] {
         let params = json!([hex::encode_prefixed(OTHER), {"blockHash": prefixed(block)}]);
-        assert_eq!(world.call("eth_getBalance", params), Ok(json!(has)), "{block}");
+        assert_eq!(
+            world.call("eth_getBalance", params),
+            Ok(json!(has)),
+            "{block}"
+        );
     }
 }

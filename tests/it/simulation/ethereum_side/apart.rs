@@ -4,10 +4,7 @@
 use super::EthereumSide;
 use confirmd::{
     chain::rpc::{HttpRequest, HttpResponse},
-    domain::{
-        block::BlockRef,
-        time::UnixMs,
-    },
+    domain::{block::BlockRef, time::UnixMs},
     sandbox::{
         ethereum::{SimulatedNode, Tx, View},
         json_rpc,
@@ -56,9 +53,7 @@ impl EthereumSide {
         let waiting = self.waiting.clone();
         let mut all: Vec<Tx> = lost.into_iter().chain(waiting).collect();
         for _ in 0..how.grow {
-            let (picked, left) = all
-                .into_iter()
-                .partition(|_| self.forger.chance(how.share));
+            let (picked, left) = all.into_iter().partition(|_| self.forger.chance(how.share));
             all = left;
             parent = self.mine_apart(parent, at, picked);
         }

@@ -63,10 +63,14 @@ impl Settled<'_> {
         if !live.is_empty() && !is_looked_at && !is_shown {
             return Err("nobody is told that its balance grew".to_owned());
         }
-        let is_unjudged = ["new", "expired"].iter().any(|it| shown.state.starts_with(it));
+        let is_unjudged = ["new", "expired"]
+            .iter()
+            .any(|it| shown.state.starts_with(it));
         let sum = self.given_in_time(order, shown);
         if live.is_empty() && is_unjudged && !is_looked_at && !is_shown && sum >= order.dust() {
-            return Err(format!("{sum} that a contract gave in time are shown to nobody"));
+            return Err(format!(
+                "{sum} that a contract gave in time are shown to nobody"
+            ));
         }
         Ok(if live.is_empty() {
             Growth::None
@@ -105,8 +109,8 @@ impl Settled<'_> {
         let begin = shown.created_at - past_ms(order.which);
         let times = begin..=shown.expires_at + shown.grace;
         let given = self.side.truth().given(&order.to).iter();
-        let in_time = given
-            .filter(|(block, _)| self.branch.holds(*block) && times.contains(&block.time.0));
+        let in_time =
+            given.filter(|(block, _)| self.branch.holds(*block) && times.contains(&block.time.0));
         in_time.map(|(_, amount)| amount).sum()
     }
 }

@@ -35,7 +35,11 @@ fn is_further_dust(order: &Order, credits: &[Credit], transfers: &[Transfer]) ->
 
 impl Settled<'_> {
     /// Every transfer is a true credit, and stands where it truly stands.
-    pub(super) fn nothing_invented(&self, order: &Order, transfers: &[Transfer]) -> Result<(), String> {
+    pub(super) fn nothing_invented(
+        &self,
+        order: &Order,
+        transfers: &[Transfer],
+    ) -> Result<(), String> {
         let truth = self.side.truth();
         for transfer in transfers {
             let txid = transfer.txid;
