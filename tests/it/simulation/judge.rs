@@ -130,7 +130,7 @@ impl Settled<'_> {
     ) -> Result<bool, String> {
         let (grown, proven): (Vec<Transfer>, Vec<Transfer>) =
             transfers.iter().cloned().partition(Transfer::is_growth);
-        let growth = self.growth(order, shown, &grown)?;
+        let growth = self.growth(order, shown, &grown, &proven)?;
         self.nothing_invented(order, &proven)?;
         self.nothing_lost(order, shown, &proven)?;
         self.nothing_overlooked(order, shown, &proven)?;

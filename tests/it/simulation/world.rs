@@ -30,13 +30,6 @@ impl Which {
             Self::Ethereum => "ethereum",
         }
     }
-
-    pub fn named(name: &str) -> Self {
-        Self::BOTH
-            .into_iter()
-            .find(|which| which.name() == name)
-            .unwrap()
-    }
 }
 
 /// A chain, its miners, and one node.

@@ -9,7 +9,7 @@ use crate::simulation::{
     providers::Tracing,
     rows::{Shown, Transfer},
 };
-use confirmd::domain::block::Height;
+use confirmd::domain::block::{Height, TxId};
 
 /// What is known of a payment's growth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl Settled<'_> {
         order: &Order,
         shown: &Shown,
         grown: &[Transfer],
+        proven: &[Transfer],
     ) -> Result<Growth, String> {
         let told = self.case.told.get(&shown.id);
         let is_looked_at = told.is_some_and(|told| told.looked_at || told.decided);
@@ -54,7 +55,7 @@ impl Settled<'_> {
             live.push((height.parse().unwrap(), row));
         }
         live.sort_by_key(|(height, _)| *height);
-        self.is_true(order, &live)?;
+        self.is_true(order, &live, proven)?;
         let is_money = |row: &&Transfer| row.disposition != "dust";
         if let Some(row) = grown.iter().find(is_money).filter(|_| !is_looked_at) {
             return Err(format!("{} is {}", row.position, row.disposition));
@@ -79,8 +80,14 @@ impl Settled<'_> {
         })
     }
 
-    /// Nothing is shown that no contract gave up to that block.
-    fn is_true(&self, order: &Order, live: &[(u32, &Transfer)]) -> Result<(), String> {
+    /// Nothing is shown that nobody gave up to that block beside what is recorded. After a reorganisation a
+    /// balance may be compared with one from before the payment began, and shows what came between.
+    fn is_true(
+        &self,
+        order: &Order,
+        live: &[(u32, &Transfer)],
+        proven: &[Transfer],
+    ) -> Result<(), String> {
         let by_balance = self.case.plan.providers.tracing == Tracing::Balances;
         let mut sum = 0;
         for (height, row) in live {
@@ -91,14 +98,30 @@ impl Settled<'_> {
             let given = given
                 .filter(|(block, _)| self.branch.holds(*block) && block.id.height.0 <= *height);
             let given: u64 = given.map(|(_, amount)| amount).sum();
+            let given = given + self.unrecorded(order, *height, proven);
             if !by_balance || row.asset != "ETH" || row.block_hash != block || sum > given {
                 return Err(format!(
-                    "{} says {}, {sum} in all, and contracts gave {given}",
+                    "{} says {}, {sum} in all, and {given} came",
                     row.position, row.amount
                 ));
             }
         }
         Ok(())
+    }
+
+    /// What came in ether up to a block in transactions that are not recorded.
+    fn unrecorded(&self, order: &Order, height: u32, proven: &[Transfer]) -> u64 {
+        let truth = self.side.truth();
+        let is_recorded = |txid: TxId| proven.iter().any(|transfer| transfer.txid == txid);
+        let others = truth
+            .to(&order.to)
+            .iter()
+            .filter(|txid| !is_recorded(**txid));
+        let mined = others.filter_map(|txid| truth.place(*txid, &self.branch));
+        let below = mined.filter(|mined| mined.block.id.height.0 <= height);
+        let credits = below.flat_map(|mined| &mined.credits);
+        let ours = credits.filter(|credit| credit.to == order.to && credit.asset == "ETH");
+        ours.map(|credit| credit.amount).sum()
     }
 
     /// What contracts gave between the beginning of a payment in ether and its deadline.
