@@ -194,6 +194,12 @@ pub fn untraced_at(db: &Connection, which: Which) -> Option<i64> {
     db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
 }
 
+/// Up to which block a payment's past was scanned for it.
+pub fn scan_goal(db: &Connection, id: &str) -> u32 {
+    let sql = "SELECT coalesce(scan_goal, 0) FROM payment WHERE payment_id = ?";
+    db.query_row(sql, [id], |row| row.get(0)).unwrap()
+}
+
 /// Whether a chain is frozen.
 pub fn is_frozen(db: &Connection, which: Which) -> bool {
     let sql = "SELECT frozen IS NOT NULL FROM v1_chain WHERE chain = ?";

@@ -6,7 +6,7 @@ use crate::simulation::{
     clock,
     customers::Order,
     moments::past_ms,
-    rows::{Shown, Transfer, untraced_at},
+    rows::{Shown, Transfer, scan_goal, untraced_at},
     truth::{Credit, Mined},
     world::Which,
 };
@@ -106,7 +106,7 @@ impl Settled<'_> {
             for credit in mined.credits.iter().filter(|credit| credit.to == order.to) {
                 let mut of_tx = transfers.iter().filter(|transfer| transfer.txid == *txid);
                 let is_there = of_tx.any(|transfer| is_of(credit, order, transfer));
-                if credit.is_inner() && self.is_untraced(mined, shown) {
+                if credit.is_inner() && self.is_untraced(order, mined, shown) {
                     continue;
                 }
                 if !is_there && !is_further_dust(order, &mined.credits, transfers) {
@@ -157,9 +157,14 @@ impl Settled<'_> {
         }
         Ok(())
     }
+
     /// Whether it is not known for certain what contracts moved in a block, and whoever may have lost by it is
-    /// flagged.
-    fn is_untraced(&self, mined: &Mined, shown: &Shown) -> bool {
+    /// flagged; where a token is expected, nobody asks what contracts moved before the registration.
+    fn is_untraced(&self, order: &Order, mined: &Mined, shown: &Shown) -> bool {
+        let goal = scan_goal(self.case.db, &shown.id);
+        if order.asset != "ETH" && mined.block.id.height.0 <= goal {
+            return true;
+        }
         let until = untraced_at(self.case.db, Which::Ethereum);
         let is_lost = until.is_some_and(|until| mined.block.time.0 <= until);
         is_lost && (shown.is_degraded() || !shown.state.starts_with("expired"))
