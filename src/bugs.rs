@@ -64,6 +64,8 @@ bugs! {
     SplitIgnored = "split_ignored",
     /// A block that one endpoint alone has shown says when money was there: who pays late, through a liar, is on time.
     UnheldTimeKept = "unheld_time_kept",
+    /// Each endpoint has a voice of its own: two of one operator are believed as if they were independent.
+    EndpointsCounted = "endpoints_counted",
     /// Who waits for what nodes call safe or final is paid at the first confirmation.
     TagIgnored = "tag_ignored",
     /// What was called safe stays so when its block leaves: money mined again above is safe at once.
@@ -113,6 +115,14 @@ bugs! {
     ShortAmounts = "short_amounts",
     /// A block's transactions are not held against its header: a node can invent payments.
     MerkleUnverified = "merkle_unverified",
+    /// What a transfer was told to move counts, not what came: a token's fee is the shop's loss.
+    FeeIgnored = "fee_ignored",
+    /// Nobody who waits for a token is told that its issuer stopped it.
+    PauseUntold = "pause_untold",
+    /// That a token's code was changed is not read: what it does from then on, nobody looks at.
+    UpgradeUnread = "upgrade_unread",
+    /// An address on a token's blacklist raises no review: goods leave for money that nobody can move.
+    BlacklistUnlooked = "blacklist_unlooked",
     /// Receipts are not held against the header: a node can invent token payments.
     ReceiptsUnverified = "receipts_unverified",
     /// A node that is behind is taken for a reorganisation: money is taken back that is there.

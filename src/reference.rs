@@ -125,6 +125,7 @@ fn every_metric_is_in_the_reference_with_its_kind_and_labels() {
     })
     .unwrap();
     metrics.chain(&view());
+    metrics.balances_told(&ChainName::new("ethereum"), true);
     metrics.endpoint_observer(&ChainName::new("ethereum"))("local", "alive", "");
     let text = metrics.render().unwrap();
     let told = section("## Metrics");

@@ -58,7 +58,6 @@ pub(super) const BITCOIN_METHODS: &[&str] = &[
 /// `other`.
 pub(super) const ETHEREUM_METHODS: &[&str] = &[
     "debug_traceBlockByHash",
-    "eth_chainId",
     "eth_getBalance",
     "eth_getBlockByHash",
     "eth_getBlockByNumber",

@@ -8,6 +8,7 @@
 
 use super::{Watcher, blocks::transaction, plan::Plan, state::ChainState, touched::Touched};
 use crate::{
+    bugs::{Bug, planted},
     chain::ethereum::address::checksummed,
     domain::{
         asset::{Asset, ChainName},
@@ -112,7 +113,7 @@ impl Watcher {
     /// The last of the block's acts of this kind touches who waits for the asset.
     fn touch_open(&self, group: &Group<'_>, touched: &mut Touched) -> Result<Open, StoreError> {
         let open = self.store.open_payments(&group.asset.code, TOLD_MAX)?;
-        let last = group.events.last();
+        let last = group.events.last().filter(|_| !planted(Bug::PauseUntold));
         if let Some(fact) = last.and_then(|event| fact(group.asset, group.facts, event)) {
             for key in &open.first {
                 touched.add(*key, fact.clone());

@@ -13,6 +13,9 @@ pub(super) struct Vote<'a> {
     pub blocks: &'a [BlockRef],
 }
 
+/// Who counts once: an operator, whatever endpoints it has.
+type Voice<'a> = (&'a str, Option<usize>);
+
 /// Who runs the endpoint at this place: where nobody is named, each is its own.
 pub(super) fn operator(operators: &[String], at: usize) -> String {
     let named = operators.get(at).cloned();
@@ -30,14 +33,15 @@ pub(super) fn held_of(
     quorum: usize,
     is_asked_for: impl Fn(&BlockRef) -> bool,
 ) -> Option<BlockRef> {
-    let mut holders: BTreeMap<(Height, BlockId), (BlockRef, BTreeSet<&str>)> = BTreeMap::new();
-    for vote in votes {
+    let mut holders: BTreeMap<(Height, BlockId), (BlockRef, BTreeSet<Voice<'_>>)> = BTreeMap::new();
+    for (at, vote) in votes.iter().enumerate() {
+        let own = Some(at).filter(|_| planted(Bug::EndpointsCounted));
         for block in vote.blocks.iter().filter(|block| is_asked_for(block)) {
             let key = (block.id.height, block.id);
             let (_, names) = holders
                 .entry(key)
                 .or_insert_with(|| (*block, BTreeSet::new()));
-            names.insert(vote.operator);
+            names.insert((vote.operator, own));
         }
     }
     let mut from_top = holders.into_values().rev();
@@ -76,11 +80,12 @@ pub(super) fn split(votes: &[Vote<'_>], quorum: usize) -> Option<[BlockId; 2]> {
 
 /// The height that so many operators have: one alone may claim any.
 pub(super) fn height(votes: &[Vote<'_>], quorum: usize) -> Option<Height> {
-    let mut tops: BTreeMap<&str, Height> = BTreeMap::new();
-    for vote in votes {
+    let mut tops: BTreeMap<Voice<'_>, Height> = BTreeMap::new();
+    for (at, vote) in votes.iter().enumerate() {
+        let own = Some(at).filter(|_| planted(Bug::EndpointsCounted));
         let heights = vote.blocks.iter().map(|block| block.id.height);
         if let Some(highest) = heights.max() {
-            let top = tops.entry(vote.operator).or_default();
+            let top = tops.entry((vote.operator, own)).or_default();
             *top = highest.max(*top);
         }
     }

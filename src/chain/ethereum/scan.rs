@@ -123,7 +123,7 @@ pub(super) fn scan(
             .zip(tx.logs)
             .take_while(|(n, _)| *n == 0 || !first_only)
         {
-            found.log(index, ordinal, tx.succeeded, log, tokens);
+            found.log(index, ordinal, tx, log, tokens);
             let place = (index, Position::Log(ordinal));
             let event = token_events::read(log, place, tokens).filter(|_| tx.succeeded);
             found.token_events.extend(event);
@@ -191,25 +191,19 @@ impl Found {
         });
     }
 
-    fn log(
-        &mut self,
-        tx_index: u32,
-        ordinal: u32,
-        succeeded: bool,
-        log: &Log,
-        tokens: &[[u8; 20]],
-    ) {
+    fn log(&mut self, tx_index: u32, ordinal: u32, tx: &Tx<'_>, log: &Log, tokens: &[[u8; 20]]) {
         if log.topics().first() != Some(&TRANSFER) || log.address == SYSTEM_EMITTER {
             return;
         }
         let token = tokens.first().filter(|_| planted(Bug::AnyToken));
         let contract = token.copied().unwrap_or(log.address.into_array());
-        match token_transfer(succeeded, contract, log, tokens) {
+        let asked = asked(tx).filter(|_| planted(Bug::FeeIgnored));
+        match token_transfer(tx.succeeded, contract, log, tokens) {
             Err(reason) => self.ignore(reason),
             Ok(moved) => self.credits.push(Candidate {
                 destination: moved.to,
                 asset: CreditAsset::Token(contract),
-                amount: moved.amount,
+                amount: asked.unwrap_or(moved.amount),
                 tx_index,
                 position: Position::Log(ordinal),
                 payer: Payer::Account(moved.from.into_array()),
@@ -250,6 +244,12 @@ fn token_transfer(
         to: destination(to).ok_or(IgnoredReason::MalformedLog)?,
         amount: Amount::from_base(amount),
     })
+}
+
+/// What a call of `transfer(address,uint256)` asks for, which is evidence of nothing.
+fn asked(tx: &Tx<'_>) -> Option<Amount> {
+    let word: [u8; 32] = tx.envelope?.input().get(36..68)?.try_into().ok()?;
+    Some(Amount::from_base(U256::from_be_bytes(word)))
 }
 
 fn erc20(log: &Log) -> Option<(Address, Address, U256)> {

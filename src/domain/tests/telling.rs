@@ -107,7 +107,7 @@ fn a_transfer_entry_carries_its_transfer() {
         .unwrap();
     let expected = serde_json::json!({
         "txid": txid("a").to_string(), "position": "vout:0", "asset": "BTC",
-        "amount": "0.40000000", "from_address": null, "state": "replaced",
+        "amount": "0.40000000", "from_address": null, "state": "replaced", "evidence": "proven",
         "disposition": "short", "replaced_by": txid("z").to_string(),
         "first_seen_at": 1_800_000_000_000_i64, "block_height": null, "block_hash": null,
         "block_at": null, "confirmations": 0,

@@ -17,7 +17,7 @@ use crate::{
 };
 use alloy_consensus::Header;
 use alloy_eips::eip4895::Withdrawal;
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, Bytes, U256};
 use serde_json::value::RawValue;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -87,6 +87,8 @@ pub struct Chain {
     /// The blocks that hold a transaction.
     mined: HashMap<TxId, Vec<BlockHash>>,
     code: BTreeMap<Address, Bytes>,
+    /// What accounts were given in ether, block by block, on all branches.
+    given: HashMap<Address, Vec<(BlockRef, U256)>>,
     system_logs: bool,
     made: u64,
 }
@@ -108,6 +110,7 @@ impl Chain {
             bodies: HashMap::from([(genesis.id.hash, body)]),
             mined: HashMap::new(),
             code,
+            given: HashMap::new(),
             system_logs: false,
             made: 0,
         }
@@ -162,6 +165,10 @@ impl Chain {
             let blocks = self.mined.entry(one.tx.id()).or_default();
             blocks.push(block.reference.id.hash);
         }
+        for (account, amount) in given(&block, &body) {
+            let known = self.given.entry(account).or_default();
+            known.push((block.reference, amount));
+        }
         self.bodies.insert(block.reference.id.hash, body);
         Ok(self.tree.insert(block))
     }
@@ -215,6 +222,11 @@ impl Chain {
         self.mined.get(&tx).map_or(&[], Vec::as_slice)
     }
 
+    /// What an account was given in ether, by the block that gave it, on all branches.
+    pub(super) fn given(&self, account: Address) -> &[(BlockRef, U256)] {
+        self.given.get(&account).map_or(&[], Vec::as_slice)
+    }
+
     /// The code at an address; none at most.
     pub(super) fn code(&self, at: Address) -> Bytes {
         self.code.get(&at).cloned().unwrap_or_default()
@@ -247,6 +259,16 @@ fn withdrawals(salt: u64, of: Vec<([u8; 20], u64)>) -> Vec<Withdrawal> {
             amount,
         })
         .collect()
+}
+
+/// Who got how much ether in a block, payments and withdrawals.
+fn given(block: &Block, body: &Body) -> Vec<(Address, U256)> {
+    let credits = block.credits.iter();
+    let paid = credits.filter(|credit| credit.token.is_none());
+    let paid = paid.map(|credit| (Address::from(credit.to), credit.amount));
+    let withdrawn = body.inside.withdrawals.iter();
+    let withdrawn = withdrawn.map(|taken| (taken.address, taken.amount_wei()));
+    paid.chain(withdrawn).collect()
 }
 
 /// A block and its body, with all JSON that will be asked for often.

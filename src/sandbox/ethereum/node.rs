@@ -10,7 +10,7 @@ use super::{
     view::{Receipts, View},
 };
 use crate::{
-    domain::block::{BlockHash, Height, TxId},
+    domain::block::{BlockHash, BlockRef, Height, TxId},
     sandbox::{
         json_rpc::{Answer, INVALID_PARAMS, Node, Refusal, answer, param},
         tree::Linked,
@@ -161,15 +161,22 @@ impl<'a> SimulatedNode<'a> {
         answer(&self.chain.code(account))
     }
 
-    /// All ether that an account was ever credited up to a block.
+    /// All ether that an account was ever given up to a block.
     fn balance(&self, params: &[Value]) -> Answer {
         let account: Address = read(param(params, 0))?;
         let by_hash = param(params, 1).get("blockHash");
         let block = self.state_at(by_hash.unwrap_or_else(|| param(params, 1)))?;
-        let up_to_it = self.chain.tree().down_from(block.reference().id.hash);
-        let credits = up_to_it.flat_map(|block| &block.credits);
-        let own = credits.filter(|credit| credit.token.is_none() && credit.to == account);
-        answer(&own.map(|credit| credit.amount).sum::<U256>())
+        let branch = self.view.branch();
+        let down = self.chain.tree().down_from(block.reference().id.hash);
+        let down = down.map(Linked::reference);
+        // Of the blocks below it only those that left the node's branch are looked at one by one.
+        let aside: Vec<BlockRef> = down.take_while(|it| !branch.holds(*it)).collect();
+        let fork = block.reference().id.height.minus(count(&aside));
+        let is_below =
+            |of: &BlockRef| (of.id.height <= fork && branch.holds(*of)) || aside.contains(of);
+        let given = self.chain.given(account).iter();
+        let given = given.filter(|(of, _)| is_below(of));
+        answer(&given.map(|(_, amount)| *amount).sum::<U256>())
     }
 
     fn call_contract(&self, params: &[Value]) -> Answer {
@@ -252,6 +259,10 @@ fn written<'a>(block: &'a Block, body: &'a Body) -> Written<'a> {
         hash: block.reference().id.hash.0.into(),
         inside: &body.inside,
     }
+}
+
+fn count(blocks: &[BlockRef]) -> u32 {
+    u32::try_from(blocks.len()).unwrap_or(u32::MAX)
 }
 
 fn null() -> Box<RawValue> {

@@ -93,7 +93,8 @@ impl Player {
         };
         let mut wire = || Wire::fair(plan.latency_ms, random.fork());
         let shared = Shared::new(world, [wire(), wire()]);
-        let config = plan.config(&dir) + &script.more;
+        let genesis = shared.world().ethereum.genesis();
+        let config = plan.config(&dir, genesis) + &script.more;
         Self {
             stage: Stage::open(&config, dir, clock, shared),
             random,

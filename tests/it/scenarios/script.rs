@@ -4,7 +4,10 @@ use super::{
     step::{self, Step},
     words::{Trouble, Words},
 };
-use crate::simulation::plan::{Faults, Plan};
+use crate::simulation::{
+    plan::{Faults, Plan},
+    providers::Providers,
+};
 use std::path::Path;
 
 const SECOND: u64 = 1_000;
@@ -51,6 +54,7 @@ fn plan() -> Plan {
         publishes: false,
         faults: Faults::default(),
         latency_ms: 0,
+        providers: Providers::ONE,
         fails_with: None,
     }
 }

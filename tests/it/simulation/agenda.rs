@@ -26,6 +26,10 @@ pub enum Action {
     TokenRuns(&'static str),
     Unlist(Destination),
     DustFlood,
+    /// One operator is as the others again.
+    Behaves,
+    /// Traces come as they should.
+    TracesCome,
     Hear(Vec<Frames>),
     SendAgain(TxId),
 }

@@ -5,7 +5,7 @@
 use super::{
     customers::Order,
     moments,
-    rows::{cursor, units},
+    rows::{cursor, units, untraced_at},
     world::World,
 };
 use confirmd::domain::time::UnixMs;
@@ -160,7 +160,11 @@ impl Reader {
             }
             self.last.insert(payment.clone(), event.data.clone());
             if event.to.as_deref() == Some("expired") && event.from.as_deref() == Some("new") {
-                moments::came_to_nothing(world, &orders[&payment], &event.data)
+                let order = &orders[&payment];
+                let is_looked_at = self.told.get(&payment).is_some_and(|told| told.looked_at);
+                let untraced_at = untraced_at(db, order.which);
+                moments::came_to_nothing(world, order, &event.data, untraced_at)
+                    .or_else(|why| if is_looked_at { Ok(()) } else { Err(why) })
                     .map_err(|why| format!("{payment} is expired, but {why}"))?;
             }
             if event.kind == "finalized" {

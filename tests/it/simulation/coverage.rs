@@ -1,7 +1,10 @@
 //! What an ordinary run must have seen often enough to mean something: every step of the table,
 //! every reason, flag and fault.
 
-use super::{checks::STEPS, customers::HABITS, lie, oddities, publisher, stage::COMMIT_POINTS};
+use super::{
+    checks::STEPS, customers::HABITS, lie, oddities, operators, providers, publisher,
+    stage::COMMIT_POINTS,
+};
 use std::collections::BTreeMap;
 
 /// How often at least.
@@ -32,7 +35,8 @@ const REASONS: [&str; 22] = [
     "refunded/operator",
 ];
 
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
+    "degraded",
     "overpaid",
     "underpaid",
     "late",
@@ -85,6 +89,8 @@ pub fn missing(seen: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
         .chain(named("fault", &FAULTS))
         .chain(named("fault", &publisher::MISHAPS))
         .chain(named("publisher", &["heard", "none"]))
+        .chain(named("providers", &providers::KINDS))
+        .chain(named("fault", &operators::FAULTS))
         .chain(named("habit", &HABITS))
         .chain(oddities::names().map(|name| format!("oddity {name}")))
         .chain(named("fault crash_in_commit", &COMMIT_POINTS))

@@ -10,6 +10,9 @@ use confirmd::{
     sandbox::ethereum::{Frame, Intent, Kind, LogShape, Move},
 };
 
+const VAULT: [u8; 20] = [0x7a; 20];
+const STRANGER: [u8; 20] = [0x57; 20];
+
 /// The transaction that pays like this; ether goes in one of this kind.
 pub fn intent(how: &Payment, kind: Kind) -> Intent {
     let to = account(&how.to);
@@ -31,6 +34,31 @@ pub fn intent(how: &Payment, kind: Kind) -> Intent {
             None,
         ) => Intent::ether(to, amount).of_kind(kind),
     }
+}
+
+/// The same in ether, by a contract that pays out: in one of several ways.
+pub fn by_contract(how: &Payment, way: u64) -> Intent {
+    let to = account(&how.to);
+    let part = how.amount / how.parts;
+    let first = how.amount - part * (how.parts - 1);
+    let amounts = std::iter::once(first).chain((1..how.parts).map(|_| part));
+    let pays = |amount: u64| Frame::call(to, U256::from(amount));
+    let paid: Vec<Frame> = amounts.map(pays).collect();
+    let whole = U256::from(how.amount);
+    let calls = match way {
+        0 => paid,
+        1 => vec![
+            Frame::call(STRANGER, U256::from(7)),
+            Frame::call(VAULT, whole).with(paid),
+        ],
+        // What fails is no money, with all below it.
+        2 => std::iter::once(Frame::call(VAULT, whole).with(paid.clone()).reverted())
+            .chain(paid)
+            .collect(),
+        3 => vec![Frame::delegate_call(VAULT, whole).with(paid)],
+        _ => vec![Frame::self_destruct(to, whole)],
+    };
+    Intent::batch(ROUTER, calls)
 }
 
 /// Each part of a payment in a token, and what others get beside it.

@@ -1,14 +1,19 @@
 //! Ethereum: proposers and a node that may lag behind them; tokens with their administrations.
 
+mod apart;
+mod side;
+
+pub use apart::Forged;
+
 use super::{
-    ethereum_intents::{account, asset_of, intent},
+    ethereum_intents::{account, asset_of},
+    providers::{Providers, Tracing},
     strangers::Strangers,
     truth::{Credit, Mined, Truth},
-    world::{Forgetting, LastBranch, Meddling, Payment, Side, Trick, Which, in_common},
+    world::{LastBranch, Side as _, Which},
 };
 use alloy_primitives::U256;
 use confirmd::{
-    chain::rpc::{HttpRequest, HttpResponse},
     domain::{
         block::{BlockHash, BlockRef, Height, TxId},
         facts::Destination,
@@ -17,14 +22,12 @@ use confirmd::{
     random::Random,
     sandbox::{
         ethereum::{
-            Chain, Change, Contents, Intent, Kind, Sender, SimulatedNode, Token, TokenKind, Tx,
-            View,
+            Chain, Change, Contents, CreditKind, Intent, Sender, Token, TokenKind, Tx, View,
         },
-        json_rpc,
         tree::{Branch, Linked as _},
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::{BTreeMap, HashSet};
 
 /// Not one of those that developers use.
 pub const CHAIN_ID: u64 = 7_777;
@@ -73,6 +76,16 @@ pub struct EthereumSide {
     safest: Option<Height>,
     highest: Height,
     has_fee: bool,
+    /// What one operator's node believes, where it is not what the others' do.
+    apart: Option<apart::Apart>,
+    /// Blocks that one node alone ever showed.
+    forged: HashSet<BlockHash>,
+    forger: Random,
+    /// How many payments in ether of a thousand a contract makes.
+    contracts: u64,
+    payers: Random,
+    /// Whether nobody tells what contracts move.
+    only_balances: bool,
 }
 
 impl EthereumSide {
@@ -129,6 +142,12 @@ impl EthereumSide {
             safest: None,
             highest: Height(0),
             has_fee: false,
+            apart: None,
+            forged: HashSet::new(),
+            forger: Random::new(0),
+            contracts: 0,
+            payers: Random::new(0),
+            only_balances: false,
         };
         side.adopt(head);
         side
@@ -137,6 +156,21 @@ impl EthereumSide {
     /// From now on blocks hold up to so many transactions of people who pay each other.
     pub fn meet(&mut self, random: Random, most: u64) {
         self.strangers = Strangers { random, most };
+    }
+
+    /// Its nodes are these, and so many payments are made by contracts.
+    pub fn provide(&mut self, mut random: Random, providers: Providers) {
+        (self.forger, self.payers) = (random.fork(), random);
+        self.contracts = providers.contracts;
+        self.only_balances = providers.tracing == Tracing::Balances;
+        if self.only_balances {
+            self.view.traces = None;
+        }
+    }
+
+    /// Its first block.
+    pub const fn genesis(&self) -> BlockHash {
+        self.chain.genesis().id.hash
     }
 
     fn of_strangers(&mut self) -> impl Iterator<Item = Tx> {
@@ -160,6 +194,22 @@ impl EthereumSide {
     fn proposers_head(&self) -> BlockRef {
         let hash = self.branch.head().unwrap();
         self.chain.block(hash).unwrap().reference()
+    }
+
+    /// What customers sent that so many blocks above a height of the true branch hold.
+    fn mined_above(&self, height: Height, blocks: u32) -> Vec<Tx> {
+        let above = (1..=blocks).filter_map(|n| self.branch.at(height.plus(n)));
+        let above: Vec<BlockHash> = above.collect();
+        let is_there = |tx: &&Tx| {
+            let paying = self.truth.get(tx.id());
+            let mined = paying.map_or(&[][..], |paying| &paying.mined);
+            mined
+                .iter()
+                .any(|mined| above.contains(&mined.block.id.hash))
+        };
+        let mut all: Vec<Tx> = self.sent.values().filter(is_there).cloned().collect();
+        all.sort_by_key(Tx::nonce);
+        all
     }
 
     fn adopt(&mut self, block: BlockRef) {
@@ -186,6 +236,12 @@ impl EthereumSide {
             let Some(asset) = asset_of(credit.token) else {
                 continue;
             };
+            if self.only_balances && credit.kind == CreditKind::Inner {
+                let to = Destination::new(&credit.to).unwrap();
+                let amount = u64::try_from(credit.amount).unwrap();
+                self.truth.gave(to, block, amount);
+                continue;
+            }
             by_tx.entry(credit.txid).or_default().push(Credit {
                 position: credit.position.to_string(),
                 asset: asset.to_owned(),
@@ -256,217 +312,5 @@ impl EthereumSide {
     pub fn administer(&mut self, token: [u8; 20], change: Change) {
         let tx = self.sender.sign(Intent::administer(token, change));
         self.waiting.push(tx);
-    }
-}
-
-impl Side for EthereumSide {
-    fn respond(&self, request: &HttpRequest) -> HttpResponse {
-        let node = SimulatedNode {
-            chain: &self.chain,
-            view: &self.view,
-        };
-        json_rpc::respond(&node, request)
-    }
-
-    fn truth(&self) -> &Truth {
-        &self.truth
-    }
-
-    fn head(&self) -> BlockRef {
-        self.view.head(&self.chain).unwrap().reference()
-    }
-
-    fn best(&self) -> BlockRef {
-        self.proposers_head()
-    }
-
-    fn in_common(&self, head: BlockRef) -> Option<BlockRef> {
-        in_common(self.chain.tree(), &self.branch, head)
-    }
-
-    fn branch_to(&self, head: BlockHash) -> Option<Arc<Branch>> {
-        self.last_branch.to(self.chain.tree(), head)
-    }
-
-    fn is_away(&self) -> bool {
-        self.lagging.is_some()
-    }
-
-    fn unconfirmed(&self) -> Vec<TxId> {
-        Vec::new()
-    }
-
-    fn has_unconfirmed(&self, _: TxId) -> bool {
-        false
-    }
-
-    fn mine(&mut self, at: UnixMs, share: u64) {
-        let (mut picked, mut left) = (Vec::new(), Vec::new());
-        for tx in std::mem::take(&mut self.waiting) {
-            if self.random.chance(share) {
-                picked.push(tx);
-            } else {
-                left.push(tx);
-            }
-        }
-        self.waiting = left;
-        picked.extend(self.of_strangers());
-        let block = self.mine_on(self.proposers_head(), at, picked);
-        self.adopt(block);
-    }
-
-    fn reorg(&mut self, at: UnixMs, depth: u32, grow: u32, share: u64) {
-        let head = self.proposers_head();
-        let Some(fork) = self.branch.at(head.id.height.minus(depth)) else {
-            return;
-        };
-        let mut parent = self.chain.block(fork).unwrap().reference();
-        let lost = (0..depth)
-            .rev()
-            .filter_map(|n| self.branch.at(head.id.height.minus(n)));
-        let lost: Vec<BlockHash> = lost.collect();
-        let was_lost = |tx: &&Tx| {
-            let mined = self
-                .truth
-                .get(tx.id())
-                .map_or(&[][..], |paying| &paying.mined);
-            mined
-                .iter()
-                .any(|mined| lost.contains(&mined.block.id.hash))
-        };
-        let mut rest: Vec<Tx> = self.sent.values().filter(was_lost).cloned().collect();
-        rest.sort_by_key(Tx::nonce);
-        for _ in 0..grow {
-            let (mut picked, mut left) = (Vec::new(), Vec::new());
-            for tx in rest {
-                if self.random.chance(share) {
-                    let fails = self.random.chance(self.fails_again);
-                    picked.push(if fails { tx.failing() } else { tx });
-                } else {
-                    left.push(tx);
-                }
-            }
-            rest = left;
-            parent = self.mine_on(parent, at, picked);
-        }
-        // Most of what was left out waits again; some is never seen any more.
-        for tx in rest {
-            if self.random.chance(self.waits_again) {
-                self.waiting.push(tx);
-            }
-        }
-        self.adopt(parent);
-    }
-
-    fn loose_blocks(&self) -> u32 {
-        let depth = self.tags.unwrap_or(self.final_depth.saturating_sub(1));
-        let lowest = self.highest.minus(depth).max(Height(1));
-        self.proposers_head().id.height.minus(lowest.0).0
-    }
-
-    fn final_height(&self) -> Height {
-        let by_depth = self.highest.minus(self.final_depth);
-        self.tagged.unwrap_or(by_depth)
-    }
-
-    fn safe_height(&self) -> Height {
-        self.final_height().max(self.safest.unwrap_or_default())
-    }
-
-    fn return_to(&mut self, head: BlockRef) {
-        self.adopt(head);
-        let waits = |tx: &Tx| self.truth.place(tx.id(), &self.branch).is_none();
-        self.waiting.retain(waits);
-    }
-
-    fn lag(&mut self) {
-        self.lagging.get_or_insert(self.head());
-    }
-
-    fn stopped_below(&self, by: u32) -> Option<BlockRef> {
-        let mut down = self.chain.tree().down_from(self.lagging?.id.hash);
-        Some(down.nth(usize::try_from(by).ok()?)?.reference())
-    }
-
-    fn hear_of(&mut self, head: BlockRef) {
-        self.view.set_head(&self.chain, head.id.hash);
-        if let Some(depth) = self.tags {
-            // Nothing that the proposers left is called final by anybody.
-            let common = self
-                .in_common(head)
-                .map_or(Height(0), |block| block.id.height);
-            let [tagged, safe] = [depth, half(depth)].map(|d| self.highest.minus(d).min(common));
-            self.name(Some(tagged), Some(safe));
-        }
-    }
-
-    fn stray(&mut self, at: UnixMs, fork: Height, share: u64) {
-        let parent = self.branch.at(fork).unwrap();
-        let mut parent = self.chain.block(parent).unwrap().reference();
-        let height = self.proposers_head().id.height;
-        while parent.id.height < height {
-            parent = self.mine_on(parent, at, Vec::new());
-        }
-        let mut picked = self.waiting.clone();
-        picked.retain(|_| self.random.chance(share));
-        let head = self.mine_on(parent, at, picked);
-        self.lagging = Some(head);
-        self.hear_of(head);
-    }
-
-    fn is_syncing(&self) -> bool {
-        self.view.syncing
-    }
-
-    fn sync(&mut self, is_on: bool) {
-        self.view.syncing = is_on;
-    }
-
-    fn catch_up(&mut self) {
-        self.lagging = None;
-        self.hear_of(self.proposers_head());
-    }
-
-    fn pay(&mut self, how: &Payment, _: UnixMs) -> Option<TxId> {
-        let kinds = [
-            Kind::Legacy,
-            Kind::AccessList,
-            Kind::DynamicFee,
-            Kind::Blob,
-            Kind::SetCode,
-        ];
-        let kind = *self.random.pick(&kinds).unwrap();
-        let intent = intent(how, kind);
-        let mut tx = self.sender.sign(intent);
-        if how.trick == Trick::Fails {
-            tx = tx.failing();
-        }
-        let txid = tx.id();
-        self.sent.insert(txid, tx.clone());
-        if how.trick != Trick::Stuck {
-            self.waiting.push(tx);
-        }
-        Some(txid)
-    }
-
-    fn meddle(&mut self, last: TxId, how: &Meddling, _: UnixMs) -> Option<TxId> {
-        match how {
-            Meddling::Replace(_) | Meddling::DoubleSpend | Meddling::Drop => {
-                // What waits is in no mempool that anybody looks at.
-                self.waiting.retain(|tx| tx.id() != last);
-            }
-            Meddling::Resend => {
-                let is_waiting = self.waiting.iter().any(|tx| tx.id() == last);
-                let is_mined = self.truth.place(last, &self.branch).is_some();
-                if let (false, false, Some(tx)) = (is_waiting, is_mined, self.sent.get(&last)) {
-                    self.waiting.push(tx.clone());
-                }
-            }
-        }
-        Some(last)
-    }
-
-    fn forget(&mut self, _: Forgetting, _: &mut Random) -> bool {
-        false
     }
 }

@@ -41,6 +41,8 @@ impl Simulation {
             Action::Synced(which) => self.stage.shared.world().side_mut(*which).sync(false),
             Action::TokenRuns(asset) => self.run_token(asset),
             Action::Unlist(to) => self.unlist(to),
+            Action::Behaves => self.behave(),
+            Action::TracesCome => self.trace_again(),
             Action::TokenFeeOff => self.stage.shared.world().ethereum.set_fee(false),
             Action::Tick
             | Action::ReadInbox
@@ -72,6 +74,7 @@ impl Simulation {
         self.odd_customers(faults.oddity);
         self.troubles(&faults);
         self.misname(&faults);
+        self.operators(&faults);
         if self.happens(faults.token_fee, "token_fee") {
             self.count("fault token_fee");
             self.stage.shared.world().ethereum.set_fee(true);

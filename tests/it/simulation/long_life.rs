@@ -7,6 +7,7 @@ use super::{
     customers::{self, Order},
     directory, from_environment,
     plan::{Faults, Plan},
+    providers::Providers,
     run::Simulation,
     terms::Terms,
     virtual_time,
@@ -122,6 +123,7 @@ fn plan(days: u64) -> Plan {
         own_terms: 0,
         dust_flood: false,
         publishes: false,
+        providers: Providers::ONE,
         ..Plan::draw(1, 24)
     };
     assert!(calm.final_depth < 200, "or a day is too short");

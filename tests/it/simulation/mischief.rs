@@ -29,6 +29,8 @@ pub struct Mischief {
     pub(super) terms: Random,
     /// What lets a second reorganisation come in the middle of a walk.
     pub(super) walks: Random,
+    /// What makes operators misbehave.
+    pub(super) operators: Random,
     /// Where the next commit is cut off.
     pub(super) trap: &'static str,
     /// Whether the disk was full when something was to be written.
@@ -47,6 +49,7 @@ impl Mischief {
             troubles: Random::new(seed ^ 0x00dd_7b1e),
             terms: Random::new(seed ^ 0x00dd_7e55),
             walks: Random::new(seed ^ 0x00dd_a31d),
+            operators: Random::new(seed ^ 0x00dd_09e7),
             trap: "",
             disk_refused: false,
             comes_back: [None; 2],

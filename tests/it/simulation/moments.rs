@@ -63,7 +63,11 @@ pub fn is_borne_out(
             || u64::from(confirmations) >= required,
             |called| mined.block.id.height <= called,
         );
-        is_deep.then_some(sum)
+        // What one operator alone ever showed buries nothing.
+        let top = called.map_or(u32::try_from(required).unwrap().max(1), |_| 1) - 1;
+        let top = branch.at(mined.block.id.height.plus(top));
+        let is_forged = top.is_some_and(|top| side.is_forged(top));
+        (is_deep && !is_forged).then_some(sum)
     };
     let paying = side.truth().to(&order.to).iter();
     let paying = paying.filter(|txid| !is_late(txid));
@@ -112,12 +116,13 @@ pub fn is_final_truly(side: &dyn Side, order: &Order, data: &Value) -> Result<()
         let sum = brought(&mined.credits, order, asset);
         (mined.block.id.height <= last && sum > 0).then_some(sum)
     };
-    let sums: Vec<u64> = side
-        .truth()
-        .to(&order.to)
-        .iter()
-        .filter_map(rests)
-        .collect();
+    let paid = side.truth().to(&order.to).iter().filter_map(rests);
+    // What only a balance tells counts where an operator accepts it.
+    let given = side.truth().given(&order.to).iter();
+    let given =
+        given.filter(|(block, _)| is_accepted && block.id.height <= last && branch.holds(*block));
+    let given = given.map(|(_, amount)| *amount);
+    let sums: Vec<u64> = paid.chain(given).collect();
     let best = best(&sums, data["policy"].as_str().unwrap());
     let allowed = units(data["allowed_shortfall"].as_str().unwrap());
     if best > 0 && (is_accepted || best + allowed >= order.amount) {
@@ -131,7 +136,14 @@ pub fn is_final_truly(side: &dyn Side, order: &Order, data: &Value) -> Result<()
 
 /// Checks that nothing that came before the deadline stands in the node's chain, so that a payment
 /// may expire. When that chain changed after the deadline, nobody says what was there before.
-pub fn came_to_nothing(world: &World, order: &Order, data: &Value) -> Result<(), String> {
+///
+/// Of what contracts moved up to `untraced_at` not all is known: who may have got some of it is flagged.
+pub fn came_to_nothing(
+    world: &World,
+    order: &Order,
+    data: &Value,
+    untraced_at: Option<i64>,
+) -> Result<(), String> {
     let ms = |name: &str| data[name].as_i64().unwrap();
     let deadline = ms("expires_at") + ms("grace_ms");
     if world.was_odd_at(order.which).0 > deadline {
@@ -154,13 +166,30 @@ pub fn came_to_nothing(world: &World, order: &Order, data: &Value) -> Result<(),
         let Some(mined) = side.truth().place(*txid, &branch) else {
             continue;
         };
-        let sum = brought(&mined.credits, order, Some(order.asset));
+        let is_lost = is_flagged(data) && untraced_at.is_some_and(|at| mined.block.time.0 <= at);
+        let mut known = mined.credits.clone();
+        known.retain(|credit| !(is_lost && credit.is_inner()));
+        let sum = brought(&known, order, Some(order.asset));
         if sum >= order.dust() && (begin..=deadline).contains(&mined.block.time.0) {
             let height = mined.block.id.height;
             return Err(format!("{txid} in block {height} came in time"));
         }
     }
+    let given = side.truth().given(&order.to).iter();
+    let in_time = given.filter(|(block, _)| {
+        order.asset == "ETH" && branch.holds(*block) && (begin..=deadline).contains(&block.time.0)
+    });
+    let sum: u64 = in_time.map(|(_, amount)| amount).sum();
+    if sum >= order.dust() && !is_flagged(data) {
+        return Err(format!("contracts gave {sum} in time"));
+    }
     Ok(())
+}
+
+/// Whether a person is told that not all of it is known.
+fn is_flagged(data: &Value) -> bool {
+    let flags = data["flags"].as_str().unwrap_or_default();
+    data["needs_review"] == 1 && flags.split(',').any(|flag| flag == "degraded")
 }
 
 /// How far before its registration a payment's money is looked for.

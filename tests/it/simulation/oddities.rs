@@ -145,7 +145,7 @@ impl Simulation {
     fn give_out_again(&mut self) -> bool {
         let before = self.stage.clock.truth().0 - RESTS_MS;
         let sql = "SELECT payment_id FROM v1_payment AS p
-                    WHERE watch_until_at < ?1 AND NOT EXISTS
+                    WHERE watch_until_at < ?1 AND status <> 'new' AND NOT EXISTS
                           (SELECT 1 FROM v1_payment WHERE address = p.address AND payment_id <> p.payment_id)
                     ORDER BY payment_id";
         let mut statement = self.stage.db.prepare_cached(sql).unwrap();

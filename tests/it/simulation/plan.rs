@@ -1,7 +1,7 @@
 //! What a seed draws: the configuration, the pace of the chains, the faults that may happen.
 
-use super::terms::policy;
-use confirmd::random::Random;
+use super::{providers::Providers, terms::policy};
+use confirmd::{domain::block::BlockHash, random::Random};
 use std::path::Path;
 
 const SECOND: u64 = 1_000;
@@ -47,6 +47,8 @@ pub struct Plan {
     pub faults: Faults,
     /// How long an exchange with a node takes at most.
     pub latency_ms: u64,
+    /// Who is asked about Ethereum.
+    pub providers: Providers,
     /// A fault that counts as a failure: to test what is made of one.
     pub fails_with: Option<&'static str>,
 }
@@ -78,6 +80,10 @@ pub struct Faults {
     pub broken_disk: u64,
     /// No fault of a machine: customers who do what few do.
     pub oddity: u64,
+    /// One operator of several is not as it should be.
+    pub operator: u64,
+    /// Traces come late, or are refused.
+    pub late_traces: u64,
     /// How many of the publisher's notifications in a thousand are lost, late, overtaken, repeated.
     pub names_lost: u64,
     pub names_late: u64,
@@ -102,6 +108,9 @@ impl Plan {
             final_depth
         };
         let mut later = Random::new(seed ^ 0x5e77);
+        let providers = Providers::of(seed);
+        // Each poll asks everybody.
+        let poll_unit_ms = if providers.is_quorum() { 1_500 } else { SECOND };
         Self {
             seed,
             span_ms: hours * HOUR,
@@ -115,7 +124,7 @@ impl Plan {
             bitcoin_poll_ms: r.between(5, 40) * SECOND,
             ethereum_block_ms: [12, 30, 60, 120, 300][usize::try_from(r.below(5)).unwrap()]
                 * SECOND,
-            ethereum_poll_ms: r.between(6, 40) * SECOND,
+            ethereum_poll_ms: r.between(6, 40) * poll_unit_ms,
             tags: r
                 .chance(700)
                 .then(|| u32::try_from(r.between(3, 100)).unwrap()),
@@ -142,6 +151,7 @@ impl Plan {
                 .map(|faults| faults.with_later(seed))
                 .unwrap_or_default(),
             latency_ms: [0, 0, 40, 800][usize::try_from(r.below(4)).unwrap()],
+            providers,
             fails_with: None,
         }
     }
@@ -154,8 +164,8 @@ impl Plan {
         })
     }
 
-    /// The daemon's configuration file.
-    pub fn config(&self, dir: &Path) -> String {
+    /// The daemon's configuration file, with the first block of Ethereum.
+    pub fn config(&self, dir: &Path, genesis: BlockHash) -> String {
         let dir = dir.display();
         let policy = policy(self.sum);
         format!(
@@ -186,10 +196,7 @@ kind = "ethereum"
 chain_id = 7777
 poll_interval = "{ethereum_poll}ms"
 final_depth = {depth}
-[[chains.ethereum.endpoints]]
-name = "node"
-url = "http://127.0.0.1:1"
-
+{providers}
 [assets.BTC]
 chain = "bitcoin"
 confirmations = {confirmations}
@@ -218,6 +225,7 @@ confirmations = {waits_for}
             poll = self.bitcoin_poll_ms,
             ethereum_poll = self.ethereum_poll_ms,
             depth = self.final_depth,
+            providers = self.providers.config(genesis),
             confirmations = self.confirmations,
             waits_for = self.waits_for.map_or_else(
                 || self.confirmations.to_string(),
@@ -270,6 +278,8 @@ impl Faults {
             token_stop: some(0x7057, 6),
             broken_disk: some(0xb0d1, 4),
             oddity: some(0x0ddc, 60),
+            operator: Random::new(seed ^ 0x09e7).between(20, 80),
+            late_traces: Random::new(seed ^ 0x1a77).between(5, 20),
             names_lost: some(0x1057, 1000),
             names_late: some(0x1a7e, 300),
             names_mixed: some(0x3148, 300),

@@ -91,7 +91,7 @@ pub fn is_promised(case: &Case<'_>, order: &Order, shown: &Shown) -> Result<(), 
 
 /// No credit belongs to two payments.
 pub fn nothing_twice(db: &Connection) -> Result<(), String> {
-    let sql = "SELECT txid, group_concat(payment_id) FROM v1_transfer WHERE position <> 'dust'
+    let sql = "SELECT txid, group_concat(payment_id) FROM v1_transfer WHERE position <> 'dust' AND txid IS NOT NULL
                 GROUP BY chain, txid, position HAVING count(*) > 1 LIMIT 1";
     let twice = db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
     let twice: Option<(String, String)> = twice.optional().unwrap();

@@ -30,9 +30,15 @@ pub struct Shown {
     pub late_accept: i64,
     pub created_at: i64,
     pub watch_until: Option<i64>,
+    pub flags: String,
 }
 
 impl Shown {
+    /// Whether it is flagged so that what is known of it is not as certain as usual.
+    pub fn is_degraded(&self) -> bool {
+        self.flags.split(',').any(|flag| flag == "degraded")
+    }
+
     pub fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let money = |column: &str| -> rusqlite::Result<u64> {
             let text: String = row.get(column)?;
@@ -58,12 +64,15 @@ impl Shown {
             late_accept: row.get("late_accept_ms")?,
             watch_until: row.get("watch_until_at")?,
             created_at: row.get("created_at")?,
+            flags: row.get("flags")?,
         })
     }
 }
 
 /// A row of `v1_transfer`.
+#[derive(Clone)]
 pub struct Transfer {
+    /// Of what only a balance tells it stands for none.
     pub txid: TxId,
     pub position: String,
     pub asset: String,
@@ -72,6 +81,13 @@ pub struct Transfer {
     pub first_seen_at: i64,
     pub block_hash: Option<String>,
     pub disposition: String,
+}
+
+impl Transfer {
+    /// Whether only a balance tells of it.
+    pub fn is_growth(&self) -> bool {
+        self.position.starts_with("balance:")
+    }
 }
 
 /// Every transfer of a payment but the sum of further dust.
@@ -84,9 +100,9 @@ pub fn transfers(db: &Connection, id: &str) -> Vec<Transfer> {
         )
         .unwrap();
     let rows = statement.query_map([id], |row| {
-        let (id, amount): (String, String) = (row.get(0)?, row.get(3)?);
+        let (id, amount): (Option<String>, String) = (row.get(0)?, row.get(3)?);
         Ok(Transfer {
-            txid: txid(&id),
+            txid: id.map_or(TxId([0; 32]), |id| txid(&id)),
             position: row.get(1)?,
             asset: row.get(2)?,
             amount: units(&amount),
@@ -170,6 +186,18 @@ pub fn finalized(db: &Connection, which: Which) -> Option<u32> {
 pub fn safe(db: &Connection, which: Which) -> Option<u32> {
     let sql = "SELECT safe_height FROM v1_chain WHERE chain = ?";
     db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
+}
+
+/// The time of the last block of which it is not known for certain what contracts moved in it.
+pub fn untraced_at(db: &Connection, which: Which) -> Option<i64> {
+    let sql = "SELECT untraced_at FROM chain WHERE name = ?";
+    db.query_row(sql, [which.name()], |row| row.get(0)).unwrap()
+}
+
+/// Up to which block a payment's past was scanned for it.
+pub fn scan_goal(db: &Connection, id: &str) -> u32 {
+    let sql = "SELECT coalesce(scan_goal, 0) FROM payment WHERE payment_id = ?";
+    db.query_row(sql, [id], |row| row.get(0)).unwrap()
 }
 
 /// Whether a chain is frozen.

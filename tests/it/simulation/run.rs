@@ -101,8 +101,10 @@ impl Simulation {
         let mut random = Random::new(plan.seed ^ 0x00c0_ffee);
         let shared = Shared::draw(&plan, &mut random, clock.truth());
         let publisher = Publisher::new(plan.seed, &shared.world().bitcoin);
+        let genesis = shared.world().ethereum.genesis();
+        let config = plan.config(&dir, genesis);
         Self {
-            stage: Stage::open(&plan.config(&dir), dir, clock, shared),
+            stage: Stage::open(&config, dir, clock, shared),
             liar: Random::new(plan.seed ^ 0x11a5),
             mischief: Mischief::new(plan.seed),
             publisher,
@@ -138,6 +140,9 @@ impl Simulation {
     pub(super) fn begin(&mut self) {
         let heard = if self.plan.publishes { "heard" } else { "none" };
         self.count(&format!("publisher {heard}"));
+        for name in self.plan.providers.names() {
+            self.count(&format!("providers {name}"));
+        }
         let first = [Action::Tick, Action::Order, Action::Faults];
         let mining = Which::BOTH.map(Action::Mine);
         for action in first.into_iter().chain(mining) {
@@ -163,6 +168,8 @@ impl Simulation {
             self.stage.shared.world().side_mut(which).catch_up();
             self.stage.shared.world().side_mut(which).sync(false);
         }
+        self.behave();
+        self.trace_again();
         self.forget(Forgetting::NoMore);
         if self.stage.system.is_none() {
             self.restart();
@@ -280,7 +287,7 @@ impl Simulation {
         let is_wrong = !self.stage.clock.is_right();
         for which in Which::BOTH {
             let wire = self.stage.shared.wire(which);
-            let is_bad = wire.weather != Weather::Fair || wire.lie.is_some();
+            let is_bad = wire.is_hard();
             drop(wire);
             let now = self.stage.clock.truth();
             self.stage
@@ -320,6 +327,8 @@ impl Simulation {
             | Action::ClockRight
             | Action::DiskFree
             | Action::MempoolLoaded
+            | Action::Behaves
+            | Action::TracesCome
             | Action::TokenFeeOff => self.heal(&action),
         }
         self.publish();

@@ -10,7 +10,7 @@ const HOUR_MS: u64 = 3_600_000;
 type Rate = fn(&mut Faults) -> &mut u64;
 
 /// Every kind of fault, by the name that `CONFIRMD_FAULTS` takes.
-const KINDS: [(&str, Rate); 31] = [
+const KINDS: [(&str, Rate); 33] = [
     ("reorg", |faults| &mut faults.reorg),
     ("deep_reorg", |faults| &mut faults.deep_reorg),
     ("rollback", |faults| &mut faults.rollback),
@@ -34,6 +34,8 @@ const KINDS: [(&str, Rate); 31] = [
     ("token_stop", |faults| &mut faults.token_stop),
     ("broken_disk", |faults| &mut faults.broken_disk),
     ("oddity", |faults| &mut faults.oddity),
+    ("operator", |faults| &mut faults.operator),
+    ("late_traces", |faults| &mut faults.late_traces),
     ("names_lost", |faults| &mut faults.names_lost),
     ("names_late", |faults| &mut faults.names_late),
     ("names_mixed", |faults| &mut faults.names_mixed),

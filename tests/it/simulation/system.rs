@@ -1,17 +1,21 @@
 //! The system under test: the real store, watcher, followers and sources as the daemon wires
 //! them, on the simulated clock and wire, with everything on one thread.
 
-use super::{clock::SimClock, wire::Shared, world::Which};
+use super::{
+    clock::SimClock,
+    wire::{Line, Shared},
+    world::Which,
+};
 use confirmd::{
     chain::{
         Ask, ChainSource,
         bitcoin::{BitcoinSource, Publisher},
-        ethereum::{EthereumSource, Network},
+        ethereum::{EthereumSource, Network, TokenSpec},
         follower::{self, Bell, Follower, Signals, Start},
         rpc::{Auth, Client, silent},
     },
     clock::Clock,
-    config::{Config, Node},
+    config::{Config, EthereumNode, Node},
     crash,
     daemon::{self, ASKS_MAX, INPUTS_MAX, ToWatcher},
     domain::{asset::ChainName, request::Request, time::UnixMs},
@@ -103,11 +107,10 @@ impl System {
                 bell: Arc::clone(&bell),
                 shutdown: stopping.clone(),
             };
-            let line = shared.line(Which::named(chain.name.as_str()));
-            let client = Client::new("node", line, Auth::None, Arc::clone(&clock), silent());
             match &chain.node {
                 Node::Bitcoin(node) => {
                     let own = Arc::clone(&clock);
+                    let client = client(shared.line(Which::Bitcoin, ""), "node", &clock);
                     let source = BitcoinSource::over(client, node.network, node.rest, own);
                     let observer = Arc::new(|_| {});
                     let heard = Publisher::new(String::new(), bell, source.named(), observer);
@@ -116,8 +119,7 @@ impl System {
                 }
                 Node::Ethereum(node) => {
                     let tokens = daemon::tokens(config, chain);
-                    let (network, own) = (Network::of(node), Arc::clone(&clock));
-                    let source = EthereumSource::over(vec![client], network, tokens, own);
+                    let source = ethereum(node, tokens, shared, &clock);
                     let source = source.looking_inside(start.traced_by);
                     followers.spawn(follow(source, sink, options, start, signals, &clock));
                 }
@@ -187,6 +189,29 @@ impl System {
     pub fn close(self) -> Result<(), StoreError> {
         self.watcher.close()
     }
+}
+
+fn client(line: Line, name: &str, clock: &Arc<dyn Clock>) -> Client<Line> {
+    Client::new(name, line, Auth::None, Arc::clone(clock), silent())
+}
+
+/// All endpoints of the chain, each on a line of its own.
+fn ethereum(
+    node: &EthereumNode,
+    tokens: Vec<TokenSpec>,
+    shared: &Shared,
+    clock: &Arc<dyn Clock>,
+) -> EthereumSource<Line> {
+    let (mut clients, mut operators) = (Vec::new(), Vec::new());
+    for endpoint in &node.endpoints {
+        let operator = endpoint.operator.as_ref().unwrap_or(&endpoint.name);
+        let line = shared.line(Which::Ethereum, operator);
+        clients.push(client(line, &endpoint.name, clock));
+        operators.push(operator.clone());
+    }
+    let network = Network::of(node);
+    let source = EthereumSource::over(clients, network, tokens, Arc::clone(clock));
+    source.with_quorum(node.quorum, operators)
 }
 
 fn open_store(config: &Config, dir: &Path, now: UnixMs) -> Store {

@@ -21,6 +21,13 @@ pub struct Credit {
     pub amount: u64,
 }
 
+impl Credit {
+    /// Whether a contract moves it: a block's hash does not bind that.
+    pub fn is_inner(&self) -> bool {
+        self.position.starts_with("trace:")
+    }
+}
+
 /// A block that holds a transaction.
 #[derive(Debug, Clone)]
 pub struct Mined {
@@ -47,6 +54,7 @@ pub struct Truth {
     paying: BTreeMap<TxId, Paying>,
     by_destination: HashMap<Destination, Vec<TxId>>,
     spenders: HashMap<OutPoint, Vec<TxId>>,
+    given: HashMap<Destination, Vec<(BlockRef, u64)>>,
 }
 
 impl Truth {
@@ -78,6 +86,16 @@ impl Truth {
         if let Some(paying) = self.paying.get_mut(&txid) {
             paying.mined.push(mined);
         }
+    }
+
+    /// Takes note that a contract gave somebody so much ether in a block, which only balances tell.
+    pub fn gave(&mut self, to: Destination, block: BlockRef, amount: u64) {
+        self.given.entry(to).or_default().push((block, amount));
+    }
+
+    /// What contracts gave somebody, in blocks of all branches, where only balances tell it.
+    pub fn given(&self, to: &Destination) -> &[(BlockRef, u64)] {
+        self.given.get(to).map_or(&[], Vec::as_slice)
     }
 
     pub fn get(&self, txid: TxId) -> Option<&Paying> {

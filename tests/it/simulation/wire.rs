@@ -6,6 +6,7 @@ use super::{
     clock::SimClock,
     ethereum_side::EthereumSide,
     lie::Lie,
+    misconduct::{Misconduct, Traces, Turn},
     plan::Plan,
     sight::Sight,
     world::{Which, World},
@@ -54,6 +55,11 @@ pub struct Wire {
     pub random: Random,
     /// What the node does not say as it is.
     pub lie: Option<Lie>,
+    /// What one operator of several does.
+    pub misconduct: Option<Misconduct>,
+    pub traces: Traces,
+    /// How many traces came late or were refused since that began.
+    pub held_up: u64,
     pub amid_walk: Option<AmidWalk>,
     /// How often blocks left so.
     pub amid_walks: u64,
@@ -72,6 +78,9 @@ impl Wire {
             latency_ms,
             random,
             lie: None,
+            misconduct: None,
+            traces: Traces::AsTheyShould,
+            held_up: 0,
             amid_walk: None,
             amid_walks: 0,
             exchanges: 0,
@@ -86,6 +95,42 @@ impl Wire {
         }
         waits.answers = waits.answers.saturating_sub(1);
         self.amid_walk.take_if(|waits| waits.answers == 0)
+    }
+
+    /// Whether it stands between the daemon and its node.
+    pub fn is_hard(&self) -> bool {
+        let misconduct = self.misconduct.as_ref();
+        self.weather != Weather::Fair
+            || self.lie.is_some()
+            || misconduct.is_some_and(Misconduct::is_hard)
+    }
+
+    /// What operators make of an exchange that would take so long and end so.
+    fn by_operator(
+        &mut self,
+        operator: &str,
+        request: &HttpRequest,
+        (ms, fate): (u64, Fate),
+    ) -> (u64, Fate) {
+        let misconduct = self.misconduct.as_mut();
+        let turn = misconduct.map_or(Turn::Usual, |it| it.turn(operator, request));
+        let late_ms = self.traces.late_ms(request);
+        self.held_up += u64::from(late_ms > 0);
+        let limit = u64::try_from(request.limits.first_byte.as_millis()).unwrap();
+        match turn {
+            Turn::Unreachable => (ms, Fate::Unreachable),
+            Turn::Limited(secs) => (ms, Fate::Limited(secs)),
+            Turn::Usual if late_ms == 0 => (ms, fate),
+            Turn::Usual | Turn::Late(_) => {
+                let more = if let Turn::Late(more) = turn { more } else { 0 };
+                let ms = ms + late_ms.max(more);
+                if ms > limit {
+                    (limit, Fate::TimedOut)
+                } else {
+                    (ms, fate)
+                }
+            }
+        }
     }
 
     fn jumble(&mut self, response: &mut HttpResponse) {
@@ -125,11 +170,12 @@ pub struct Shared {
     wires: [Arc<Mutex<Wire>>; 2],
 }
 
-/// One chain's way to its node.
+/// One chain's way to a node of an operator.
 #[derive(Clone)]
 pub struct Line {
     shared: Shared,
     which: Which,
+    operator: String,
 }
 
 impl Shared {
@@ -148,6 +194,7 @@ impl Shared {
         let mut strangers = Random::new(plan.seed ^ 0x57a6);
         bitcoin.meet(strangers.fork(), plan.strangers);
         ethereum.meet(strangers.fork(), plan.strangers);
+        ethereum.provide(Random::new(plan.seed ^ 0x9a7e), plan.providers);
         let world = World {
             bitcoin,
             ethereum,
@@ -159,10 +206,11 @@ impl Shared {
         Self::new(world, wires)
     }
 
-    pub fn line(&self, which: Which) -> Line {
+    pub fn line(&self, which: Which, operator: &str) -> Line {
         Line {
             shared: self.clone(),
             which,
+            operator: operator.to_owned(),
         }
     }
 
@@ -214,11 +262,36 @@ impl Line {
             }
             Weather::Jumbled => (usual + wire.random.below(OVERTAKEN_MS), Fate::Jumbled),
         };
+        let (ms, fate) = wire.by_operator(&self.operator, request, (ms, fate));
         (Duration::from_millis(ms), fate)
     }
 }
 
 impl Line {
+    /// What the operator's node answers.
+    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let mut wire = self.shared.wire(self.which);
+        let misconduct = wire.misconduct.as_mut();
+        let is_apart = misconduct.is_some_and(|it| it.is_apart(&self.operator));
+        let world = self.shared.world();
+        let mut response = if is_apart {
+            world.ethereum.respond_apart(request)
+        } else {
+            world.side(self.which).respond(request)
+        };
+        drop(world);
+        if let Some(lie) = &mut wire.lie {
+            lie.spoil(request, &mut response);
+        }
+        let weather = wire.weather;
+        if let Some(misconduct) = &mut wire.misconduct {
+            misconduct.spoil(&self.operator, weather, request, &mut response);
+        }
+        let is_refused = wire.traces.refuse(request, &mut response);
+        wire.held_up += u64::from(is_refused);
+        response
+    }
+
     /// What was final stays, whatever leaves.
     fn happen_amid_walk(&self, request: &HttpRequest) {
         let Some(amid) = self.shared.wire(self.which).answered(request) else {
@@ -242,6 +315,8 @@ enum Fate {
     Unreachable,
     TimedOut,
     Status(u16),
+    /// "Too many requests", and how long to wait.
+    Limited(Option<u64>),
     Page,
     Cut,
     Flipped,
@@ -265,13 +340,16 @@ impl Transport for Line {
                 });
             }
             Fate::Status(status) => return Ok(HttpResponse::with_status(status, "busy")),
+            Fate::Limited(retry_after_secs) => {
+                return Ok(HttpResponse {
+                    retry_after_secs,
+                    ..HttpResponse::with_status(429, "too many requests")
+                });
+            }
             Fate::Page => return Ok(HttpResponse::ok("<html>Welcome</html>")),
             Fate::Answered | Fate::Cut | Fate::Flipped | Fate::Jumbled => {}
         }
-        let mut response = self.shared.world().side(self.which).respond(request);
-        if let Some(lie) = &mut self.shared.wire(self.which).lie {
-            lie.spoil(request, &mut response);
-        }
+        let mut response = self.answer(request);
         self.happen_amid_walk(request);
         let length = u64::try_from(response.body.len()).unwrap();
         let place = usize::try_from(self.shared.wire(self.which).random.below(length)).unwrap();
@@ -283,7 +361,12 @@ impl Transport for Line {
                 }
             }
             Fate::Jumbled => self.shared.wire(self.which).jumble(&mut response),
-            Fate::Answered | Fate::Unreachable | Fate::TimedOut | Fate::Status(_) | Fate::Page => {}
+            Fate::Answered
+            | Fate::Unreachable
+            | Fate::TimedOut
+            | Fate::Status(_)
+            | Fate::Limited(_)
+            | Fate::Page => {}
         }
         Ok(response)
     }

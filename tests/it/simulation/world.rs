@@ -30,13 +30,6 @@ impl Which {
             Self::Ethereum => "ethereum",
         }
     }
-
-    pub fn named(name: &str) -> Self {
-        Self::BOTH
-            .into_iter()
-            .find(|which| which.name() == name)
-            .unwrap()
-    }
 }
 
 /// A chain, its miners, and one node.
@@ -62,6 +55,11 @@ pub trait Side {
 
     /// The branch that ends in a block; `None` when no such block was ever mined.
     fn branch_to(&self, head: BlockHash) -> Option<Arc<Branch>>;
+
+    /// Whether one node alone, that was not as the others, ever showed a block.
+    fn is_forged(&self, _: BlockHash) -> bool {
+        false
+    }
 
     /// Whether the node does not hear of everything, or does not show everything.
     fn is_away(&self) -> bool;

@@ -297,3 +297,36 @@ fn traces_show_roots_and_inner_frames() {
         ]
     );
 }
+
+#[test]
+fn an_account_has_what_the_branch_below_a_block_gave_it() {
+    let mut chain = chain();
+    let mut sender = Sender::new(CHAIN_ID, 1);
+    let genesis = chain.genesis().id.hash;
+    let mut pays = |to: [u8; 20], wei: u64| vec![sender.sign(Intent::ether(to, units(wei)))];
+    let first = chain.extend(genesis, START, pays(OTHER, 5)).unwrap();
+    let withdrawn = Contents {
+        transactions: Vec::new(),
+        withdrawals: vec![(OTHER, 1)],
+    };
+    let second = chain.extend(first.id.hash, START, withdrawn).unwrap();
+    let left = chain.extend(first.id.hash, START, pays(OTHER, 7)).unwrap();
+    let left = chain.extend(left.id.hash, START, pays(OTHER, 8)).unwrap();
+    let mut view = View::new(&chain);
+    view.set_head(&chain, left.id.hash);
+    view.set_head(&chain, second.id.hash);
+    let world = World { chain, view };
+    for (block, has) in [
+        (genesis, "0x0"),
+        (first.id.hash, "0x5"),
+        (second.id.hash, "0x3b9aca05"),
+        (left.id.hash, "0x14"),
+    ] {
+        let params = json!([hex::encode_prefixed(OTHER), {"blockHash": prefixed(block)}]);
+        assert_eq!(
+            world.call("eth_getBalance", params),
+            Ok(json!(has)),
+            "{block}"
+        );
+    }
+}

@@ -48,7 +48,7 @@ const PLANS: &[(&str, &str)] = &[
     ),
     (
         OPEN_UNTIL,
-        "SEARCH payment USING COVERING INDEX payment_open (asset=? AND expires_at<?)",
+        "SEARCH payment USING INDEX payment_open (asset=? AND expires_at<?)",
     ),
     (OPEN_AFTER, "INDEX payment_open_round (asset=? AND rowid>?)"),
     (
