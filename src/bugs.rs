@@ -44,6 +44,8 @@ bugs! {
     RenumberedTwice = "renumbered_twice",
     /// What a balance grew by stays money beside the transactions that brought it: it is counted twice.
     GrowthTwice = "growth_twice",
+    /// A small credit with a row of its own is in the sum of its transaction's too: it is counted twice.
+    SmallTwice = "small_twice",
     /// Money of any asset pays: worthless tokens buy goods.
     WrongAssetCounted = "wrong_asset_counted",
     /// Late money is on time: an old price is kept open for ever.
@@ -76,6 +78,10 @@ bugs! {
     OneTellsAll = "one_tells_all",
     /// What one operator says that contracts moved is money at once: a forged trace gives goods away.
     ClaimsTrusted = "claims_trusted",
+    /// Two operators witness what contracts moved whatever the quorum: two who lie give goods away.
+    TwoWitnessAll = "two_witness_all",
+    /// Where a quorum is asked one operator's balance vouches for a claim: one who lies gives goods away.
+    WeighedByOne = "weighed_by_one",
     /// A balance that grew makes `paid`: whoever tells the balance gives goods away.
     BalancePays = "balance_pays",
     /// Verdicts do not wait until the balance is looked at: who paid by a contract is expired.

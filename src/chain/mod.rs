@@ -27,6 +27,11 @@ pub(crate) const STATE_BLOCKS: u32 = 128;
 /// How many operators must say the same of what no hash binds, for it to be more than one's word.
 pub(crate) const WITNESSES: usize = 2;
 
+/// The same where so many operators must hold a block: what lies in it rests on no fewer of them.
+pub(crate) fn witnesses(quorum: usize) -> usize {
+    WITNESSES.max(quorum)
+}
+
 /// A height and some below it: 1, 2, 4 … lower.
 pub(crate) fn ever_lower(top: Height) -> impl Iterator<Item = Height> {
     let below = (0..STEPS).map_while(move |step| top.0.checked_sub(1 << step));

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 named_enum! {
     /// What vouches for a credit, from the weakest to the strongest.
     Evidence {
-        /// One operator's word, and the balance did not grow by it: it is no money.
+        /// One operator's word, and the balance did not grow by it, or nobody settled whether it did: it is no money.
         Doubted = "doubted",
         /// The balance grew by it, and nobody can tell by which transaction: only a person may count it.
         Grown = "grown",
-        /// One operator's word, which nothing was compared with yet: no verdict rests on it.
+        /// The word of one operator, or of fewer than the quorum, which nothing has settled yet: no verdict rests on it.
         Claimed = "claimed",
         /// What endpoints tell of a block whose format is not known, so that its hash proves nothing of it.
         Told = "told",

@@ -25,8 +25,23 @@ pub enum Position {
     Trace(Vec<u32>),
     /// `balance:HEIGHT`: the balance grew in that block.
     Balance(Height),
+    /// `sum:USDC`: the row that holds many small credits of one transaction in that asset.
+    Sum(AssetCode),
     /// `dust`: the row that holds further dust in one sum.
     Dust,
+}
+
+impl Position {
+    /// Whether a transaction may have any number of such credits for little: a contract's.
+    #[must_use]
+    pub const fn may_be_summed_up(&self) -> bool {
+        match self {
+            Self::Log(_) | Self::Trace(_) => true,
+            Self::Output(_) | Self::Transaction | Self::Balance(_) | Self::Sum(_) | Self::Dust => {
+                false
+            }
+        }
+    }
 }
 
 impl fmt::Display for Position {
@@ -41,6 +56,7 @@ impl fmt::Display for Position {
                 f.write_str(&parts.join("."))
             }
             Self::Balance(height) => write!(f, "balance:{height}"),
+            Self::Sum(asset) => write!(f, "sum:{asset}"),
             Self::Dust => f.write_str("dust"),
         }
     }
@@ -67,6 +83,7 @@ impl FromStr for Position {
                 .collect::<Result<_, _>>()
                 .map(Self::Trace),
             Some(("balance", height)) => number(height).map(|n| Self::Balance(Height(n))),
+            Some(("sum", asset)) if !asset.is_empty() => Ok(Self::Sum(AssetCode::new(asset))),
             None | Some(_) => Err(PositionError),
         }
     }
@@ -164,7 +181,8 @@ pub struct Transfer {
     pub asset: AssetCode,
     /// Digits after the point of that asset.
     pub decimals: u8,
-    /// How much; for [`Position::Dust`] the sum of all that was aggregated.
+    /// How much; for [`Position::Dust`] the sum of all that was aggregated, for [`Position::Sum`] that of its
+    /// transaction's small credits.
     pub amount: Amount,
     /// Less than this, on the transaction's sum, is dust.
     pub dust: Amount,
@@ -193,6 +211,12 @@ impl Transfer {
     #[must_use]
     pub fn is(&self, txid: TxId, position: &Position) -> bool {
         self.txid == txid && self.position == *position
+    }
+
+    /// Whether this row sums up small credits in an asset of a transaction.
+    #[must_use]
+    pub fn sums_up(&self, txid: TxId, asset: &AssetCode) -> bool {
+        self.txid == txid && matches!(&self.position, Position::Sum(of) if of == asset)
     }
 
     /// Whether only is known of it that the balance grew.

@@ -27,7 +27,7 @@ pub use connection::{Checkpoint, Durability};
 pub use error::{OpenError, StoreError};
 pub use files::Access;
 pub use open::Options;
-pub use queries::{Count, Credited, Loose, Reached};
+pub use queries::{Claim, Count, Credited, Loose, Reached};
 pub use registry::{ChainEntry, RegistryError};
 pub use rows::chain::StoredChain;
 pub use scans::{ScanBatch, past::PastScans};

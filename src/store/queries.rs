@@ -127,10 +127,14 @@ const OPEN_AFTER: &str = "SELECT key FROM payment INDEXED BY payment_open_round
 const LOOKED_ABOVE: &str = "SELECT key FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND looked_height > ?2";
 
-const CLAIMED: &str = "SELECT payment_key FROM transfer
+const CLAIMED: &str = "SELECT DISTINCT block_height, payment_key FROM transfer
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND evidence = 'claimed'
-    AND block_height IS NOT NULL
-  ORDER BY block_height LIMIT ?2";
+    AND (block_height, payment_key) > (?2, ?3)
+  ORDER BY block_height, payment_key LIMIT ?4";
+
+const CLAIMED_AT: &str = "SELECT DISTINCT payment_key FROM transfer
+  WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND evidence = 'claimed'
+    AND block_height = ?2";
 
 /// The comparison with `dust` is what lets the index of credits be used.
 const HOLDER: &str = "SELECT t.payment_key
@@ -145,6 +149,16 @@ const HOLDER_OF_MOVES: &str = "SELECT t.payment_key
   WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1) AND t.txid = ?2
     AND t.position >= 'trace:' AND t.position < 'trace;'
     AND t.position <> 'dust' AND p.destination = ?3";
+
+/// The same of a credit that is small beside others of its transaction: they may be one row.
+const HOLDER_OF_SUM: &str = "SELECT t.payment_key
+   FROM transfer AS t JOIN payment AS p ON p.key = t.payment_key
+  WHERE t.chain_key = (SELECT key FROM chain WHERE name = ?1) AND t.txid = ?2
+    AND t.position >= 'sum:' AND t.position < 'sum;'
+    AND t.position <> 'dust' AND p.destination = ?3";
+
+/// In which block something is claimed, and whose it is.
+pub type Claim = (Height, PaymentKey);
 
 /// A credit to an address: transaction, position, and the exact bytes that were credited.
 pub type Credited = (TxId, Position, Destination);
@@ -280,12 +294,37 @@ impl Store {
         Ok(keys)
     }
 
-    /// Payments with money in a block that one operator alone claims, those of the oldest blocks.
+    /// What one operator alone claims, once for each block and payment, those of the oldest blocks first;
+    /// beyond the given one.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn claimed(&self, chain: &ChainName, limit: u32) -> Result<Vec<PaymentKey>, StoreError> {
-        let keys = self.keys(CLAIMED, params![chain.as_str(), limit])?;
+    pub fn claimed(
+        &self,
+        chain: &ChainName,
+        beyond: Option<Claim>,
+        limit: u32,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let (height, PaymentKey(key)) = beyond.unwrap_or((Height(0), PaymentKey(0)));
+        let mut claims = Vec::new();
+        let values = params![chain.as_str(), height.0, key, limit];
+        self.each(CLAIMED, values, |row| {
+            claims.push((Height(row.get(0)?), PaymentKey(row.get(1)?)));
+            Ok(())
+        })?;
+        Ok(claims)
+    }
+
+    /// Payments that got what one operator alone claims in the block at this height.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn claimed_at(
+        &self,
+        chain: &ChainName,
+        height: Height,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
+        let keys = self.keys(CLAIMED_AT, params![chain.as_str(), height.0])?;
         Ok(keys.into_iter().collect())
     }
 
@@ -489,7 +528,13 @@ fn credit_holder(
         let position = position.to_string();
         statement.query_row(params![chain, txid, position, destination], key)
     };
-    Ok(key.optional()?.map(PaymentKey))
+    let mut key = key.optional()?;
+    if key.is_none() && position.may_be_summed_up() {
+        let mut statement = conn.prepare_cached(HOLDER_OF_SUM)?;
+        let values = params![chain, txid, destination];
+        key = statement.query_row(values, |row| row.get(0)).optional()?;
+    }
+    Ok(key.map(PaymentKey))
 }
 
 pub(super) fn chain(

@@ -7,7 +7,7 @@ use super::{
     Watcher, doubt::block_seen_at, plan::Plan, state::ChainState, touched::Touched, traces::is_ours,
 };
 use crate::{
-    chain::{Ask, STATE_BLOCKS, WITNESSES},
+    chain::{Ask, STATE_BLOCKS},
     clock::Now,
     domain::{
         amount::Amount,
@@ -241,17 +241,18 @@ impl Look {
     }
 }
 
-/// What is said: by the one who is asked, or by two and no other two alike. Under a quorum one operator's word
-/// never suffices.
+/// What is said: by the one who is asked, or by as many as must and no others as many alike. Under a quorum one
+/// operator's word never suffices.
 pub(super) fn agreed_on(chain: &ChainState, told: &[Amount]) -> Option<Amount> {
     if let [sole] = told {
         return Some(*sole).filter(|_| !chain.spec.asks_others());
     }
-    let said_twice = |amount: &&Amount| {
+    let witnesses = chain.spec.witnesses();
+    let is_witnessed = |amount: &&Amount| {
         let same = told.iter().filter(|other| other == amount);
-        same.count() >= WITNESSES
+        same.count() >= witnesses
     };
-    let mut said = told.iter().filter(said_twice);
+    let mut said = told.iter().filter(is_witnessed);
     let first = said.next()?;
     said.all(|other| other == first).then_some(*first)
 }

@@ -125,6 +125,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         suspended_at: spec.has_regular_blocks().then_some(None),
         waits_for_future: true,
         looked: Looked::default(),
+        claims_asked: None,
         undated: Undated::default(),
         dates_asked_at: None,
         more_due: false,

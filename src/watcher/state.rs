@@ -8,7 +8,7 @@ use super::{
     unproven::Unproven,
 };
 use crate::{
-    chain::{NodeStatus, bitcoin, ethereum},
+    chain::{NodeStatus, bitcoin, ethereum, witnesses},
     domain::{
         asset::{Asset, AssetKind, ChainKind, ChainName},
         block::{BlockRef, Height},
@@ -17,6 +17,7 @@ use crate::{
         time::{SpanMs, UnixMs},
         view::ChainView,
     },
+    store::Claim,
 };
 use std::collections::VecDeque;
 
@@ -103,6 +104,12 @@ impl ChainSpec {
     #[must_use]
     pub const fn asks_others(&self) -> bool {
         self.quorum > 1
+    }
+
+    /// How many operators must say the same of what no hash binds, for it to be more than one's word.
+    #[must_use]
+    pub fn witnesses(&self) -> usize {
+        witnesses(usize::try_from(self.quorum).unwrap_or(usize::MAX))
     }
 
     /// The configured asset that a credit is in.
@@ -192,6 +199,8 @@ pub struct ChainState {
     pub waits_for_future: bool,
     /// Whose balances were asked for.
     pub(super) looked: Looked,
+    /// The last claim that was asked about, while more wait than are asked about at once.
+    pub(super) claims_asked: Option<Claim>,
     /// What came while the clock was in doubt.
     pub undated: Undated,
     /// When it was asked again for what came to the mempool then, until that is answered.

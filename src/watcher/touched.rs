@@ -4,6 +4,7 @@ use crate::domain::{
     block::BlockRef,
     facts::{Destination, Fact},
     payment::{Payment, PaymentKey},
+    transfer::Transfer,
 };
 use std::collections::BTreeMap;
 
@@ -80,7 +81,10 @@ impl Touched {
             observed.retain(|seen| match &seen.fact {
                 Fact::Mined { credit, block, .. } => {
                     let mut rows = payment.transfers.iter();
-                    takes(payment, block) || rows.any(|row| row.is(credit.txid, &credit.position))
+                    let (txid, asset) = (credit.txid, &credit.asset);
+                    let holds =
+                        |row: &Transfer| row.is(txid, &credit.position) || row.sums_up(txid, asset);
+                    takes(payment, block) || rows.any(holds)
                 }
                 Fact::Token { block, .. } => takes(payment, block),
                 Fact::Disconnected { .. }

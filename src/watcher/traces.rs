@@ -1,15 +1,16 @@
 //! What contracts moved: told behind the cursor, and worth what vouches for it.
 //!
 //! What two operators tell alike is taken as it is. What one alone claims is recorded and shown, but
-//! nothing rests on it until the balance was asked for; whoever gives another balance than the claim
-//! needs makes it a matter for a person.
+//! nothing rests on it until the balance was asked for. As many operators as say that it grew by the claim,
+//! or did not, settle it; what nobody settles while nodes keep the state is a matter for a person.
 
 use super::{
     Watcher, blocks::Disconnected, doubt::block_seen_at, plan::Plan, state::ChainState,
     touched::Touched,
 };
 use crate::{
-    chain::{Ask, STATE_BLOCKS, WITNESSES},
+    bugs::{Bug, planted},
+    chain::{Ask, STATE_BLOCKS},
     clock::Now,
     domain::{
         amount::Amount,
@@ -18,15 +19,16 @@ use crate::{
         event::Entry,
         evidence::Evidence,
         facts::{BlockFacts, CreditAsset, Destination, Fact},
-        payment::Payment,
+        payment::{Payment, PaymentKey},
         time::{SpanMs, UnixMs},
         transfer::{Anchor, Transfer},
     },
     store::StoreError,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Payments whose claims are asked about after one poll.
+/// Claims that are asked about after one poll, each of one payment in one block; others have their turn after
+/// the next.
 const CLAIMS_MAX: u32 = 200;
 
 /// Blocks that nobody can tell of any more are told once an hour, however many they are.
@@ -104,30 +106,21 @@ impl Watcher {
         let Some(native) = native.map(|asset| &asset.code) else {
             return Ok(plan);
         };
-        // Where a quorum is asked, one operator's word never suffices.
-        let needed = if chain.spec.asks_others() {
-            WITNESSES
-        } else {
-            1
-        };
-        let is_deep = chain.depth_of(block) > STATE_BLOCKS;
+        let scale = Scale::of(chain, block);
         let mut touched = Touched::default();
-        let payments = self.claimed(chain)?;
+        let keys = self.store.claimed_at(&chain.spec.name, block.id.height)?;
+        let payments = self.store.load(&keys)?;
         for payment in &payments {
             let claimed = claimed_in(payment, block.id, native);
-            let told = growth.iter().filter(|(to, _)| *to == payment.destination);
-            for (_, told) in told {
-                let gone = claimed.filter(|_| is_deep && told.is_empty());
-                let evidence = gone.map(|_| Evidence::Doubted);
-                let evidence =
-                    evidence.or(claimed.and_then(|claimed| weigh(claimed, told, needed)));
-                if let Some(evidence) = evidence {
-                    if evidence == Evidence::Doubted {
-                        tracing::warn!(payment = %payment.id, block = %block.id.height, "no balance grew by what a trace claims that a contract paid");
-                    }
-                    let block = block.id;
-                    touched.add(payment.key, Fact::Weighed { block, evidence });
+            let told = growth.iter().find(|(to, _)| *to == payment.destination);
+            let weighed = claimed.zip(told);
+            let weighed = weighed.and_then(|(claimed, (_, told))| scale.weigh(claimed, told));
+            if let Some(evidence) = weighed {
+                if evidence == Evidence::Doubted {
+                    tracing::warn!(payment = %payment.id, block = %block.id.height, "no balance is known to have grown by what a trace claims that a contract paid");
                 }
+                let block = block.id;
+                touched.add(payment.key, Fact::Weighed { block, evidence });
             }
         }
         touched.keep_loaded(payments);
@@ -135,30 +128,30 @@ impl Watcher {
         Ok(plan)
     }
 
-    fn claimed(&self, chain: &ChainState) -> Result<Vec<Payment>, StoreError> {
-        let keys = self.store.claimed(&chain.spec.name, CLAIMS_MAX)?;
-        self.store.load(&keys)
-    }
-
-    /// Asks what balances grew by, of every block in which something is claimed. On Bitcoin nothing is.
+    /// Asks what balances grew by in blocks in which something is claimed, all of them in turn: whoever
+    /// sends much that nobody can settle keeps nobody else waiting for good. On Bitcoin nothing is claimed.
     pub(super) fn ask_for_growth(&mut self, at: usize, now: Now) -> Result<(), StoreError> {
         let chain = self.chain(at);
         if chain.spec.kind == ChainKind::Bitcoin {
             return Ok(());
         }
+        let name = chain.spec.name.clone();
+        let claims = self.store.claimed(&name, chain.claims_asked, CLAIMS_MAX)?;
+        let keys: BTreeSet<PaymentKey> = claims.iter().map(|(_, key)| *key).collect();
+        let keys: Vec<PaymentKey> = keys.into_iter().collect();
         let mut asks: BTreeMap<Height, (BlockRef, Vec<Destination>)> = BTreeMap::new();
-        for payment in self.claimed(chain)? {
-            let claims = payment.transfers.iter();
-            let claims = claims.filter(|transfer| transfer.is_claim());
-            for anchor in claims.filter_map(|transfer| transfer.place.anchor()) {
-                let ask = asks.entry(anchor.block.id.height);
-                let (_, destinations) = ask.or_insert_with(|| (anchor.block, Vec::new()));
+        for payment in self.store.load(&keys)? {
+            let of_this = claims.iter().filter(|(_, key)| *key == payment.key);
+            for block in of_this.filter_map(|(height, _)| claim_at(&payment, *height)) {
+                let ask = asks.entry(block.id.height);
+                let (_, destinations) = ask.or_insert_with(|| (block, Vec::new()));
                 if !destinations.contains(&payment.destination) {
                     destinations.push(payment.destination);
                 }
             }
         }
-        let name = chain.spec.name.clone();
+        let is_all = claims.len() < usize::try_from(CLAIMS_MAX).unwrap_or(usize::MAX);
+        self.chain_mut(at).claims_asked = claims.last().copied().filter(|_| !is_all);
         for (block, destinations) in asks.into_values() {
             self.asks
                 .push(&name, Ask::Growth(block, destinations), now.wall);
@@ -185,21 +178,55 @@ fn claimed_in(payment: &Payment, block: BlockId, native: &AssetCode) -> Option<A
     is_claimed.then(|| amounts.fold(Amount::ZERO, Amount::saturating_add))
 }
 
-/// What vouches for a claim by what operators say that the balance grew by; nothing new where they
-/// contradict each other, or fewer can tell than are needed.
-fn weigh(claimed: Amount, told: &[Amount], needed: usize) -> Option<Evidence> {
-    let agree = told.iter().filter(|grown| **grown >= claimed).count();
-    if agree == 0 {
-        return (!told.is_empty()).then_some(Evidence::Doubted);
-    }
-    if agree < told.len() || agree < needed {
-        return None;
-    }
-    Some(if agree >= WITNESSES {
-        Evidence::Witnessed
-    } else {
-        Evidence::Weighed
+/// The block at this height, where one operator claims that something came in it.
+fn claim_at(payment: &Payment, height: Height) -> Option<BlockRef> {
+    let mut claims = payment.transfers.iter().filter(|row| row.is_claim());
+    claims.find_map(|claim| {
+        let block = claim.place.anchor()?.block;
+        (block.id.height == height).then_some(block)
     })
+}
+
+/// By whose word a claim is weighed.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// So many settle it, where as many do not say the contrary.
+    witnesses: usize,
+    /// Whether one operator's word suffices where no other can tell: never under a quorum.
+    takes_one: bool,
+    /// Whether nobody will tell more of it.
+    is_last: bool,
+}
+
+impl Scale {
+    /// For claims in a block. While the chain is in trouble, more may be told later.
+    fn of(chain: &ChainState, block: BlockRef) -> Self {
+        let is_well = chain.view.healthy && chain.view.frozen.is_none();
+        Self {
+            witnesses: chain.spec.witnesses(),
+            takes_one: !chain.spec.asks_others() || planted(Bug::WeighedByOne),
+            is_last: is_well && chain.depth_of(block) > STATE_BLOCKS,
+        }
+    }
+
+    /// What vouches for a claim by what operators say that the balance grew by; nothing new where too
+    /// few tell, or too many contradict them, as long as more may come.
+    fn weigh(self, claimed: Amount, told: &[Amount]) -> Option<Evidence> {
+        let agree = told.iter().filter(|grown| **grown >= claimed).count();
+        let disagree = told.len().saturating_sub(agree);
+        let settled = if agree >= self.witnesses && disagree < self.witnesses {
+            Some(Evidence::Witnessed)
+        } else if disagree >= self.witnesses && agree < self.witnesses {
+            Some(Evidence::Doubted)
+        } else {
+            let sole = Some(agree).filter(|_| self.takes_one && told.len() == 1);
+            sole.map(|agrees| match agrees {
+                0 => Evidence::Doubted,
+                _ => Evidence::Weighed,
+            })
+        };
+        settled.or_else(|| self.is_last.then_some(Evidence::Doubted))
+    }
 }
 
 fn given_up_entry(chain: &ChainState, given_up: &[BlockRef], at: UnixMs) -> Option<Entry> {

@@ -8,7 +8,7 @@ use super::{
     witnesses::{Heard, Outline, Verdict, Witness},
 };
 use crate::{
-    chain::{Moves, SourceError, TracedBlock, rpc::Transport},
+    chain::{Moves, SourceError, TracedBlock, rpc::Transport, witnesses},
     domain::{
         amount::Amount,
         block::BlockRef,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 use alloy_primitives::U256;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::time::timeout;
 
 /// How long balances are waited for.
@@ -63,7 +63,8 @@ impl<T: Transport> EthereumSource<T> {
             match self.outline(block).await {
                 Ok(Some(outline)) => {
                     let witnesses = self.witnesses();
-                    self.tracing.begin(*block, outline, witnesses);
+                    let needed = self::witnesses(self.quorum);
+                    self.tracing.begin(*block, outline, witnesses, needed);
                 }
                 Ok(None) => told.push((*block, Ok(BlockFacts::empty(*block).into()))),
                 Err(error) => told.push((*block, Err(error))),
@@ -216,9 +217,19 @@ impl<T: Transport> EthereumSource<T> {
         F: Future<Output = Result<Vec<Option<U256>>, SourceError>> + Send + 'static,
     {
         let whom = self.endpoints.back();
+        let (operators, witnesses) = (&self.operators, witnesses(self.quorum));
+        let suffices = |said: &[(usize, &Vec<Option<U256>>)]| {
+            let all_told =
+                |(_, told): &&(usize, &Vec<Option<U256>>)| told.iter().all(Option::is_some);
+            said.iter().filter(all_told).any(|(_, told)| {
+                let alike = said.iter().filter(|(_, other)| other == told);
+                let who = alike.map(|(at, _)| quorum::operator(operators, *at));
+                who.collect::<BTreeSet<String>>().len() >= witnesses
+            })
+        };
         let answers = self
             .endpoints
-            .ask_aside(&whom, CONNECT_PATIENCE, question)
+            .ask_aside(&whom, CONNECT_PATIENCE, question, suffices)
             .await;
         let mut all = vec![Vec::new(); amounts];
         let (mut heard, mut errors) = (Vec::new(), Vec::new());
@@ -254,7 +265,7 @@ fn as_proven(outline: &Outline, credits: Vec<Candidate>) -> Vec<Candidate> {
 /// A credit of a block that is not proven itself: not worth more than the block.
 fn as_told(credit: Candidate) -> Candidate {
     Candidate {
-        evidence: Evidence::Told,
+        evidence: credit.evidence.min(Evidence::Told),
         ..credit
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! A trace takes a node long, and it is needed for ether alone: whoever follows the chain asks now and
 //! then what has come. What two operators tell alike is witnessed, in whichever way each of them tells it; what
-//! one tells, while nobody else can or does, is its claim. Where they contradict each other about a
+//! one tells, while nobody else can or does, is its claim; so is what too few tell alike for the quorum. Where they contradict each other about a
 //! transaction, nothing is known of that transaction.
 
 mod asking;
@@ -14,6 +14,7 @@ use super::{
     trace::{Format, Root},
 };
 use crate::{
+    bugs::{Bug, planted},
     chain::{SourceError, WITNESSES, rpc::Transport},
     domain::{
         amount::Amount,
@@ -118,9 +119,9 @@ pub(super) enum Word {
 /// What operators told of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// Two tell the same.
+    /// As many as must tell the same; fewer, where nobody tells anything else, and then it is their claim.
     Witnessed(Vec<Candidate>),
-    /// Two tell the same of all transactions but some.
+    /// The same of all transactions but some.
     Disputed(Vec<Candidate>),
     /// One alone tells.
     Sole {
@@ -175,12 +176,13 @@ impl Tracing {
         under_way >= RUNNING_MAX || self.running.len() >= KEPT_MAX
     }
 
-    /// Begins to trace a block.
+    /// Begins to trace a block, of which so many must tell the same for it to be witnessed.
     pub(super) fn begin<T: Transport>(
         &mut self,
         block: BlockRef,
         outline: Outline,
         witnesses: Vec<Witness<T>>,
+        needed: usize,
     ) {
         let running = Running {
             since: Instant::now(),
@@ -188,6 +190,7 @@ impl Tracing {
                 block,
                 Arc::clone(&outline.roots),
                 witnesses,
+                needed,
             ))),
             outline,
         };
@@ -231,12 +234,13 @@ async fn hear<T: Transport>(
     block: BlockRef,
     roots: Arc<[Root]>,
     witnesses: Vec<Witness<T>>,
+    needed: usize,
 ) -> (Result<Heard, SourceError>, Vec<Said>) {
     let (mut words, mut errors) = (Vec::<Account>::new(), Vec::new());
     let mut all_said = Vec::new();
     let mut rest = VecDeque::from(witnesses);
-    while !is_settled(&words) && !rest.is_empty() {
-        let missing = WITNESSES.saturating_sub(words.len()).max(1);
+    while !is_settled(&words, needed) && !rest.is_empty() {
+        let missing = needed.saturating_sub(words.len()).max(1);
         let asked: Vec<Witness<T>> = rest.drain(..missing.min(rest.len())).collect();
         for Answered {
             operator,
@@ -254,12 +258,13 @@ async fn hear<T: Transport>(
             }
         }
     }
-    (judge(block, words, &errors), all_said)
+    (judge(block, words, &errors, needed), all_said)
 }
 
-/// Whether two tell the same of every transaction.
-fn is_settled(words: &[Account]) -> bool {
-    words.len() >= WITNESSES && transactions(words).all(|tx| agreed(words, tx).is_some())
+/// Whether as many as must tell the same of every transaction.
+fn is_settled(words: &[Account], needed: usize) -> bool {
+    let settled = |tx| agreed(words, tx).is_some_and(|(_, alike)| alike >= needed);
+    words.len() >= needed && transactions(words).all(settled)
 }
 
 /// Those in which anybody says that contracts moved something.
@@ -269,15 +274,17 @@ fn transactions(words: &[Account]) -> impl Iterator<Item = u32> {
     transactions.into_iter()
 }
 
-/// What two of them tell alike of a transaction, as the first of them says it, unless two others tell
-/// something else. How the calls between are counted differs from client to client.
-fn agreed(words: &[Account], tx: u32) -> Option<&Account> {
+/// What two of them tell alike of a transaction, as the first of them says it, and how many do, unless two others
+/// tell something else. How the calls between are counted differs from client to client.
+fn agreed(words: &[Account], tx: u32) -> Option<(&Account, usize)> {
     let told: Vec<Vec<Moved>> = words.iter().map(|word| word.moved(tx)).collect();
     let alike = |one: &&Vec<Moved>| told.iter().filter(|other| other == one).count() >= WITNESSES;
     let first = told.iter().position(|one| alike(&one))?;
     let same = told.get(first);
     let is_contradicted = told.iter().filter(alike).any(|other| Some(other) != same);
-    words.get(first).filter(|_| !is_contradicted)
+    let count = told.iter().filter(|other| Some(*other) == same).count();
+    let word = words.get(first).filter(|_| !is_contradicted);
+    word.map(|word| (word, count))
 }
 
 /// Who got how much from whom.
@@ -306,6 +313,7 @@ fn judge(
     block: BlockRef,
     mut words: Vec<Account>,
     errors: &[SourceError],
+    needed: usize,
 ) -> Result<Heard, SourceError> {
     if words.len() < WITNESSES {
         let sole = words.pop().ok_or_else(|| refused(block, errors))?;
@@ -316,7 +324,12 @@ fn judge(
     let mut is_disputed = false;
     for tx in transactions(&words) {
         match agreed(&words, tx) {
-            Some(word) => witnessed.extend(word.of(tx).map(|credit| Candidate {
+            // Under a greater quorum it is a claim, and whoever tells something else is no liar yet.
+            Some((word, alike)) if alike < needed && !planted(Bug::TwoWitnessAll) => {
+                witnessed.extend(word.of(tx).cloned());
+                is_disputed |= alike < words.len();
+            }
+            Some((word, _)) => witnessed.extend(word.of(tx).map(|credit| Candidate {
                 evidence: Evidence::Witnessed,
                 ..credit.clone()
             })),

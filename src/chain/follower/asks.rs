@@ -14,8 +14,16 @@ use tracing::{debug, warn};
 /// How many asks wait here; further ones wait in the channel, and the watcher tries again later.
 const ASKS_KEPT: usize = 64;
 
-/// How many asks for balances are answered before others have their turn: a slow node takes seconds for each.
+/// How many asks about balances are answered before others have their turn: a slow node takes seconds for each.
 const BALANCES_AT_ONCE: usize = 4;
+
+/// Whether an ask is about balances.
+const fn is_slow(ask: &Ask) -> bool {
+    match ask {
+        Ask::Growth(..) | Ask::Balances(..) => true,
+        Ask::Backfill { .. } | Ask::Spenders(_) | Ask::Unconfirmed(_) => false,
+    }
+}
 
 /// The asks that are not answered yet.
 #[derive(Debug, Default)]
@@ -42,10 +50,17 @@ impl Asks {
             } => {
                 self.backfill = Some(Backfill::new(batch, from, to, traces));
             }
+            // Asked after every poll until it is answered, however long that takes.
+            Ask::Growth(block, _) if self.waits_for_growth(block) => {}
             Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) | Ask::Balances(..) => {
                 self.quick.push_back(ask);
             }
         }
+    }
+
+    fn waits_for_growth(&self, block: BlockRef) -> bool {
+        let mut waiting = self.quick.iter();
+        waiting.any(|ask| matches!(ask, Ask::Growth(of, _) if of.id == block.id))
     }
 
     /// Blocks above `fork` are no longer ours.
@@ -70,7 +85,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     pub async fn serve(&mut self) -> Result<bool, Halt> {
         let mut slow = 0_usize;
         while let Some(ask) = self.asks.quick.pop_front() {
-            slow = slow.saturating_add(usize::from(matches!(ask, Ask::Balances(..))));
+            slow = slow.saturating_add(usize::from(is_slow(&ask)));
             if slow > BALANCES_AT_ONCE {
                 self.asks.quick.push_front(ask);
                 return Ok(true);

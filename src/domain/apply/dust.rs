@@ -5,12 +5,24 @@
 use crate::domain::{
     amount::Amount,
     block::TxId,
+    facts::Credit,
+    terms::Terms,
     transfer::{Anchor, Place, Position, Transfer},
 };
 
 /// Rows that one address may fill; further dust goes into one row, so that nobody can fill the
 /// database by sending dust.
 pub const MAX_ROWS: usize = 1000;
+
+/// Less than this is dust in a credit's asset. The payment's own limit is the one that it is judged by; a later
+/// one may be higher.
+pub(super) fn limit(terms: &Terms, credit: &Credit) -> Amount {
+    if credit.asset == terms.asset {
+        credit.dust.min(terms.dust)
+    } else {
+        credit.dust
+    }
+}
 
 /// The row that begins with the dust of one transaction, made of the row of a credit.
 pub(super) fn row(credit: Transfer, amount: Amount) -> Transfer {

@@ -80,6 +80,7 @@ fn grown_at(row: &Transfer) -> Option<Height> {
         | Position::Log(_)
         | Position::Transaction
         | Position::Trace(_)
+        | Position::Sum(_)
         | Position::Dust => None,
     }
 }

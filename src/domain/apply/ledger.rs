@@ -158,13 +158,7 @@ impl<'a> Ledger<'a> {
     /// Whether a credit is dust beyond the rows that an address may fill.
     pub fn is_further_dust(&self, credit: &Credit) -> bool {
         let sum = self.sums.get(&kind(credit.txid, &credit.asset));
-        let terms = &self.payment.terms;
-        // The payment's own limit is the one that it is judged by; a later one may be higher.
-        let limit = if credit.asset == terms.asset {
-            credit.dust.min(terms.dust)
-        } else {
-            credit.dust
-        };
+        let limit = dust::limit(&self.payment.terms, credit);
         self.payment.transfers.len() >= dust::MAX_ROWS && sum.is_some_and(|sum| *sum < limit)
     }
 

@@ -11,6 +11,7 @@ mod journal;
 mod ledger;
 mod places;
 mod renumber;
+mod small;
 
 pub use dust::MAX_ROWS;
 
@@ -37,7 +38,8 @@ pub fn apply(
     now: UnixMs,
 ) -> Option<PaymentStep> {
     let mut after = payment.clone();
-    places::take(&mut after, &renumber::as_recorded(payment, facts));
+    let facts = renumber::as_recorded(payment, facts);
+    places::take(&mut after, &small::summed_up(payment, &facts));
     after
         .scan
         .settle_goal(view.scanned.map(|cursor| cursor.id.height));

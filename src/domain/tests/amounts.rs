@@ -258,7 +258,7 @@ fn thousands_of_credits_in_one_transaction_are_taken_at_once() {
     use crate::domain::apply::MAX_ROWS;
     for (credits, rows, outcome) in [
         (5_000, MAX_ROWS + 1, "new received=0"),
-        (10_000, 10_000, "confirming received=0.01"),
+        (10_000, 1, "confirming received=0.01"),
     ] {
         let amounts = vec!["0.000001"; credits].join("+");
         let story = check("USDT 0.02", &format!("mine a={amounts} => {outcome}"));

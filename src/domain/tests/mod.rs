@@ -21,6 +21,7 @@ mod registering;
 mod reorgs;
 mod requests;
 mod setup;
+mod small;
 mod story;
 mod table;
 mod telling;
@@ -36,17 +37,22 @@ use self::{setup::Setup, story::Story};
 /// `refused=code`, `duplicate`.
 pub fn check(setup: &str, lines: &str) -> Story {
     let mut story = Story::begin(&Setup::read(setup));
-    for line in lines.lines().map(str::trim).filter(|l| !l.is_empty()) {
-        let (action, expected) = line.split_once("=>").unwrap_or((line, ""));
-        story.act(action.trim());
-        for word in expected.split_whitespace() {
-            story.expect(word, line);
-        }
-    }
+    story.go_on(lines);
     story
 }
 
 impl Story {
+    /// Takes actions with what they must lead to, one a line.
+    pub fn go_on(&mut self, lines: &str) {
+        for line in lines.lines().map(str::trim).filter(|l| !l.is_empty()) {
+            let (action, expected) = line.split_once("=>").unwrap_or((line, ""));
+            self.act(action.trim());
+            for word in expected.split_whitespace() {
+                self.expect(word, line);
+            }
+        }
+    }
+
     fn expect(&self, word: &str, line: &str) {
         let judged = &self.payment.judged;
         let decimals = self.payment.terms.decimals;

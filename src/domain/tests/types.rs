@@ -137,6 +137,7 @@ fn positions_are_read_as_they_are_written() {
         "trace:0",
         "trace:0.2.10",
         "balance:123",
+        "sum:USDC",
         "dust",
     ];
     for text in all {

@@ -95,6 +95,7 @@ fn no_txid(position: &Position) -> TxId {
         | Position::Log(_)
         | Position::Transaction
         | Position::Trace(_)
+        | Position::Sum(_)
         | Position::Dust => TxId([0; 32]),
     }
 }

@@ -140,7 +140,7 @@ fn who_contradict_each_other_say_nothing_and_under_a_quorum_one_alone() {
     tell(&mut world, block, &[PRICE, PRICE]);
     assert_eq!(world.payment("a").transfers.len(), 1);
 
-    let mut world = by_balance(World::with_ether_and_quorum());
+    let mut world = by_balance(World::with_ether_and_quorum::<2>());
     let agree = |world: &mut World| {
         let block = Some(world.tip());
         world.give(ChainInput::Agreed { block, lost: None });

@@ -134,6 +134,40 @@ fn the_first_scan_of_a_new_owner_leaves_earlier_money_alone() {
     is_untouched(&world.payment("b"));
 }
 
+/// What would be a thousand rows and more is one, and no less somebody's.
+#[test]
+fn what_is_summed_up_of_a_transaction_stays_with_its_payment() {
+    let many = || Tx {
+        pays: vec![(0, 500); 1_001],
+        ..Tx::paying(1)
+    };
+    let mut world = World::of(ChainKind::Ethereum);
+    world.register("a", 0);
+    let block = world.mine(&[many()]);
+    world.mine(&[]);
+    let payment = world.payment("a");
+    assert_eq!(block_of(&payment), Some(block));
+    assert_eq!(payment.transfers[0].position.to_string(), "sum:BTC");
+    assert_eq!(payment.judged.reason, Some(Reason::Underpaid));
+    world.end_watch();
+    world.register("b", 0);
+    let depth = depth(&world, block);
+    world.reorg(depth, &[many()]);
+    let mut world = world.restart();
+    assert_eq!(block_of(&world.payment("a")), Some(world.tip()));
+    assert_eq!(
+        world.payment("a").judged.received,
+        Amount::from_u64(500_500)
+    );
+    is_untouched(&world.payment("b"));
+    // Nor does a scan of the past give it to anybody else.
+    let tip = world.tip();
+    world.ask("rescan", "b", r#"{"scan_from": 100}"#);
+    world.find_in_past(&[(tip, &[many()])]);
+    is_untouched(&world.payment("b"));
+    assert_eq!(block_of(&world.payment("a")), Some(tip));
+}
+
 #[test]
 fn a_new_credit_of_the_same_transaction_is_the_new_owners() {
     let (mut world, block) = reused(ChainKind::Ethereum);

@@ -67,11 +67,11 @@ impl World {
         Self::with(ChainKind::Ethereum, open::settings_with_ether)
     }
 
-    /// The same, where two operators must hold a block.
-    pub fn with_ether_and_quorum() -> Self {
+    /// The same, where so many operators must hold a block.
+    pub fn with_ether_and_quorum<const QUORUM: u32>() -> Self {
         Self::with(ChainKind::Ethereum, |kind| {
             let mut settings = open::settings_with_ether(kind);
-            settings.chains[0].quorum = 2;
+            settings.chains[0].quorum = QUORUM;
             settings
         })
     }

@@ -33,12 +33,14 @@ impl<T: Transport> Endpoints<T> {
             .await
     }
 
-    /// The same beside the point: whoever is connected and does not answer this is none the worse for it.
+    /// The same beside the point: whoever is connected and does not answer this is none the worse for it. Once
+    /// what is said suffices, others are waited for a little longer.
     pub(in crate::chain::ethereum) async fn ask_aside<R, F>(
         &mut self,
         whom: &[usize],
         patience: Duration,
         question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
+        suffices: impl Fn(&[(usize, &R)]) -> bool,
     ) -> Vec<(usize, Result<R, SourceError>)>
     where
         R: Send + 'static,
@@ -48,8 +50,16 @@ impl<T: Transport> Endpoints<T> {
             let asked = question(endpoint);
             async move { Ok(asked.await) }
         };
-        let race = Race::aside();
-        let answers = self.ask_each(whom, patience, aside, |_| false, race).await;
+        let enough = |answers: &[(usize, Result<Result<R, SourceError>, SourceError>)]| {
+            let said = answers.iter().filter_map(|(at, answer)| {
+                let said = answer.as_ref().ok()?.as_ref().ok()?;
+                Some((*at, said))
+            });
+            suffices(&said.collect::<Vec<_>>())
+        };
+        let answers = self
+            .ask_each(whom, patience, aside, enough, Race::aside())
+            .await;
         let answers = answers.into_iter();
         answers
             .map(|(at, answer)| (at, answer.and_then(|answer| answer)))

@@ -3,6 +3,7 @@
 mod announced;
 mod blocks;
 mod endpoints;
+mod growth;
 mod inner;
 mod quorum;
 mod receipts;

@@ -330,6 +330,28 @@ async fn what_balances_grew_by_is_asked_and_told() {
     assert_eq!(bench.watcher.told(), ["grown 1 in 200"]);
 }
 
+/// A slow node takes seconds for each, and blocks come meanwhile.
+#[tokio::test]
+async fn growth_is_asked_about_in_portions_and_of_each_block_once_at_a_time() {
+    let mut bench = following(200).await;
+    let destination = Destination::new(&[7; 20]).unwrap();
+    for height in [195, 196, 196, 197, 195, 198, 199, 200] {
+        let block = bench.node.at(height);
+        bench.follower.ask(Ask::Growth(block, vec![destination]));
+    }
+    assert_eq!(bench.follower.serve().await, Ok(true));
+    let told = |bench: &mut Bench| bench.watcher.told();
+    let first = [
+        "grown 1 in 195",
+        "grown 1 in 196",
+        "grown 1 in 197",
+        "grown 1 in 198",
+    ];
+    assert_eq!(told(&mut bench), first);
+    assert_eq!(bench.follower.serve().await, Ok(false));
+    assert_eq!(told(&mut bench).last().unwrap(), "grown 1 in 200");
+}
+
 // shows: T12
 #[tokio::test]
 async fn while_a_block_cannot_be_read_those_below_it_are_traced() {

@@ -40,7 +40,11 @@ const PLANS: &[(&str, &str)] = &[
     ),
     (
         CLAIMED,
-        "SEARCH transfer USING COVERING INDEX transfer_claimed (chain_key=? AND block_height>?)",
+        "SEARCH transfer USING COVERING INDEX transfer_claimed (chain_key=? AND (block_height,payment_key)>(?,?))",
+    ),
+    (
+        CLAIMED_AT,
+        "SEARCH transfer USING COVERING INDEX transfer_claimed (chain_key=? AND block_height=?)",
     ),
     (
         LOOKED_ABOVE,
@@ -124,6 +128,10 @@ fn what_contracts_moved_is_asked_about_through_an_index() {
         (OPEN, "SEARCH payment USING INDEX payment_open (asset=?)"),
         (
             HOLDER_OF_MOVES,
+            "INDEX transfer_credit (chain_key=? AND txid=? AND position>? AND position<?)",
+        ),
+        (
+            HOLDER_OF_SUM,
             "INDEX transfer_credit (chain_key=? AND txid=? AND position>? AND position<?)",
         ),
     ] {

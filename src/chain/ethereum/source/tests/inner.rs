@@ -256,6 +256,32 @@ async fn who_differ_are_not_believed_until_two_agree() {
     assert!(inner(&mut source, block).await.is_err());
 }
 
+/// Two who lie together are fewer than the quorum that guards everything else.
+#[tokio::test]
+async fn under_a_greater_quorum_two_operators_claim_and_three_witness() {
+    let (one, block) = node();
+    traces_well(&one, 7);
+    let (other, _) = node();
+    traces_well(&other, 8);
+    for (nodes, evidence, is_disputed) in [
+        (vec![&one, &one], Evidence::Claimed, false),
+        (vec![&one, &one, &other], Evidence::Claimed, true),
+        (vec![&one, &one, &one], Evidence::Witnessed, false),
+        (vec![&one, &other, &one, &one], Evidence::Witnessed, false),
+    ] {
+        let names = ["a", "b", "c", "d"];
+        let asked: Vec<(&str, &FakeNode)> = names.into_iter().zip(nodes).collect();
+        let operators = names.map(str::to_owned).to_vec();
+        let source = source_of(&asked).looking_inside(None);
+        let mut source = source.with_quorum(3, operators);
+        source.connect().await.unwrap();
+        drop(source.status().await);
+        let told = moves(&mut source, block).await.unwrap();
+        assert_eq!(shown(&told.facts), [(at(&[0]), 7, evidence)]);
+        assert_eq!(told.dispute.is_some(), is_disputed);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_word_is_taken_after_others_were_waited_for_and_marked_as_such() {
     let (one, block) = node();

@@ -1,0 +1,62 @@
+//! What balances grew by: for how long it is waited for.
+
+use super::*;
+use crate::chain::rpc::{HttpRequest, HttpResponse, TransportError, Verb};
+use tokio::time::Instant;
+
+/// An endpoint that never answers about balances holds up nobody once others have said enough.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_silent_about_balances_is_not_waited_for_once_enough_have_told() {
+    for (names, waits) in [(&["a", "b"][..], false), (&["a"][..], true)] {
+        let able = FakeNode::new();
+        let block = reference(&able.mine(|block| block));
+        able.fault("eth_getBalance", json!("0xa"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let client = |name: &str| {
+            let node = Mute {
+                node: able.transport(),
+                is_mute: name == "mute",
+            };
+            Client::new(name, node, Auth::None, Arc::clone(&clock), silent())
+        };
+        let clients = names.iter().chain(&["mute"]).map(|name| client(name));
+        let network = Network {
+            chain_id: 31_337,
+            genesis: None,
+        };
+        let source = EthereumSource::over(clients.collect(), network, Vec::new(), clock.clone());
+        let mut source = source.looking_inside(None);
+        source.connect().await.unwrap();
+        source.status().await.unwrap();
+        let destination = Destination::new(SHOP.as_slice()).unwrap();
+        // Whoever is not connected yet gets the time for it once.
+        source.growth(block, &[destination]).await.unwrap();
+        let since = Instant::now();
+        let grown = source.growth(block, &[destination]).await.unwrap();
+        assert_eq!(grown[0].len(), names.len());
+        let waited = since.elapsed() >= Duration::from_secs(1);
+        assert_eq!(waited, waits, "{:?}", since.elapsed());
+    }
+}
+
+/// A node that may not answer what is asked about balances.
+struct Mute {
+    node: MemoryTransport,
+    is_mute: bool,
+}
+
+impl Transport for Mute {
+    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
+        let Verb::Post(body) = &request.verb else {
+            panic!("only POST")
+        };
+        if self.is_mute && String::from_utf8_lossy(body).contains("eth_getBalance") {
+            std::future::pending::<()>().await;
+        }
+        self.node.exchange(request).await
+    }
+
+    fn place(&self) -> &'static str {
+        "mute"
+    }
+}
