@@ -30,8 +30,8 @@ impl Watcher {
             return;
         };
         let chain = self.chain(at);
-        let is_old = chain.depth_of(*block) >= STATE_BLOCKS / 2;
-        if is_old || !is_ours(chain, *block) || (told.is_empty() && problem.is_none()) {
+        let is_deep = chain.depth_of(*block) >= STATE_BLOCKS / 2;
+        if is_deep || !is_ours(chain, *block) || (told.is_empty() && problem.is_none()) {
             return;
         }
         let is_told = told

@@ -56,7 +56,7 @@ impl UnderWay {
 }
 
 /// One endpoint's answer, by its place.
-type Answered<R> = (usize, Result<R, SourceError>);
+pub(super) type Answered<R> = (usize, Result<R, SourceError>);
 
 /// Answers that are waited for.
 pub(in crate::chain::ethereum) struct Race<R> {

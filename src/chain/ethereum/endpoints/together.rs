@@ -2,7 +2,7 @@
 
 use super::{
     Endpoints, Standing,
-    race::{CONNECT_PATIENCE, Race},
+    race::{Answered, CONNECT_PATIENCE, Race},
 };
 use crate::chain::{SourceError, ethereum::endpoint::Endpoint, rpc::Transport};
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl<T: Transport> Endpoints<T> {
             let asked = question(endpoint);
             async move { Ok(asked.await) }
         };
-        let enough = |answers: &[(usize, Result<Result<R, SourceError>, SourceError>)]| {
+        let enough = |answers: &[Answered<Result<R, SourceError>>]| {
             let said = answers.iter().filter_map(|(at, answer)| {
                 let said = answer.as_ref().ok()?.as_ref().ok()?;
                 Some((*at, said))
