@@ -3,6 +3,7 @@
 mod agreement;
 mod backfill;
 mod balances;
+mod claims;
 mod clock;
 mod commits;
 mod depth;
