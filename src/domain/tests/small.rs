@@ -34,14 +34,14 @@ fn row(amount: &str, state: &'static str) -> (String, String, &'static str) {
 fn small_credits_of_a_transaction_are_one_row_and_pay_as_they_did() {
     let mut story = full();
     story.go_on("mine a=0.009+0.009+0.001 => confirming received=0.019");
-    assert_eq!(rows(&story), [row("0.019", "confirmed")]);
+    assert_eq!(rows(&story), [row("0.019000", "confirmed")]);
     // One transaction must pay the full amount; what is no dust has its own row, and counts with the others.
     story.go_on("mine b=0.009+0.01+0.001 => confirming received=0.039");
-    let own = ("log:1".to_owned(), "0.01".to_owned(), "confirmed");
+    let own = ("log:1".to_owned(), "0.010000".to_owned(), "confirmed");
     let all = rows(&story);
     assert_eq!(
         all,
-        [row("0.019", "confirmed"), row("0.01", "confirmed"), own]
+        [row("0.019000", "confirmed"), row("0.010000", "confirmed"), own]
     );
     story.go_on("blocks 5 => paid/exact surplus=0.019");
 }
@@ -50,14 +50,14 @@ fn small_credits_of_a_transaction_are_one_row_and_pay_as_they_did() {
 fn a_reorganisation_moves_the_sum_and_counts_it_once() {
     let mut story = full();
     story.go_on("mine a=0.009+0.009+0.002 => confirming received=0.02");
-    story.go_on("rollback 1 => new received=0");
-    assert_eq!(rows(&story), [row("0.02", "orphaned")]);
+    story.go_on("rollback 1 => new/reorged received=0");
+    assert_eq!(rows(&story), [row("0.020000", "orphaned")]);
     story.go_on("mine a => confirming received=0.02");
     story.go_on("swap 1 x=0.000001 / a => confirming received=0.02");
-    assert_eq!(rows(&story), [row("0.02", "confirmed")]);
+    assert_eq!(rows(&story), [row("0.020000", "confirmed")]);
     // In another block its contract pays otherwise.
     story.go_on("swap 1 a=0.009+0.009 => confirming received=0.018");
-    assert_eq!(rows(&story), [row("0.018", "confirmed")]);
+    assert_eq!(rows(&story), [row("0.018000", "confirmed")]);
 }
 
 /// Told before the address was full, and more of it after a reorganisation.
@@ -72,7 +72,7 @@ fn what_has_a_row_of_its_own_is_not_summed_up_too() {
     story.go_on("swap 2 a / x=0.000001 => confirming received=0.012");
     assert_eq!(rows(&story).len(), 2);
     story.go_on("swap 2 a=0.006+0.006+0.003+0.004 => confirming received=0.019");
-    assert_eq!(rows(&story)[2], row("0.007", "confirmed"));
+    assert_eq!(rows(&story)[2], row("0.007000", "confirmed"));
 }
 
 #[test]
