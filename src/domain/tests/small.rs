@@ -41,7 +41,11 @@ fn small_credits_of_a_transaction_are_one_row_and_pay_as_they_did() {
     let all = rows(&story);
     assert_eq!(
         all,
-        [row("0.019000", "confirmed"), row("0.010000", "confirmed"), own]
+        [
+            row("0.019000", "confirmed"),
+            row("0.010000", "confirmed"),
+            own
+        ]
     );
     story.go_on("blocks 5 => paid/exact surplus=0.019");
 }
