@@ -1,6 +1,6 @@
-//! What the watcher asked and is not answered yet: a bounded queue, and at most one backfill.
+//! What the watcher asked and is not answered yet: a bounded queue, and at most one scan of each kind.
 
-use super::{Follower, Halt, Sink, backfill::Backfill};
+use super::{Follower, Halt, Sink, backfill::Backfill, scans::Scans};
 use crate::{
     chain::{Ask, ChainInput, ChainSource, MempoolNews, SourceError},
     domain::{
@@ -22,7 +22,7 @@ const BALANCES_AT_ONCE: usize = 4;
 pub(super) struct Asks {
     /// Asks that a request or a few answer, in the order in which they came.
     quick: VecDeque<Ask>,
-    pub(super) backfill: Option<Backfill>,
+    pub(super) scans: Scans,
 }
 
 impl Asks {
@@ -31,7 +31,7 @@ impl Asks {
         self.quick.len() < ASKS_KEPT
     }
 
-    /// Takes an ask in; a backfill replaces the one before.
+    /// Takes an ask in; a backfill replaces the one before of its kind.
     pub(super) fn push(&mut self, ask: Ask) {
         match ask {
             Ask::Backfill {
@@ -40,7 +40,7 @@ impl Asks {
                 to,
                 traces,
             } => {
-                self.backfill = Some(Backfill::new(batch, from, to, traces));
+                self.scans.put(Backfill::new(batch, from, to, traces));
             }
             Ask::Spenders(_) | Ask::Unconfirmed(_) | Ask::Growth(..) | Ask::Balances(..) => {
                 self.quick.push_back(ask);
@@ -50,9 +50,7 @@ impl Asks {
 
     /// Blocks above `fork` are no longer ours.
     pub(super) fn disconnected(&mut self, fork: Height) {
-        if let Some(backfill) = &mut self.backfill {
-            backfill.disconnected(fork);
-        }
+        self.scans.disconnected(fork);
     }
 }
 
@@ -62,7 +60,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         self.asks.push(ask);
     }
 
-    /// Answers every quick ask and works on the backfill for one request; whether work is left
+    /// Answers every quick ask and works on a scan of the past for one request; whether work is left
     /// that need not wait for the next poll.
     ///
     /// # Errors
