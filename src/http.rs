@@ -9,6 +9,7 @@ mod tests;
 
 use crate::{
     clock::Clock,
+    domain::asset::ChainName,
     health::{Health, Snapshot},
     metrics::Metrics,
 };
@@ -117,20 +118,15 @@ fn readiness(snapshot: &Snapshot, ready: bool, stalled: Option<&str>) -> Value {
         .map(|(name, reason)| {
             let mut remarks = snapshot.remarks.iter().filter(|(of, _)| of == name);
             let remark = remarks.next().map(|(_, remark)| remark);
-            let mut said = part(reason.as_deref());
-            if let Some(remark) = remark {
-                said["remark"] = json!(remark);
-            }
-            let endpoints = snapshot.endpoints.iter().filter(|((of, _), _)| of == name);
-            let left_alone: serde_json::Map<_, _> = endpoints
-                .map(|((_, name), (state, why))| {
-                    (name.clone(), json!({ "state": state, "reason": why }))
-                })
-                .collect();
+            let mut said = serde_json::Map::new();
+            said.insert("ready".to_owned(), json!(reason.is_none()));
+            said.insert("reason".to_owned(), json!(reason));
+            said.extend(remark.map(|remark| ("remark".to_owned(), json!(remark))));
+            let left_alone = left_alone(snapshot, name);
             if !left_alone.is_empty() {
-                said["endpoints"] = Value::Object(left_alone);
+                said.insert("endpoints".to_owned(), Value::Object(left_alone));
             }
-            (name.to_string(), said)
+            (name.to_string(), Value::Object(said))
         })
         .collect();
     json!({
@@ -140,6 +136,14 @@ fn readiness(snapshot: &Snapshot, ready: bool, stalled: Option<&str>) -> Value {
         "inbox": part(snapshot.inbox.as_deref()),
         "chains": chains,
     })
+}
+
+/// A chain's endpoints that are left alone.
+fn left_alone(snapshot: &Snapshot, chain: &ChainName) -> serde_json::Map<String, Value> {
+    let endpoints = snapshot.endpoints.iter().filter(|((of, _), _)| of == chain);
+    let said = |state, why| json!({ "state": state, "reason": why });
+    let said = endpoints.map(|((_, name), (state, why))| (name.clone(), said(state, why)));
+    said.collect()
 }
 
 fn part(reason: Option<&str>) -> Value {

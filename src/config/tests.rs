@@ -290,11 +290,12 @@ fn a_quorum_of_half_of_the_operators_is_a_warning() {
         (3, 4, false),
         (2, 5, true),
     ] {
-        let endpoints: String = (2..=operators)
-            .map(|n| {
-                format!("[[chains.ethereum.endpoints]]\nname = \"n{n}\"\noperator = \"o{n}\"\nurl = \"http://127.0.0.1:{n}\"\n")
-            })
-            .collect();
+        let endpoint = |n| {
+            format!(
+                "[[chains.ethereum.endpoints]]\nname = \"n{n}\"\noperator = \"o{n}\"\nurl = \"http://127.0.0.1:{n}\"\n"
+            )
+        };
+        let endpoints = (2..=operators).map(endpoint).collect::<Vec<_>>().concat();
         let text = GOOD
             .replace("chain_id = 1", &format!("chain_id = 1\nquorum = {quorum}"))
             .replace("name = \"local\"", "name = \"local\"\noperator = \"o1\"");

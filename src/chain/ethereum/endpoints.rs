@@ -139,11 +139,6 @@ impl<T: Transport> Endpoints<T> {
         order
     }
 
-    /// Whether one was never asked anything.
-    pub(super) fn is_untried(&self, at: usize) -> bool {
-        self.pool.standing(at) == Standing::Untried
-    }
-
     /// Why one was left alone when it was asked last.
     pub(super) fn why(&self, at: usize) -> Option<&str> {
         let seat = self.seats.get(at).filter(|seat| !seat.why.is_empty());

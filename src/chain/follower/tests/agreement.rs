@@ -174,14 +174,14 @@ async fn blocks_of_one_alone_above_a_quiet_agreed_tip_are_not_agreed_and_are_tol
     let mut said = None;
     for _ in 0..40 {
         assert_eq!(bench.poll().await, Ok(Standing::Behind));
-        for input in bench.watcher.inputs() {
-            match input {
-                ChainInput::Agreed { block, lost } => {
-                    assert_eq!(block, Some(held[200]));
-                    said = said.or(lost);
-                }
-                ChainInput::Status(status) => assert_eq!(status.tip, held[200]),
-                other => panic!("{other:?}"),
+        let inputs = bench.watcher.inputs();
+        assert!(inputs.iter().all(|input| input.joined().is_empty()));
+        for input in inputs {
+            if let ChainInput::Agreed { block, lost } = input {
+                assert_eq!(block, Some(held[200]));
+                said = said.or(lost);
+            } else if let ChainInput::Status(status) = input {
+                assert_eq!(status.tip, held[200]);
             }
         }
     }
@@ -198,9 +198,11 @@ async fn two_quorums_that_contradict_each_other_freeze_at_once_until_they_do_not
     bench.node.mine(1).split(Some("two hold a, two hold b"));
     bench.poll().await.unwrap();
     let inputs = bench.watcher.inputs();
-    let lost = inputs.iter().find_map(|input| match input {
-        ChainInput::Agreed { block: None, lost } => lost.clone(),
-        _ => None,
+    let lost = inputs.iter().find_map(|input| {
+        let ChainInput::Agreed { block: None, lost } = input else {
+            return None;
+        };
+        lost.clone()
     });
     assert_eq!(
         lost.as_deref(),
@@ -224,9 +226,11 @@ async fn what_one_alone_shows_says_nothing_of_the_clock() {
     bench.restart();
     bench.poll().await.unwrap();
     let inputs = bench.watcher.inputs().into_iter();
-    let times = inputs.filter_map(|input| match input {
-        ChainInput::Status(status) => Some(status.tip.time),
-        _ => None,
+    let times = inputs.filter_map(|input| {
+        let ChainInput::Status(status) = input else {
+            return None;
+        };
+        Some(status.tip.time)
     });
     let agreed_at = bench.node.at(200).time;
     let late: Vec<_> = times.filter(|time| *time > agreed_at).collect();

@@ -175,9 +175,9 @@ async fn two_halves_that_contradict_each_other_agree_on_nothing_until_most_agree
             blocks.push(reference(&built[0]));
         }
         let names = ["a", "b", "c", "d"];
-        let named: Vec<(&str, &FakeNode)> = names.into_iter().zip(&nodes).collect();
+        let by_name: Vec<(&str, &FakeNode)> = names.into_iter().zip(&nodes).collect();
         let operators = names.map(str::to_owned).to_vec();
-        let mut source = source_of(&named).with_quorum(2, operators);
+        let mut source = source_of(&by_name).with_quorum(2, operators);
         assert_eq!(tip(&mut source).await, (6, true));
         for node in &nodes[2..] {
             node.roll_back(depth);
