@@ -106,7 +106,11 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn moved_by(&self, chain: &ChainName, scan: ScanStep) -> Result<Vec<PaymentKey>, StoreError> {
+    pub fn moved_by(
+        &self,
+        chain: &ChainName,
+        scan: ScanStep,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
         let key = "SELECT key FROM chain WHERE name = ?";
         let mut chain_key = None;
         self.each(key, [chain.as_str()], |row| {

@@ -9,10 +9,10 @@ use super::{
     blocks::Disconnected,
     doubt::block_seen_at,
     plan::Plan,
+    scan_turns::{self, FAIR_EVERY, ScanBatch, TURN_BLOCKS},
     scans::{Batch, Covers, Scans},
     state::ChainState,
     touched::Touched,
-    scan_turns::{self, FAIR_EVERY, ScanBatch, TURN_BLOCKS},
 };
 use crate::{
     chain::Ask,
@@ -163,7 +163,8 @@ impl Watcher {
         }
         let next = self.next_scan(chain, scans, now)?;
         scans.turns = scans.turns.wrapping_add(1);
-        let goes_on = |batch: &Batch| next.is_none_or(|(covers, scan)| is_rest_of(batch, covers, scan));
+        let goes_on =
+            |batch: &Batch| next.is_none_or(|(covers, scan)| is_rest_of(batch, covers, scan));
         if let Some(batch) = scans.under_way.filter(goes_on) {
             let turn_left = TURN_BLOCKS;
             scans.under_way = Some(Batch { turn_left, ..batch });
@@ -273,7 +274,10 @@ fn tell_covered(covers: Covers, portion: Portion<'_>, scan: ScanStep, touched: &
             let mut untold = portion.blocks.iter().filter(|facts| facts.awaits_trace);
             untold.any(|facts| payment.scan.looks_at(&facts.block, payment.kind))
         };
-        touched.add_where(|payment| is_moved(payment) && may_lack(payment), &Fact::Untraced);
+        touched.add_where(
+            |payment| is_moved(payment) && may_lack(payment),
+            &Fact::Untraced,
+        );
     }
     touched.add_where(is_moved, &scanned);
 }

@@ -87,7 +87,9 @@ pub(super) fn next(
     };
     let most = most.max(TURN_BLOCKS);
     let mut batch = ScanBatch::alone(*first);
-    let others = lengths.iter().filter(|(left, one)| *left <= most && one.key != first.key);
+    let others = lengths
+        .iter()
+        .filter(|(left, one)| *left <= most && one.key != first.key);
     for (_, other) in others {
         if batch.payments >= limit {
             break;

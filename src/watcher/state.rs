@@ -4,8 +4,8 @@
 //! nothing is true only in memory, but for the ages of what came while the clock was in doubt.
 
 use super::{
-    past::Past, progress::Told, scans::Lanes, turns::Looked, unconfirmed::Unconfirmed, undated::Undated,
-    unproven::Unproven,
+    past::Past, progress::Told, scans::Lanes, turns::Looked, unconfirmed::Unconfirmed,
+    undated::Undated, unproven::Unproven,
 };
 use crate::{
     chain::{NodeStatus, bitcoin, ethereum, witnesses},

@@ -29,12 +29,22 @@ impl Walked {
         let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else {
             return;
         };
-        let goes_below = self.0.front().is_some_and(|lowest| follows(last.id, lowest));
+        let goes_below = self
+            .0
+            .front()
+            .is_some_and(|lowest| follows(last.id, lowest));
         if goes_below {
-            blocks.iter().rev().for_each(|block| self.0.push_front(*block));
+            blocks
+                .iter()
+                .rev()
+                .for_each(|block| self.0.push_front(*block));
         } else {
             self.rewind(first.id.height.minus(1));
-            if !self.0.back().is_some_and(|highest| follows(highest.id, first)) {
+            if !self
+                .0
+                .back()
+                .is_some_and(|highest| follows(highest.id, first))
+            {
                 self.0.clear();
             }
             self.0.extend(blocks);

@@ -134,10 +134,10 @@ fn finish_empty_scans(conn: &Connection, chain: i64) -> Result<(), Fault> {
 /// A held payment is not advanced: what its past holds may have been refused. One that cannot be
 /// scanned is not part of the scan.
 fn advance_scan(conn: &Connection, chain: i64, scan: ScanStep) -> Result<(), Fault> {
-    conn.prepare_cached(
-        &format!("UPDATE payment SET scanned_to = min(max(coalesce(scanned_to, 0), ?2), scan_goal)
-          WHERE chain_key = ?1 AND {MOVED}"),
-    )?
+    conn.prepare_cached(&format!(
+        "UPDATE payment SET scanned_to = min(max(coalesce(scanned_to, 0), ?2), scan_goal)
+          WHERE chain_key = ?1 AND {MOVED}"
+    ))?
     .execute(moved(chain, scan))?;
     Ok(())
 }

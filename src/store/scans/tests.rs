@@ -37,7 +37,11 @@ fn who_waits_for_its_past_is_told_by_age_and_where_it_goes_on() {
         (vec![done], vec![]),
         (vec![(height(5), None, None)], vec![]),
         (
-            vec![(height(5), Some(7), Some(9)), done, (height(3), None, Some(6))],
+            vec![
+                (height(5), Some(7), Some(9)),
+                done,
+                (height(3), None, Some(6)),
+            ],
             vec![(1, height(8), 9), (3, height(3), 6)],
         ),
         (
@@ -70,7 +74,10 @@ fn payments_that_need_traces_wait_apart() {
     });
     register(&mut store, payments.collect());
     for (traced, key) in [(false, 1), (true, 2)] {
-        assert_eq!(waiting(&store, traced), [(key, ScanFrom::Height(Height(5)), 9)]);
+        assert_eq!(
+            waiting(&store, traced),
+            [(key, ScanFrom::Height(Height(5)), 9)]
+        );
         let refused = store.refused_scan(&bitcoin(), traced, PaymentKey(0));
         assert_eq!(refused.unwrap().map(|one| one.key.0), Some(key + 2));
         let refused = store.refused_scan(&bitcoin(), traced, PaymentKey(key + 2));
@@ -98,7 +105,10 @@ fn payments_whose_scan_was_refused_are_told_one_by_one_and_wait_with_no_other() 
         scan.unwrap().map(|scan| scan.key.0)
     };
     assert_eq!([next(0), next(1), next(3)], [Some(1), Some(3), None]);
-    assert_eq!(waiting(&store, false), [(2, ScanFrom::Height(Height(5)), 9)]);
+    assert_eq!(
+        waiting(&store, false),
+        [(2, ScanFrom::Height(Height(5)), 9)]
+    );
 }
 
 /// Start, next block and goal as people are told, for scans like in [`ScanCase`].

@@ -105,5 +105,8 @@ fn neither_waits_long_for_the_other() {
         let oldest = waiting.first().map_or(turn, |(since, _)| *since);
         assert!(turn - oldest <= 1, "a new one waits at most one turn");
     }
-    assert!(turn <= 50_000 / TURN_BLOCKS * FAIR_EVERY + FAIR_EVERY, "{turn}");
+    assert!(
+        turn <= 50_000 / TURN_BLOCKS * FAIR_EVERY + FAIR_EVERY,
+        "{turn}"
+    );
 }

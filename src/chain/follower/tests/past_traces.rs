@@ -60,7 +60,8 @@ async fn a_block_whose_traces_never_come_is_given_up_after_a_while_and_the_scan_
         bench.node.state().untraced.insert(hash, trouble.clone());
         ask(&mut bench, 1, true, 290, 300);
         finish(&mut bench).await;
-        let expected: Vec<(u32, bool)> = (290..=300).map(|height| (height, height == 292)).collect();
+        let expected: Vec<(u32, bool)> =
+            (290..=300).map(|height| (height, height == 292)).collect();
         assert_eq!(delivered(&bench), expected, "{trouble:?}");
         let told = bench.watcher.told();
         let without = told.iter().filter(|told| told.contains("not all traced"));
@@ -127,11 +128,20 @@ async fn a_scan_without_traces_waits_for_no_scan_with_them() {
         assert_eq!(bench.follower.serve().await, Ok(true));
     }
     let told = bench.watcher.told();
-    assert!(told.iter().all(|told| told.starts_with("backfill 2")), "{told:?}");
-    assert!(told.last().is_some_and(|told| told.ends_with("to 300")), "{told:?}");
+    assert!(
+        told.iter().all(|told| told.starts_with("backfill 2")),
+        "{told:?}"
+    );
+    assert!(
+        told.last().is_some_and(|told| told.ends_with("to 300")),
+        "{told:?}"
+    );
     finish(&mut bench).await;
     let told = bench.watcher.told();
-    assert!(told.iter().any(|told| told.starts_with("backfill 1")), "{told:?}");
+    assert!(
+        told.iter().any(|told| told.starts_with("backfill 1")),
+        "{told:?}"
+    );
 }
 
 /// Blocks at the tip that come well are no progress of a scan.
@@ -177,7 +187,10 @@ async fn scans_that_take_turns_do_not_walk_the_same_way_again() {
     }
     bench.watcher.forget();
     finish(&mut bench).await;
-    let heights: Vec<u32> = delivered(&bench).iter().map(|(height, _)| *height).collect();
+    let heights: Vec<u32> = delivered(&bench)
+        .iter()
+        .map(|(height, _)| *height)
+        .collect();
     assert_eq!(heights, (last + 1..=3_000).collect::<Vec<_>>());
     let again = bench.node.count(Call::Headers) - walked;
     assert!(again <= 2, "{again} more for what {walked} brought");

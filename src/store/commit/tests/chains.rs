@@ -236,8 +236,8 @@ fn a_scan_without_traces_does_not_move_who_needs_them() {
     };
     let moves = [false, true].map(|traced| scan(traced).moves(&ether));
     register(&mut store, vec![ether]);
-    let moved = |traced| store.moved_by(&bitcoin(), scan(traced)).unwrap().len() == 1;
-    assert_eq!([false, true].map(moved), [false, true]);
+    let is_moved = |traced| store.moved_by(&bitcoin(), scan(traced)).unwrap().len() == 1;
+    assert_eq!([false, true].map(is_moved), [false, true]);
     assert_eq!(moves, [false, true]);
     store.commit(&scanned(from(900), 950, 1)).unwrap();
     assert_eq!(scans(&store), "|1000");

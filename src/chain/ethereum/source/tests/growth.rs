@@ -24,7 +24,8 @@ async fn whoever_is_silent_about_balances_is_not_waited_for_once_enough_have_tol
             chain_id: 31_337,
             genesis: None,
         };
-        let source = EthereumSource::over(clients.collect(), network, Vec::new(), clock.clone());
+        let source =
+            EthereumSource::over(clients.collect(), network, Vec::new(), Arc::clone(&clock));
         let mut source = source.looking_inside(None);
         source.connect().await.unwrap();
         source.status().await.unwrap();
