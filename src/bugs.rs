@@ -90,6 +90,8 @@ bugs! {
     UntracedJudged = "untraced_judged",
     /// Verdicts do not wait for the past of a late registration: who paid before it is expired.
     PastUnscanned = "past_unscanned",
+    /// A scan that begins above what is known of a past counts for it: money between is lost.
+    PastJumped = "past_jumped",
     /// A replaced transaction stays pending: the shop waits for money that cannot come.
     ReplacedStays = "replaced_stays",
     /// An evicted transaction that comes back is not seen: its payer is told nothing.

@@ -14,6 +14,7 @@ use super::{
     token::TokenNotice,
     transfer::Transfer,
 };
+use crate::bugs::{Bug, planted};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -150,6 +151,21 @@ impl Scan {
         match self.from {
             ScanFrom::Height(from) => block.id.height >= from,
             ScanFrom::Time(from) => block.time >= from.minus(register::slack(kind)),
+        }
+    }
+
+    /// Whether blocks that were scanned from here up to there are the next of this past: nothing that it
+    /// lacks is left out below them.
+    #[must_use]
+    pub fn goes_on_with(&self, from: ScanFrom, to: Height) -> bool {
+        match (from, self.scanned_to, self.from) {
+            _ if planted(Bug::PastJumped) => true,
+            (ScanFrom::Height(from), Some(known), _) => from <= known.plus(1),
+            (ScanFrom::Height(from), None, ScanFrom::Height(own)) => from <= own && own <= to,
+            (ScanFrom::Time(from), None, ScanFrom::Time(own)) => from <= own,
+            (ScanFrom::Height(_), None, ScanFrom::Time(_))
+            | (ScanFrom::Time(_), Some(_), _)
+            | (ScanFrom::Time(_), None, ScanFrom::Height(_)) => false,
         }
     }
 

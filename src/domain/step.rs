@@ -3,7 +3,7 @@
 use super::{
     block::{BlockRef, Height},
     event::Entry,
-    payment::{Payment, PaymentKey},
+    payment::{Payment, PaymentKey, ScanFrom},
     request::Request,
     status::named_enum,
     time::UnixMs,
@@ -73,10 +73,27 @@ pub struct ChainStep {
 /// Progress of a scan of the past that several payments share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanStep {
+    /// From here on: who knows less than what is before has another scan to wait for.
+    pub from: ScanFrom,
     /// Up to and including this height.
     pub to: Height,
     /// For incomplete payments up to and including this one; later ones are in the next scan.
     pub up_to: PaymentKey,
+    /// Whether it was looked for what contracts moved: without, payments in ether stay where they are.
+    pub traced: bool,
+}
+
+impl ScanStep {
+    /// Whether it moves a payment on.
+    #[must_use]
+    pub fn moves(&self, payment: &Payment) -> bool {
+        let waits = payment.history.held.is_some() || payment.history.scan_refused.is_some();
+        let is_blind = payment.history.needs_traces && !self.traced;
+        payment.key <= self.up_to
+            && !waits
+            && !is_blind
+            && payment.scan.goes_on_with(self.from, self.to)
+    }
 }
 
 /// A payment after a step.

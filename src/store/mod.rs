@@ -30,7 +30,7 @@ pub use open::Options;
 pub use queries::{Claim, Count, Credited, Loose, Reached};
 pub use registry::{ChainEntry, RegistryError};
 pub use rows::chain::StoredChain;
-pub use scans::{ScanBatch, past::PastScans};
+pub use scans::{Unscanned, past::PastScans};
 pub use schema::Kind;
 pub use token_events::Open;
 pub use watches::Watched;

@@ -71,10 +71,10 @@ impl Watcher {
             self.chain_mut(at).more_due = plan.more_due;
         }
         if let Some((at, scans)) = plan.scans {
-            self.chain_mut(at).scans = scans;
+            *self.chain_mut(at).scans.of_mut(scans.traced) = scans;
         }
         for at in plan.outgrown {
-            self.chain_mut(at).scans.under_way = None;
+            self.chain_mut(at).scans.end_where(|_| true);
         }
         if let Some(step) = &plan.step.chain {
             self.absorb_chain(step);
@@ -124,9 +124,8 @@ impl Watcher {
         chain.advance(step.disconnected_to, &step.connected);
         chain.error.clone_from(&step.error);
         chain.stored = (step.view.clone(), step.error.clone());
-        let cut = step.disconnected_to.zip(chain.scans.under_way);
-        if cut.is_some_and(|(fork, batch)| batch.goal > fork) {
-            chain.scans.under_way = None;
+        if let Some(fork) = step.disconnected_to {
+            chain.scans.end_where(|batch| batch.goal > fork);
         }
     }
 

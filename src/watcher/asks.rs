@@ -8,7 +8,7 @@ use crate::{
 use std::collections::{HashMap, VecDeque};
 
 /// Questions by chain. Each queue holds at most one of each kind (of balances, one a block) beside scans of the past, of
-/// which only the latest counts: its size follows the registrations that wait, and the
+/// which only the latest counts (with traces, and without): its size follows the registrations that wait, and the
 /// money that came while the clock was in doubt.
 #[derive(Debug, Default)]
 pub(super) struct Asks {
@@ -38,8 +38,9 @@ impl Asks {
             // The balances after the next block say as much.
             Ask::Balances(block, _) if queue.iter().any(|waiting| is_after(waiting, block)) => {}
             Ask::Spenders(_) | Ask::Growth(..) | Ask::Balances(..) => queue.push_back(ask),
-            Ask::Backfill { .. } => {
-                queue.retain(|waiting| !matches!(waiting, Ask::Backfill { .. }));
+            Ask::Backfill { traces, .. } => {
+                let is_same = |waiting: &Ask| matches!(waiting, Ask::Backfill { traces: known, .. } if *known == traces);
+                queue.retain(|waiting| !is_same(waiting));
                 queue.push_back(ask);
             }
         }

@@ -27,6 +27,8 @@ mod registration;
 mod reload;
 mod requests;
 pub mod run;
+mod scan_turns;
+mod scans;
 pub mod stale;
 pub mod state;
 mod tags;
@@ -157,7 +159,9 @@ impl Watcher {
                 tracing::warn!(%error, "could not look for payments whose balances tell of more");
             }
         }
-        self.follow_up(at, now);
+        if may_need_past(input) {
+            self.follow_up(at, now);
+        }
         Ok(())
     }
 
@@ -324,6 +328,28 @@ impl Watcher {
     )]
     fn chain_mut(&mut self, at: usize) -> &mut ChainState {
         &mut self.chains[at]
+    }
+}
+
+/// Whether another scan of the past may be due after an input; registrations and time look by themselves.
+const fn may_need_past(input: &ChainInput) -> bool {
+    match input {
+        ChainInput::Began { .. }
+        | ChainInput::Polled { .. }
+        | ChainInput::Backfill { .. }
+        | ChainInput::BackfillRefused { .. } => true,
+        ChainInput::Advance { disconnect_to, .. } => disconnect_to.is_some(),
+        ChainInput::Status(_)
+        | ChainInput::Mempool(_)
+        | ChainInput::Traced { .. }
+        | ChainInput::TracedBy(_)
+        | ChainInput::Grown { .. }
+        | ChainInput::Balances { .. }
+        | ChainInput::Failed { .. }
+        | ChainInput::Spenders { .. }
+        | ChainInput::Frozen { .. }
+        | ChainInput::Thawed
+        | ChainInput::Agreed { .. } => false,
     }
 }
 

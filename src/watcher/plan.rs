@@ -1,6 +1,6 @@
 //! What an input leads to, before anything is believed: a step to commit and what follows it.
 
-use super::state::Scans;
+use super::scans::Scans;
 use super::undated::Undated;
 use super::waiting::WaitingRequests;
 use crate::{
@@ -30,9 +30,9 @@ pub(super) struct Plan {
     pub undated: Option<(usize, Undated)>,
     /// Requests that still wait for their chain.
     pub waiting: Option<WaitingRequests>,
-    /// A chain's scans of the past afterwards.
+    /// A chain's scans of the past afterwards, of one kind.
     pub scans: Option<(usize, Scans)>,
-    /// Chains whose scan under way does not cover a payment of this step: the next one does.
+    /// Chains whose scans under way do not cover a payment of this step: the next ones do.
     pub outgrown: BTreeSet<usize>,
     /// What looked like credits in new blocks and was none.
     pub ignored: Vec<(IgnoredReason, u64)>,

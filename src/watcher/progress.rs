@@ -3,7 +3,8 @@
 
 use super::{
     Watcher,
-    state::{Batch, ChainState},
+    scans::{Batch, Scans},
+    state::ChainState,
 };
 use crate::{
     clock::Now,
@@ -23,8 +24,8 @@ pub struct Told {
     catching_up: Pace,
     /// Whether a line told of catching up, so that one tells its end.
     was_behind: bool,
-    /// Of the scan of this name.
-    scan: (u64, Pace),
+    /// Of scans of the past, and of those that look for what contracts moved.
+    scans: (Pace, Pace),
 }
 
 /// How fast work is since it was last looked at.
@@ -51,27 +52,38 @@ impl Pace {
 }
 
 impl ChainState {
-    /// How many blocks the scan of the past under way has left, at least; 0 when there is none.
+    /// How many blocks the scans of the past under way have left, at least; 0 when there is none.
     #[must_use]
     pub fn scan_blocks_left(&self) -> u32 {
-        let left = |batch: Batch| batch.goal.plus(1).minus(self.next_of(&batch).0).0;
-        self.scans.under_way.map_or(0, left)
+        let left = |scans: Scans| scans.under_way.map_or(0, |batch| self.batch_left(&batch));
+        let [plain, traced] = self.scans.both().map(left);
+        plain.saturating_add(traced)
     }
 
-    /// The block that a scan looks at next. What a start by time comes to is known as far as the
+    /// How many blocks a scan has left, at least.
+    pub(super) fn batch_left(&self, batch: &Batch) -> u32 {
+        batch.goal.plus(1).minus(self.next_of(batch).0).0
+    }
+
+    /// The block that a scan looks at next.
+    pub(super) fn next_of(&self, batch: &Batch) -> Height {
+        let start = || self.start_of(batch.from, batch.goal);
+        batch.done.map_or_else(start, |done| done.plus(1))
+    }
+
+    /// The first block of a scan up to there. What a start by time comes to is known as far as the
     /// last blocks are.
-    fn next_of(&self, batch: &Batch) -> Height {
-        let start = || match batch.from {
+    pub(super) fn start_of(&self, from: ScanFrom, goal: Height) -> Height {
+        match from {
             ScanFrom::Height(from) => from,
             ScanFrom::Time(_) => {
                 let below = self.recent.iter().rev();
-                let mut below = below.filter(|block| block.id.height <= batch.goal);
-                let reached = below.find(|block| batch.from.is_reached_by(block));
+                let mut below = below.filter(|block| block.id.height <= goal);
+                let reached = below.find(|block| from.is_reached_by(block));
                 let start = reached.or_else(|| self.recent.front());
-                start.map_or(batch.goal, |block| block.id.height.min(batch.goal))
+                start.map_or(goal, |block| block.id.height.min(goal))
             }
-        };
-        batch.done.map_or_else(start, |done| done.plus(1))
+        }
     }
 
     /// The node's best block and our cursor, while the node answers.
@@ -88,8 +100,8 @@ impl Watcher {
             if let Some((tip, cursor)) = chain.ends(now) {
                 tell_catching_up(chain, tip, cursor, now.monotonic_ms);
             }
-            if let Some(batch) = chain.scans.under_way {
-                tell_scan(chain, batch, now.monotonic_ms);
+            for scans in chain.scans.both() {
+                tell_scan(chain, scans, now.monotonic_ms);
             }
         }
     }
@@ -134,13 +146,24 @@ fn tell_catching_up(chain: &mut ChainState, tip: Height, cursor: Height, now_ms:
     }
 }
 
-fn tell_scan(chain: &mut ChainState, batch: Batch, now_ms: u64) {
-    let (next, left) = (chain.next_of(&batch), chain.scan_blocks_left());
-    let (name, (id, pace)) = (&chain.spec.name, &mut chain.told.scan);
-    if *id != batch.id {
-        (*id, *pace) = (batch.id, Pace::default());
-    }
-    if let Some(rate) = pace.at(next, now_ms) {
+fn tell_scan(chain: &mut ChainState, scans: Scans, now_ms: u64) {
+    let paces = &mut chain.told.scans;
+    let pace = if scans.traced {
+        &mut paces.1
+    } else {
+        &mut paces.0
+    };
+    let Some(batch) = scans.under_way else {
+        *pace = Pace::default();
+        return;
+    };
+    // Scans take turns: what was done is counted over all of them.
+    if let Some(rate) = pace.at(Height(scans.blocks), now_ms) {
+        let (name, next, left) = (
+            &chain.spec.name,
+            chain.next_of(&batch),
+            chain.batch_left(&batch),
+        );
         info!(chain = %name, next = %next, to = %batch.goal, left, blocks_per_second = %rate, "scanning past blocks");
     }
 }

@@ -4,8 +4,8 @@
 //! nothing is true only in memory, but for the ages of what came while the clock was in doubt.
 
 use super::{
-    past::Past, progress::Told, turns::Looked, unconfirmed::Unconfirmed, undated::Undated,
-    unproven::Unproven,
+    past::Past, progress::Told, scans::Lanes, turns::Looked, unconfirmed::Unconfirmed,
+    undated::Undated, unproven::Unproven,
 };
 use crate::{
     chain::{NodeStatus, bitcoin, ethereum, witnesses},
@@ -13,7 +13,7 @@ use crate::{
         asset::{Asset, AssetKind, ChainKind, ChainName},
         block::{BlockRef, Height},
         facts::{CreditAsset, Destination},
-        payment::{PaymentKey, ScanFrom},
+        payment::ScanFrom,
         time::{SpanMs, UnixMs},
         view::ChainView,
     },
@@ -123,60 +123,6 @@ impl ChainSpec {
     }
 }
 
-/// A scan of the past that a follower is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch {
-    /// Its name in asks and answers.
-    pub id: u64,
-    /// For whom.
-    pub covers: Covers,
-    /// Where it starts.
-    pub from: ScanFrom,
-    /// Up to where it is done; `None` before its first block.
-    pub done: Option<Height>,
-    /// It ends at this block.
-    pub goal: Height,
-}
-
-/// The payments of a scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Covers {
-    /// This one alone.
-    One(PaymentKey),
-    /// This one alone, whose scan was refused before.
-    Again(PaymentKey),
-    /// Every one up to this whose past is not scanned and may be.
-    UpTo {
-        /// The last one.
-        last: PaymentKey,
-        /// How many.
-        payments: u32,
-    },
-}
-
-/// The scans of a chain's past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scans {
-    /// The one under way.
-    pub under_way: Option<Batch>,
-    /// How many payments the next may be for: fewer after one was refused, until it is known
-    /// whose past stands in the way.
-    pub limit: u32,
-    /// The last single payment whose scan was refused or tried again, and from when on the
-    /// monotonic clock the next such payment may be tried.
-    pub refused: Option<(PaymentKey, u64)>,
-}
-
-impl Default for Scans {
-    fn default() -> Self {
-        Self {
-            under_way: None,
-            limit: u32::MAX,
-            refused: None,
-        }
-    }
-}
-
 /// One chain as the watcher knows it.
 #[derive(Debug)]
 pub struct ChainState {
@@ -208,7 +154,7 @@ pub struct ChainState {
     /// Whether more payments are due than one portion held.
     pub more_due: bool,
     /// Scans of the past.
-    pub scans: Scans,
+    pub scans: Lanes,
     /// What the last blocks credited.
     pub past: Past,
     /// The last answer: when on the monotonic clock, and what.

@@ -40,13 +40,15 @@ impl Touched {
             .push(Observed { destination, fact });
     }
 
-    /// The same happened to every touched payment up to and including `last`.
-    pub fn add_up_to(&mut self, last: PaymentKey, fact: &Fact) {
-        for (_, observed) in self.facts.range_mut(..=last) {
-            observed.push(Observed {
-                destination: None,
-                fact: fact.clone(),
-            });
+    /// The same happened to every touched and loaded payment of these.
+    pub fn add_where(&mut self, is_meant: impl Fn(&Payment) -> bool, fact: &Fact) {
+        for (key, observed) in &mut self.facts {
+            if self.loaded.get(key).is_some_and(&is_meant) {
+                observed.push(Observed {
+                    destination: None,
+                    fact: fact.clone(),
+                });
+            }
         }
     }
 

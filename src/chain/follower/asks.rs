@@ -1,6 +1,6 @@
-//! What the watcher asked and is not answered yet: a bounded queue, and at most one backfill.
+//! What the watcher asked and is not answered yet: a bounded queue, and at most one scan of each kind.
 
-use super::{Follower, Halt, Sink, backfill::Backfill};
+use super::{Follower, Halt, Sink, backfill::Backfill, scans::Scans};
 use crate::{
     chain::{Ask, ChainInput, ChainSource, MempoolNews, SourceError},
     domain::{
@@ -30,7 +30,7 @@ const fn is_slow(ask: &Ask) -> bool {
 pub(super) struct Asks {
     /// Asks that a request or a few answer, in the order in which they came.
     quick: VecDeque<Ask>,
-    pub(super) backfill: Option<Backfill>,
+    pub(super) scans: Scans,
 }
 
 impl Asks {
@@ -39,7 +39,7 @@ impl Asks {
         self.quick.len() < ASKS_KEPT
     }
 
-    /// Takes an ask in; a backfill replaces the one before.
+    /// Takes an ask in; a backfill replaces the one before of its kind.
     pub(super) fn push(&mut self, ask: Ask) {
         match ask {
             Ask::Backfill {
@@ -48,7 +48,7 @@ impl Asks {
                 to,
                 traces,
             } => {
-                self.backfill = Some(Backfill::new(batch, from, to, traces));
+                self.scans.put(Backfill::new(batch, from, to, traces));
             }
             // Asked after every poll until it is answered, however long that takes.
             Ask::Growth(block, _) if self.waits_for_growth(block) => {}
@@ -65,9 +65,7 @@ impl Asks {
 
     /// Blocks above `fork` are no longer ours.
     pub(super) fn disconnected(&mut self, fork: Height) {
-        if let Some(backfill) = &mut self.backfill {
-            backfill.disconnected(fork);
-        }
+        self.scans.disconnected(fork);
     }
 }
 
@@ -77,7 +75,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         self.asks.push(ask);
     }
 
-    /// Answers every quick ask and works on the backfill for one request; whether work is left
+    /// Answers every quick ask and works on a scan of the past for one request; whether work is left
     /// that need not wait for the next poll.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! Scanning the past for late registrations: beside the tip, one request at a time.
+//!
+//! Traces that do not come are waited for a while, and then the scan goes on without, and says so.
 
 use super::{
     Follower, Halt, Sink,
+    fetched::Fetched,
     fork::{self, HEADER_BATCH},
     window::{Window, parent},
 };
@@ -14,22 +17,16 @@ use crate::{
         payment::ScanFrom,
     },
 };
-use std::{
-    collections::{BTreeSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 use tokio::time::sleep;
+use tracing::warn;
 
 /// A scan that fails this often in a row, while the tip is followed, is given back as refused:
 /// others wait behind it.
 const FAILURES_MAX: u32 = 10;
 
-/// How long the traces of some past blocks are looked for before that counts as a failure: as long as
-/// operators are waited for, and again.
-const TRACES_PATIENCE_MS: u64 = 120_000;
-
-/// How long after a look that found nothing new.
-const TRACES_PAUSE: Duration = Duration::from_millis(250);
+/// How long after a look that found nothing new is looked again.
+const TRACES_PAUSE_MS: u64 = 250;
 
 /// One scan of the past.
 #[derive(Debug, Clone)]
@@ -43,19 +40,11 @@ pub(super) struct Backfill {
     /// The blocks of our chain to scan, ascending, as far as they are known and not done.
     blocks: VecDeque<BlockRef>,
     /// Whether it matters what contracts moved in them.
-    traces: bool,
+    pub(super) traces: bool,
     /// The first of them, whose traces are still looked for.
     fetched: Fetched,
-}
-
-/// Blocks whose traces are looked for.
-#[derive(Debug, Clone, Default)]
-struct Fetched {
-    facts: Vec<BlockFacts>,
-    /// Since when, on the monotonic clock.
-    since_ms: u64,
-    /// Of which nobody can tell any more what contracts moved.
-    gone: BTreeSet<Height>,
+    /// Until when nothing new is looked for, on the monotonic clock.
+    rests_until_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +60,10 @@ enum Stage {
 /// What one request of work on a backfill came to.
 #[derive(Debug, PartialEq, Eq)]
 enum Progress {
-    /// There is more to do.
+    /// It went on, and there is more to do.
     More,
+    /// It did not go on, and is tried again.
+    Waiting,
     /// All is scanned.
     Done,
     /// It cannot be done, and why.
@@ -90,7 +81,13 @@ impl Backfill {
             blocks: VecDeque::new(),
             traces,
             fetched: Fetched::default(),
+            rests_until_ms: 0,
         }
+    }
+
+    /// Whether there is nothing to do for it yet.
+    pub(super) const fn rests(&self, now_ms: u64) -> bool {
+        now_ms < self.rests_until_ms
     }
 
     /// Blocks above `fork` are no longer ours: they are not scanned as the past any more, since
@@ -148,27 +145,36 @@ impl Backfill {
 }
 
 impl<S: ChainSource, K: Sink> Follower<S, K> {
-    /// Does one request's worth of the backfill, if there is one; whether more is left.
+    /// Does one request's worth of a scan of the past, if there is one; whether more is left.
     pub(super) async fn work_on_backfill(&mut self) -> Result<bool, Halt> {
         let Some(tip) = self.window.tip() else {
             return Ok(false);
         };
-        let Some(mut job) = self.asks.backfill.take() else {
+        let now_ms = self.clock.now().monotonic_ms;
+        let Some(mut job) = self.asks.scans.take(now_ms) else {
+            self.asks.scans.walked.clear();
             return Ok(false);
         };
+        if job.rests(now_ms) {
+            sleep(Duration::from_millis(TRACES_PAUSE_MS)).await;
+        }
         job.to = job.to.min(tip.id.height);
         let batch = job.batch;
         match self.work(&mut job).await {
             Ok(Progress::More) => {
                 job.failures = 0;
-                self.asks.backfill = Some(job);
+                self.asks.scans.put(job);
                 Ok(true)
             }
-            Ok(Progress::Done) => Ok(false),
+            Ok(Progress::Waiting) => {
+                self.asks.scans.put(job);
+                Ok(true)
+            }
+            Ok(Progress::Done) => Ok(self.asks.scans.any()),
             Ok(Progress::Refused(message)) | Err(Halt::Source(SourceError::Permanent(message))) => {
                 let refused = ChainInput::BackfillRefused { batch, message };
                 self.tell(refused).await?;
-                Ok(false)
+                Ok(self.asks.scans.any())
             }
             Err(Halt::Source(error)) if job.failures >= FAILURES_MAX => {
                 let message = format!("gave up after {FAILURES_MAX} attempts: {error}");
@@ -178,7 +184,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             }
             Err(halt) => {
                 job.failures = job.failures.saturating_add(1);
-                self.asks.backfill = Some(job);
+                self.asks.scans.put(job);
                 Err(halt)
             }
         }
@@ -192,8 +198,13 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             // Most scans need no header beyond the blocks in memory.
             (Stage::Waiting, _) => Ok(job.walk_over(recent(&self.window, job.to), max)),
             (Stage::Walking(lowest), _) => {
-                let below = self.headers_below(&lowest).await?;
-                Ok(job.walk_over(below.into_iter().rev(), max))
+                let mut below = self.asks.scans.walked.below(&lowest);
+                if below.is_empty() {
+                    below = self.headers_below(&lowest).await?;
+                    self.asks.scans.walked.add(&below);
+                    below.reverse();
+                }
+                Ok(job.walk_over(below, max))
             }
             (Stage::Fetching, _) => self.fetch(job).await,
         }
@@ -212,7 +223,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
     }
 
     async fn fetch(&mut self, job: &mut Backfill) -> Result<Progress, Halt> {
-        if !job.fetched.facts.is_empty() {
+        if !job.fetched.is_empty() {
             return self.complete(job).await;
         }
         let count = usize::try_from(self.pace.blocks()).unwrap_or(1);
@@ -223,48 +234,39 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
         match self.bodies(&batch).await {
             Ok(facts) => {
-                job.fetched = Fetched {
-                    facts,
-                    since_ms: self.clock.now().monotonic_ms,
-                    gone: BTreeSet::new(),
-                };
+                job.fetched = Fetched::new(facts, self.clock.now().monotonic_ms);
                 self.complete(job).await
             }
             // Those before the block that is missing or bad are good.
             Err(SourceError::Behind(_) | SourceError::Permanent(_)) if batch.len() > 1 => {
-                Ok(Progress::More)
+                Ok(Progress::Waiting)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Delivers what was fetched, once it is known what contracts moved in it where that matters.
+    /// Delivers what was fetched, once it is known what contracts moved in it where that matters, or that it
+    /// does not come.
     async fn complete(&mut self, job: &mut Backfill) -> Result<Progress, Halt> {
         let mut fetched = std::mem::take(&mut job.fetched);
-        if job.traces {
-            let is_quiet = self
-                .trace_past(&mut fetched.facts, &mut fetched.gone)
-                .await?;
-            let is_missing = |facts: &BlockFacts| {
-                facts.awaits_trace && !fetched.gone.contains(&facts.block.id.height)
-            };
-            if fetched.facts.iter().any(is_missing) {
-                let now_ms = self.clock.now().monotonic_ms;
-                if now_ms.saturating_sub(fetched.since_ms) > TRACES_PATIENCE_MS {
-                    let message = "what contracts moved in past blocks does not come";
-                    return Err(SourceError::Transient(message.into()).into());
-                }
-                if is_quiet {
-                    sleep(TRACES_PAUSE).await;
-                }
+        if job.traces && fetched.awaits_traces() {
+            let is_news = self.trace_past(&mut fetched).await;
+            let now_ms = self.clock.now().monotonic_ms;
+            if fetched.awaits_traces() && !fetched.is_overdue(now_ms) {
+                let pause_ms = if is_news { 0 } else { TRACES_PAUSE_MS };
+                job.rests_until_ms = now_ms.saturating_add(pause_ms);
                 job.fetched = fetched;
-                return Ok(Progress::More);
+                return Ok(Progress::Waiting);
+            }
+            let missing = fetched.give_up();
+            if let (Some(from), Some(to)) = (missing.first(), missing.last()) {
+                let chain = &self.options.chain;
+                warn!(%chain, %from, %to, "what contracts moved in some of these past blocks does not come; the scan goes on without");
             }
         }
-        let last = fetched.facts.last().map(|facts| facts.block.id.height);
-        let to = last.unwrap_or(job.to);
-        let untraced = !fetched.gone.is_empty();
-        self.deliver(job, fetched.facts, to, untraced).await
+        let (facts, untraced) = fetched.into_facts();
+        let to = facts.last().map_or(job.to, |facts| facts.block.id.height);
+        self.deliver(job, facts, to, untraced).await
     }
 
     async fn deliver(

@@ -23,6 +23,7 @@ mod backfill;
 mod backoff;
 mod bell;
 mod connect;
+mod fetched;
 mod finality;
 mod fork;
 mod freeze;
@@ -30,7 +31,9 @@ mod pace;
 mod poll;
 mod reorg;
 mod run;
+mod scans;
 mod traces;
+mod walked;
 mod window;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod bodies;
 mod finality;
 mod lag;
 mod mempool;
+mod past_traces;
 mod random;
 mod reorgs;
 mod run;

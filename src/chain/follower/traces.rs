@@ -3,23 +3,20 @@
 //! A block that cannot be traced now is tried again, and does not hold up those after it. Nodes keep the
 //! state that tracing needs for some 128 blocks: one that was refused that deep is given up, and said so.
 
-use super::{Follower, Halt, Sink, window::Window};
+use super::{Follower, Halt, Sink, fetched::Fetched, window::Window};
 use crate::{
-    chain::{ChainInput, ChainSource, Moves, STATE_BLOCKS, SourceError, TracedBlock},
+    chain::{ChainInput, ChainSource, STATE_BLOCKS, SourceError, TracedBlock},
     domain::{
         block::{BlockRef, Height},
         facts::BlockFacts,
         view::TracedBy,
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tracing::{debug, warn};
 
 /// How many blocks are asked about at once.
 const AT_ONCE: usize = 4;
-
-/// How many past blocks are asked about at once: those at the tip come first.
-const PAST_AT_ONCE: usize = 2;
 
 /// How often a block must be refused before it is given up, where every node says no: one may have been
 /// asked too much.
@@ -241,44 +238,16 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         .await
     }
 
-    /// Completes past blocks with what contracts moved in them, as far as that is known by now; whether
-    /// nothing new is. Those whose state no node has any more are noted as gone, and stay as they are.
-    pub(super) async fn trace_past(
-        &mut self,
-        blocks: &mut [BlockFacts],
-        gone: &mut BTreeSet<Height>,
-    ) -> Result<bool, SourceError> {
-        let mut awaiting = awaiting(blocks);
-        awaiting.retain(|block| !gone.contains(&block.id.height));
-        let Some(tip) = self.window.tip().filter(|_| !awaiting.is_empty()) else {
-            return Ok(false);
+    /// Looks once for what is known by now of past blocks; whether something new is.
+    pub(super) async fn trace_past(&mut self, fetched: &mut Fetched) -> bool {
+        let Some(tip) = self.window.tip() else {
+            return false;
         };
-        awaiting.truncate(PAST_AT_ONCE);
-        let mut is_quiet = true;
-        for (block, answer) in self.source.traces(&awaiting).await {
-            let Some(facts) = blocks.iter_mut().find(|facts| facts.block == block) else {
-                continue;
-            };
-            match answer {
-                // It may come yet.
-                Ok(Moves {
-                    dispute: Some(_), ..
-                }) => continue,
-                Ok(Moves { facts: inner, .. }) => {
-                    facts.complete(&inner);
-                    facts.awaits_trace = inner.awaits_trace;
-                    if inner.awaits_trace {
-                        gone.insert(block.id.height);
-                    }
-                }
-                Err(SourceError::Permanent(_)) if lies_deep(&block, tip) => {
-                    gone.insert(block.id.height);
-                }
-                Err(_) => continue,
-            }
-            is_quiet = false;
+        let mut is_news = false;
+        for (block, answer) in self.source.traces(&fetched.next()).await {
+            is_news |= fetched.take(block, answer, lies_deep(&block, tip));
         }
-        Ok(is_quiet)
+        is_news
     }
 }
 

@@ -8,7 +8,12 @@ use crate::{
         step::{ChainStep, ScanStep},
         time::UnixMs,
     },
-    store::{RECENT_BLOCKS, error::Fault, rows},
+    store::{
+        RECENT_BLOCKS,
+        error::Fault,
+        rows,
+        scans::{MOVED, moved},
+    },
 };
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
 
@@ -129,13 +134,11 @@ fn finish_empty_scans(conn: &Connection, chain: i64) -> Result<(), Fault> {
 /// A held payment is not advanced: what its past holds may have been refused. One that cannot be
 /// scanned is not part of the scan.
 fn advance_scan(conn: &Connection, chain: i64, scan: ScanStep) -> Result<(), Fault> {
-    conn.prepare_cached(
+    conn.prepare_cached(&format!(
         "UPDATE payment SET scanned_to = min(max(coalesce(scanned_to, 0), ?2), scan_goal)
-          WHERE chain_key = ?1 AND scanning = 1 AND scan_goal IS NOT NULL AND key <= ?3
-            AND held = 0 AND scan_refused = 0
-            AND (scan_from_height IS NULL OR scan_from_height <= ?2)",
-    )?
-    .execute(params![chain, scan.to.0, scan.up_to.0])?;
+          WHERE chain_key = ?1 AND {MOVED}"
+    ))?
+    .execute(moved(chain, scan))?;
     Ok(())
 }
 

@@ -14,41 +14,39 @@ fn scan(from: ScanFrom, scanned_to: Option<u32>, goal: Option<u32>) -> Scan {
     }
 }
 
-/// Start, done up to, and goal of each payment; start, goal, last payment and size of the batch.
+/// Start, done up to, and goal of each payment; of those that wait their number, where each goes on, and its goal.
 type ScanCase = (
     Vec<(ScanFrom, Option<u32>, Option<u32>)>,
-    Option<(ScanFrom, u32, i64, u32)>,
+    Vec<(i64, ScanFrom, u32)>,
 );
 
+fn waiting(store: &Store, traced: bool) -> Vec<(i64, ScanFrom, u32)> {
+    let waiting = store.unscanned(&bitcoin(), traced).unwrap().into_iter();
+    waiting
+        .map(|one| (one.key.0, one.from, one.goal.0))
+        .collect()
+}
+
 #[test]
-fn a_scan_batch_covers_all_its_payments_and_mixes_no_starts() {
+fn who_waits_for_its_past_is_told_by_age_and_where_it_goes_on() {
     let height = |h| ScanFrom::Height(Height(h));
     let time = |t| ScanFrom::Time(UnixMs(t));
     let done = (height(1), Some(9), Some(9));
-    let cases: [ScanCase; 8] = [
-        (vec![], None),
-        (vec![done], None),
-        (vec![(height(5), None, None)], None),
-        (vec![(height(5), None, Some(9))], Some((height(5), 9, 1, 1))),
-        (
-            vec![(height(5), Some(7), Some(9))],
-            Some((height(8), 9, 1, 1)),
-        ),
-        (
-            vec![(height(5), None, Some(9)), done, (height(3), None, Some(6))],
-            Some((height(3), 9, 3, 2)),
-        ),
+    let cases: [ScanCase; 5] = [
+        (vec![], vec![]),
+        (vec![done], vec![]),
+        (vec![(height(5), None, None)], vec![]),
         (
             vec![
-                (time(5), None, Some(6)),
-                (time(3), None, Some(9)),
-                (height(1), None, Some(9)),
+                (height(5), Some(7), Some(9)),
+                done,
+                (height(3), None, Some(6)),
             ],
-            Some((time(3), 9, 2, 2)),
+            vec![(1, height(8), 9), (3, height(3), 6)],
         ),
         (
             vec![(time(5), Some(4), Some(6)), (time(3), None, Some(9))],
-            Some((height(5), 6, 1, 1)),
+            vec![(1, height(5), 6), (2, time(3), 9)],
         ),
     ];
     for (scans, wanted) in cases {
@@ -59,17 +57,31 @@ fn a_scan_batch_covers_all_its_payments_and_mixes_no_starts() {
             payment
         });
         register(&mut store, payments.collect());
-        let wanted = wanted.map(|(from, goal, up_to, payments)| ScanBatch {
-            from,
-            goal: Height(goal),
-            up_to: PaymentKey(up_to),
-            payments,
-        });
+        assert_eq!(waiting(&store, false), wanted, "{scans:?}");
+        assert_eq!(waiting(&store, true), []);
+    }
+}
+
+#[test]
+fn payments_that_need_traces_wait_apart() {
+    let (_dir, mut store) = store();
+    let payments = (1..=4).map(|key| {
+        let mut payment = payment(key, &format!("p{key}"));
+        payment.scan = scan(ScanFrom::Height(Height(5)), None, Some(9));
+        payment.history.needs_traces = key % 2 == 0;
+        payment.history.scan_refused = (key > 2).then(|| "pruned".to_owned());
+        payment
+    });
+    register(&mut store, payments.collect());
+    for (traced, key) in [(false, 1), (true, 2)] {
         assert_eq!(
-            store.next_scan(&bitcoin(), u32::MAX).unwrap(),
-            wanted,
-            "{scans:?}"
+            waiting(&store, traced),
+            [(key, ScanFrom::Height(Height(5)), 9)]
         );
+        let refused = store.refused_scan(&bitcoin(), traced, PaymentKey(0));
+        assert_eq!(refused.unwrap().map(|one| one.key.0), Some(key + 2));
+        let refused = store.refused_scan(&bitcoin(), traced, PaymentKey(key + 2));
+        assert_eq!(refused.unwrap(), None);
     }
 }
 
@@ -86,28 +98,17 @@ fn three_that_need_a_scan(refused: &[i64]) -> (tempfile::TempDir, Store) {
 }
 
 #[test]
-fn a_batch_ends_at_its_limit() {
-    let (_dir, store) = three_that_need_a_scan(&[]);
-    for (limit, up_to) in [(1, 1), (2, 2), (3, 3), (4, 3)] {
-        let batch = store.next_scan(&bitcoin(), limit).unwrap().unwrap();
-        assert_eq!(batch.up_to, PaymentKey(up_to), "{limit}");
-        assert_eq!(i64::from(batch.payments), up_to, "{limit}");
-    }
-}
-
-#[test]
-fn payments_whose_scan_was_refused_are_told_one_by_one_and_in_no_batch() {
+fn payments_whose_scan_was_refused_are_told_one_by_one_and_wait_with_no_other() {
     let (_dir, store) = three_that_need_a_scan(&[1, 3]);
     let next = |after| {
-        let scan = store.refused_scan(&bitcoin(), PaymentKey(after)).unwrap();
-        scan.map(|scan| (scan.up_to.0, scan.payments))
+        let scan = store.refused_scan(&bitcoin(), false, PaymentKey(after));
+        scan.unwrap().map(|scan| scan.key.0)
     };
+    assert_eq!([next(0), next(1), next(3)], [Some(1), Some(3), None]);
     assert_eq!(
-        [next(0), next(1), next(3)],
-        [Some((1, 1)), Some((3, 1)), None]
+        waiting(&store, false),
+        [(2, ScanFrom::Height(Height(5)), 9)]
     );
-    let batch = store.next_scan(&bitcoin(), 9).unwrap().unwrap();
-    assert_eq!((batch.up_to, batch.payments), (PaymentKey(2), 1));
 }
 
 /// Start, next block and goal as people are told, for scans like in [`ScanCase`].

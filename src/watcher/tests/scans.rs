@@ -1,6 +1,7 @@
 //! Scans of the past: which are asked for, whom a refusal concerns, what memory answers.
 
 mod memory;
+mod turns;
 
 use super::{
     MINUTE,
@@ -117,8 +118,8 @@ fn one_refused() -> World {
     register_from(&mut world, 1, &[Some(50), Some(95), Some(96)]);
     assert_eq!(refuse(&mut world), from(50), "for all three");
     assert_eq!(refuse(&mut world), from(50), "for the first alone");
-    assert_eq!(answer(&mut world, Vec::new()), from(95));
     assert_eq!(answer(&mut world, Vec::new()), from(96));
+    assert_eq!(answer(&mut world, Vec::new()), from(95));
     world
 }
 
@@ -163,17 +164,17 @@ fn a_refused_scan_is_tried_again_after_a_while_and_told_of_once() {
 fn every_refused_payment_is_tried_in_its_turn_and_at_once_when_one_works() {
     let mut world = World::new();
     register_from(&mut world, 1, &[Some(50), Some(51), Some(52)]);
-    for start in [50, 50, 51, 52] {
+    for start in [50, 50, 52, 51] {
         assert_eq!(refuse(&mut world), from(start));
     }
-    for start in [50, 51] {
+    for start in [52, 50] {
         world.wait(MINUTE);
         world.tick();
         assert_eq!(refuse(&mut world), from(start));
     }
     world.wait(MINUTE);
     world.tick();
-    for start in [52, 50, 51] {
+    for start in [51, 52, 50] {
         assert_eq!(answer(&mut world, Vec::new()), from(start));
     }
     assert_eq!(scan(&mut world), None);

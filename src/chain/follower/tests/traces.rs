@@ -287,18 +287,6 @@ async fn the_past_is_scanned_with_its_traces_or_says_that_they_are_gone() {
     assert_eq!(bench.watcher.told(), ["backfill 1: 299-300 to 300"]);
     let asked = bench.node.count(Call::Traces);
     assert!(asked > 0);
-    // Refused for now: not told without.
-    trace_of(&bench, 299, Some(permanent()));
-    scan(&mut bench, 299);
-    while matches!(bench.follower.serve().await, Ok(true)) {}
-    assert!(
-        bench
-            .watcher
-            .told()
-            .iter()
-            .all(|told| !told.starts_with("backfill"))
-    );
-    heal(&bench);
     // Deeper than nodes keep the state.
     trace_of(&bench, 172, Some(permanent()));
     scan(&mut bench, 172);

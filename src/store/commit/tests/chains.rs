@@ -149,11 +149,13 @@ fn from(height: u32) -> ScanFrom {
 
 const BY_TIME: ScanFrom = ScanFrom::Time(UnixMs(5));
 
-fn scanned(to: u32, up_to: i64) -> Step {
+fn scanned(from: ScanFrom, to: u32, up_to: i64) -> Step {
     let mut step = advance(None, &[block(1000)]);
     let chain = step.chain.as_mut().unwrap();
     chain.connected.clear();
     chain.scan = Some(ScanStep {
+        from,
+        traced: false,
         to: Height(to),
         up_to: PaymentKey(up_to),
     });
@@ -171,20 +173,74 @@ fn a_scan_moves_unfinished_payments_up_to_its_last_one() {
             (from(900), Some(960), Some(1000)),
             (from(900), Some(920), Some(940)),
             (from(900), Some(930), Some(930)),
-            (BY_TIME, None, Some(1000)),
+            (from(899), None, Some(1000)),
+            (from(950), None, Some(1000)),
+            (from(951), None, Some(1000)),
             (from(900), None, Some(1000)),
         ],
     );
-    store.commit(&scanned(950, 5)).unwrap();
+    // Who starts below it, or behind it, is in another scan.
+    store.commit(&scanned(from(900), 950, 7)).unwrap();
     assert_eq!(
         scans(&store),
-        "950|1000\n960|1000\n940|940\n930|930\n950|1000\n|1000"
+        "950|1000\n960|1000\n940|940\n930|930\n|1000\n950|1000\n|1000\n|1000"
     );
-    store.commit(&scanned(2000, 9)).unwrap();
+    // Who knows less than what is before it waits.
+    store.commit(&scanned(from(952), 2000, 9)).unwrap();
     assert_eq!(
         scans(&store),
-        "1000|1000\n1000|1000\n940|940\n930|930\n1000|1000\n1000|1000"
+        "950|1000\n1000|1000\n940|940\n930|930\n|1000\n950|1000\n|1000\n|1000"
     );
+    store.commit(&scanned(from(899), 2000, 9)).unwrap();
+    assert_eq!(
+        scans(&store),
+        "1000|1000\n1000|1000\n940|940\n930|930\n1000|1000\n1000|1000\n1000|1000\n1000|1000"
+    );
+}
+
+#[test]
+fn a_scan_by_time_moves_those_that_start_at_its_time_or_later() {
+    let (_dir, mut store) = store();
+    store.commit(&advance(None, &[block(1000)])).unwrap();
+    let time = |at| ScanFrom::Time(UnixMs(at));
+    scanning(
+        &mut store,
+        &[
+            (time(4), None, Some(1000)),
+            (time(5), None, Some(1000)),
+            (time(6), None, Some(1000)),
+            (time(6), Some(949), Some(1000)),
+            (from(900), None, Some(1000)),
+        ],
+    );
+    store.commit(&scanned(time(5), 950, 9)).unwrap();
+    assert_eq!(scans(&store), "|1000\n950|1000\n950|1000\n949|1000\n|1000");
+}
+
+#[test]
+fn a_scan_without_traces_does_not_move_who_needs_them() {
+    let (_dir, mut store) = store();
+    store.commit(&advance(None, &[block(1000)])).unwrap();
+    let mut ether = payment(1, "p1");
+    ether.scan = Scan {
+        from: from(900),
+        scanned_to: None,
+        goal: Some(Height(1000)),
+    };
+    ether.history.needs_traces = true;
+    let scan = |traced| ScanStep {
+        from: from(900),
+        to: Height(950),
+        up_to: PaymentKey(1),
+        traced,
+    };
+    let moves = [false, true].map(|traced| scan(traced).moves(&ether));
+    register(&mut store, vec![ether]);
+    let is_moved = |traced| store.moved_by(&bitcoin(), scan(traced)).unwrap().len() == 1;
+    assert_eq!([false, true].map(is_moved), [false, true]);
+    assert_eq!(moves, [false, true]);
+    store.commit(&scanned(from(900), 950, 1)).unwrap();
+    assert_eq!(scans(&store), "|1000");
 }
 
 #[test]
@@ -195,7 +251,7 @@ fn a_scan_does_not_move_a_payment_that_cannot_be_scanned() {
     refused.scan.scanned_to = None;
     refused.history.scan_refused = Some("pruned".to_owned());
     register(&mut store, vec![refused]);
-    store.commit(&scanned(1000, 1)).unwrap();
+    store.commit(&scanned(from(900), 1000, 1)).unwrap();
     assert_eq!(scans(&store), "|1000");
 }
 
@@ -246,7 +302,7 @@ fn the_first_block_of_a_chain_settles_the_goals() {
             (from(1005), None, None),
         ],
     );
-    assert_eq!(store.next_scan(&bitcoin(), u32::MAX).unwrap(), None);
+    assert_eq!(store.unscanned(&bitcoin(), false).unwrap(), []);
     store
         .commit(&advance(None, &[block(1000), block(1001)]))
         .unwrap();

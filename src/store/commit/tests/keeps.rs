@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         block::Height,
-        payment::{Due, Payment, PaymentKey},
+        payment::{Due, Payment, PaymentKey, ScanFrom},
         snapshot::Row,
         status::Status,
         step::{PaymentStep, ScanStep, Step},
@@ -205,23 +205,19 @@ fn the_past_of_a_kept_payment_is_not_taken_for_scanned() {
     register(&mut store, vec![unscanned.clone(), beside]);
     let mut chain = advance(None, &[block(1004)]);
     chain.chain.as_mut().unwrap().scan = Some(ScanStep {
+        from: ScanFrom::Height(Height(995)),
+        traced: false,
         to: Height(1000),
         up_to: PaymentKey(3),
     });
     assert_eq!(commit(&mut store, refused(&unscanned), chain), 1);
     let sql = "SELECT scanned_to FROM payment WHERE key > 1 ORDER BY key";
     assert_eq!(ask(&store, sql), "994\n1000");
-    assert_eq!(
-        store.next_scan(&bitcoin(), u32::MAX).unwrap(),
-        None,
-        "it waits"
-    );
+    assert_eq!(store.unscanned(&bitcoin(), false).unwrap(), [], "it waits");
     let mut looked = store.load(&[PaymentKey(2)]).unwrap().remove(0);
     looked.history.held = None;
     commit(&mut store, moved(looked, Status::New, None), Step::new(NOW));
-    let batch = store
-        .next_scan(&bitcoin(), u32::MAX)
-        .unwrap()
-        .expect("goes on");
-    assert_eq!(batch.up_to, PaymentKey(2));
+    let waiting = store.unscanned(&bitcoin(), false).unwrap();
+    let keys: Vec<i64> = waiting.iter().map(|one| one.key.0).collect();
+    assert_eq!(keys, [2], "it goes on");
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::{
-    scans::{SCAN_REFUSED, SCANNING, past::PAST},
+    scans::{MOVED, SCAN_REFUSED, SCANNING, past::PAST},
     token_events::{CHAIN_WIDE, OPEN_COUNT, OPEN_KEYS},
     watches::{OWNER, WATCH_ENDED, WATCHED},
 };
@@ -119,6 +119,10 @@ fn every_question_of_the_watcher_is_answered_by_an_index() {
         assert!(plan.contains(wanted), "{sql}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
     }
+    let sql = format!("SELECT key FROM payment WHERE chain_key = ?1 AND {MOVED} ORDER BY key");
+    let plan = plan(&store, &sql);
+    let wanted = "SEARCH payment USING INDEX payment_scanning (chain_key=? AND rowid<?)";
+    assert!(plan.contains(wanted), "{plan}");
 }
 
 #[test]
