@@ -98,6 +98,9 @@ fn neither_waits_long_for_the_other() {
         let scan = next(&all, u32::MAX, turn, left).unwrap();
         if scan.from == lacking(1, long).from {
             long -= TURN_BLOCKS.min(long);
+            if long == 0 {
+                waiting.clear();
+            }
         } else {
             waiting.clear();
         }
