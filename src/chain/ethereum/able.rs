@@ -54,7 +54,7 @@ impl<T: Transport> EthereumSource<T> {
         let is_unknown = |endpoint: &Endpoint<T>| endpoint.tracer() == Tracer::Unknown;
         let back = self.endpoints.back();
         let wanted = self.endpoints.all().filter(|(at, endpoint)| {
-            let is_wanted = is_unknown(endpoint) || self.tracers.refuses(*at);
+            let is_wanted = is_unknown(endpoint) || self.tracers.refuses(*at, self.was_traced);
             is_wanted && back.contains(at)
         });
         let whom: Vec<usize> = wanted.map(|(at, _)| at).collect();

@@ -74,6 +74,8 @@ pub struct EthereumSource<T> {
     pub(super) wants_traces: bool,
     /// How it was known last, in an earlier run at first.
     pub(super) traced_before: Option<TracedBy>,
+    /// Whether an earlier run knew somebody who traces.
+    pub(super) was_traced: bool,
     pub(super) tracers: Tracers,
     /// When those are asked next whether they can tell it who did not say.
     pub(super) next_probe: Option<Instant>,
@@ -150,6 +152,7 @@ impl<T: Transport> EthereumSource<T> {
             tracing: Tracing::default(),
             wants_traces: false,
             traced_before: None,
+            was_traced: false,
             tracers: Tracers::default(),
             next_probe: None,
             met_since: None,
@@ -190,6 +193,7 @@ impl<T: Transport> EthereumSource<T> {
         Self {
             wants_traces: true,
             traced_before: before,
+            was_traced: matches!(before, Some(TracedBy::CallTracer | TracedBy::TraceBlock)),
             ..self
         }
     }

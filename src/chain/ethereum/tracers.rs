@@ -15,6 +15,10 @@ use tokio::time::Instant;
 /// For so long an endpoint must refuse whatever it is asked.
 const REFUSED_FOR: Duration = Duration::from_mins(1);
 
+/// The same of one that is known to have traced: it is asked for more than it has the time for, or was restarted with
+/// another configuration. Blocks wait for it as long as nodes keep their state, and are then given up.
+const REFUSED_LONG: Duration = Duration::from_hours(4);
+
 /// How often it must have done so at least.
 const REFUSALS_MIN: u32 = 3;
 
@@ -39,6 +43,8 @@ pub(super) struct Tracers(BTreeMap<usize, Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
+    /// Whether it ever told what contracts moved in a block.
+    has_told: bool,
     /// Since when it refuses, and how often it did.
     refuses: Option<(Instant, u32)>,
     /// Since when nothing comes from it in time, and until when it is not asked for that.
@@ -53,7 +59,7 @@ impl Tracers {
     /// It told what contracts moved in a block.
     pub(super) fn told(&mut self, at: usize) {
         let kept = self.of(at);
-        (kept.refuses, kept.silent) = (None, None);
+        (kept.refuses, kept.silent, kept.has_told) = (None, None, true);
     }
 
     /// It told nothing of use, but it told it in time.
@@ -91,11 +97,18 @@ impl Tracers {
         *times = times.saturating_add(1);
     }
 
-    /// Whether it is to tell it in another way from now on.
-    pub(super) fn refuses(&self, at: usize) -> bool {
-        let refuses = self.0.get(&at).and_then(|kept| kept.refuses);
-        refuses
-            .is_some_and(|(since, times)| times >= REFUSALS_MIN && since.elapsed() >= REFUSED_FOR)
+    /// Whether it is to tell it in another way from now on, where an earlier run may have known it to tell it so.
+    pub(super) fn refuses(&self, at: usize, known_before: bool) -> bool {
+        let Some(kept) = self.0.get(&at) else {
+            return false;
+        };
+        let patience = if kept.has_told || known_before {
+            REFUSED_LONG
+        } else {
+            REFUSED_FOR
+        };
+        kept.refuses
+            .is_some_and(|(since, times)| times >= REFUSALS_MIN && since.elapsed() >= patience)
     }
 
     /// It was asked, over this connection, in which way it tells it.

@@ -162,7 +162,8 @@ impl Settled<'_> {
     /// flagged; where a token is expected, nobody asks what contracts moved before the registration.
     fn is_untraced(&self, order: &Order, mined: &Mined, shown: &Shown) -> bool {
         let goal = scan_goal(self.case.db, &shown.id);
-        if order.asset != "ETH" && mined.block.id.height.0 <= goal {
+        let is_past = mined.block.id.height.0 <= goal || mined.block.time.0 <= shown.created_at;
+        if order.asset != "ETH" && is_past {
             return true;
         }
         let until = untraced_at(self.case.db, Which::Ethereum);

@@ -74,6 +74,24 @@ async fn who_refuses_every_real_block_is_asked_another_way_after_a_while() {
     assert_eq!(shown(&told)[0].2, Evidence::Claimed);
 }
 
+/// What is too much for a node now it may tell later, and blocks wait for it.
+#[tokio::test(start_paused = true)]
+async fn who_has_told_is_asked_in_the_same_way_for_hours() {
+    let (node, block) = node();
+    traces_well(&node, 7);
+    let mut source = tracing(&[("local", &node)]).await;
+    inner(&mut source, block).await.unwrap();
+    node.heal();
+    is_switched_off(&node, SWITCHED_OFF);
+    for (hours, way) in [(3, "callTracer"), (2, "trace_block")] {
+        for _ in 0..hours * 60 {
+            ask_in_vain(&mut source, block, 1).await;
+            advance(Duration::from_mins(1)).await;
+        }
+        assert_eq!(by(&mut source).await, way, "{hours}");
+    }
+}
+
 /// Whatever a node lacks of old blocks, and whatever it refuses beside what it tells.
 #[tokio::test(start_paused = true)]
 async fn who_lacks_old_blocks_or_refuses_some_is_asked_as_before() {
