@@ -143,21 +143,26 @@ fn a_reorganisation_concerns_those_alone_who_were_looked_at_on_what_leaves() {
     let mut world = world_with(3);
     look(&mut world);
     let fork = world.mine(&[]);
-    let above = world.mine(&[]);
+    // Who gets a block's fees is compared anew from it on.
+    let mut facts = world.next_block(&[]);
+    facts.earners = vec![destination(2)];
+    let above = world.join(facts);
     let name = ChainName::new(KIND.as_str());
     let concerned = |world: &World| world.watcher.store.looked_above(&name, fork.id.height);
-    assert_eq!(concerned(&world).unwrap(), []);
+    let [one, other] = ["p1", "p2"].map(|id| world.payment(id).key);
+    assert_eq!(concerned(&world).unwrap(), [other]);
     tell(
         &mut world,
         above,
         vec![(destination(1), vec![Amount::from_u64(1_500_000)])],
     );
-    let key = world.payment("p1").key;
-    assert_eq!(concerned(&world).unwrap(), [key]);
+    assert_eq!(concerned(&world).unwrap(), [one, other]);
     world.poll();
     world.asks();
     world.reorg(1, &[]);
     assert!(!world.payment("p1").transfers[0].place.is_live());
+    let since = world.payment("p2").history.balance.unwrap().since;
+    assert_eq!(since, fork.id.height);
     assert_eq!(concerned(&world).unwrap(), []);
     // What grew there is looked for at once.
     world.poll();
