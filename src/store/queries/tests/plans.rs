@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::{
+    queries::inner::{CLAIMED, CLAIMED_AT, LOOKED_ABOVE, OPEN, OPEN_AFTER, OPEN_UNTIL},
     scans::{MOVED, SCAN_REFUSED, SCANNING, past::PAST},
     token_events::{CHAIN_WIDE, OPEN_COUNT, OPEN_KEYS},
     watches::{OWNER, WATCH_ENDED, WATCHED},
