@@ -102,8 +102,7 @@ impl<T: Transport> EthereumSource<T> {
             if was != Tracer::Unknown || self.is_convinced() {
                 self.tracers.tried(at, self.endpoints.connection(at));
             }
-            self.endpoints.found(at, tracer);
-            self.traced_before = self.method().or(self.traced_before);
+            self.go_by(at, tracer);
         }
     }
 
@@ -140,8 +139,7 @@ impl<T: Transport> EthereumSource<T> {
             if found != was {
                 let (endpoint, was, now) = (self.endpoints.name(at), was.as_str(), found.as_str());
                 tracing::info!(%endpoint, was, now, "it tells what contracts move in another way by now");
-                self.endpoints.found(at, found);
-                self.traced_before = self.method().or(self.traced_before);
+                self.go_by(at, found);
             }
         }
     }
@@ -164,6 +162,12 @@ impl<T: Transport> EthereumSource<T> {
                 Word::Silent => self.tracers.silent(at),
             }
         }
+    }
+
+    /// That is how an endpoint tells it from now on.
+    fn go_by(&mut self, at: usize, tracer: Tracer) {
+        self.endpoints.found(at, tracer);
+        self.traced_before = self.method().or(self.traced_before);
     }
 
     fn tracer(&self, at: usize) -> Tracer {

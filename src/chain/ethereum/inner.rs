@@ -139,14 +139,6 @@ impl<T: Transport> EthereumSource<T> {
     fn witnesses(&self) -> Vec<Witness<T>> {
         let back = self.endpoints.back();
         let all = self.endpoints.all();
-        let tells = |(_, endpoint): &(usize, &Endpoint<T>)| endpoint.tracer().format().is_some();
-        let able: Vec<_> = all
-            .filter(|(at, _)| back.contains(at))
-            .filter(tells)
-            .collect();
-        let says = |(at, _): &(usize, &Endpoint<T>)| !self.tracers.is_silent(*at);
-        let is_any = able.iter().any(says);
-        let able = able.into_iter().filter(|one| says(one) || !is_any);
         let witness = |(at, endpoint): (usize, &Endpoint<T>)| {
             Some(Witness {
                 at,
@@ -155,8 +147,14 @@ impl<T: Transport> EthereumSource<T> {
                 endpoint: endpoint.clone(),
             })
         };
+        let asked = all.filter(|(at, _)| back.contains(at));
+        let mut able: Vec<Witness<T>> = asked.filter_map(witness).collect();
+        let says = |witness: &Witness<T>| !self.tracers.is_silent(witness.at);
+        if able.iter().any(says) {
+            able.retain(says);
+        }
         let (mut first, mut further) = (Vec::<Witness<T>>::new(), Vec::new());
-        for witness in able.filter_map(witness) {
+        for witness in able {
             if first.iter().any(|known| known.operator == witness.operator) {
                 further.push(witness);
             } else {

@@ -22,8 +22,8 @@ impl<T: Transport> Endpoints<T> {
         whom: &[usize],
         patience: Duration,
         question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
-        suffices: impl Fn(&[(usize, Result<R, SourceError>)]) -> bool,
-    ) -> Vec<(usize, Result<R, SourceError>)>
+        suffices: impl Fn(&[Answered<R>]) -> bool,
+    ) -> Vec<Answered<R>>
     where
         R: Send + 'static,
         F: Future<Output = Result<R, SourceError>> + Send + 'static,
@@ -41,7 +41,7 @@ impl<T: Transport> Endpoints<T> {
         patience: Duration,
         question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
         suffices: impl Fn(&[(usize, &R)]) -> bool,
-    ) -> Vec<(usize, Result<R, SourceError>)>
+    ) -> Vec<Answered<R>>
     where
         R: Send + 'static,
         F: Future<Output = Result<R, SourceError>> + Send + 'static,
@@ -72,9 +72,9 @@ impl<T: Transport> Endpoints<T> {
         whom: &[usize],
         patience: Duration,
         question: impl Fn(Endpoint<T>) -> F + Clone + Send + Sync + 'static,
-        suffices: impl Fn(&[(usize, Result<R, SourceError>)]) -> bool,
+        suffices: impl Fn(&[Answered<R>]) -> bool,
         mut race: Race<R>,
-    ) -> Vec<(usize, Result<R, SourceError>)>
+    ) -> Vec<Answered<R>>
     where
         R: Send + 'static,
         F: Future<Output = Result<R, SourceError>> + Send + 'static,

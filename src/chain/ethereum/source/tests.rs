@@ -21,7 +21,7 @@ use crate::{
         },
         rpc::{MemoryTransport, silent},
     },
-    clock::SystemClock,
+    clock::{Now, SystemClock},
     domain::{asset::AssetCode, block::BlockHash},
 };
 use alloy_primitives::{Address, U256, address};
@@ -37,11 +37,43 @@ fn source(node: &FakeNode) -> Source {
 }
 
 fn source_of(nodes: &[(&str, &FakeNode)]) -> Source {
-    let network = Network {
-        chain_id: 31_337,
-        genesis: None,
-    };
-    source_on(network, nodes)
+    source_on(FAKE, nodes)
+}
+
+/// The chain that fake nodes are on.
+const FAKE: Network = Network {
+    chain_id: 31_337,
+    genesis: None,
+};
+
+/// A source without tokens over nodes that are reached in ways of their own.
+fn source_over<'a, T: Transport>(
+    nodes: impl IntoIterator<Item = (&'a str, T)>,
+    clock: &Arc<dyn Clock>,
+) -> EthereumSource<T> {
+    let client = |(name, node)| Client::new(name, node, Auth::None, Arc::clone(clock), silent());
+    let clients = nodes.into_iter().map(client).collect();
+    EthereumSource::over(clients, FAKE, Vec::new(), Arc::clone(clock))
+}
+
+/// The clock of a runtime whose time is paused.
+#[derive(Debug)]
+struct Paused(tokio::time::Instant);
+
+impl Paused {
+    fn clock() -> Arc<dyn Clock> {
+        Arc::new(Self(tokio::time::Instant::now()))
+    }
+}
+
+impl Clock for Paused {
+    fn now(&self) -> Now {
+        let monotonic_ms = u64::try_from(self.0.elapsed().as_millis()).unwrap();
+        Now {
+            monotonic_ms,
+            ..SystemClock::new().now()
+        }
+    }
 }
 
 fn source_on(network: Network, nodes: &[(&str, &FakeNode)]) -> Source {

@@ -11,21 +11,14 @@ async fn whoever_is_silent_about_balances_is_not_waited_for_once_enough_have_tol
         let able = FakeNode::new();
         let block = reference(&able.mine(|block| block));
         able.fault("eth_getBalance", json!("0xa"));
+        let node = |name| Mute {
+            node: able.transport(),
+            is_mute: name == "mute",
+        };
+        let names_and_mute = names.iter().copied().chain(["mute"]);
+        let nodes = names_and_mute.map(|name| (name, node(name)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let client = |name: &str| {
-            let node = Mute {
-                node: able.transport(),
-                is_mute: name == "mute",
-            };
-            Client::new(name, node, Auth::None, Arc::clone(&clock), silent())
-        };
-        let clients = names.iter().chain(&["mute"]).map(|name| client(name));
-        let network = Network {
-            chain_id: 31_337,
-            genesis: None,
-        };
-        let source =
-            EthereumSource::over(clients.collect(), network, Vec::new(), Arc::clone(&clock));
+        let source = source_over(nodes, &clock);
         let mut source = source.looking_inside(None);
         source.connect().await.unwrap();
         source.status().await.unwrap();

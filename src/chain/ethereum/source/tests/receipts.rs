@@ -5,7 +5,6 @@ use crate::chain::{
     ethereum::fake_node::BatchRefusal,
     rpc::{HttpRequest, HttpResponse, TransportError, Verb},
 };
-use crate::{clock::Now, domain::time::UnixMs};
 use std::{sync::Mutex, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -253,12 +252,7 @@ async fn all_receipts_of_a_block_have_one_deadline() {
             node: node.transport(),
             pause: Duration::from_secs(seconds),
         };
-        let client = Client::new("slow", slow, Auth::None, Arc::clone(&clock), silent());
-        let network = Network {
-            chain_id: 31_337,
-            genesis: None,
-        };
-        let mut source = EthereumSource::over(vec![client], network, Vec::new(), clock);
+        let mut source = source_over([("slow", slow)], &clock);
         source.connect().await.unwrap();
         let since = Instant::now();
         let found = source.blocks(&[reference(&built)]).await;
@@ -328,44 +322,18 @@ impl Transport for Throttled {
     }
 }
 
-/// The clock of a test's own time.
-#[derive(Debug)]
-struct TestTime(Instant);
-
-impl Clock for TestTime {
-    fn now(&self) -> Now {
-        let monotonic_ms = u64::try_from(self.0.elapsed().as_millis()).unwrap();
-        Now {
-            wall: UnixMs(0),
-            monotonic_ms,
-        }
-    }
-}
-
 // shows: P5
 #[tokio::test(start_paused = true)]
 async fn who_may_ask_for_few_receipts_a_second_still_has_the_whole_block() {
     let node = FakeNode::new();
     node.state().no_block_receipts = Some(-32601);
     let built = node.mine(many(250));
-    let clock: Arc<dyn Clock> = Arc::new(TestTime(Instant::now()));
     let throttled = Throttled {
         node: node.transport(),
         a_second: 20,
         left: Mutex::new((Instant::now(), 20)),
     };
-    let client = Client::new(
-        "throttled",
-        throttled,
-        Auth::None,
-        Arc::clone(&clock),
-        silent(),
-    );
-    let network = Network {
-        chain_id: 31_337,
-        genesis: None,
-    };
-    let mut source = EthereumSource::over(vec![client], network, Vec::new(), clock);
+    let mut source = source_over([("throttled", throttled)], &Paused::clock());
     source.connect().await.unwrap();
     let (since, before) = (Instant::now(), asked(&node, RECEIPT));
     let found = source.blocks(&[reference(&built)]).await.unwrap();

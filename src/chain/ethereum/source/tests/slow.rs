@@ -1,10 +1,7 @@
 //! Endpoints that hang or answer nonsense: how long the others' blocks wait for them, on a paused clock.
 
 use super::{endpoints::Told, *};
-use crate::{
-    chain::rpc::{HttpRequest, HttpResponse, TransportError},
-    clock::Now,
-};
+use crate::chain::rpc::{HttpRequest, HttpResponse, TransportError};
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -40,20 +37,6 @@ impl Transport for Hanging {
     }
 }
 
-/// The paused clock of the runtime.
-#[derive(Debug)]
-struct Paused(Instant);
-
-impl Clock for Paused {
-    fn now(&self) -> Now {
-        let monotonic_ms = u64::try_from(self.0.elapsed().as_millis()).unwrap();
-        Now {
-            monotonic_ms,
-            ..SystemClock::new().now()
-        }
-    }
-}
-
 struct World {
     nodes: Vec<Hanging>,
     source: EthereumSource<Hanging>,
@@ -69,18 +52,9 @@ impl World {
             asked: Arc::default(),
         };
         let nodes: Vec<Hanging> = (0..count).map(node).collect();
-        let clock: Arc<dyn Clock> = Arc::new(Paused(Instant::now()));
         let names: Vec<String> = (0..count).map(|at| format!("n{at}")).collect();
-        let client = |(node, name): (&Hanging, &String)| {
-            let clock = Arc::clone(&clock);
-            Client::new(name, node.clone(), Auth::None, clock, silent())
-        };
-        let clients = nodes.iter().zip(&names).map(client).collect();
-        let network = Network {
-            chain_id: 31_337,
-            genesis: None,
-        };
-        let source = EthereumSource::over(clients, network, Vec::new(), clock);
+        let by_name = names.iter().map(String::as_str).zip(nodes.iter().cloned());
+        let source = source_over(by_name, &Paused::clock());
         Self {
             nodes,
             source: source.with_quorum(quorum, names),

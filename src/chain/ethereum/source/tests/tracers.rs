@@ -240,21 +240,17 @@ impl Transport for Mute {
 async fn who_never_tells_in_time_holds_up_others_for_a_minute_in_all() {
     let (node, first) = node();
     traces_well(&node, 7);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let is_mute = Arc::new(AtomicBool::new(true));
-    let client = |name: &str, is_mute: &Arc<AtomicBool>| {
-        let mute = Mute {
-            node: node.transport(),
-            is_mute: Arc::clone(is_mute),
-        };
-        Client::new(name, mute, Auth::None, Arc::clone(&clock), silent())
+    let mute = |is_mute| Mute {
+        node: node.transport(),
+        is_mute,
     };
-    let clients = vec![client("mute", &is_mute), client("tells", &Arc::default())];
-    let network = Network {
-        chain_id: 31_337,
-        genesis: None,
-    };
-    let source = EthereumSource::over(clients, network, Vec::new(), Arc::clone(&clock));
+    let nodes = [
+        ("mute", mute(Arc::clone(&is_mute))),
+        ("tells", mute(Arc::default())),
+    ];
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let source = source_over(nodes, &clock);
     let mut source = source.looking_inside(None);
     source.connect().await.unwrap();
     source.status().await.unwrap();
