@@ -64,6 +64,8 @@ bugs! {
     QuorumIgnored = "quorum_ignored",
     /// Two quorums that contradict each other freeze nothing: goods leave on a branch that half of all reject.
     SplitIgnored = "split_ignored",
+    /// Under a quorum one operator alone says what contracts moved: what it leaves out is never seen.
+    SoleTracerTrusted = "sole_tracer_trusted",
     /// A block that one endpoint alone has shown says when money was there: who pays late, through a liar, is on time.
     UnheldTimeKept = "unheld_time_kept",
     /// Each endpoint has a voice of its own: two of one operator are believed as if they were independent.

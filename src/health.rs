@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub chains: Vec<(ChainName, Option<String>)>,
     /// What is to be said of chains besides; it makes none of them less ready.
     pub remarks: Vec<(ChainName, String)>,
-    /// Endpoints that are left alone, by chain and name: how each stands in a word, and why.
+    /// Endpoints by chain and name: how each stands in a word, and why it is left alone, if it is.
     pub endpoints: BTreeMap<(ChainName, String), (&'static str, String)>,
     /// When the watcher last finished an input or found none, on the monotonic clock.
     pub watcher_ticked_ms: u64,
@@ -46,6 +46,28 @@ impl Snapshot {
         } else {
             None
         }
+    }
+
+    /// A chain's endpoints, and why each is left alone; empty where it is not.
+    pub fn endpoints<'a>(
+        &'a self,
+        chain: &'a ChainName,
+    ) -> impl Iterator<Item = (&'a str, &'static str, &'a str)> {
+        let own = self
+            .endpoints
+            .iter()
+            .filter(move |((of, _), _)| of == chain);
+        own.map(|((_, name), (state, why))| (name.as_str(), *state, why.as_str()))
+    }
+
+    /// That one endpoint of several is left, if so: when it fails, nobody is there.
+    #[must_use]
+    pub fn last_endpoint(&self, chain: &ChainName) -> Option<String> {
+        let all = self.endpoints(chain).count();
+        let mut left = self.endpoints(chain).filter(|(_, _, why)| why.is_empty());
+        let (last, _, _) = left.next().filter(|_| all > 1)?;
+        let is_alone = left.next().is_none();
+        is_alone.then(|| format!("only {last} is left of {all} endpoints"))
     }
 
     /// Whether payments are judged: the database takes commits and every chain is fresh. An
@@ -76,11 +98,7 @@ impl Health {
     pub fn endpoint(&self, chain: &ChainName, name: &str, state: &'static str, why: &str) {
         let key = (chain.clone(), name.to_owned());
         self.update(|health| {
-            if why.is_empty() {
-                health.endpoints.remove(&key);
-            } else {
-                health.endpoints.insert(key, (state, why.to_owned()));
-            }
+            health.endpoints.insert(key, (state, why.to_owned()));
         });
     }
 

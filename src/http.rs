@@ -117,7 +117,8 @@ fn readiness(snapshot: &Snapshot, ready: bool, stalled: Option<&str>) -> Value {
     let chains: serde_json::Map<_, _> = chains
         .map(|(name, reason)| {
             let mut remarks = snapshot.remarks.iter().filter(|(of, _)| of == name);
-            let remark = remarks.next().map(|(_, remark)| remark);
+            let remark = remarks.next().map(|(_, remark)| remark.clone());
+            let remark = remark.or_else(|| snapshot.last_endpoint(name));
             let mut said = serde_json::Map::new();
             said.insert("ready".to_owned(), json!(reason.is_none()));
             said.insert("reason".to_owned(), json!(reason));
@@ -140,9 +141,11 @@ fn readiness(snapshot: &Snapshot, ready: bool, stalled: Option<&str>) -> Value {
 
 /// A chain's endpoints that are left alone.
 fn left_alone(snapshot: &Snapshot, chain: &ChainName) -> serde_json::Map<String, Value> {
-    let endpoints = snapshot.endpoints.iter().filter(|((of, _), _)| of == chain);
+    let left_alone = snapshot
+        .endpoints(chain)
+        .filter(|(_, _, why)| !why.is_empty());
     let said = |state, why| json!({ "state": state, "reason": why });
-    let said = endpoints.map(|((_, name), (state, why))| (name.clone(), said(state, why)));
+    let said = left_alone.map(|(name, state, why)| (name.to_owned(), said(state, why)));
     said.collect()
 }
 

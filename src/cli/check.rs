@@ -17,12 +17,12 @@ use crate::{
     },
     clock::{Clock, SystemClock},
     config::{BitcoinNode, Chain, Config, EthereumNode, Node},
-    daemon::tokens,
+    daemon::{takes_native, tokens},
     domain::time::SpanMs,
     watcher::stale,
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -119,15 +119,39 @@ async fn find(config: &Config, chain: &Chain, clock: &Arc<dyn Clock>) -> Vec<Fin
         Node::Ethereum(node) => {
             let mut findings = Vec::with_capacity(node.endpoints.len());
             for endpoint in &node.endpoints {
+                // What it tells by itself: of a quorum it is asked elsewhere.
                 let alone = EthereumNode {
                     endpoints: vec![endpoint.clone()],
+                    quorum: 1,
                     ..node.clone()
                 };
                 let found = ethereum(config, chain, &alone, clock).await;
                 findings.push(finding(chain, &endpoint.name, found).warned(config, chain));
             }
+            warn_of_tracers(config, chain, node, &mut findings);
             findings
         }
+    }
+}
+
+/// Says where fewer operators tell what contracts moved than must tell the same under a quorum.
+fn warn_of_tracers(config: &Config, chain: &Chain, node: &EthereumNode, findings: &mut [Finding]) {
+    let tells = |finding: &Finding| {
+        let tracing = finding.row.get("tracing").and_then(Value::as_str);
+        tracing.is_some_and(|tracing| tracing == "callTracer" || tracing == "trace_block")
+    };
+    let telling = node.endpoints.iter().zip(findings.iter());
+    let telling = telling.filter(|(_, finding)| tells(finding));
+    let operators: BTreeSet<&str> = telling.map(|(endpoint, _)| endpoint.operator()).collect();
+    let (count, quorum) = (operators.len(), node.quorum);
+    let needed = usize::try_from(quorum).unwrap_or(usize::MAX).max(2);
+    let is_short = quorum > 1 && takes_native(config, chain) && (1..needed).contains(&count);
+    if let Some(last) = findings.last_mut().filter(|_| is_short) {
+        last.warn(format!(
+            "chains.{}: quorum = {quorum}, but only {count} of the {needed} operators that must tell the same \
+             trace: ether that contracts send is found by balances alone, and counts once a person accepts it",
+            chain.name
+        ));
     }
 }
 
@@ -139,6 +163,7 @@ fn finding(chain: &Chain, endpoint: &str, result: Found) -> Finding {
     row.insert("endpoint".to_owned(), endpoint.into());
     row.insert("result".to_owned(), result.into());
     row.insert("problems".to_owned(), words.into());
+    row.insert("warnings".to_owned(), Vec::<Value>::new().into());
     Finding {
         row,
         problems,
@@ -160,16 +185,20 @@ impl Finding {
         if offers.is_some_and(|offers| !is_final(offers)) && !waiting.is_empty() {
             let (assets, depth) = (waiting.join(" and "), chain.final_depth);
             let endpoint = self.row.get("endpoint").and_then(Value::as_str);
-            self.warnings.push(format!(
+            self.warn(format!(
                 "chains.{}: {assets} wait for what nodes call safe or final, but {} names no final \
                  block; while none does, money must be deeper than {depth} blocks instead",
                 chain.name,
                 endpoint.unwrap_or("the endpoint")
             ));
         }
+        self
+    }
+
+    fn warn(&mut self, words: String) {
+        self.warnings.push(words);
         let words = self.warnings.clone();
         self.row.insert("warnings".to_owned(), words.into());
-        self
     }
 }
 
@@ -264,8 +293,13 @@ async fn ethereum(
     let heads = newheads(node).await;
     let announces = matches!(heads, Ok(true));
     problems.extend(heads.err());
-    let told = [source.receipts_method(), source.trace_method().to_owned()];
-    let mut row = ethereum_row(node, status.as_ref(), &told, announces);
+    let told = Told {
+        receipts: source.receipts_method(),
+        tracing: source.trace_method(),
+        archive: source.is_archive().await,
+        announces,
+    };
+    let mut row = ethereum_row(node, status.as_ref(), &told);
     let old = status.and_then(|status| old_head(&status, node.block_time, clock));
     if let Some(words) = old {
         row.insert("sync".to_owned(), words.into());
@@ -287,15 +321,23 @@ async fn newheads(node: &EthereumNode) -> Result<bool, SourceError> {
     })
 }
 
-/// What is known of a node whose chain id, genesis and receipts were as they must be, and which way it tells
-/// receipts and what contracts moved.
-fn ethereum_row(
-    node: &EthereumNode,
-    status: Option<&NodeStatus>,
-    told: &[String; 2],
+/// What an Ethereum node tells beside blocks.
+struct Told {
+    /// Which way receipts come.
+    receipts: String,
+    /// By what it tells what contracts moved.
+    tracing: &'static str,
+    /// Whether it has the state of old blocks.
+    archive: bool,
+    /// Whether it announces blocks.
     announces: bool,
-) -> Row {
-    let [receipts, tracing] = told;
+}
+
+/// What is known of a node whose chain id, genesis and receipts were as they must be.
+fn ethereum_row(node: &EthereumNode, status: Option<&NodeStatus>, told: &Told) -> Row {
+    let Told {
+        receipts, tracing, ..
+    } = told;
     let genesis = if node.genesis.is_some() {
         "ok"
     } else {
@@ -307,16 +349,14 @@ fn ethereum_row(
         // Without either it is refused before it comes to this.
         ("receipts", by_block),
         (single.as_str(), !by_block),
-        (
-            tracing.as_str(),
-            !matches!(tracing.as_str(), "none" | "unknown"),
-        ),
+        (tracing, !matches!(*tracing, "none" | "unknown")),
+        ("archive", told.archive),
         ("safe", status.is_some_and(|status| status.safe.is_some())),
         (
             "finalized",
             status.is_some_and(|status| status.finalized.is_some()),
         ),
-        ("newHeads", announces),
+        ("newHeads", told.announces),
     ];
     let sync = status.map(|status| if status.syncing { "syncing" } else { "done" });
     row(json!({

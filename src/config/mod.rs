@@ -182,6 +182,14 @@ pub struct Endpoint {
     pub ws_url: Option<SecretUrl>,
 }
 
+impl Endpoint {
+    /// Who runs it, or its name where that was not said.
+    #[must_use]
+    pub fn operator(&self) -> &str {
+        self.operator.as_ref().unwrap_or(&self.name)
+    }
+}
+
 /// A URL of which only scheme, host and port may be shown.
 #[derive(Clone)]
 pub struct SecretUrl(pub reqwest::Url);

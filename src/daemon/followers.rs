@@ -171,7 +171,8 @@ fn ethereum(
 }
 
 /// Whether payments in the chain's own money are taken.
-fn takes_native(config: &Config, chain: &Chain) -> bool {
+#[must_use]
+pub fn takes_native(config: &Config, chain: &Chain) -> bool {
     let mut assets = config.assets.iter();
     assets.any(|asset| asset.chain == chain.name && matches!(asset.kind, AssetKind::Native))
 }

@@ -14,7 +14,7 @@ mod thread;
 mod times;
 
 pub use followers::{
-    ASKS_MAX, ToWatcher, options as follower_options, start as follower_start, tokens,
+    ASKS_MAX, ToWatcher, options as follower_options, start as follower_start, takes_native, tokens,
 };
 pub use running::{INPUTS_MAX, Prepared, Running, Setting, runtime};
 

@@ -165,6 +165,10 @@ async fn an_endpoint_that_is_left_alone_is_told_with_the_reason_until_it_is_back
         "endpoints": { "b": { "state": "unreachable", "reason": "b: no answer within 2 s" } },
     });
     assert_eq!(Server::body(&answer)["chains"]["bitcoin"], said);
+    server.health.endpoint(&bitcoin, "a", "alive", "");
+    let answer = server.get("/readyz").await;
+    let remark = &Server::body(&answer)["chains"]["bitcoin"]["remark"];
+    assert_eq!(remark, "only a is left of 2 endpoints");
     server.health.endpoint(&bitcoin, "b", "alive", "");
     let answer = server.get("/readyz").await;
     let said = json!({ "ready": true, "reason": null });

@@ -40,6 +40,7 @@ mod unconfirmed;
 mod undated;
 mod unlooked;
 mod unproven;
+mod untagged;
 mod waiting;
 
 pub use input::{Input, Requests};
@@ -151,7 +152,7 @@ impl Watcher {
         }
         if matches!(input, ChainInput::Polled { .. }) {
             self.settle_waiting(now);
-            self.tell_untagged(at);
+            self.tell_untagged(at, now);
             if let Err(error) = self.ask_for_growth(at, now) {
                 tracing::warn!(%error, "could not look for claims that wait for a witness");
             }

@@ -13,6 +13,7 @@ use super::{
     unconfirmed::Unconfirmed,
     undated::Undated,
     unproven::Unproven,
+    untagged::Untagged,
     waiting::WaitingRequests,
 };
 use crate::{
@@ -140,7 +141,7 @@ fn restore(store: &Store, spec: ChainSpec) -> Result<ChainState, StoreError> {
         unproven: Unproven::default(),
         has_old_head: false,
         told: Told::default(),
-        told_untagged: false,
+        untagged: Untagged::default(),
         stopped: None,
         spec,
     })

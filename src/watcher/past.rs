@@ -15,7 +15,10 @@ use crate::{
         payment::ScanFrom,
     },
 };
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// How many blocks are kept: several times the default look-back of Bitcoin (12 blocks in two
 /// hours), of Ethereum (10 in two minutes), and of a chain with four blocks a second.
@@ -159,20 +162,26 @@ impl Past {
         }
     }
 
-    /// Adds whom contracts credited in a block that is remembered without.
+    /// Adds whom contracts credited in a block that is remembered without. It may be told again: as long as it is
+    /// disputed, or one alone tells it, others may be added, and nobody is known to be missing.
     fn complete(&mut self, inner: &BlockFacts) {
         let Some(credited) = self.blocks.get_mut(&inner.block.id.height) else {
             return;
         };
-        if credited.block.id != inner.block.id || !credited.awaits_trace {
+        if credited.block.id != inner.block.id {
             return;
         }
-        let more = inner.credits.tags();
         let tags = credited.tags.get_mut();
-        tags.tags = tags.tags.iter().chain(more).copied().collect();
-        tags.are_sorted = false;
-        credited.awaits_trace = false;
-        self.tags = self.tags.saturating_add(more.len());
+        let before = tags.tags.len();
+        let more = inner.credits.tags();
+        let all: BTreeSet<Tag> = tags.tags.iter().chain(more).copied().collect();
+        *tags = Tags {
+            tags: all.into_iter().collect(),
+            are_sorted: true,
+        };
+        credited.awaits_trace &= inner.awaits_trace;
+        let after = tags.tags.len();
+        self.tags = self.tags.saturating_sub(before).saturating_add(after);
     }
 
     fn forget_above(&mut self, fork: Height) {

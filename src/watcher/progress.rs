@@ -10,7 +10,7 @@ use crate::{
     clock::Now,
     domain::{block::Height, payment::ScanFrom},
 };
-use tracing::{info, warn};
+use tracing::info;
 
 /// So many blocks are done within seconds, and are not worth a line.
 const FEW: u32 = 100;
@@ -104,28 +104,6 @@ impl Watcher {
                 tell_scan(chain, scans, now.monotonic_ms);
             }
         }
-    }
-}
-
-impl Watcher {
-    /// Says once that no node of a chain names what assets wait for, and what counts instead.
-    pub(super) fn tell_untagged(&mut self, at: usize) {
-        let chain = self.chain_mut(at);
-        let assets = chain.spec.assets.iter();
-        let waiting: Vec<&str> = assets
-            .filter(|asset| asset.waits_for_tags())
-            .map(|asset| asset.code.as_str())
-            .collect();
-        if chain.view.tagged || chain.told_untagged || waiting.is_empty() {
-            return;
-        }
-        warn!(
-            chain = %chain.spec.name,
-            assets = waiting.join(","),
-            final_depth = chain.spec.final_depth,
-            "the node names no final block: money must be deeper than final_depth instead"
-        );
-        chain.told_untagged = true;
     }
 }
 

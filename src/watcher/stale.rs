@@ -37,6 +37,7 @@ impl ChainState {
         self.failing(now.monotonic_ms)
             .map(failing)
             .or_else(|| self.old_head(now))
+            .or_else(|| self.untagged_remark(now))
             .or_else(|| self.unproven.remark())
             .or_else(|| self.untraceable.as_ref().map(untraced))
             .or_else(|| self.unlooked_remark())

@@ -5,7 +5,7 @@
 
 use super::{
     past::Past, progress::Told, scans::Lanes, turns::Looked, unconfirmed::Unconfirmed,
-    undated::Undated, unproven::Unproven,
+    undated::Undated, unproven::Unproven, untagged::Untagged,
 };
 use crate::{
     chain::{NodeStatus, bitcoin, ethereum, witnesses},
@@ -176,8 +176,8 @@ pub struct ChainState {
     pub has_old_head: bool,
     /// What was told of long work: catching up, and the scan under way.
     pub told: Told,
-    /// Whether it was told that no node names what assets wait for.
-    pub told_untagged: bool,
+    /// That no node names what assets wait for.
+    pub untagged: Untagged,
 }
 
 impl ChainState {

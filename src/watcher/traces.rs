@@ -162,8 +162,11 @@ impl Watcher {
 
 /// Whether a block is still on our chain, as far as that is remembered.
 pub(super) fn is_ours(chain: &ChainState, block: BlockRef) -> bool {
+    let cursor = chain.view.scanned.map(|cursor| cursor.id.height);
     let known = chain.block_at(block.id.height);
-    known.is_none_or(|known| known.id == block.id)
+    known.map_or(Some(block.id.height) <= cursor, |known| {
+        known.id == block.id
+    })
 }
 
 /// Money in ether that a payment is said to have got in a block, where one alone claims some of it.

@@ -17,9 +17,9 @@ use std::{collections::BTreeSet, slice, time::Duration};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An endpoint so many blocks behind others does not lead: nodes are one or two apart.
-const BEHIND_BLOCKS: u32 = 5;
+pub(super) const BEHIND_BLOCKS: u32 = 5;
 
-type Answer<R> = (usize, Result<R, SourceError>);
+pub(super) type Answer<R> = (usize, Result<R, SourceError>);
 
 impl<T: Transport> EthereumSource<T> {
     /// What a quorum of operators says of the chain, with one that holds their tip in the lead;
@@ -41,16 +41,8 @@ impl<T: Transport> EthereumSource<T> {
         self.was_split = false;
         self.note_laggards(&statuses, tip);
         self.beyond = self.beyond(&statuses, tip);
-        let tags = |tag: fn(&NodeStatus) -> Option<BlockId>| {
-            let named = statuses.iter().filter_map(|(at, answer)| {
-                Some((
-                    self.operators.get(*at)?.as_str(),
-                    tag(answer.as_ref().ok()?),
-                ))
-            });
-            quorum::named(&named.collect::<Vec<_>>(), self.needed_operators())
-        };
-        let (finalized, safe) = (tags(|status| status.finalized), tags(|status| status.safe));
+        let finalized = self.agreed_tag(&statuses, |status| status.finalized).await;
+        let safe = self.agreed_tag(&statuses, |status| status.safe).await;
         let tagged = self.name_tags(&statuses);
         let leader = self.leader_among(holders, &statuses).await?;
         let answer = statuses.into_iter().find(|(at, _)| *at == leader)?.1;
@@ -169,7 +161,36 @@ impl<T: Transport> EthereumSource<T> {
         Some((tip, who(&answers, |blocks| blocks.contains(&tip))))
     }
 
-    /// Who leads to a tip that these hold: who leads already, else the first that is as it should be.
+    /// The highest block that a quorum calls so. Where they name different ones, as on a chain on which each block is
+    /// called so soon, whoever names one calls those below it the same: they are asked for theirs at the height
+    /// that enough of them reach.
+    async fn agreed_tag(
+        &mut self,
+        statuses: &[Answer<NodeStatus>],
+        tag: fn(&NodeStatus) -> Option<BlockId>,
+    ) -> Option<BlockId> {
+        let needed = self.needed_operators();
+        let names = statuses.iter().filter_map(|(at, answer)| {
+            let named = tag(answer.as_ref().ok()?)?;
+            Some((*at, self.operators.get(*at)?.as_str(), named))
+        });
+        let names: Vec<(usize, &str, BlockId)> = names.collect();
+        let words: Vec<(&str, BlockId)> =
+            names.iter().map(|(_, who, named)| (*who, *named)).collect();
+        let height = quorum::reached(&words, needed)?;
+        let alike = quorum::named(&words, needed);
+        if alike.is_some_and(|named| named.height == height) {
+            return alike;
+        }
+        let reach = names.iter().filter(|(_, _, named)| named.height >= height);
+        let whom: Vec<usize> = reach.map(|(at, _, _)| *at).collect();
+        let answers = ask_for_blocks(&mut self.endpoints, &whom, vec![height], |_| false).await;
+        let held = quorum::held(&chains(&self.operators, &answers), needed);
+        held.map(|block| block.id).max(alike)
+    }
+
+    /// Who leads to a tip that these hold: who leads already, unless another is much quicker, else the first that
+    /// is as it should be.
     async fn leader_among(
         &mut self,
         mut holders: Vec<usize>,
@@ -178,7 +199,16 @@ impl<T: Transport> EthereumSource<T> {
         let leader = self.endpoints.leads_at();
         let back = self.endpoints.back();
         let syncing = who(statuses, |status| status.syncing);
-        holders.sort_by_key(|at| (!back.contains(at), syncing.contains(at), *at != leader, *at));
+        holders.sort_by_key(|at| {
+            let is_slow = self.endpoints.is_slow(*at);
+            (
+                !back.contains(at),
+                syncing.contains(at),
+                is_slow,
+                *at != leader,
+                *at,
+            )
+        });
         for at in holders {
             let is_fit =
                 self.endpoints.is_vetted(at) || self.status_of(at, Some(PATIENCE)).await.is_ok();
@@ -310,59 +340,10 @@ impl<T: Transport> EthereumSource<T> {
         let all = self.endpoints.all_but(&[]);
         all.into_iter().filter_map(says).collect()
     }
-
-    /// Where no quorum is asked: leaves a leader whose tip has not moved for long for one that is some
-    /// blocks ahead on the same chain.
-    pub(super) async fn leave_if_it_stands(&mut self, tip: BlockRef) {
-        if self.endpoints.all_but(&[]).len() < 2
-            || !self.standing.is_due(tip, self.endpoints.now_ms())
-        {
-            return;
-        }
-        let height = tip.id.height;
-        let ahead = height.plus(BEHIND_BLOCKS);
-        let leader = self.endpoints.leads_at();
-        let others = self.endpoints.all_but(&[leader]);
-        let heights = vec![height, ahead];
-        let answers = ask_for_blocks(&mut self.endpoints, &others, heights, |_| false).await;
-        let is_ahead = |blocks: &Vec<BlockRef>| {
-            let has = |height: Height| blocks.iter().find(|block| block.id.height == height);
-            has(height) == Some(&tip) && has(ahead).is_some()
-        };
-        if let Some(at) = who(&answers, is_ahead).first().copied() {
-            let why = format!(
-                "it stands at {height}, and others are {BEHIND_BLOCKS} blocks or more ahead"
-            );
-            self.endpoints.is_behind(leader, &why);
-            self.endpoints.lead(at);
-        }
-    }
-}
-
-/// A leader's tip, and since when it is the same.
-#[derive(Debug, Default)]
-pub(super) struct StandingTip {
-    tip: Option<BlockRef>,
-    since_ms: u64,
-}
-
-impl StandingTip {
-    /// How long a tip may stand before others are asked, and between two times that they are.
-    const LONG_MS: u64 = 60_000;
-
-    /// Whether others should be asked now.
-    fn is_due(&mut self, tip: BlockRef, now_ms: u64) -> bool {
-        let stands = self.tip == Some(tip);
-        let is_due = stands && now_ms.saturating_sub(self.since_ms) >= Self::LONG_MS;
-        if !stands || is_due {
-            (self.tip, self.since_ms) = (Some(tip), now_ms);
-        }
-        is_due
-    }
 }
 
 /// Asks some endpoints for their own blocks at these heights.
-async fn ask_for_blocks<T: Transport>(
+pub(super) async fn ask_for_blocks<T: Transport>(
     endpoints: &mut Endpoints<T>,
     whom: &[usize],
     heights: Vec<Height>,
@@ -376,7 +357,7 @@ async fn ask_for_blocks<T: Transport>(
 }
 
 /// Who answered so.
-fn who<R>(answers: &[Answer<R>], is_so: impl Fn(&R) -> bool) -> Vec<usize> {
+pub(super) fn who<R>(answers: &[Answer<R>], is_so: impl Fn(&R) -> bool) -> Vec<usize> {
     let answered = answers
         .iter()
         .filter(|(_, answer)| answer.as_ref().is_ok_and(&is_so));

@@ -42,6 +42,9 @@ const NOT_OFFERED: [i64; 3] = [METHOD_NOT_FOUND, -32600, -32004];
 /// EIP-4444: the node no longer has bodies or receipts of that age.
 const PRUNED: i64 = 4444;
 
+/// What is called safe or final may be so many blocks above what is called the latest a moment apart.
+const AHEAD_OF_TIP: u32 = 16;
+
 type Answer = Result<Box<RawValue>, RpcError>;
 
 /// A block and its receipts, both as JSON.
@@ -175,26 +178,31 @@ impl<T: Transport> Endpoint<T> {
     pub async fn status(&self) -> Result<NodeStatus, SourceError> {
         let by_tag = |tag| Call::new("eth_getBlockByNumber", json!([tag, false]));
         let calls = [
-            by_tag("latest"),
-            by_tag("safe"),
             by_tag("finalized"),
+            by_tag("safe"),
+            // After the tags: a block may come between two answers.
+            by_tag("latest"),
             Call::new("eth_syncing", json!([])),
         ];
-        let [latest, safe, finalized, syncing] = self.batch(calls).await?;
+        let [finalized, safe, latest, syncing] = self.batch(calls).await?;
         let tip = self.header("latest", latest)?;
         let finalized = self.tagged("finalized", finalized, tip.id)?;
+        let safe = self.tagged("safe", safe, tip.id)?;
+        // One that is not on its best chain yet names nothing that counts.
+        let is_there = |tag: &BlockId| tag.height <= tip.id.height;
         Ok(NodeStatus {
             tip,
             // Before there is finality some nodes name genesis: that is no tag yet.
             tagged: finalized.is_some_and(|block| block.height > Height(0)),
-            finalized,
-            safe: self.tagged("safe", safe, tip.id)?,
+            finalized: finalized.filter(is_there),
+            safe: safe.filter(is_there),
             syncing: self.syncing(syncing)?,
             mempool_loaded: true,
         })
     }
 
-    /// A tag that the node does not know, or has no block for, names nothing; no tag is beyond the tip.
+    /// A tag that the node does not know, or has no block for, names nothing. Of those behind one name, one may be
+    /// some blocks ahead of the one that tells the tip; far beyond it is nothing that can be called final.
     fn tagged(
         &self,
         tag: &str,
@@ -206,7 +214,7 @@ impl<T: Transport> Endpoint<T> {
             Ok(json) if is_null(&json) => return Ok(None),
             answer => self.header(tag, answer)?.id,
         };
-        if block.height > tip.height {
+        if block.height > tip.height.plus(AHEAD_OF_TIP) {
             let (height, tip) = (block.height, tip.height);
             let text = format!("{self}: it calls block {height} {tag}, but its tip is {tip}");
             return Err(SourceError::Transient(text));

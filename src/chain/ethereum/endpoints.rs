@@ -150,10 +150,13 @@ impl<T: Transport> Endpoints<T> {
         self.named(at).map_or_else(String::new, ToString::to_string)
     }
 
-    /// All are connected anew before they are asked again.
+    /// All are connected anew before they are asked again, but for those that asked not to be asked: they have said
+    /// nothing wrong, and connecting asks much of them.
     pub(super) fn reconnect(&mut self) {
         for seat in &mut self.seats {
-            seat.disconnect();
+            if seat.endpoint.paused_for_ms() == 0 {
+                seat.disconnect();
+            }
         }
     }
 
@@ -282,6 +285,11 @@ impl<T: Transport> Endpoints<T> {
         answer
     }
 
+    /// Whether another answers much sooner than this one.
+    pub(super) fn is_slow(&self, at: usize) -> bool {
+        self.pool.is_slow(at, self.now_ms())
+    }
+
     /// Those that are not left alone now.
     pub(super) fn back(&self) -> Vec<usize> {
         let now_ms = self.now_ms();
@@ -340,7 +348,9 @@ impl<T: Transport> Endpoints<T> {
             SourceError::Transient(_) if pause_ms > 0 => Failure::RateLimited { pause_ms },
             SourceError::Transient(_) => Failure::Unreachable,
         };
-        seat.disconnect();
+        if !matches!(failure, Failure::RateLimited { .. }) {
+            seat.disconnect();
+        }
         self.pool.failed(at, failure, self.now_ms());
         self.tell(at, &error.to_string());
     }
@@ -376,6 +386,20 @@ impl<T: Transport> Endpoints<T> {
             }
         }
         seat.standing = standing;
+        self.tell_last(standing);
+    }
+
+    /// Warns once when one is left of several.
+    fn tell_last(&self, changed: Standing) {
+        let mut left = self
+            .seats
+            .iter()
+            .filter(|seat| !seat.standing.is_left_alone());
+        let last = left.next().filter(|_| self.seats.len() > 1);
+        if let Some(last) = last.filter(|_| changed.is_left_alone() && left.next().is_none()) {
+            let (endpoint, of) = (last.endpoint.name(), self.seats.len());
+            tracing::warn!(endpoint, of, "it is the last endpoint that is left");
+        }
     }
 
     /// The monotonic clock.

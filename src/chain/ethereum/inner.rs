@@ -8,6 +8,7 @@ use super::{
     witnesses::{Heard, Outline, Verdict, Witness},
 };
 use crate::{
+    bugs::{Bug, planted},
     chain::{Moves, SourceError, TracedBlock, rpc::Transport, witnesses},
     domain::{
         amount::Amount,
@@ -17,7 +18,10 @@ use crate::{
     },
 };
 use alloy_primitives::U256;
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use tokio::time::timeout;
 
 /// How long balances are waited for.
@@ -37,11 +41,22 @@ impl<T: Transport> EthereumSource<T> {
         facts
     }
 
-    /// Whether somebody can tell what contracts move. One that was not reached yet counts where an earlier
-    /// run knew one that can.
+    /// Whether as many operators can tell what contracts move as must: under a quorum, what one leaves out another
+    /// must show. One that was not reached yet counts where an earlier run knew one that can.
     pub(super) fn may_trace(&self) -> bool {
-        let mut all = self.endpoints.all();
-        self.wants_traces && all.any(|(_, endpoint)| self.may_tell(endpoint))
+        self.able.is_wanted && self.has_tellers(|endpoint| self.may_tell(endpoint))
+    }
+
+    /// Whether as many operators as must have an endpoint that is so.
+    pub(super) fn has_tellers(&self, is_so: impl Fn(&Endpoint<T>) -> bool) -> bool {
+        let so = self.endpoints.all().filter(|(_, endpoint)| is_so(endpoint));
+        let operators: BTreeSet<String> = so.map(|(at, _)| self.operator(at)).collect();
+        let needed = if self.quorum > 1 && !planted(Bug::SoleTracerTrusted) {
+            witnesses(self.quorum)
+        } else {
+            1
+        };
+        operators.len() >= needed
     }
 
     /// Begins to trace those that are not, and tells what has come.
@@ -97,11 +112,13 @@ impl<T: Transport> EthereumSource<T> {
             }
             Heard::Sole { operator, credits } => {
                 let others = self.endpoints.all();
-                let mut others = others.filter(|(at, _)| self.operator(*at) != operator);
-                is_sole =
-                    others.any(|(at, other)| self.may_tell(other) && !self.tracers.is_silent(at));
+                let others = others
+                    .filter(|(at, other)| self.operator(*at) != operator && self.may_tell(other));
+                let others: Vec<usize> = others.map(|(at, _)| at).collect();
+                is_sole = !others.is_empty();
+                let are_awaited = others.iter().any(|at| !self.able.tracers.is_silent(*at));
                 let rests = &mut self.tracing.rests;
-                if is_sole && !rests.has_waited_for_others(block.id.hash) {
+                if are_awaited && !rests.has_waited_for_others(block.id.hash) {
                     let height = block.id.height;
                     let text =
                         format!("block {height}: only {operator} tells what contracts moved");
@@ -149,7 +166,7 @@ impl<T: Transport> EthereumSource<T> {
         };
         let asked = all.filter(|(at, _)| back.contains(at));
         let mut able: Vec<Witness<T>> = asked.filter_map(witness).collect();
-        let says = |witness: &Witness<T>| !self.tracers.is_silent(witness.at);
+        let says = |witness: &Witness<T>| !self.able.tracers.is_silent(witness.at);
         if able.iter().any(says) {
             able.retain(says);
         }
@@ -229,25 +246,30 @@ impl<T: Transport> EthereumSource<T> {
             .endpoints
             .ask_aside(&whom, CONNECT_PATIENCE, question, suffices)
             .await;
-        let mut all = vec![Vec::new(); amounts];
-        let (mut heard, mut errors) = (Vec::new(), Vec::new());
+        // Each operator's first word on each: another endpoint of its may know what one has dropped.
+        let mut all: Vec<BTreeMap<String, Amount>> = vec![BTreeMap::new(); amounts];
+        let (mut is_heard, mut errors) = (false, Vec::new());
         for (at, answer) in answers {
-            let operator = self.operator(at);
-            match answer {
-                Ok(said) if !heard.contains(&operator) => {
-                    heard.push(operator);
-                    for (told, amount) in all.iter_mut().zip(said) {
-                        told.extend(amount.map(Amount::from_base));
-                    }
+            let said = match answer {
+                Ok(said) => said,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
                 }
-                Ok(_) => {}
-                Err(error) => errors.push(error),
+            };
+            is_heard = true;
+            for (told, amount) in all.iter_mut().zip(said) {
+                if let Some(amount) = amount {
+                    let of_operator = told.entry(self.operator(at));
+                    of_operator.or_insert_with(|| Amount::from_base(amount));
+                }
             }
         }
-        if heard.is_empty() {
+        if !is_heard {
             return Err(self.endpoints.failure_of(whom.len(), &errors));
         }
-        Ok(all)
+        let told = all.into_iter().map(|told| told.into_values().collect());
+        Ok(told.collect())
     }
 }
 

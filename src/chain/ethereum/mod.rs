@@ -9,6 +9,7 @@ mod able;
 pub mod address;
 mod agreement;
 mod bloom;
+mod comparison;
 mod doubts;
 pub mod endpoint;
 mod endpoints;
@@ -33,6 +34,7 @@ mod trace;
 mod tracers;
 mod unproven;
 pub mod verify;
+mod width;
 mod wire;
 mod witnesses;
 

@@ -17,6 +17,11 @@ const UNFIT_PAUSE_MS: u64 = 60_000;
 /// One that fell behind catches up, or does not.
 const BEHIND_PAUSE_MS: u64 = 30_000;
 
+/// Whoever takes this much longer than the quickest, and twice as long, is slow.
+const SLOW_MS: u64 = 100;
+/// A single slow answer says little: of what is remembered, each one changes a fourth.
+const REMEMBERED: u64 = 4;
+
 /// How an endpoint stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -48,6 +53,16 @@ impl Standing {
             Self::Unreachable => "unreachable",
             Self::Unfit => "unfit",
             Self::Lying => "lying",
+        }
+    }
+
+    /// Whether it failed when it was asked last.
+    pub(super) const fn is_left_alone(self) -> bool {
+        match self {
+            Self::Untried | Self::Alive => false,
+            Self::RateLimited | Self::Behind | Self::Unreachable | Self::Unfit | Self::Lying => {
+                true
+            }
         }
     }
 }
@@ -82,6 +97,8 @@ struct Member {
     failures: u32,
     /// How often it was disproved. That it answers makes it no more honest.
     lies: u32,
+    /// How long it takes to answer what all are asked, once that is known.
+    took_ms: Option<u64>,
 }
 
 impl Member {
@@ -90,6 +107,7 @@ impl Member {
         aside_until_ms: 0,
         failures: 0,
         lies: 0,
+        took_ms: None,
     };
 }
 
@@ -102,13 +120,14 @@ impl Pool {
         }
     }
 
-    /// Whom to ask, one after the other until one answers: the leader, then the others. Those that
-    /// failed a moment ago are left out; when that leaves nobody, all are asked, first the one
+    /// Whom to ask, one after the other until one answers: the leader, then the others, those that are
+    /// slow last. Those that failed a moment ago are left out; when that leaves nobody, all are asked, first the one
     /// that is soonest to be asked again.
     pub(super) fn order(&self, now_ms: u64) -> Vec<usize> {
         let count = self.members.len();
         let aside_until = |at: usize| self.members.get(at).map(|member| member.aside_until_ms);
         let mut all: Vec<usize> = (self.leader..count).chain(0..self.leader).collect();
+        all.sort_by_key(|at| *at != self.leader && self.is_slow(*at, now_ms));
         let is_back = |at: &usize| self.is_back(*at, now_ms);
         if all.iter().any(is_back) {
             all.retain(is_back);
@@ -122,6 +141,27 @@ impl Pool {
     pub(super) fn is_back(&self, at: usize, now_ms: u64) -> bool {
         let member = self.members.get(at);
         member.is_some_and(|member| member.aside_until_ms <= now_ms)
+    }
+
+    /// It took so long to answer what all are asked.
+    pub(super) fn took(&mut self, at: usize, ms: u64) {
+        if let Some(member) = self.members.get_mut(at) {
+            let remembered = |before: u64| {
+                let others = before.saturating_mul(REMEMBERED.saturating_sub(1));
+                others.saturating_add(ms).div_euclid(REMEMBERED)
+            };
+            member.took_ms = Some(member.took_ms.map_or(ms, remembered));
+        }
+    }
+
+    /// Whether another that is not left alone answers much sooner.
+    pub(super) fn is_slow(&self, at: usize, now_ms: u64) -> bool {
+        let took = |at: usize| self.members.get(at).and_then(|member| member.took_ms);
+        let back = (0..self.len()).filter(|at| self.is_back(*at, now_ms));
+        let quickest = back.filter_map(took).min();
+        took(at).zip(quickest).is_some_and(|(took, quickest)| {
+            took > quickest.saturating_mul(2) && took > quickest.saturating_add(SLOW_MS)
+        })
     }
 
     /// How many there are.

@@ -2,7 +2,6 @@
 
 use super::{
     endpoint::{BlockError, Endpoint},
-    endpoints::Race,
     scan::Block,
     source::EthereumSource,
 };
@@ -33,7 +32,7 @@ impl<T: Transport> EthereumSource<T> {
         let mut failures: Vec<(usize, BlockError)> = Vec::new();
         let turns = self.endpoints.turns();
         let asked = turns.len();
-        let mut race = Race::among(turns);
+        let mut race = self.endpoints.in_turn(turns);
         loop {
             let is_missing = |block: &&BlockRef| !found.contains_key(&block.id.height);
             let missing: Vec<BlockRef> = blocks.iter().filter(is_missing).copied().collect();

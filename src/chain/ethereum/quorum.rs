@@ -89,23 +89,35 @@ pub(super) fn height(votes: &[Vote<'_>], quorum: usize) -> Option<Height> {
             *top = highest.max(*top);
         }
     }
-    let mut tops: Vec<Height> = tops.into_values().collect();
-    tops.sort_unstable_by(|one, other| other.cmp(one));
-    tops.get(quorum.saturating_sub(1)).copied()
+    nth_highest(tops.into_values(), quorum)
 }
 
 /// The highest of the blocks that as many operators name with these very words, such as a tag.
-pub(super) fn named(names: &[(&str, Option<BlockId>)], quorum: usize) -> Option<BlockId> {
+pub(super) fn named(names: &[(&str, BlockId)], quorum: usize) -> Option<BlockId> {
     let mut voices: BTreeMap<(Height, BlockId), BTreeSet<&str>> = BTreeMap::new();
-    for (operator, named) in names {
-        if let Some(block) = named {
-            let names = voices.entry((block.height, *block)).or_default();
-            names.insert(*operator);
-        }
+    for (operator, block) in names {
+        let names = voices.entry((block.height, *block)).or_default();
+        names.insert(*operator);
     }
     let mut from_top = voices.into_iter().rev();
     let enough = from_top.find(|(_, names)| names.len() >= quorum);
     enough.map(|((_, block), _)| block)
+}
+
+/// The height that the blocks named by so many operators reach.
+pub(super) fn reached(names: &[(&str, BlockId)], quorum: usize) -> Option<Height> {
+    let mut tops: BTreeMap<&str, Height> = BTreeMap::new();
+    for (operator, block) in names {
+        let top = tops.entry(operator).or_default();
+        *top = block.height.max(*top);
+    }
+    nth_highest(tops.into_values(), quorum)
+}
+
+fn nth_highest(heights: impl Iterator<Item = Height>, nth: usize) -> Option<Height> {
+    let mut heights: Vec<Height> = heights.collect();
+    heights.sort_unstable_by(|one, other| other.cmp(one));
+    heights.get(nth.saturating_sub(1)).copied()
 }
 
 #[cfg(test)]

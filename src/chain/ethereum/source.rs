@@ -4,15 +4,16 @@
 //! (`agreement`). Nothing here knows who is watched.
 
 use super::{
-    agreement::StandingTip,
+    able::Able,
+    comparison::Comparison,
     doubts::Doubts,
-    endpoint::{Endpoint, Probed, Tracer},
-    endpoints::{Endpoints, Race, StandingObserver},
+    endpoint::{Endpoint, Tracer},
+    endpoints::{Endpoints, StandingObserver},
     heads::Announced,
     network::Network,
     token::{self, TokenSpec},
-    tracers::Tracers,
-    witnesses::{Task, Tracing},
+    width::Width,
+    witnesses::Tracing,
 };
 use crate::{
     chain::{
@@ -20,7 +21,7 @@ use crate::{
         rpc::{Auth, Client, HttpTransport, Observer, Transport},
     },
     clock::Clock,
-    config::{self, EthereumNode, OnUnverifiable},
+    config::{EthereumNode, OnUnverifiable},
     domain::{
         amount::Amount,
         block::{BlockId, BlockRef, Height, TxId},
@@ -28,12 +29,7 @@ use crate::{
         view::TracedBy,
     },
 };
-use std::{collections::BTreeMap, future::ready, sync::Arc, time::Duration};
-use tokio::time::Instant;
-
-/// Blocks fetched at a time: hides the round trip to a distant endpoint, and stays far below the
-/// request rates of hosted ones.
-const CONCURRENT_BLOCKS: usize = 4;
+use std::{future::ready, sync::Arc, time::Duration};
 
 /// A block that is announced is so many blocks from the tip at most: reorganisations announce lower ones.
 const NEAR: u32 = 16;
@@ -63,28 +59,17 @@ pub struct EthereumSource<T> {
     pub(super) split: Option<String>,
     /// Whether they did when somebody was last asked who could tell.
     pub(super) was_split: bool,
-    /// Who is being asked what it tells of what contracts moved.
-    pub(super) probing: Race<Result<Probed, SourceError>>,
     /// The block that an endpoint announced last.
     announced: Arc<Announced>,
     /// The tip of the last status.
     pub(super) tip: Option<BlockId>,
     pub(super) tracing: Tracing,
-    /// Whether it matters what contracts moved: nobody can be paid in ether otherwise.
-    pub(super) wants_traces: bool,
-    /// How it was known last, in an earlier run at first.
-    pub(super) traced_before: Option<TracedBy>,
-    /// Whether an earlier run knew somebody who traces.
-    pub(super) was_traced: bool,
-    pub(super) tracers: Tracers,
-    /// When those are asked next whether they can tell it who did not say.
-    pub(super) next_probe: Option<Instant>,
-    /// Since when endpoints are asked that.
-    pub(super) met_since: Option<Instant>,
-    /// Those that are tried whether they can tell it better by now, with their connections.
-    pub(super) trials: BTreeMap<usize, (u32, Task<Tracer>)>,
-    /// The leader's tip where no quorum is asked.
-    pub(super) standing: StandingTip,
+    /// Who can tell what contracts moved.
+    pub(super) able: Able,
+    /// How many blocks are fetched at a time.
+    width: Width,
+    /// Of the leader with others, where no quorum is asked.
+    pub(super) comparison: Comparison,
 }
 
 impl EthereumSource<HttpTransport> {
@@ -114,11 +99,7 @@ impl EthereumSource<HttpTransport> {
         let clients = clients.collect::<Result<_, SourceError>>()?;
         let source = Self::over(clients, Network::of(node), tokens, Arc::clone(clock));
         let operators = node.endpoints.iter();
-        let operator = |endpoint: &config::Endpoint| {
-            let known = endpoint.operator.as_ref();
-            known.unwrap_or(&endpoint.name).clone()
-        };
-        let operators = operators.map(operator);
+        let operators = operators.map(|endpoint| endpoint.operator().to_owned());
         let source = source.on_unverifiable(node.on_unverifiable);
         Ok(source.with_quorum(node.quorum, operators.collect()))
     }
@@ -146,18 +127,12 @@ impl<T: Transport> EthereumSource<T> {
             answered: Vec::new(),
             split: None,
             was_split: false,
-            probing: Race::aside(),
             announced: Arc::default(),
             tip: None,
             tracing: Tracing::default(),
-            wants_traces: false,
-            traced_before: None,
-            was_traced: false,
-            tracers: Tracers::default(),
-            next_probe: None,
-            met_since: None,
-            trials: BTreeMap::new(),
-            standing: StandingTip::default(),
+            able: Able::default(),
+            width: Width::default(),
+            comparison: Comparison::default(),
         }
     }
 
@@ -191,9 +166,7 @@ impl<T: Transport> EthereumSource<T> {
     #[must_use]
     pub fn looking_inside(self, before: Option<TracedBy>) -> Self {
         Self {
-            wants_traces: true,
-            traced_before: before,
-            was_traced: matches!(before, Some(TracedBy::CallTracer | TracedBy::TraceBlock)),
+            able: Able::wanted(before),
             ..self
         }
     }
@@ -223,6 +196,14 @@ impl<T: Transport> EthereumSource<T> {
     pub fn trace_method(&self) -> &'static str {
         let leader = self.endpoints.leader();
         leader.map_or(Tracer::Missing, Endpoint::tracer).as_str()
+    }
+
+    /// Whether the node that is asked first still has the state of old blocks. The source must be connected.
+    pub async fn is_archive(&self) -> bool {
+        match self.endpoints.leader().zip(self.tip) {
+            Some((leader, tip)) => leader.is_archive(tip).await,
+            None => false,
+        }
     }
 
     /// Which way receipts come from the node that is asked first. The source must be connected.
@@ -267,7 +248,7 @@ impl<T: Transport> EthereumSource<T> {
         let asked = turns.len();
         let vetted = turns.iter().filter(|at| self.endpoints.is_vetted(**at));
         let vetted: Vec<String> = vetted.map(|at| self.endpoints.name(*at)).collect();
-        let mut race = Race::among(turns);
+        let mut race = self.endpoints.in_turn(turns);
         let tokens = Arc::clone(&self.tokens);
         let question = move |endpoint: Endpoint<T>| {
             let is_vetted = vetted.contains(&endpoint.to_string());
@@ -302,7 +283,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
         let mut errors = Vec::new();
         let turns = self.endpoints.turns();
         let asked = turns.len();
-        let mut race = Race::among(turns);
+        let mut race = self.endpoints.in_turn(turns);
         let question = |_| ready(Ok(()));
         while let Some((at, answer)) = self
             .endpoints
@@ -327,7 +308,7 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
         self.meet_witnesses().await;
         let status = if self.quorum <= 1 {
             let status = self.status_of_one().await?;
-            self.leave_if_it_stands(status.tip).await;
+            self.compare_leader(status.tip).await;
             status
         } else {
             let agreed = self.agreed_status().await;
@@ -354,8 +335,13 @@ impl<T: Transport> ChainSource for EthereumSource<T> {
 
     async fn blocks(&mut self, blocks: &[BlockRef]) -> Result<Vec<BlockFacts>, SourceError> {
         let mut verified = Vec::with_capacity(blocks.len());
-        for part in blocks.chunks(CONCURRENT_BLOCKS) {
-            verified.extend(self.part(part).await?);
+        let mut rest = blocks;
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at(self.width.blocks().min(rest.len()));
+            let facts = self.part(part).await;
+            self.width.learn(part.len(), facts.is_ok());
+            verified.extend(facts?);
+            rest = later;
         }
         Ok(verified)
     }

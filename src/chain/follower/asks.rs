@@ -2,10 +2,10 @@
 
 use super::{Follower, Halt, Sink, backfill::Backfill, scans::Scans};
 use crate::{
-    chain::{Ask, ChainInput, ChainSource, MempoolNews, SourceError},
+    chain::{Ask, ChainInput, ChainSource, MempoolNews, STATE_BLOCKS, SourceError},
     domain::{
         block::{BlockRef, Height, TxId},
-        facts::{Destination, OutPoint},
+        facts::OutPoint,
     },
 };
 use std::collections::VecDeque;
@@ -113,14 +113,24 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                     })
                 })
             }
-            // What nobody can tell now is asked again after the next poll.
-            Ask::Growth(block, destinations) => match self.growth(*block, destinations).await {
-                Err(error) => {
-                    debug!(%error, "what balances grew by is not known");
-                    return Ok(());
-                }
-                grown => grown,
-            },
+            Ask::Growth(block, destinations) => {
+                let told = match self.source.growth(*block, destinations).await {
+                    Ok(told) => told,
+                    Err(error) => {
+                        debug!(%error, "what balances grew by is not known");
+                        // What nobody can tell now is asked again after the next poll; that nobody will
+                        // tell it any more is an answer, too.
+                        if !self.is_beyond_state(*block) {
+                            return Ok(());
+                        }
+                        vec![Vec::new(); destinations.len()]
+                    }
+                };
+                Ok(ChainInput::Grown {
+                    block: *block,
+                    growth: destinations.iter().copied().zip(told).collect(),
+                })
+            }
             Ask::Balances(block, destinations) => {
                 let (told, problem) = match self.source.balances(*block, destinations).await {
                     Ok(told) => (told, None),
@@ -150,14 +160,11 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
     }
 
-    async fn growth(
-        &mut self,
-        block: BlockRef,
-        destinations: &[Destination],
-    ) -> Result<ChainInput, SourceError> {
-        let told = self.source.growth(block, destinations).await?;
-        let growth = destinations.iter().copied().zip(told).collect();
-        Ok(ChainInput::Grown { block, growth })
+    /// Whether a block lies so deep that no node is expected to have its state, however long it takes to ask.
+    fn is_beyond_state(&self, block: BlockRef) -> bool {
+        let tip = self.window.tip().map(|tip| tip.id.height);
+        let depth = tip.unwrap_or_default().minus(block.id.height.0).0;
+        depth > STATE_BLOCKS.saturating_mul(2)
     }
 
     /// Who spends what these transactions spent. One that spends its own inputs is back in the

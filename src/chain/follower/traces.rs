@@ -5,7 +5,7 @@
 
 use super::{Follower, Halt, Sink, fetched::Fetched, window::Window};
 use crate::{
-    chain::{ChainInput, ChainSource, STATE_BLOCKS, SourceError, TracedBlock},
+    chain::{ChainInput, ChainSource, Moves, STATE_BLOCKS, SourceError, TracedBlock},
     domain::{
         block::{BlockRef, Height},
         facts::BlockFacts,
@@ -192,12 +192,14 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         };
         for (block, answer) in told {
             let error = match answer {
-                Ok(moves) => {
+                Ok(Moves { mut facts, dispute }) => {
                     // One alone tells it, where others should have.
-                    let sole = Some(block).filter(|_| moves.facts.awaits_trace);
+                    let sole = Some(block).filter(|_| facts.awaits_trace);
                     outcome.given_up.extend(sole);
-                    outcome.traced.push(moves.facts);
-                    moves.dispute
+                    // What is disputed may be more.
+                    facts.awaits_trace |= dispute.is_some();
+                    outcome.traced.push(facts);
+                    dispute
                 }
                 Err(error) => Some(error),
             };

@@ -41,7 +41,8 @@ pub enum RpcError {
 }
 
 /// "Limit exceeded" (EIP-1474), HTTP's number, and what hosted endpoints made of them.
-const TOO_OFTEN_CODES: [i64; 4] = [-32005, -32007, -32029, 429];
+const TOO_OFTEN_CODES: [i64; 3] = [-32005, -32007, -32029];
+const TOO_MANY_REQUESTS: i64 = 429;
 
 /// Words of "too many requests", in lower case.
 const TOO_OFTEN: &[&str] = &[
@@ -89,14 +90,17 @@ impl RpcError {
     }
 
     /// Whether a node's own error, in an answer with HTTP status 200, means what status 429 means. Some say it
-    /// by a code, most by words; the same codes are also used for a request or an answer that is too large.
+    /// by a code, most by words; the same codes are also used for a request or an answer that is too large, unless the
+    /// words are clear.
     pub(super) fn says_too_often(&self) -> bool {
         let Self::Node { code, message } = self else {
             return false;
         };
         let message = message.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-        !says(TOO_LARGE) && (TOO_OFTEN_CODES.contains(code) || says(TOO_OFTEN))
+        says(TOO_OFTEN)
+            || *code == TOO_MANY_REQUESTS
+            || TOO_OFTEN_CODES.contains(code) && !says(TOO_LARGE)
     }
 
     /// The same error with its texts changed.

@@ -25,9 +25,9 @@ use tokio::{
 /// The largest raw block is half as large.
 const HINTED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What an endpoint answers beyond this is read one answer at a time: only traces are that long, and seldom, but
-/// several are asked for at once.
-const ALONE_BEYOND_BYTES: usize = 64 * 1024 * 1024;
+/// What an endpoint answers beyond this is read one answer at a time, so that a dozen under way cannot fill the memory:
+/// traces are that long, and blocks of the busiest chains.
+const ALONE_BEYOND_BYTES: usize = 16 * 1024 * 1024;
 
 /// A node in reach answers the handshake well within this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -125,3 +125,30 @@ fn the_oldest_blocks_go_when_they_credit_too_many() {
     past.forget_above(Height(2));
     assert_eq!((past.blocks.len(), past.tags), (1, TAGS_MAX / 4));
 }
+
+/// A block whose traces operators dispute, or one alone tells, may hold more than was told.
+#[test]
+fn what_was_told_of_contracts_is_not_all_until_nobody_waits_for_more() {
+    let awaiting = |height, credited: &[u32], awaits_trace| BlockFacts {
+        awaits_trace,
+        ..block(height, credited.iter().copied())
+    };
+    let mut past = past([awaiting(10, &[1], true)]);
+    let traced = |past: &mut Past, credited: &[u32], awaits_trace| {
+        past.complete(&awaiting(10, credited, awaits_trace));
+    };
+    assert!(!nothing(&past, 3, 10, 10), "not traced yet");
+    traced(&mut past, &[2], true);
+    assert!(!nothing(&past, 3, 10, 10), "disputed");
+    traced(&mut past, &[2, 3], false);
+    for (n, shown) in [(1, false), (2, false), (3, false), (4, true)] {
+        assert_eq!(nothing(&past, n, 10, 10), shown, "{n}");
+    }
+    // Told once more, as after a restart, it takes no more room.
+    let before = past.tags;
+    traced(&mut past, &[2, 3, 2], true);
+    assert_eq!(past.tags, before);
+    assert!(nothing(&past, 4, 10, 10), "it was complete");
+    past.forget_above(Height(9));
+    assert_eq!(past.tags, 0);
+}

@@ -187,7 +187,7 @@ fn a_chain_without_tags_counts_its_final_depth() {
         assert_eq!(world.status_of("a"), Status::Paid);
         assert!(world.payment("a").judged.is_final);
         assert_eq!(safe_height(&world), None);
-        assert!(world.watcher.chain(0).told_untagged);
+        assert!(world.watcher.chain(0).untagged.is_told());
     }
 }
 

@@ -22,6 +22,8 @@ use serde_json::json;
 const NO_SUCH_BLOCK: [i64; 3] = [-32000, -32001, -32603];
 /// How long a node may take to trace a block before it gives up: as long as it is waited for.
 const TRACE_TIMEOUT: &str = "60s";
+/// No node that drops old state still has what so many blocks below its tip left: they keep 128, or some thousand.
+const OLD_BLOCKS: u32 = 20_000;
 /// A block that does not exist, by its hash and by its height.
 const NOWHERE: BlockId = BlockId {
     height: Height(u32::MAX),
@@ -258,6 +260,17 @@ impl<T: Transport> Endpoint<T> {
     fn read_balances(&self, answers: Vec<Answer>) -> Vec<Option<U256>> {
         let read = |answer| self.read::<U256>("eth_getBalance", answer).ok();
         answers.into_iter().map(read).collect()
+    }
+
+    /// Whether it still has the state that a block far below this one left, as archives do; no on a chain that has
+    /// none so old.
+    pub(in crate::chain::ethereum) async fn is_archive(&self, tip: BlockId) -> bool {
+        let Some(old) = tip.height.0.checked_sub(OLD_BLOCKS) else {
+            return false;
+        };
+        let params = json!([format!("0x{:040x}", 0), quantity(Height(old))]);
+        let told = self.batch([Call::new("eth_getBalance", params)]).await;
+        told.is_ok_and(|[balance]| self.read::<U256>("eth_getBalance", balance).is_ok())
     }
 
     async fn latest(&self) -> Result<BlockRef, SourceError> {

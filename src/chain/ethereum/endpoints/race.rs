@@ -5,7 +5,11 @@
 
 use super::{Endpoints, no_answer};
 use crate::chain::{SourceError, ethereum::endpoint::Endpoint, rpc::Transport};
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{Mutex, mpsc},
     task::JoinSet,
@@ -21,8 +25,10 @@ pub(in crate::chain::ethereum) const HEDGE: Duration = Duration::from_secs(1);
 /// How long the last one is waited for: longer than any exchange may take.
 const LAST_PATIENCE: Duration = Duration::from_secs(150);
 
-/// So many questions may be under way with one endpoint: one that hangs is not asked for ever.
+/// So many questions may be under way with one endpoint: one that hangs is not asked for ever. Of those to the point
+/// fewer: what it answers may be long.
 const UNDER_WAY_MAX: u32 = 8;
+const OWED_MAX: u32 = 3;
 
 /// An endpoint that is being connected, for all who need it: it is connected once.
 pub(super) type Link<T> = Arc<Mutex<Option<Endpoint<T>>>>;
@@ -34,6 +40,8 @@ struct Noted {
     /// Whether it says how the endpoint is.
     tells: bool,
     is_aside: bool,
+    /// How long it took, where all are asked the same.
+    took: Option<Duration>,
 }
 
 /// All questions under way.
@@ -65,10 +73,14 @@ pub(in crate::chain::ethereum) struct Race<R> {
     pending: Vec<usize>,
     /// Who is asked next, one after the other.
     waiting: VecDeque<usize>,
+    /// Who was left alone or failed: asked once more when that is over, while somebody else is waited for.
+    failed: BTreeSet<usize>,
     /// What says how the endpoint is.
     tells: fn(&Result<R, SourceError>) -> bool,
     /// Whether it is beside the point.
     is_aside: bool,
+    /// Whether all are asked the same at the same time, so that it shows who is slow.
+    is_timed: bool,
 }
 
 impl<R> Race<R> {
@@ -80,8 +92,18 @@ impl<R> Race<R> {
             answers,
             pending: Vec::new(),
             waiting: whom.into(),
+            failed: BTreeSet::new(),
             tells: |_| true,
             is_aside: false,
+            is_timed: false,
+        }
+    }
+
+    /// All are asked the same at the same time.
+    pub(super) fn timed() -> Self {
+        Self {
+            is_timed: true,
+            ..Self::among(Vec::new())
         }
     }
 
@@ -120,7 +142,7 @@ impl<T: Transport> Endpoints<T> {
         let Some(seat) = self.seats.get_mut(at) else {
             return;
         };
-        if seat.under_way >= UNDER_WAY_MAX {
+        if seat.under_way >= UNDER_WAY_MAX || (!race.is_aside && seat.owes >= OWED_MAX) {
             return;
         }
         seat.under_way = seat.under_way.saturating_add(1);
@@ -129,6 +151,7 @@ impl<T: Transport> Endpoints<T> {
         let (endpoint, is_connected) = (seat.endpoint.clone(), seat.is_connected);
         let (link, tells, is_aside) = (Arc::clone(&seat.link), race.tells, race.is_aside);
         let (noted, answers) = (self.under_way.sender.clone(), race.sender.clone());
+        let (is_timed, began) = (race.is_timed && is_connected, Instant::now());
         self.under_way.tasks.spawn(async move {
             let answer = if is_connected {
                 within(patience, &endpoint, question(endpoint.clone())).await
@@ -142,6 +165,7 @@ impl<T: Transport> Endpoints<T> {
                 outcome,
                 tells: tells(&answer),
                 is_aside,
+                took: Some(began.elapsed()).filter(|_| is_timed && answer.is_ok()),
             };
             // Nobody may be waiting for either any more.
             let _ = noted.send(noting);
@@ -166,6 +190,15 @@ impl<T: Transport> Endpoints<T> {
         answer
     }
 
+    /// Asks these one after the other, and those who are left alone now when that is over.
+    pub(in crate::chain::ethereum) fn in_turn<R>(&self, turns: Vec<usize>) -> Race<R> {
+        let failed = self.all_but(&turns).into_iter().collect();
+        Race {
+            failed,
+            ..Race::among(turns)
+        }
+    }
+
     /// The next answer of those who are asked one after the other. The next of them is asked when it is
     /// called again, since what came did not suffice, and when nobody has answered for a while; what is
     /// under way goes on.
@@ -180,25 +213,32 @@ impl<T: Transport> Endpoints<T> {
         F: Future<Output = Result<R, SourceError>> + Send + 'static,
     {
         loop {
-            let next = race.waiting.pop_front();
-            let patience = if race.waiting.is_empty() {
-                LAST_PATIENCE
-            } else {
-                patience
-            };
+            let next = race.waiting.pop_front().or_else(|| self.returned(race));
+            let is_last = race.waiting.is_empty();
+            let patience = if is_last { LAST_PATIENCE } else { patience };
             if let Some(at) = next {
                 self.begin(race, at, patience, question.clone());
             }
-            let wait = if race.waiting.is_empty() {
-                LAST_PATIENCE.saturating_add(CONNECT_PATIENCE)
-            } else {
-                HEDGE
-            };
-            let answer = self.next(race, Instant::now() + wait).await;
-            if answer.is_some() || race.waiting.is_empty() {
-                return answer;
+            if is_last && race.pending.is_empty() {
+                return None;
+            }
+            if let Some((at, answer)) = self.next(race, Instant::now() + HEDGE).await {
+                if answer.is_err() {
+                    race.failed.insert(at);
+                }
+                return Some((at, answer));
             }
         }
+    }
+
+    /// One that was left alone or failed and may be asked again, while somebody else is waited for.
+    fn returned<R>(&self, race: &mut Race<R>) -> Option<usize> {
+        let now_ms = self.now_ms();
+        let is_back = |at: &&usize| !race.pending.contains(*at) && self.pool.is_back(**at, now_ms);
+        let back = race.failed.iter().find(is_back).copied();
+        let back = back.filter(|_| !race.pending.is_empty())?;
+        race.failed.remove(&back);
+        Some(back)
     }
 
     /// Notes how questions ended, also those that nobody waits for any more.
@@ -210,8 +250,13 @@ impl<T: Transport> Endpoints<T> {
                 outcome,
                 tells,
                 is_aside,
+                took,
             } = noted;
             self.attach(at);
+            if let Some(took) = took {
+                let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                self.pool.took(at, took_ms);
+            }
             if let Some(seat) = self.seats.get_mut(at) {
                 seat.under_way = seat.under_way.saturating_sub(1);
                 seat.owes = seat.owes.saturating_sub(u32::from(!is_aside));

@@ -28,8 +28,7 @@ impl<T: Transport> Endpoints<T> {
         R: Send + 'static,
         F: Future<Output = Result<R, SourceError>> + Send + 'static,
     {
-        let race = Race::among(Vec::new());
-        self.ask_each(whom, patience, question, suffices, race)
+        self.ask_each(whom, patience, question, suffices, Race::timed())
             .await
     }
 

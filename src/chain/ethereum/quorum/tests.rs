@@ -7,7 +7,7 @@ use crate::chain::follower::testing::{block, child, hash};
 type Said<'a, B> = &'a [(&'a str, &'a [B])];
 
 /// The tag of each endpoint, by its operator.
-type Named<'a> = &'a [(&'a str, Option<BlockId>)];
+type Named<'a> = &'a [(&'a str, BlockId)];
 
 /// Block 13 of another branch.
 fn other(name: u64) -> BlockRef {
@@ -113,16 +113,22 @@ fn one_alone_may_claim_any_height() {
 }
 
 #[test]
-fn a_tag_is_what_so_many_operators_name() {
-    let (low, high) = (Some(block(12).id), Some(block(14).id));
-    let cases: [(Named<'_>, Option<BlockId>); 5] = [
-        (&[("a", high), ("b", high), ("c", None)], high),
-        (&[("a", high), ("b", low), ("c", low)], low),
-        (&[("a", high), ("b", low), ("c", None)], None),
-        (&[("a", high), ("a", high)], None),
-        (&[], None),
+fn a_tag_is_what_so_many_operators_name_and_reaches_what_so_many_are_beyond() {
+    let (low, high) = (block(12).id, block(14).id);
+    let cases: [(Named<'_>, Option<BlockId>, Option<u32>); 6] = [
+        (&[("a", high), ("b", high)], Some(high), Some(14)),
+        (&[("a", high), ("b", low), ("c", low)], Some(low), Some(12)),
+        (&[("a", high), ("b", low)], None, Some(12)),
+        (
+            &[("a", high), ("b", high), ("c", low)],
+            Some(high),
+            Some(14),
+        ),
+        (&[("a", high), ("a", high)], None, None),
+        (&[], None, None),
     ];
-    for (names, expected) in cases {
-        assert_eq!(named(names, 2), expected, "{names:?}");
+    for (names, alike, height) in cases {
+        assert_eq!(named(names, 2), alike, "{names:?}");
+        assert_eq!(reached(names, 2), height.map(Height), "{names:?}");
     }
 }

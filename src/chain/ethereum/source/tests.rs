@@ -2,6 +2,7 @@
 
 mod announced;
 mod blocks;
+mod comparison;
 mod endpoints;
 mod growth;
 mod inner;

@@ -318,6 +318,23 @@ async fn what_balances_grew_by_is_asked_and_told() {
     assert_eq!(bench.watcher.told(), ["grown 1 in 200"]);
 }
 
+/// Nobody waits for ever for what nobody will tell.
+#[tokio::test]
+async fn that_nobody_tells_growth_is_an_answer_once_no_node_has_the_state() {
+    let mut bench = following(600).await;
+    let destination = Destination::new(&[7; 20]).unwrap();
+    for (height, told) in [(344, None), (343, Some("grown 1 in 343"))] {
+        for error in [transient(), permanent()] {
+            let block = bench.node.at(height);
+            bench.node.fail(Call::Growth, 1, error);
+            bench.follower.ask(Ask::Growth(block, vec![destination]));
+            bench.follower.serve().await.unwrap();
+            let said = bench.watcher.told();
+            assert_eq!(said.iter().map(String::as_str).next(), told, "{height}");
+        }
+    }
+}
+
 /// A slow node takes seconds for each, and blocks come meanwhile.
 #[tokio::test]
 async fn growth_is_asked_about_in_portions_and_of_each_block_once_at_a_time() {

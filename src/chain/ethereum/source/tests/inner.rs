@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::chain::Moves;
-use crate::domain::{evidence::Evidence, facts::CreditAsset, transfer::Position};
+use crate::domain::{evidence::Evidence, facts::CreditAsset, transfer::Position, view::TracedBy};
 use alloy_primitives::B256;
 
 pub(super) const TRACE: &str = "debug_traceBlockByHash";
@@ -263,8 +263,10 @@ async fn under_a_greater_quorum_two_operators_claim_and_three_witness() {
     traces_well(&one, 7);
     let (other, _) = node();
     traces_well(&other, 8);
+    let (unable, _) = node();
+    refuses(&unable);
     for (nodes, evidence, is_disputed) in [
-        (vec![&one, &one], Evidence::Claimed, false),
+        (vec![&one, &one, &unable], Evidence::Claimed, false),
         (vec![&one, &one, &other], Evidence::Claimed, true),
         (vec![&one, &one, &one], Evidence::Witnessed, false),
         (vec![&one, &other, &one, &one], Evidence::Witnessed, false),
@@ -379,6 +381,29 @@ async fn what_is_refused_and_what_is_no_trace_says_so_and_harms_nobody() {
     assert!(said.contains("transient: "), "{said}");
 }
 
+/// What one operator leaves out no other could show: balances do, of which as many tell.
+// shows: P7
+#[tokio::test]
+async fn under_a_quorum_one_operator_who_traces_is_as_good_as_none() {
+    let (able, block) = node();
+    traces_well(&able, 7);
+    let (unable, _) = node();
+    unable.fault("debug_", error(-32601, "the method does not exist"));
+    unable.fault("trace_", error(-32601, "the method does not exist"));
+    let nodes = [("a", &able), ("b", &able), ("c", &unable)];
+    for (operators, by, awaits) in [
+        (["a", "a", "c"], TracedBy::Balance, false),
+        (["a", "b", "c"], TracedBy::CallTracer, true),
+    ] {
+        let source = source_of(&nodes).looking_inside(None);
+        let mut source = source.with_quorum(2, operators.map(str::to_owned).to_vec());
+        source.status().await.unwrap();
+        assert_eq!(source.traced_by(), Some(by), "{operators:?}");
+        let facts = source.blocks(&[block]).await.unwrap();
+        assert_eq!(facts[0].awaits_trace, awaits, "{operators:?}");
+    }
+}
+
 /// The best that anybody offers is used, and balances only where nobody traces.
 #[tokio::test]
 async fn how_moves_are_known_is_the_best_that_any_endpoint_offers() {
@@ -446,6 +471,13 @@ async fn growth_is_told_by_each_operator_who_can_and_harms_nobody_who_cannot() {
         [0, 1],
         "nobody is left alone for it"
     );
+    // Of one operator, one endpoint has dropped the state and another keeps it.
+    let source = source_of(&[("unable", &unable), ("able", &able)]);
+    let operators = vec!["one".to_owned(); 2];
+    let mut source = source.looking_inside(None).with_quorum(1, operators);
+    source.status().await.unwrap();
+    let grown = source.growth(block, &[destination; 2]).await.unwrap();
+    assert_eq!(grown, vec![vec![Amount::from_u64(20)]; 2]);
     let mut source = tracing(&[("unable", &unable)]).await;
     assert_eq!(source.growth(block, &[destination]).await, Ok(vec![vec![]]));
     // Where balances alone tell anything it matters why.

@@ -143,6 +143,23 @@ async fn where_one_leads_each_that_hangs_costs_a_second_once() {
     assert_eq!(world.block().await, Duration::ZERO);
 }
 
+/// The one that hangs is not waited for once another is back, although it was left alone when the other was asked.
+// shows: P5
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_back_while_another_hangs_is_asked() {
+    let mut world = World::new(2, 1, &[]);
+    world.source.connect().await.unwrap();
+    world.block().await;
+    // It fails for a moment, and is left alone for five seconds.
+    world.nodes[0].node.fault("eth_", Value::Null);
+    world.block().await;
+    world.nodes[0].node.heal();
+    world.hang(1, true);
+    let took = world.block().await;
+    assert!(took <= Duration::from_secs(7), "{took:?}");
+    assert!(took >= Duration::from_secs(4), "{took:?}");
+}
+
 /// Where no quorum is to be had, a poll ends all the same.
 // shows: P5 P7
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,77 @@
+//! Where no quorum is asked, one endpoint leads alone: now and then it is compared with the others, and left for one
+//! that is far ahead of it on the same chain, or much quicker.
+
+use super::{
+    agreement::{Answer, BEHIND_BLOCKS, ask_for_blocks, who},
+    source::EthereumSource,
+};
+use crate::{chain::rpc::Transport, domain::block::BlockRef};
+
+/// When the leader was compared with others last.
+#[derive(Debug, Default)]
+pub(super) struct Comparison {
+    at_ms: Option<u64>,
+}
+
+impl Comparison {
+    /// How often: a node that falls behind, or stands still, is left within two such times.
+    const EVERY_MS: u64 = 60_000;
+
+    /// Whether it is to be compared now.
+    fn is_due(&mut self, now_ms: u64) -> bool {
+        let since_ms = *self.at_ms.get_or_insert(now_ms);
+        let is_due = now_ms.saturating_sub(since_ms) >= Self::EVERY_MS;
+        if is_due {
+            self.at_ms = Some(now_ms);
+        }
+        is_due
+    }
+}
+
+impl<T: Transport> EthereumSource<T> {
+    /// Leaves a leader with this tip for one that has blocks far beyond it when the leader itself has none such, or
+    /// for one that answers much sooner; else goes back to the first configured that is as good. Those that are left
+    /// alone are not asked.
+    pub(super) async fn compare_leader(&mut self, tip: BlockRef) {
+        let whom = self.endpoints.back();
+        let leader = self.endpoints.leads_at();
+        let are_others = whom.contains(&leader) && whom.len() > 1;
+        if !are_others || !self.comparison.is_due(self.endpoints.now_ms()) {
+            return;
+        }
+        let height = tip.id.height;
+        let ahead = height.plus(BEHIND_BLOCKS);
+        // Whoever is much slower than these is nobody to go to.
+        let suffices = |answers: &[Answer<Vec<BlockRef>>]| {
+            answers.len() > 1 && answers.iter().any(|(at, _)| *at == leader)
+        };
+        let answers = ask_for_blocks(&mut self.endpoints, &whom, vec![height, ahead], suffices);
+        let answers = answers.await;
+        let on_chain = who(&answers, |blocks| blocks.contains(&tip));
+        let far = who(&answers, |blocks| {
+            blocks.iter().any(|block| block.id.height == ahead)
+        });
+        let is_behind = !far.contains(&leader) && on_chain.iter().any(|at| far.contains(at));
+        if !on_chain.contains(&leader) {
+            return;
+        }
+        let is_as_good = |at: &&usize| far.contains(*at) || (!is_behind && !far.contains(&leader));
+        let best = on_chain
+            .iter()
+            .filter(is_as_good)
+            .min_by_key(|at| (self.endpoints.is_slow(**at), **at));
+        let Some(best) = best.copied().filter(|best| *best != leader) else {
+            return;
+        };
+        let (was, now) = (self.endpoints.name(leader), self.endpoints.name(best));
+        if is_behind {
+            let why = format!("it is {BEHIND_BLOCKS} blocks or more behind others, at {height}");
+            self.endpoints.is_behind(leader, &why);
+        } else if self.endpoints.is_slow(leader) {
+            tracing::info!(%was, %now, "another endpoint answers much sooner and is asked first");
+        } else {
+            tracing::info!(%was, %now, "an endpoint that is configured before the other is asked first again");
+        }
+        self.endpoints.lead(best);
+    }
+}
