@@ -40,9 +40,9 @@ impl World {
         let named = NAMES.into_iter().zip(nodes.iter().cloned());
         let mut source = source_over(named, &Paused::clock());
         for amount in 1..=6 {
-            nodes
-                .iter()
-                .for_each(|node| drop(node.node.mine(paying(amount))));
+            for node in &nodes {
+                node.node.mine(paying(amount));
+            }
         }
         source.connect().await.unwrap();
         source.status().await.unwrap();
