@@ -9,6 +9,7 @@ use crate::{
         event::EventKind,
         status::Status,
         terms::{Depth, DepthRule},
+        time::SpanMs,
     },
     watcher::{Input, Settings},
 };
@@ -269,4 +270,34 @@ fn a_tag_that_moves_on_touches_those_whom_it_reaches() {
     poll_naming(&mut world, None, Some(first));
     assert_eq!(due(&world, "a"), None);
     assert_eq!(world.payment("b"), before);
+}
+
+/// Nothing else shows that the network, or who tells of it, calls nothing final any more.
+#[test]
+fn that_nothing_new_is_called_final_for_long_is_told_where_payments_wait_for_it() {
+    let minutes = |minutes: i64| SpanMs::from_secs(60 * minutes);
+    for (make, waits) in [
+        (waiting_for_final as fn() -> World, true),
+        (waiting_for_safe, true),
+        (|| World::of(ChainKind::Ethereum), false),
+    ] {
+        let mut world = make();
+        world.watcher.chains[0].spec.is_local = false;
+        let remark = |world: &World| {
+            let watcher = &world.watcher;
+            watcher.chain(0).untagged_remark(watcher.clock.now())
+        };
+        let tip = world.mine(&[]);
+        poll_naming(&mut world, Some(tip), None);
+        world.wait(minutes(29));
+        world.poll();
+        assert_eq!(remark(&world), None);
+        world.wait(minutes(2));
+        world.poll();
+        let said = remark(&world).unwrap_or_default();
+        assert_eq!(said.contains("for 31 minutes"), waits, "{said}");
+        let tip = world.mine(&[]);
+        poll_naming(&mut world, Some(tip), None);
+        assert_eq!(remark(&world), None);
+    }
 }

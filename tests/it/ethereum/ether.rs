@@ -139,7 +139,7 @@ fn a_failed_transaction_pays_nothing() {
 /// T16: a creation has no receiver and stops nothing.
 // shows: T16
 #[test]
-fn contract_creations_and_every_type_of_transaction_are_read() {
+fn contract_creations_and_transactions_with_and_without_fee_market_are_read() {
     let (ethereum, confirmd) = world();
     let (anvil, tokens) = (&ethereum.anvil, &ethereum.tokens);
     let types = ["legacy", "access-list", "fees"];

@@ -104,6 +104,9 @@ fn credited_exactly(refused: &'static [&'static str], method: &str) {
     let half = "0.500000000000000000";
     let expected = ["trace:0", "trace:1"].map(|at| json!([at, half, in_two]));
     assert_eq!(told.collect::<Vec<_>>(), expected);
+    // Two levels below the transaction.
+    let destructed = confirmd.ledger().transfers("destructed");
+    assert_eq!(destructed[0]["position"], "trace:0.0");
     let payer = world.ethereum.tokens.mischief.to_string();
     assert_eq!(halves[0]["from_address"], payer);
     confirmd.await_ethereum(&world.ethereum.anvil);

@@ -314,6 +314,7 @@ fn told_to(confirmd: &Confirmd, id: &str) -> Vec<String> {
 }
 
 /// The real shapes of USDT's and USDC's logs, indexed and not.
+// shows: T17
 #[test]
 fn what_the_issuer_of_a_token_does_is_told_to_whom_it_concerns() {
     let (ethereum, confirmd) = world();
@@ -374,6 +375,7 @@ fn what_the_issuer_of_a_token_does_is_told_to_whom_it_concerns() {
     );
 }
 
+// shows: T17
 #[test]
 fn a_token_that_is_deprecated_and_funds_that_are_destroyed_are_told() {
     let (ethereum, confirmd) = world();

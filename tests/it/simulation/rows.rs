@@ -90,13 +90,16 @@ impl Transfer {
     }
 }
 
-/// Every transfer of a payment but the sum of further dust.
+/// Every transfer of a payment but the sum of further dust, and what one operator alone says: that is no money,
+/// whether it is true or not.
 pub fn transfers(db: &Connection, id: &str) -> Vec<Transfer> {
     let mut statement = db
         .prepare_cached(
             "SELECT txid, position, asset, amount, state, first_seen_at, block_hash,
                     disposition
-               FROM v1_transfer WHERE payment_id = ? AND position <> 'dust'",
+               FROM v1_transfer
+              WHERE payment_id = ? AND position <> 'dust'
+                AND NOT (evidence IN ('claimed', 'doubted') AND disposition = 'dust')",
         )
         .unwrap();
     let rows = statement.query_map([id], |row| {

@@ -234,6 +234,7 @@ async fn two_halves_that_contradict_each_other_agree_on_nothing_until_most_agree
     }
 }
 
+// shows: P8
 #[tokio::test]
 async fn a_tag_is_what_so_many_operators_name() {
     let (nodes, blocks) = three();
