@@ -276,12 +276,12 @@ fn a_tag_that_moves_on_touches_those_whom_it_reaches() {
 #[test]
 fn that_nothing_new_is_called_final_for_long_is_told_where_payments_wait_for_it() {
     let minutes = |minutes: i64| SpanMs::from_secs(60 * minutes);
-    for (make, waits) in [
-        (waiting_for_final as fn() -> World, true),
-        (waiting_for_safe, true),
-        (|| World::of(ChainKind::Ethereum), false),
-    ] {
-        let mut world = make();
+    let worlds = [
+        (waiting_for_final(), true),
+        (waiting_for_safe(), true),
+        (World::of(ChainKind::Ethereum), false),
+    ];
+    for (mut world, waits) in worlds {
         world.watcher.chains[0].spec.is_local = false;
         let remark = |world: &World| {
             let watcher = &world.watcher;

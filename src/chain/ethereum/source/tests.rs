@@ -3,12 +3,14 @@
 mod announced;
 mod blocks;
 mod comparison;
+mod distant;
 mod endpoints;
 mod growth;
 mod inner;
 mod quorum;
 mod receipts;
 mod slow;
+mod tags;
 mod tracers;
 mod unproven;
 

@@ -1,27 +1,7 @@
 //! Where no quorum is asked: when a leader is left for another, and when it is gone back to. On a paused clock.
 
-use super::*;
-use crate::chain::rpc::{HttpRequest, HttpResponse, TransportError};
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::{distant::Distant, *};
 use tokio::time::sleep;
-
-/// A node that takes so long.
-#[derive(Clone)]
-struct Distant {
-    node: FakeNode,
-    ms: Arc<AtomicU64>,
-}
-
-impl Transport for Distant {
-    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
-        sleep(Duration::from_millis(self.ms.load(Ordering::Relaxed))).await;
-        self.node.transport().exchange(request).await
-    }
-
-    fn place(&self) -> &'static str {
-        "memory"
-    }
-}
 
 struct World {
     nodes: [Distant; 3],
@@ -33,10 +13,7 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 impl World {
     /// Three endpoints with the same six blocks, one poll after they were met.
     async fn new() -> Self {
-        let nodes = [(); 3].map(|()| Distant {
-            node: FakeNode::new(),
-            ms: Arc::default(),
-        });
+        let nodes = [(); 3].map(|()| Distant::new(FakeNode::new()));
         let named = NAMES.into_iter().zip(nodes.iter().cloned());
         let mut source = source_over(named, &Paused::clock());
         for amount in 1..=6 {
@@ -50,7 +27,7 @@ impl World {
     }
 
     fn takes(&self, at: usize, ms: u64) {
-        self.nodes[at].ms.store(ms, Ordering::Relaxed);
+        self.nodes[at].takes(move |_| Duration::from_millis(ms));
     }
 
     /// Polls once a second for so many minutes, while some mine a block every twelve.

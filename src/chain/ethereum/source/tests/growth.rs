@@ -1,7 +1,10 @@
-//! What balances grew by: for how long it is waited for.
+//! What balances grew by: who tells it, and for how long it is waited for.
 
-use super::*;
-use crate::chain::rpc::{HttpRequest, HttpResponse, TransportError, Verb};
+use super::{
+    distant::{Distant, SILENT},
+    inner::{node, tracing},
+    *,
+};
 use tokio::time::Instant;
 
 /// An endpoint that never answers about balances holds up nobody once others have said enough.
@@ -11,12 +14,21 @@ async fn whoever_is_silent_about_balances_is_not_waited_for_once_enough_have_tol
         let able = FakeNode::new();
         let block = reference(&able.mine(|block| block));
         able.fault("eth_getBalance", json!("0xa"));
-        let node = |name| Mute {
-            node: able.transport(),
-            is_mute: name == "mute",
+        let reached = |name| {
+            let node = Distant::new(able.clone());
+            if name == "mute" {
+                node.takes(|asked| {
+                    if asked.contains("eth_getBalance") {
+                        SILENT
+                    } else {
+                        Duration::ZERO
+                    }
+                });
+            }
+            node
         };
         let names_and_mute = names.iter().copied().chain(["mute"]);
-        let nodes = names_and_mute.map(|name| (name, node(name)));
+        let nodes = names_and_mute.map(|name| (name, reached(name)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let source = source_over(nodes, &clock);
         let mut source = source.looking_inside(None);
@@ -33,24 +45,39 @@ async fn whoever_is_silent_about_balances_is_not_waited_for_once_enough_have_tol
     }
 }
 
-/// A node that may not answer what is asked about balances.
-struct Mute {
-    node: MemoryTransport,
-    is_mute: bool,
-}
-
-impl Transport for Mute {
-    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
-        let Verb::Post(body) = &request.verb else {
-            panic!("only POST")
-        };
-        if self.is_mute && String::from_utf8_lossy(body).contains("eth_getBalance") {
-            std::future::pending::<()>().await;
-        }
-        self.node.exchange(request).await
-    }
-
-    fn place(&self) -> &'static str {
-        "mute"
-    }
+#[tokio::test]
+async fn growth_is_told_by_each_operator_who_can_and_harms_nobody_who_cannot() {
+    let (able, block) = node();
+    let after = format!(
+        "eth_getBalance [\"{SHOP:#x}\",{{\"blockHash\":\"0x{}\"",
+        block.id.hash
+    );
+    able.fault(Box::leak(after.into_boxed_str()), json!("0x1e"));
+    able.fault("eth_getBalance", json!("0xa"));
+    let (unable, _) = node();
+    unable.fault("eth_getBalance", error(-32000, "missing trie node"));
+    let mut source = tracing(&[("able", &able), ("unable", &unable)]).await;
+    let destination = Destination::new(SHOP.as_slice()).unwrap();
+    let grown = source.growth(block, &[destination]).await.unwrap();
+    assert_eq!(grown, [vec![Amount::from_u64(20)]]);
+    assert_eq!(
+        source.endpoints.back(),
+        [0, 1],
+        "nobody is left alone for it"
+    );
+    // Of one operator, one endpoint has dropped the state and another keeps it.
+    let source = source_of(&[("unable", &unable), ("able", &able)]);
+    let operators = vec!["one".to_owned(); 2];
+    let mut source = source.looking_inside(None).with_quorum(1, operators);
+    source.status().await.unwrap();
+    let grown = source.growth(block, &[destination; 2]).await.unwrap();
+    assert_eq!(grown, vec![vec![Amount::from_u64(20)]; 2]);
+    let mut source = tracing(&[("unable", &unable)]).await;
+    assert_eq!(source.growth(block, &[destination]).await, Ok(vec![vec![]]));
+    // Where balances alone tell anything it matters why.
+    let said = told(source.balances(block, &[destination]).await);
+    assert!(
+        said.starts_with("permanent: ") && said.contains("missing trie node"),
+        "{said}"
+    );
 }

@@ -1,73 +1,47 @@
 //! Endpoints that hang or answer nonsense: how long the others' blocks wait for them, on a paused clock.
 
-use super::{endpoints::Told, *};
-use crate::chain::rpc::{HttpRequest, HttpResponse, TransportError};
+use super::{
+    distant::{Distant, SILENT},
+    endpoints::Told,
+    *,
+};
+use crate::chain::rpc::{HttpResponse, TransportError};
 use std::sync::{
     Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 use tokio::time::{Instant, sleep};
 
-/// How long the transport waits for an answer.
-const FIRST_BYTE: Duration = Duration::from_secs(30);
-
-/// A node that can hang.
-#[derive(Clone)]
-struct Hanging {
-    node: FakeNode,
-    hangs: Arc<AtomicBool>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl Transport for Hanging {
-    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        if self.hangs.load(Ordering::Relaxed) {
-            sleep(FIRST_BYTE).await;
-            return Err(TransportError::TimedOut {
-                missing: "answer",
-                limit: FIRST_BYTE,
-            });
-        }
-        self.node.transport().exchange(request).await
-    }
-
-    fn place(&self) -> &'static str {
-        "memory"
-    }
-}
-
 struct World {
-    nodes: Vec<Hanging>,
-    source: EthereumSource<Hanging>,
+    nodes: Vec<Distant>,
+    source: EthereumSource<Distant>,
     blocks: u64,
 }
 
 impl World {
     /// So many endpoints, each of an operator of its own, of which so many must agree; these hang.
     fn new(count: usize, quorum: u32, hanging: &[usize]) -> Self {
-        let node = |at: usize| Hanging {
-            node: FakeNode::new(),
-            hangs: Arc::new(AtomicBool::new(hanging.contains(&at))),
-            asked: Arc::default(),
-        };
-        let nodes: Vec<Hanging> = (0..count).map(node).collect();
+        let nodes: Vec<Distant> = (0..count).map(|_| Distant::new(FakeNode::new())).collect();
         let names: Vec<String> = (0..count).map(|at| format!("n{at}")).collect();
         let by_name = names.iter().map(String::as_str).zip(nodes.iter().cloned());
         let source = source_over(by_name, &Paused::clock());
-        Self {
+        let world = Self {
             nodes,
             source: source.with_quorum(quorum, names),
             blocks: 0,
+        };
+        for at in hanging {
+            world.hang(*at, true);
         }
+        world
     }
 
     fn hang(&self, at: usize, hangs: bool) {
-        self.nodes[at].hangs.store(hangs, Ordering::Relaxed);
+        self.nodes[at].takes(move |_| if hangs { SILENT } else { Duration::ZERO });
     }
 
     fn asked(&self, at: usize) -> usize {
-        self.nodes[at].asked.load(Ordering::Relaxed)
+        self.nodes[at].requests()
     }
 
     /// How long it takes until a new block is here.

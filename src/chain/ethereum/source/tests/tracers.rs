@@ -2,17 +2,12 @@
 //! more than before.
 
 use super::{
+    distant::{Distant, SILENT},
     inner::{FLAT_PROBE, TRACE, inner, listed, node, refuses, shown, traces_well, tracing},
     *,
 };
-use crate::{
-    chain::rpc::{HttpRequest, HttpResponse, TransportError, Verb},
-    domain::evidence::Evidence,
-};
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use crate::domain::evidence::Evidence;
+use std::time::Duration;
 use tokio::time::{Instant, advance};
 
 const SWITCHED_OFF: (i64, &str) = (-32000, "tracing is not supported on your plan");
@@ -210,51 +205,25 @@ async fn at_first_nothing_is_known_to_be_unseen() {
     assert!(!source.blocks(&[block]).await.unwrap()[0].awaits_trace);
 }
 
-/// A node that never answers when it is asked for the traces of a real block.
-struct Mute {
-    node: MemoryTransport,
-    is_mute: Arc<AtomicBool>,
-}
-
-impl Transport for Mute {
-    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
-        let Verb::Post(body) = &request.verb else {
-            panic!("only POST")
-        };
-        let body = String::from_utf8_lossy(body);
-        let nowhere = format!("0x{}", "00".repeat(32));
-        let is_asked = body.contains("debug_trace") && !body.contains(&nowhere);
-        if is_asked && self.is_mute.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_hours(1)).await;
-        }
-        self.node.exchange(request).await
-    }
-
-    fn place(&self) -> &'static str {
-        "mute"
-    }
-}
-
 /// Otherwise it takes half a minute for each block that it does not tell, and another minute for the one who does.
 #[tokio::test(start_paused = true)]
 async fn who_never_tells_in_time_holds_up_others_for_a_minute_in_all() {
     let (node, first) = node();
     traces_well(&node, 7);
-    let is_mute = Arc::new(AtomicBool::new(true));
-    let mute = |is_mute| Mute {
-        node: node.transport(),
-        is_mute,
-    };
-    let nodes = [
-        ("mute", mute(Arc::clone(&is_mute))),
-        ("tells", mute(Arc::default())),
-    ];
+    // It answers at once only what is asked of a block that is nowhere.
+    let mute = Distant::new(node.clone());
+    let nowhere = format!("0x{}", "00".repeat(32));
+    mute.takes(move |asked| {
+        let is_real = asked.contains("debug_trace") && !asked.contains(&nowhere);
+        if is_real { SILENT } else { Duration::ZERO }
+    });
+    let nodes = [("mute", mute.clone()), ("tells", Distant::new(node))];
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let source = source_over(nodes, &clock);
     let mut source = source.looking_inside(None);
     source.connect().await.unwrap();
     source.status().await.unwrap();
-    let told_after = async |source: &mut EthereumSource<Mute>, block: BlockRef| {
+    let told_after = async |source: &mut EthereumSource<Distant>, block: BlockRef| {
         let since = Instant::now();
         loop {
             let told = source.traces(&[block]).await.pop();
@@ -272,7 +241,7 @@ async fn who_never_tells_in_time_holds_up_others_for_a_minute_in_all() {
         assert_eq!((seconds, credits), (0, 1), "nobody is waited for");
     }
     // It is asked again after a while, and tells.
-    is_mute.store(false, Ordering::Relaxed);
+    mute.takes(|_| Duration::ZERO);
     tokio::time::sleep(Duration::from_mins(6)).await;
     let (_, told) = loop {
         if let Some(told) = source.traces(&[first]).await.pop() {
