@@ -208,7 +208,7 @@ impl Chain {
             json!({
                 "maxFeePerGas": "0x77359400", "maxPriorityFeePerGas": "0x1", "maxFeePerBlobGas": "0x77359400",
                 "blobVersionedHashes": vec![BLOB_HASH; count], "commitments": points, "proofs": points,
-                "blobs": vec![hex::encode_prefixed([0; BLOB_BYTES]); count],
+                "blobs": vec![hex::encode_prefixed(vec![0; BLOB_BYTES]); count],
             })
         };
         let nonce = 2 * u64::try_from(TYPES).expect("a few");

@@ -63,49 +63,49 @@ const OTHER_GENESIS: &str = "genesis: expected";
 /// Names of chains, whom they ask, what must come of it, and what is said.
 const CASES: [Case; 21] = [
     ("final-beyond", Nobody, Refused(BEYOND), |truth| {
-        truth.tag("finalized", truth.forged(truth.tip + 1))
+        truth.tag("finalized", &truth.forged(truth.tip + 1))
     }),
     ("safe-beyond", Nobody, Refused(BEYOND), |truth| {
-        truth.tag("safe", truth.forged(truth.tip + 1))
+        truth.tag("safe", &truth.forged(truth.tip + 1))
     }),
     ("final-beyond-2", Another, Replaced(BEYOND), |truth| {
-        truth.tag("finalized", truth.forged(truth.tip + 9))
+        truth.tag("finalized", &truth.forged(truth.tip + 9))
     }),
     ("final-other", Nobody, Frozen, |truth| {
-        truth.tag("finalized", truth.forged(truth.paid_at))
+        truth.tag("finalized", &truth.forged(truth.paid_at))
     }),
     ("final-was-other", Nobody, Frozen, |truth| {
-        truth.tag("finalized", truth.forged(truth.final_before))
+        truth.tag("finalized", &truth.forged(truth.final_before))
     }),
     ("final-back", Nobody, Nothing, |truth| {
-        truth.tag("finalized", truth.block(truth.final_before - 1))
+        truth.tag("finalized", &truth.block(truth.final_before - 1))
     }),
     ("final-genesis", Nobody, Nothing, |truth| {
-        truth.tag("finalized", truth.block(0))
+        truth.tag("finalized", &truth.block(0))
     }),
     ("final-none", Nobody, Nothing, |truth| {
-        truth.tag("finalized", Value::Null)
+        truth.tag("finalized", &Value::Null)
     }),
     ("safe-other", Nobody, Nothing, |truth| {
-        truth.tag("safe", truth.forged(truth.paid_at))
+        truth.tag("safe", &truth.forged(truth.paid_at))
     }),
     ("safe-back", Nobody, Nothing, |truth| {
-        truth.tag("safe", truth.block(truth.final_before - 1))
+        truth.tag("safe", &truth.block(truth.final_before - 1))
     }),
     ("safe-none", Nobody, Nothing, |truth| {
-        truth.tag("safe", Value::Null)
+        truth.tag("safe", &Value::Null)
     }),
     ("final-early", Quorum, Nothing, |truth| {
-        truth.tag("finalized", truth.block(truth.tip))
+        truth.tag("finalized", &truth.block(truth.tip))
     }),
     ("safe-early", Quorum, Nothing, |truth| {
-        truth.tag("safe", truth.block(truth.tip))
+        truth.tag("safe", &truth.block(truth.tip))
     }),
     ("final-other-3", Quorum, Nothing, |truth| {
-        truth.tag("finalized", truth.forged(truth.paid_at))
+        truth.tag("finalized", &truth.forged(truth.paid_at))
     }),
     ("final-none-3", Quorum, Nothing, |truth| {
-        truth.tag("finalized", Value::Null)
+        truth.tag("finalized", &Value::Null)
     }),
     ("syncing", Nobody, Held, |_| {
         let behind = json!({"currentBlock": "0x1", "highestBlock": "0xff"});
@@ -156,8 +156,8 @@ impl Truth<'_> {
         block
     }
 
-    fn tag(&self, tag: &str, block: Value) -> Lie {
-        assert_ne!(block, self.block_called(tag), "a lie");
+    fn tag(&self, tag: &str, block: &Value) -> Lie {
+        assert_ne!(*block, self.block_called(tag), "a lie");
         (
             call("eth_getBlockByNumber", &json!([tag, false])),
             block.to_string(),
