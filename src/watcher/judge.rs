@@ -37,7 +37,12 @@ impl Watcher {
         touched: &mut Touched,
         plan: &mut Plan,
     ) -> Result<(), StoreError> {
-        let Some(agreed) = view.agreed_height().filter(|_| gives_verdicts(view)) else {
+        let agreed = if planted(Bug::QuorumIgnored) {
+            view.scanned.map(|cursor| cursor.id.height)
+        } else {
+            view.agreed_height()
+        };
+        let Some(agreed) = agreed.filter(|_| gives_verdicts(view)) else {
             return Ok(());
         };
         let wall = Some(plan.step.at).filter(|_| planted(Bug::ExpireByWallClock));

@@ -19,7 +19,7 @@ use crate::domain::{
     time::UnixMs,
 };
 use alloy_consensus::{EthereumReceipt, Header, ReceiptWithBloom, proofs};
-use alloy_eips::eip2718::Encodable2718;
+use alloy_eips::{eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_primitives::{Address, Bloom, Bytes, Log};
 use serde_json::value::RawValue;
 
@@ -195,14 +195,12 @@ impl Check {
     }
 
     fn withdrawals(&self, header: &Header, body: &Body) -> Result<(), VerifyError> {
-        let root = body
-            .withdrawals
-            .as_deref()
-            .map(proofs::calculate_withdrawals_root);
-        // Before Shanghai there is no root, and a node's idea of a list is not looked at.
-        let holds = header
-            .withdrawals_root
-            .is_none_or(|said| root == Some(said));
+        let told = body.withdrawals.as_deref();
+        let holds = header.withdrawals_root.map_or_else(
+            // Before Shanghai there is no root, and nobody took anything out.
+            || told.is_none_or(<[Withdrawal]>::is_empty),
+            |root| told.map(proofs::calculate_withdrawals_root) == Some(root),
+        );
         self.that(holds, Part::Withdrawals)
     }
 

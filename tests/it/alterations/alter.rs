@@ -286,13 +286,8 @@ impl<'a> Alterable<'a> {
 
     /// Something that might be in such a list.
     fn entry(&self, field: &str, random: &mut Random) -> Option<Value> {
-        let watched = random.pick(&self.watched)?;
         match field {
-            "withdrawals" => {
-                return Some(json!({
-                    "index": "0x1", "validatorIndex": "0x2", "address": watched, "amount": "0x77359400",
-                }));
-            }
+            "withdrawals" => return Some(doing::withdrawal()),
             "uncles" => return Some(json!(format!("0x{}", hex::encode(random.bytes::<32>())))),
             _ => {}
         }

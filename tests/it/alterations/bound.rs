@@ -131,6 +131,10 @@ pub fn is_bound(kind: Kind, spot: &Spot, tx_type: u64) -> bool {
     if field == "receipts" {
         return true;
     }
+    // What is beside a header is told with the whole block.
+    if kind.is_header() && spot.object == Object::Withdrawal {
+        return false;
+    }
     if kind.is_header() && spot.object == Object::Block {
         // The claimed hash is what a header is known by from then on, so it must be its own.
         match field {
@@ -204,7 +208,13 @@ fn meaning_of(kind: Kind, object: Object, value: &Value) -> Value {
     };
     let given = &plainly(object, given);
     let tx_type = type_of(value);
-    let shown = fields(kind, object, tx_type);
+    let mut shown = fields(kind, object, tx_type);
+    // Who has no root for withdrawals (EIP-4895) may say that there are none, or nothing of them.
+    let says_none = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
+    let is_rootless = given.get("withdrawalsRoot").is_none_or(Value::is_null);
+    if is_rootless && given.get("withdrawals").is_none_or(says_none) {
+        shown.retain(|(name, _)| *name != "withdrawals");
+    }
     let one = |(name, shape): Field| {
         let value = given.get(name).unwrap_or(&Value::Null);
         (name.to_owned(), canonical(kind, shape, value))

@@ -1,7 +1,7 @@
 //! A chain of a real anvil that has some of everything: each type of transaction that anvil can make a block of,
 //! payments that count and look-alikes that do not, and blocks with nothing in them.
 
-use alloy_primitives::{Address, B256, U256, hex};
+use alloy_primitives::{Address, B256, U256, b256, hex};
 use serde_json::{Value, json};
 
 use crate::nodes::abi::{Arg, encode_call};
@@ -15,8 +15,27 @@ pub const UNPAID: Address = Address::repeat_byte(0x12);
 /// Who is paid and not watched.
 pub const STRANGER: Address = Address::repeat_byte(0x13);
 
-/// How often the shop is paid on this chain: 6 times in ether, 9 times in tokens.
-pub const SHOP_CREDITS: usize = 15;
+/// How often the shop is paid on today's chain: 7 times in ether, 10 times in tokens.
+pub const SHOP_CREDITS: usize = 17;
+
+/// Rules of earlier years, under which blocks have fewer fields.
+pub const EARLIER: [&str; 3] = ["paris", "shanghai", "cancun"];
+/// How often it is paid under those: 4 times in ether, 7 times in tokens.
+pub const EARLIER_CREDITS: usize = 11;
+
+/// A blob of nothing, the commitment to it and the proof of it: the point at infinity; and its hash (EIP-4844).
+const BLOB_BYTES: usize = 131_072;
+const INFINITY: [u8; 48] = {
+    let mut point = [0; 48];
+    point[0] = 0xc0;
+    point
+};
+const BLOB_HASH: B256 = b256!("0x010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014");
+
+/// Types of transactions that are sent without more ado.
+const TYPES: usize = 4;
+/// As many as there were before accounts could lend code.
+const EARLIER_TYPES: usize = 3;
 
 /// When the chain begins, so that every run has the same one.
 const BEGINNING: u64 = 1_700_000_000;
@@ -27,20 +46,37 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// Today's. Its last block holds blobs, and no other node would encode it as anvil does: see `dressed`.
     pub fn start() -> Self {
-        let beginning = BEGINNING.to_string();
-        let anvil = Anvil::start_with(&["--timestamp", &beginning, "--slots-in-an-epoch", "1"]);
-        anvil.set_next_timestamp(BEGINNING + 12);
-        let tokens = Tokens::deploy(&anvil);
-        let chain = Self { anvil, tokens };
-        chain.ether();
+        let chain = Self::under(&[]);
+        chain.ether(TYPES);
         chain.dollars();
         chain.mine(); // nothing
         chain.look_alikes();
         chain.twins();
         chain.mine();
         chain.mine();
+        chain.blobs();
         chain
+    }
+
+    /// One of earlier rules.
+    pub fn earlier(hardfork: &str) -> Self {
+        let chain = Self::under(&["--hardfork", hardfork]);
+        chain.ether(EARLIER_TYPES);
+        chain.dollars();
+        chain.look_alikes();
+        chain.mine();
+        chain
+    }
+
+    fn under(rules: &[&str]) -> Self {
+        let beginning = BEGINNING.to_string();
+        let usual = ["--timestamp", &beginning, "--slots-in-an-epoch", "1"];
+        let anvil = Anvil::start_with(&[&usual[..], rules].concat());
+        anvil.set_next_timestamp(BEGINNING + 12);
+        let tokens = Tokens::deploy(&anvil);
+        Self { anvil, tokens }
     }
 
     /// A block with what waits, twelve seconds after the one before.
@@ -64,8 +100,8 @@ impl Chain {
         serde_json::from_value(hash).expect("a hash")
     }
 
-    /// Ether to the shop and to a stranger in types 0, 1, 2 and 4, with calldata, into a creation, and in vain.
-    fn ether(&self) {
+    /// Ether to the shop and to a stranger in so many of types 0, 1, 2 and 4, with calldata, into a creation, and in vain.
+    fn ether(&self, count: usize) {
         let anvil = &self.anvil;
         let keys = [B256::repeat_byte(1), B256::repeat_byte(2)];
         let access = json!([
@@ -93,7 +129,7 @@ impl Chain {
                 &json!([authorization(0x21), authorization(0x22)]),
             ),
         ];
-        for (nonce, fields) in (0..).step_by(2).zip(types) {
+        for (nonce, fields) in (0..).step_by(2).zip(types).take(count) {
             self.send(SHOP, ETHER + nonce, nonce, fields.clone());
             self.send(STRANGER, 2 * ETHER, nonce + 1, fields);
         }
@@ -161,6 +197,25 @@ impl Chain {
         transfer(anvil, tokens.usdt, STRANGER, 8);
         transfer(anvil, tokens.usdt, STRANGER, 8);
         anvil.send_eth(SHOP, 8);
+        self.mine();
+    }
+
+    /// Ether with a blob to the shop and with two to a stranger, and dollars beside them.
+    fn blobs(&self) {
+        let (anvil, tokens) = (&self.anvil, &self.tokens);
+        let sidecar = |count: usize| {
+            let points = vec![hex::encode_prefixed(INFINITY); count];
+            json!({
+                "maxFeePerGas": "0x77359400", "maxPriorityFeePerGas": "0x1", "maxFeePerBlobGas": "0x77359400",
+                "blobVersionedHashes": vec![BLOB_HASH; count], "commitments": points, "proofs": points,
+                "blobs": vec![hex::encode_prefixed(vec![0; BLOB_BYTES]); count],
+            })
+        };
+        let nonce = 2 * u64::try_from(TYPES).expect("a few");
+        self.send(SHOP, 3 * ETHER, nonce, sidecar(1));
+        self.send(STRANGER, ETHER, nonce + 1, sidecar(2));
+        transfer(anvil, tokens.usdt, SHOP, 6_000_000);
+        transfer(anvil, tokens.usdc, STRANGER, 6_000_000);
         self.mine();
     }
 }

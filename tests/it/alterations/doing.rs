@@ -4,10 +4,11 @@ use alloy_primitives::Address;
 use confirmd::random::Random;
 use serde_json::{Map, Value, json};
 
+use super::chain::SHOP;
 use super::spots::{Object, Spot};
 
 /// Fields of which nobody has heard, or not here.
-const INVENTIONS: [&str; 12] = [
+const INVENTIONS: [&str; 19] = [
     "l1Fee",
     "isSystemTx",
     "confirmations",
@@ -18,6 +19,13 @@ const INVENTIONS: [&str; 12] = [
     "authorizationList",
     "blobVersionedHashes",
     "maxFeePerBlobGas",
+    "baseFeePerGas",
+    "withdrawals",
+    "withdrawalsRoot",
+    "blobGasUsed",
+    "excessBlobGas",
+    "parentBeaconBlockRoot",
+    "requestsHash",
     "blockAccessListHash",
     "slotNumber",
 ];
@@ -106,12 +114,24 @@ pub fn invent(done: &mut Done, random: &mut Random) -> Option<()> {
         .values()
         .nth(usize::try_from(random.below(8)).ok()?)?;
     let values = [json!("0x1"), json!([]), Value::Null, like.clone()];
+    let lists = [json!([withdrawal()]), json!([]), Value::Null];
+    let values = if name == "withdrawals" {
+        &lists[..]
+    } else {
+        &values
+    };
     if fields.contains_key(name) {
         return None;
     }
-    fields.insert(name.to_owned(), random.pick(&values)?.clone());
+    fields.insert(name.to_owned(), random.pick(values)?.clone());
     done.other = Some(name.to_owned());
     Some(())
+}
+
+/// One that never was.
+pub fn withdrawal() -> Value {
+    let (index, validator) = ("0x1", "0x2");
+    json!({"index": index, "validatorIndex": validator, "address": SHOP, "amount": "0x77359400"})
 }
 
 pub fn say_twice(done: &mut Done, random: &mut Random) -> Option<()> {

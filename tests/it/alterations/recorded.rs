@@ -12,10 +12,11 @@ use confirmd::chain::rpc::{
 };
 use confirmd::clock::{Clock, SystemClock};
 use confirmd::domain::asset::AssetCode;
-use confirmd::domain::block::{BlockRef, Height};
+use confirmd::domain::block::{BlockHash, BlockRef, Height};
 use confirmd::domain::facts::{BlockFacts, Candidate};
 use serde_json::{Value, json};
 
+use super::dressed::Dressed;
 use crate::nodes::anvil::Anvil;
 use crate::nodes::rpc::{Rpc, RpcError};
 use crate::nodes::tokens::Tokens;
@@ -64,6 +65,7 @@ pub type Lie = (String, String);
 pub struct Recorded {
     tokens: Vec<TokenSpec>,
     clock: Arc<dyn Clock>,
+    genesis: BlockHash,
     node: Arc<Node>,
 }
 
@@ -84,6 +86,7 @@ impl Recorded {
         Self {
             tokens: dollars.map(token).into(),
             clock: Arc::new(SystemClock::new()),
+            genesis: BlockHash(anvil.hash_at(0).0),
             node: Arc::new(Node {
                 rpc: anvil.rpc().clone(),
                 known: Mutex::default(),
@@ -92,15 +95,41 @@ impl Recorded {
         }
     }
 
+    /// From now on its tip is the same block as the main network would have it.
+    pub fn dress_tip(&self) {
+        let tell = |call: &str| result_of(&self.node.truth(call));
+        let latest = call("eth_getBlockByNumber", &json!(["latest", false]));
+        let (number, hash) = {
+            let mut latest = tell(&latest);
+            (latest["number"].take(), latest["hash"].take())
+        };
+        let by_number = call("eth_getBlockByNumber", &json!([number, false]));
+        let by_hash = |hash: &Value| call("eth_getBlockByHash", &json!([hash, true]));
+        let receipts = |hash: &Value| call("eth_getBlockReceipts", &json!([hash]));
+        let dressed = Dressed::new(&tell(&by_hash(&hash)), &tell(&receipts(&hash)));
+        let header = result(&dressed.header().to_string());
+        let hash = &dressed.block["hash"];
+        let told = [
+            (latest, header.clone()),
+            (by_number, header),
+            (by_hash(hash), result(&dressed.block.to_string())),
+            (receipts(hash), result(&dressed.receipts.to_string())),
+        ];
+        self.node.known.lock().expect("no panic").extend(told);
+    }
+
     /// Every answer by which this chain is followed, with what an honest node's mean.
     pub async fn answers(&self, height: u64) -> Vec<Answer> {
+        self.answers_from(0, height).await
+    }
+
+    /// The same from one height to another.
+    pub async fn answers_from(&self, first: u64, last: u64) -> Vec<Answer> {
         let mut answers = Vec::new();
-        let heights = 0..=u32::try_from(height).expect("a low height");
-        let headers = self
-            .source()
-            .await
-            .headers(Height(0), heights.end() + 1)
-            .await;
+        let [first, last] =
+            [first, last].map(|height| u32::try_from(height).expect("a low height"));
+        let count = last - first + 1;
+        let headers = self.source().await.headers(Height(first), count).await;
         let tip = *headers.as_ref().expect("headers").last().expect("a tip");
         for block in headers.expect("headers") {
             let number = format!("{:#x}", block.id.height.0);
@@ -129,8 +158,7 @@ impl Recorded {
 
     async fn answer(&self, kind: Kind, block: BlockRef, call: String) -> Answer {
         let facts = self.ask(kind, block, Vec::new()).await;
-        let truth = serde_json::from_str(&self.node.truth(&call)[r#""result":"#.len()..])
-            .expect("a result");
+        let truth = result_of(&self.node.truth(&call));
         Answer {
             kind,
             block,
@@ -175,7 +203,7 @@ impl Recorded {
         );
         let network = Network {
             chain_id: 31_337,
-            genesis: None,
+            genesis: Some(self.genesis),
         };
         let mut source = EthereumSource::over(vec![client], network, self.tokens.clone(), clock);
         source.connect().await.expect("an honest node");
@@ -201,13 +229,13 @@ fn show(blocks: &[BlockFacts]) -> String {
             token_events,
             awaits_trace: _,
             unproven,
-            earners: _,
+            earners,
         } = facts;
         assert_eq!(*unproven, None);
         let credits: Vec<Candidate> = credits.iter().collect();
         write!(
             shown,
-            "{block:?} {transactions:?} {credits:?} {spends:?} {ignored:?} {token_events:?}"
+            "{block:?} {transactions:?} {credits:?} {spends:?} {ignored:?} {token_events:?} {earners:?}"
         )
         .expect("a text");
     }
@@ -216,6 +244,10 @@ fn show(blocks: &[BlockFacts]) -> String {
 
 fn result(told: &str) -> String {
     format!(r#""result":{told}"#)
+}
+
+fn result_of(answer: &str) -> Value {
+    serde_json::from_str(&answer[r#""result":"#.len()..]).expect("a result")
 }
 
 impl Node {

@@ -10,7 +10,7 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, U256};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TOKEN: Address = Address::repeat_byte(0x70);
 const SHOP: Address = Address::repeat_byte(0x5e);
@@ -236,6 +236,25 @@ fn withholding_inventing_and_reordering_is_refused() {
                 Case::constructed().with(&leaf, |list| change(list.as_array_mut().unwrap()));
             assert!(result.is_err(), "{name} in {leaf:?}");
         }
+    }
+}
+
+/// Before Shanghai there is no root, and nobody took anything out: whoever is said to have earned something would be
+/// looked at otherwise.
+#[test]
+fn without_a_root_nobody_has_taken_anything_out() {
+    let built = BlockBuilder::new(7, B256::ZERO).build();
+    let mut case = Case::new(built.block, built.receipts);
+    let one = json!({
+        "index": "0x1", "validatorIndex": "0x2", "address": SHOP, "amount": "0x3",
+    });
+    for (told, is_refused) in [
+        (json!([]), false),
+        (Value::Null, false),
+        (json!([one]), true),
+    ] {
+        case.block["withdrawals"] = told;
+        assert_eq!(case.scan().is_err(), is_refused, "{}", case.block);
     }
 }
 

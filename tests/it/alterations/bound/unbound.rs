@@ -122,6 +122,12 @@ pub const UNBOUND: &[(Object, &str, On, &str)] = &[
     (Object::Receipt, "blobGasPrice", All, "nothing binds it"),
     (
         Object::Receipt,
+        "blobGasUsed",
+        All,
+        "of the transaction's blobs, which are bound",
+    ),
+    (
+        Object::Receipt,
         "from",
         All,
         "recovered from the transaction's signature",
