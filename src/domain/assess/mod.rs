@@ -244,9 +244,9 @@ fn watch_until(payment: &Payment, money: &[Money], ruling: &Ruling) -> Option<Un
         .iter()
         .filter(|money| money.significant && money.standing == Standing::Mempool);
     let kept = unconfirmed.map(|money| {
-        let came = history.money_at.map_or(money.first_seen_at, |at| {
-            at.max(money.first_seen_at)
-        });
+        let came = history
+            .money_at
+            .map_or(money.first_seen_at, |at| at.max(money.first_seen_at));
         came.plus(MEMPOOL_EXPIRY)
     });
     let end = from.plus(payment.terms.watch_after_close);

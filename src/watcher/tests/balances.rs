@@ -313,7 +313,10 @@ fn a_reorganisation_below_the_own_past_makes_nothing_of_what_was_there_before_gr
     assert_eq!(before.id.height, Height(101));
     let tip = world.mine(&[]);
     world.poll();
-    assert_eq!(asked(&mut world), [(before.id.height, 1), (tip.id.height, 1)]);
+    assert_eq!(
+        asked(&mut world),
+        [(before.id.height, 1), (tip.id.height, 1)]
+    );
     // The answers need not come together.
     tell(&mut world, tip, &[PRICE]);
     assert!(world.payment("a").transfers.is_empty());

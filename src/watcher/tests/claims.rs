@@ -133,10 +133,7 @@ fn a_claim_of_another_amount_than_was_witnessed_later_holds_nobody() {
     let block = mine(&mut world);
     claimed(&mut world, block, PRICE * 2);
     grown(&mut world, block, &[PRICE, PRICE]);
-    assert_eq!(
-        world.payment("a").transfers[0].evidence,
-        Evidence::Doubted
-    );
+    assert_eq!(world.payment("a").transfers[0].evidence, Evidence::Doubted);
     trace(&mut world, vec![inner(block, Evidence::Witnessed)], block);
     assert_eq!(world.payment("a").history.held, None);
     assert_eq!(world.status_of("a"), Status::Confirming);

@@ -176,9 +176,8 @@ fn blocks_that_are_given_up_are_told_and_flag_who_expires_after_them() {
 #[test]
 fn a_block_that_is_given_up_concerns_whoever_had_begun_whenever_they_were_registered() {
     let default = |_: u32, body: String| body;
-    let by_height = |height: u32, body: String| {
-        body.replacen('{', &format!(r#"{{"scan_from":{height},"#), 1)
-    };
+    let by_height =
+        |height: u32, body: String| body.replacen('{', &format!(r#"{{"scan_from":{height},"#), 1);
     for with in [default, by_height as fn(u32, String) -> String] {
         let mut world = world();
         // The daemon was away, and what was asked for meanwhile comes before the blocks.
