@@ -24,7 +24,7 @@ mod tolerance;
 /// How far ahead of our clock a request's clock may be.
 const MAX_AHEAD: SpanMs = SpanMs::from_secs(5 * 60);
 /// How long a request may have waited in the inbox.
-const MAX_WAITED: SpanMs = SpanMs::from_secs(7 * 24 * 3600);
+pub(super) const MAX_WAITED: SpanMs = SpanMs::from_secs(7 * 24 * 3600);
 /// The furthest deadline, from creation.
 pub(super) const MAX_OPEN: SpanMs = SpanMs::from_secs(365 * 24 * 3600);
 /// Bitcoin's block times may be two hours off, so money after creation may stand in a block that

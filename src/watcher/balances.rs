@@ -172,17 +172,20 @@ pub(super) fn is_open(chain: &ChainState, payment: &Payment) -> bool {
 }
 
 /// The block after which the balance is the base, where that is not known yet: the last one before the payment's
-/// own blocks, or the lowest that is remembered.
+/// own blocks, or the lowest that is remembered. A base that a reorganisation left below its own blocks is none: what
+/// came between is not the payment's.
 pub(super) fn base_block(chain: &ChainState, payment: &Payment) -> Option<BlockRef> {
-    match payment.history.balance {
-        Some(known) if known.base.is_some() => None,
-        Some(known) => chain.block_at(known.since),
-        None => {
-            let kind = chain.spec.kind;
-            let mut below = chain.recent.iter().rev();
-            let before = below.find(|block| !payment.scan.begins_before(block, kind));
-            before.or(chain.recent.front()).copied()
-        }
+    let mut below = chain.recent.iter().rev().copied();
+    let before = below.find(|block| !payment.begins_before(block));
+    let lowest = before.or(chain.recent.front().copied());
+    let Some(known) = payment.history.balance else {
+        return lowest;
+    };
+    let is_above = |block: &BlockRef| block.id.height > known.since;
+    match (before.filter(is_above), known.base) {
+        (Some(before), _) => Some(before),
+        (None, Some(_)) => None,
+        (None, None) => chain.block_at(known.since).or(lowest),
     }
 }
 
@@ -209,11 +212,16 @@ impl Look {
             }
             return;
         };
-        if is_base && payment.history.balance.is_none() {
-            let since = self.block.id.height;
+        if base.is_some() && !is_base {
+            return;
+        }
+        let height = self.block.id.height;
+        let known = payment.history.balance;
+        if is_base && known.is_none_or(|known| known.since < height) {
+            let since = height;
             touched.add(payment.key, Fact::BalanceSince { since });
             let is_first = since == Height(0);
-            if !is_first && payment.scan.begins_before(&self.block, chain.spec.kind) {
+            if !is_first && payment.begins_before(&self.block) {
                 touched.add(payment.key, Fact::Untraced);
             }
         }

@@ -66,13 +66,24 @@ struct Seat<T> {
     under_way: u32,
     /// How many of them are to the point.
     owes: u32,
-    /// How many more questions it is not waited for once others suffice.
+    /// How many more questions to the point it is not waited for once others suffice.
     passed_over: u32,
+    /// The same of those beside it: who is slow about balances may be quick about tips.
+    passed_over_aside: u32,
     /// Why it was left alone last; empty since it answers.
     why: String,
 }
 
 impl<T> Seat<T> {
+    /// How many more questions of a kind it is not waited for.
+    const fn passed_over(&mut self, is_aside: bool) -> &mut u32 {
+        if is_aside {
+            &mut self.passed_over_aside
+        } else {
+            &mut self.passed_over
+        }
+    }
+
     /// It is connected anew before it is asked again; what connects it already goes on.
     fn disconnect(&mut self) {
         if self.is_connected {
@@ -96,6 +107,7 @@ impl<T: Transport> Endpoints<T> {
             under_way: 0,
             owes: 0,
             passed_over: 0,
+            passed_over_aside: 0,
             why: String::new(),
         };
         Self {

@@ -340,6 +340,9 @@ impl Case<'_> {
     fn watching(&self) -> String {
         match self.payment.judged.watch_until_at {
             None => "Its address stays watched for as long as this can change.".to_owned(),
+            Some(until) if self.now > until && self.payment.judged.status == Status::New => {
+                "Its address stays watched until this is judged.".to_owned()
+            }
             Some(until) if self.now > until => format!(
                 "Its address was watched until {}; later money is not recorded.",
                 readable(until.0)

@@ -19,7 +19,7 @@ use self::{
     cause::Cause,
     decision::Decision,
     gate::{Wait, just_after},
-    money::Money,
+    money::{Money, Standing},
     ruling::Ruling,
 };
 use super::{
@@ -27,10 +27,14 @@ use super::{
     flags::Flag,
     payment::{Closed, History, Judgement, Payment},
     status::{Reason, Status},
-    time::UnixMs,
+    time::{SpanMs, UnixMs},
     transfer::Disposition,
     view::ChainView,
 };
+
+/// After so long nodes drop what was not mined (`-mempoolexpiry` of Bitcoin Core: 336 hours). One that keeps it longer
+/// keeps no address watched.
+const MEMPOOL_EXPIRY: SpanMs = SpanMs::from_secs(336 * 3600);
 
 /// A payment judged, and what the judgement adds to its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,9 +125,10 @@ fn remember(payment: &Payment, ruling: &Ruling, view: &ChainView, now: UnixMs) -
     history
 }
 
-/// Whether nobody can tell what contracts moved in a block that may hold the payment's money.
+/// Whether nobody can tell what contracts moved in a block that may hold the payment's money. When it was registered says
+/// nothing of that: blocks have times of their own, and after an outage old ones come after the requests.
 fn may_lack_traces(payment: &Payment, view: &ChainView) -> bool {
-    let since = payment.history.registered_at.unwrap_or(payment.created_at);
+    let since = payment.earliest_block_at();
     payment.history.needs_traces && view.untraced_at.is_some_and(|at| at >= since)
 }
 
@@ -154,7 +159,7 @@ fn conclude(
     let causes = marks::review_causes(payment, money, decision, ruling);
     let is_open = |cause: &Cause| !payment.history.acked.contains(&cause.to_string());
     let mut waits = ruling.waits.clone();
-    let watch_until_at = watch_until(payment, ruling);
+    let watch_until_at = watch_until(payment, money, ruling);
     waits.extend(watch_wait(watch_until_at, view));
     Assessment {
         judgement: Judgement {
@@ -220,8 +225,8 @@ fn confirmed_at(
 }
 
 /// Until when the address is watched; without end while money is on its way or may still be
-/// taken back.
-fn watch_until(payment: &Payment, ruling: &Ruling) -> Option<UnixMs> {
+/// taken back. Money that comes too late to be waited for may be mined as long as nodes keep it.
+fn watch_until(payment: &Payment, money: &[Money], ruling: &Ruling) -> Option<UnixMs> {
     let history = &payment.history;
     let open = match ruling.status {
         Status::Pending | Status::Confirming => true,
@@ -235,7 +240,17 @@ fn watch_until(payment: &Payment, ruling: &Ruling) -> Option<UnixMs> {
     let from = last.map_or(payment.terms.expires_at, |at| {
         at.max(payment.terms.expires_at)
     });
-    (!open).then(|| from.plus(payment.terms.watch_after_close))
+    let unconfirmed = money
+        .iter()
+        .filter(|money| money.significant && money.standing == Standing::Mempool);
+    let kept = unconfirmed.map(|money| {
+        let came = history
+            .money_at
+            .map_or(money.first_seen_at, |at| at.max(money.first_seen_at));
+        came.plus(MEMPOOL_EXPIRY)
+    });
+    let end = from.plus(payment.terms.watch_after_close);
+    (!open).then(|| kept.fold(end, UnixMs::max))
 }
 
 /// The end of the watch changes nothing in the row, but the watcher forgets the address then.

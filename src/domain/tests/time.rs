@@ -311,7 +311,13 @@ fn the_watch_has_no_end_while_money_is_on_its_way_or_may_be_taken_back() {
     assert_eq!(ends("mine a=0.4\nblocks 1"), None);
     assert_eq!(ends("mine a=0.4\nblocks 99"), from_start("1460m"));
     assert_eq!(ends("wait 2h"), from_start("26h"));
-    assert_eq!(ends("wait 2h\nwait 1h\nsee a=1"), from_start("27h"));
+    // Late, and as long as a node keeps it unconfirmed it may be mined.
+    let unconfirmed = "wait 2h\nwait 1h\nsee a=1";
+    assert_eq!(ends(unconfirmed), from_start("339h"));
+    let then = |lines: &str| ends(&format!("{unconfirmed}\nwait 1h\n{lines}"));
+    assert_eq!(then("mine a"), from_start("28h"));
+    assert_eq!(then("evict a"), from_start("28h"));
+    assert_eq!(then("mine a\nrollback 1"), from_start("340h"));
     assert_eq!(ends("wait 2h\nwait 1h\nsee a=0.000001"), from_start("26h"));
     assert_eq!(
         ends("wait 2h\nsee a=0.1\nwait 3h\nevict a"),

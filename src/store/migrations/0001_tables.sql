@@ -318,15 +318,19 @@ CREATE INDEX transfer_loose ON transfer (chain_key, state)
   WHERE block_height IS NULL AND conflict_height IS NULL;
 
 -- Identity is chain, transaction and position. A contract may credit something else when its
--- transaction is executed in another block, so what was credited is fixed within one block only;
--- the row that sums further dust grows, in its own asset, and what a balance grew by is less once it is known what
--- brought a part of it.
+-- transaction is executed in another block, so what was credited is fixed within one block only, and there
+-- once it is more than a claim: what was claimed, or what better evidence contradicts, was never credited. The row that
+-- sums further dust grows, in its own asset, and what a balance grew by is less once it is known what brought a
+-- part of it.
 CREATE TRIGGER transfer_keeps_its_identity BEFORE UPDATE ON transfer
 WHEN NEW.payment_key IS NOT OLD.payment_key OR NEW.ordinal IS NOT OLD.ordinal
   OR NEW.chain_key IS NOT OLD.chain_key OR NEW.position IS NOT OLD.position
   OR (OLD.position = 'dust' AND NEW.asset IS NOT OLD.asset)
   OR (OLD.position <> 'dust' AND NEW.txid IS NOT OLD.txid)
   OR (OLD.position <> 'dust' AND OLD.block_hash IS NOT NULL AND NEW.block_hash IS OLD.block_hash
+      AND NOT (OLD.evidence = 'claimed' OR OLD.evidence = 'doubted'
+               OR ((OLD.evidence = 'told' OR OLD.evidence = 'weighed')
+                   AND (NEW.evidence = 'witnessed' OR NEW.evidence = 'proven')))
       AND (NEW.asset IS NOT OLD.asset OR NEW.decimals IS NOT OLD.decimals
            OR (NEW.amount IS NOT OLD.amount AND OLD.position NOT LIKE 'balance:%')))
 BEGIN

@@ -284,3 +284,86 @@ fn what_was_looked_at_on_another_branch_is_looked_at_again() {
     assert_eq!(payment.transfers.len(), 1);
     assert!(payment.transfers[0].place.is_live());
 }
+
+/// Where a payment's own past begins, as if by a registration: the base is the last block before.
+fn begun_at(world: &mut World, from: u32) {
+    let scan_from = format!(r#"{{"scan_from":{from},"#);
+    let body = world.body(0).replacen('{', &scan_from, 1);
+    world.ask("register", "a", &body);
+    world.scan_past();
+}
+
+/// What contracts paid before a payment's own past is not its money, whatever branch it is on.
+#[test]
+fn a_reorganisation_below_the_own_past_makes_nothing_of_what_was_there_before_grow() {
+    let mut world = world();
+    world.mine(&[]);
+    world.mine(&[]);
+    begun_at(&mut world, 102);
+    let since = base(&mut world);
+    assert_eq!(since.id.height, Height(101));
+    tell(&mut world, since, &[0]);
+    world.roll_back(3);
+    // Two blocks come before its own, and the first is all that is known for a while.
+    let first = world.mine(&[]);
+    world.poll();
+    drop(asked(&mut world));
+    tell(&mut world, first, &[0]);
+    let before = world.mine(&[]);
+    assert_eq!(before.id.height, Height(101));
+    let tip = world.mine(&[]);
+    world.poll();
+    assert_eq!(
+        asked(&mut world),
+        [(before.id.height, 1), (tip.id.height, 1)]
+    );
+    // The answers need not come together.
+    tell(&mut world, tip, &[PRICE]);
+    assert!(world.payment("a").transfers.is_empty());
+    tell(&mut world, before, &[PRICE]);
+    tell(&mut world, tip, &[PRICE]);
+    assert!(world.payment("a").transfers.is_empty());
+    let tip = world.mine(&[]);
+    tell(&mut world, tip, &[PRICE * 3]);
+    let grown = &world.payment("a").transfers[0];
+    assert_eq!(grown.amount.base().to::<u64>(), PRICE * 2);
+}
+
+/// A base that was not told while its block was remembered is never told: there is another, and a person looks.
+#[test]
+fn nobody_waits_for_good_for_a_base_that_nobody_can_be_asked_for() {
+    let mut world = world();
+    world.mine(&[]);
+    world.mine(&[]);
+    begun_at(&mut world, 102);
+    let since = base(&mut world);
+    tell(&mut world, since, &[0]);
+    world.roll_back(3);
+    let forgotten = (0..1030).map(|_| {
+        let facts = world.next_block(&[]);
+        world.blocks.push(facts.block);
+        facts
+    });
+    let connected = forgotten.collect();
+    world.give(ChainInput::Advance {
+        disconnect_to: None,
+        connected,
+    });
+    world.wait(SpanMs::from_secs(23 * 60));
+    world.mine(&[]);
+    // Nodes have the state of the last blocks alone.
+    for _ in 0..3 {
+        world.poll();
+        for (height, _) in asked(&mut world) {
+            let blocks = world.blocks.iter();
+            let mut known = blocks.rev().filter(|block| block.id.height == height);
+            let block = *known.next().unwrap();
+            let is_kept = world.tip().id.height.minus(128) <= height;
+            tell(&mut world, block, if is_kept { &[7] } else { &[] });
+        }
+        world.mine(&[]);
+    }
+    let judged = world.payment("a").judged;
+    assert_eq!(judged.status, Status::Expired);
+    assert!(judged.flags.has(Flag::Degraded) && judged.needs_review);
+}

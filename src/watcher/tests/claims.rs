@@ -1,7 +1,7 @@
 //! What one operator claims that contracts moved, and what balances say of it.
 
 use super::{
-    traces::{KIND, PRICE, in_ether, inner, mine, trace, world},
+    traces::{KIND, PRICE, in_ether, inner, inner_of, mine, trace, world},
     world::{Tx, World, destination, tx},
 };
 use crate::{
@@ -101,6 +101,73 @@ fn what_one_operator_claims_pays_once_the_balance_grew_by_it() {
             "{growth:?}"
         );
     }
+}
+
+/// The same move of a contract under the same number: one operator claims this much.
+fn claimed(world: &mut World, block: BlockRef, sats: u64) {
+    let claim = inner_of(block, sats, Evidence::Claimed);
+    trace(world, vec![claim], block);
+}
+
+/// Whoever tells it later and better is believed, and whoever tells it worse is not.
+// shows: T10
+#[test]
+fn a_claim_of_another_amount_than_was_witnessed_later_holds_nobody() {
+    let mut world = world();
+    world.register("a", 0);
+    let block = mine(&mut world);
+    claimed(&mut world, block, PRICE / 3);
+    claimed(&mut world, block, PRICE / 2);
+    trace(&mut world, vec![inner(block, Evidence::Witnessed)], block);
+    claimed(&mut world, block, PRICE / 2);
+    world.mine(&[]);
+    world.poll();
+    let payment = world.payment("a");
+    assert_eq!(payment.history.held, None);
+    assert_eq!(payment.judged.status, Status::Paid);
+    assert_eq!(payment.transfers.len(), 1);
+    assert_eq!(payment.transfers[0].evidence, Evidence::Witnessed);
+    // What a balance contradicts is only a claim, too.
+    let mut world = self::world();
+    world.register("a", 0);
+    let block = mine(&mut world);
+    claimed(&mut world, block, PRICE * 2);
+    grown(&mut world, block, &[PRICE, PRICE]);
+    assert_eq!(world.payment("a").transfers[0].evidence, Evidence::Doubted);
+    trace(&mut world, vec![inner(block, Evidence::Witnessed)], block);
+    assert_eq!(world.payment("a").history.held, None);
+    assert_eq!(world.status_of("a"), Status::Confirming);
+}
+
+/// No command counts what the balance contradicts, but another look may: two operators by now tell the same.
+#[test]
+fn what_is_doubted_is_money_once_a_rescan_finds_witnesses() {
+    let mut world = world();
+    world.register("a", 0);
+    let block = mine(&mut world);
+    claimed(&mut world, block, PRICE);
+    grown(&mut world, block, &[0, 0]);
+    world.mine(&[]);
+    world.poll();
+    world.ask("accept", "a", "{}");
+    world.poll();
+    assert_eq!(world.code_of("r2"), "nothing_at_depth");
+    let body = format!(r#"{{"scan_from": {}}}"#, block.id.height);
+    world.ask("rescan", "a", &body);
+    for (_, ask) in world.asks() {
+        if let Ask::Backfill { batch, to, .. } = ask {
+            world.give(ChainInput::Backfill {
+                batch,
+                blocks: vec![inner(block, Evidence::Witnessed)],
+                to,
+                untraced: false,
+            });
+        }
+    }
+    world.poll();
+    let payment = world.payment("a");
+    assert_eq!(payment.judged.status, Status::Paid);
+    assert_eq!(payment.transfers.len(), 1);
 }
 
 /// Two balances say that the money came, and nothing that the block did as it is told.

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     chain::{Ask, ChainInput, SourceError},
-    domain::{status::Status, time::SpanMs, transfer::Place},
+    domain::{
+        status::{Reason, Status},
+        time::SpanMs,
+        transfer::Place,
+    },
 };
 
 #[test]
@@ -114,6 +118,34 @@ fn unconfirmed_money_is_looked_after_beyond_the_watch_window() {
     world.poll();
     world.arrive(&Tx::paying(1));
     world.wait(SpanMs(MINUTE.0 * 61));
+    world.poll();
+    world.tick();
+    assert_eq!(world.watcher.index.len(), 1, "it is on its way");
+    // It may be mined as long as nodes keep it.
+    let mut mined = world.restart();
+    mined.poll();
+    mined.tick();
+    mined.mine(&[Tx::paying(1)]);
+    mined.mine(&[]);
+    mined.poll();
+    let payment = mined.payment("a");
+    assert!(payment.transfers[0].place.anchor().is_some());
+    assert_eq!(payment.judged.reason, Some(Reason::Late));
+    mined.wait(SpanMs(MINUTE.0 * 61));
+    mined.poll();
+    mined.tick();
+    assert_eq!(mined.watcher.index.len(), 0);
+}
+
+#[test]
+fn unconfirmed_money_is_looked_after_beyond_the_end_of_the_watch() {
+    let mut world = World::new();
+    world.register("a", 0);
+    world.wait(SpanMs(MINUTE.0 * 23));
+    world.poll();
+    world.arrive(&Tx::paying(1));
+    // A node that keeps it longer than others do keeps the address from nobody for good.
+    world.wait(SpanMs(MINUTE.0 * 60 * 337));
     world.poll();
     world.tick();
     assert_eq!(world.watcher.index.len(), 0);

@@ -36,7 +36,12 @@ pub(super) fn mine(world: &mut World) -> BlockRef {
 
 /// What contracts moved in a block: the first address got so much.
 pub(super) fn inner(block: BlockRef, evidence: Evidence) -> BlockFacts {
-    let paying = Tx::paying(9).of(PRICE);
+    inner_of(block, PRICE, evidence)
+}
+
+/// The same of another amount.
+pub(super) fn inner_of(block: BlockRef, sats: u64, evidence: Evidence) -> BlockFacts {
+    let paying = Tx::paying(9).of(sats);
     let facts = tx::facts(KIND, block, &[paying]);
     in_ether(facts, &Position::Trace(vec![0, 2]), evidence)
 }
@@ -165,6 +170,38 @@ fn blocks_that_are_given_up_are_told_and_flag_who_expires_after_them() {
     let judged = world.payment("b").judged;
     assert_eq!(judged.status, Status::Expired);
     assert!(!judged.flags.has(Flag::Degraded) && !judged.needs_review);
+}
+
+/// A block's time is not the moment of the registration: what is the payment's own is what its past begins before.
+#[test]
+fn a_block_that_is_given_up_concerns_whoever_had_begun_whenever_they_were_registered() {
+    for by_height in [false, true] {
+        let mut world = world();
+        // The daemon was away, and what was asked for meanwhile comes before the blocks.
+        let mut body = world.body(0);
+        if by_height {
+            body = body.replacen('{', r#"{"scan_from":101,"#, 1);
+        }
+        let row = world.row("register", "a", &body);
+        let mut lost = world.next_block(&[]);
+        lost.awaits_trace = true;
+        world.wait(SpanMs::from_secs(10 * 60));
+        world.give_rows(vec![row]);
+        world.scan_past();
+        let block = world.join(lost);
+        world.give(ChainInput::Traced {
+            blocks: Vec::new(),
+            to: block.id.height,
+            given_up: vec![block],
+            problem: None,
+        });
+        world.wait(SpanMs::from_secs(13 * 60));
+        world.mine(&[]);
+        world.poll();
+        let judged = world.payment("a").judged;
+        assert_eq!(judged.status, Status::Expired);
+        assert!(judged.flags.has(Flag::Degraded) && judged.needs_review);
+    }
 }
 
 #[test]

@@ -111,6 +111,11 @@ impl<R> Race<R> {
     pub(super) fn pending(&self) -> &[usize] {
         &self.pending
     }
+
+    /// Whether it is beside the point.
+    pub(super) const fn is_aside(&self) -> bool {
+        self.is_aside
+    }
 }
 
 impl<R> Race<Result<R, SourceError>> {

@@ -96,26 +96,28 @@ impl<T: Transport> Endpoints<T> {
         while let Some(answer) = self.next(&mut race, until).await {
             answers.push(answer);
             if suffices(&answers) {
-                let is_waited_for = |at: &usize| {
-                    let seat = self.seats.get(*at);
-                    seat.is_some_and(|seat| seat.passed_over == 0)
+                let is_aside = race.is_aside();
+                let mut is_waited_for = |at: &usize| {
+                    let seat = self.seats.get_mut(*at);
+                    seat.is_some_and(|seat| *seat.passed_over(is_aside) == 0)
                 };
-                if !race.pending().iter().any(is_waited_for) {
+                if !race.pending().iter().any(&mut is_waited_for) {
                     break;
                 }
                 until = until.min(Instant::now() + STRAGGLERS);
             }
         }
-        self.pass_over(whom, race.pending());
+        self.pass_over(whom, &race);
         answers.sort_by_key(|(at, _)| *at);
         answers
     }
 
     /// Whoever was too slow for the others is not waited for the next few times.
-    fn pass_over(&mut self, whom: &[usize], late: &[usize]) {
+    fn pass_over<R>(&mut self, whom: &[usize], race: &Race<R>) {
         for at in whom {
             if let Some(seat) = self.seats.get_mut(*at) {
-                seat.passed_over = match (late.contains(at), seat.passed_over) {
+                let passed_over = seat.passed_over(race.is_aside());
+                *passed_over = match (race.pending().contains(at), *passed_over) {
                     (false, _) => 0,
                     (true, 0) => PASSED_OVER,
                     (true, left) => left.saturating_sub(1),

@@ -233,6 +233,12 @@ fn the_first_sentence_says_what_was_asked_and_the_last_how_long_it_is_watched() 
         last(UnixMs(DEADLINE.0 + 1)),
         "Its address was watched until 2026-11-22 00:12:48Z; later money is not recorded."
     );
+    // Who is not judged yet is held to nothing.
+    let mut open = payment();
+    open.judged.watch_until_at = Some(DEADLINE);
+    let said = told(&open, &view(10), UnixMs(DEADLINE.0 + 1));
+    let stays = "Its address stays watched until this is judged.";
+    assert!(said.iter().any(|sentence| sentence == stays), "{said:?}");
 }
 
 #[test]

@@ -81,3 +81,35 @@ async fn growth_is_told_by_each_operator_who_can_and_harms_nobody_who_cannot() {
         "{said}"
     );
 }
+
+/// Being slow about balances is no reason to be left out of what is said of tips.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_silent_about_balances_is_waited_for_at_the_next_poll() {
+    let node = FakeNode::new();
+    let block = reference(&node.mine(|block| block));
+    node.fault("eth_getBalance", json!("0xa"));
+    let names = ["a", "b", "mute"];
+    let nodes = names.map(|name| {
+        let node = Distant::new(node.clone());
+        if name == "mute" {
+            let is_balance = |asked: &str| asked.contains("eth_getBalance");
+            node.takes(move |asked| if is_balance(asked) { SILENT } else { SLOW });
+        }
+        (name, node)
+    });
+    let source = source_over(nodes, &Paused::clock());
+    let operators = names.map(str::to_owned).to_vec();
+    let mut source = source.with_quorum(2, operators).looking_inside(None);
+    source.connect().await.unwrap();
+    source.status().await.unwrap();
+    let destination = Destination::new(SHOP.as_slice()).unwrap();
+    for _ in 0..2 {
+        source.growth(block, &[destination]).await.unwrap();
+    }
+    let began = Instant::now();
+    source.status().await.unwrap();
+    assert_eq!(began.elapsed(), SLOW, "a tenth of a second is not too long");
+}
+
+/// How long who is mute about balances takes for anything else.
+const SLOW: Duration = Duration::from_millis(100);
