@@ -108,7 +108,7 @@ fn what_is_vouched_for_has_rows_of_its_own_unless_it_is_too_many() {
 /// Neither as many rows beside it, nor as rows of its own once the address is not full.
 #[test]
 fn what_is_in_a_sum_stays_in_it_when_it_is_told_again() {
-    let mut story = check("ETH 6 policy=sum", "blocks 1");
+    let mut story = check("ETH 12 policy=sum", "blocks 1");
     let facts = claims(&mut story, 2, 600);
     story.take(facts.clone());
     assert_eq!(held(&story), (2, "12".to_owned()));
@@ -116,7 +116,7 @@ fn what_is_in_a_sum_stays_in_it_when_it_is_told_again() {
     let again = renumbered(&facts[..600], Evidence::Witnessed);
     story.take(again);
     assert_eq!(held(&story), (2, "12".to_owned()));
-    story.go_on("blocks 11 => paid/overpaid received=12 surplus=6");
+    story.go_on("blocks 11 => paid/exact received=12 surplus=0");
 }
 
 /// Told in part before, in rows; and of a block that another one takes the place of.
