@@ -121,8 +121,6 @@ fn whose_deadline_is_passed_is_looked_at_first() {
 fn restarted(world: World) -> World {
     let mut world = world.restart();
     world.give(ChainInput::TracedBy(TracedBy::Balance));
-    world.poll();
-    world.asks();
     world
 }
 
