@@ -46,6 +46,8 @@ bugs! {
     GrowthTwice = "growth_twice",
     /// A small credit with a row of its own is in the sum of its transaction's too: it is counted twice.
     SmallTwice = "small_twice",
+    /// What is in the sum of a transaction's credits has a row too when it is told again: it is counted twice.
+    SumTwice = "sum_twice",
     /// Money of any asset pays: worthless tokens buy goods.
     WrongAssetCounted = "wrong_asset_counted",
     /// Late money is on time: an old price is kept open for ever.

@@ -25,7 +25,7 @@ pub enum Position {
     Trace(Vec<u32>),
     /// `balance:HEIGHT`: the balance grew in that block.
     Balance(Height),
-    /// `sum:USDC`: the row that holds many small credits of one transaction in that asset.
+    /// `sum:USDC`: the row that holds many credits of one transaction in that asset.
     Sum(AssetCode),
     /// `dust`: the row that holds further dust in one sum.
     Dust,
@@ -182,7 +182,7 @@ pub struct Transfer {
     /// Digits after the point of that asset.
     pub decimals: u8,
     /// How much; for [`Position::Dust`] the sum of all that was aggregated, for [`Position::Sum`] that of its
-    /// transaction's small credits.
+    /// transaction's credits in it.
     pub amount: Amount,
     /// Less than this, on the transaction's sum, is dust.
     pub dust: Amount,
@@ -213,7 +213,7 @@ impl Transfer {
         self.txid == txid && self.position == *position
     }
 
-    /// Whether this row sums up small credits in an asset of a transaction.
+    /// Whether this row sums up credits in an asset of a transaction.
     #[must_use]
     pub fn sums_up(&self, txid: TxId, asset: &AssetCode) -> bool {
         self.txid == txid && matches!(&self.position, Position::Sum(of) if of == asset)

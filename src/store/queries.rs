@@ -21,7 +21,7 @@ use crate::domain::{
     transfer::{Position, Transfer},
 };
 use rusqlite::{OptionalExtension, Params, Row, params};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// A transfer that is in no block and whose transaction may still be conflicted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,7 +260,19 @@ impl Store {
         kind: ChainKind,
         credits: &[Credited],
     ) -> Result<Vec<Option<PaymentKey>>, StoreError> {
-        let find = |credit: &Credited| credit_holder(&self.conn, chain, kind, credit);
+        // A transaction may have any number of moves to an address, and they are one payment's.
+        let mut of_moves: HashMap<(TxId, Destination), Option<PaymentKey>> = HashMap::new();
+        let find = |credit: &Credited| {
+            let (txid, position, destination) = credit;
+            let is_move = matches!(position, Position::Trace(_));
+            let moves = Some((*txid, *destination)).filter(|_| is_move);
+            if let Some(known) = moves.and_then(|moves| of_moves.get(&moves)) {
+                return Ok(*known);
+            }
+            let holder = credit_holder(&self.conn, chain, kind, credit)?;
+            of_moves.extend(moves.map(|moves| (moves, holder)));
+            Ok(holder)
+        };
         Ok(credits.iter().map(find).collect::<Result<_, Fault>>()?)
     }
 

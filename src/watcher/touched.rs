@@ -1,12 +1,15 @@
 //! Which payments an input touches, and with which facts.
 
 use crate::domain::{
-    block::BlockRef,
-    facts::{Destination, Fact},
+    block::{BlockRef, TxId},
+    facts::{Credit, Destination, Fact},
     payment::{Payment, PaymentKey},
-    transfer::Transfer,
+    transfer::Position,
 };
-use std::collections::BTreeMap;
+use std::{
+    cell::LazyCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// Facts by payment, each in the order in which they happened.
 #[derive(Debug, Default)]
@@ -80,14 +83,9 @@ impl Touched {
             let Some(payment) = self.loaded.get(key) else {
                 continue;
             };
+            let rows = LazyCell::new(|| Held::by(payment));
             observed.retain(|seen| match &seen.fact {
-                Fact::Mined { credit, block, .. } => {
-                    let mut rows = payment.transfers.iter();
-                    let (txid, asset) = (credit.txid, &credit.asset);
-                    let holds =
-                        |row: &Transfer| row.is(txid, &credit.position) || row.sums_up(txid, asset);
-                    takes(payment, block) || rows.any(holds)
-                }
+                Fact::Mined { credit, block, .. } => takes(payment, block) || rows.hold(credit),
                 Fact::Token { block, .. } => takes(payment, block),
                 Fact::Disconnected { .. }
                 | Fact::Weighed { .. }
@@ -134,5 +132,23 @@ impl Touched {
                 .collect();
             Some((payment, facts))
         })
+    }
+}
+
+/// What the rows of a payment are called.
+struct Held<'a>(BTreeSet<(TxId, &'a Position)>);
+
+impl<'a> Held<'a> {
+    fn by(payment: &'a Payment) -> Self {
+        let rows = payment.transfers.iter();
+        Self(rows.map(|row| (row.txid, &row.position)).collect())
+    }
+
+    /// Whether one of them is this credit, or sums up such ones.
+    fn hold(&self, credit: &Credit) -> bool {
+        let sum = Position::Sum(credit.asset.clone());
+        [&credit.position, &sum]
+            .into_iter()
+            .any(|position| self.0.contains(&(credit.txid, position)))
     }
 }

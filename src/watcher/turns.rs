@@ -71,6 +71,8 @@ pub(super) struct Turns {
     calls: usize,
     asked: Vec<(PaymentKey, Why)>,
     seen: BTreeSet<PaymentKey>,
+    /// The newest open payment, where all up to it are known or have their turn now.
+    newest: Option<PaymentKey>,
 }
 
 impl Watcher {
@@ -82,6 +84,7 @@ impl Watcher {
             calls: 0,
             asked: Vec::new(),
             seen: BTreeSet::new(),
+            newest: None,
         };
         let Some(asset) = native(chain) else {
             return Ok(turns);
@@ -90,8 +93,13 @@ impl Watcher {
         self.take_turns(chain, &mut turns, Why::Again, &again, AGAIN_MAX)?;
         let due = self.due_for_a_look(chain, asset, head)?;
         self.take_turns(chain, &mut turns, Why::Due, &due, DUE_MAX)?;
-        let fresh = self.store.open_after(asset, chain.looked.newest, NEW_MAX)?;
-        self.take_turns(chain, &mut turns, Why::New, &fresh, NEW_MAX)?;
+        // After a restart those are new that nobody looked at before.
+        let newest = chain.looked.newest;
+        let fresh = self.store.unlooked_after(asset, newest, NEW_MAX)?;
+        let all = self.take_turns(chain, &mut turns, Why::New, &fresh, NEW_MAX)?;
+        if all && fresh.len() < NEW_MAX {
+            turns.newest = self.store.last_open(asset)?;
+        }
         let mut round = self
             .store
             .open_after(asset, chain.looked.round, CALLS_MAX)?;
@@ -103,7 +111,7 @@ impl Watcher {
         Ok(turns)
     }
 
-    /// Gives these their turns, in order, as far as so many calls suffice.
+    /// Gives these their turns, in order, as far as so many calls suffice; whether all had theirs.
     fn take_turns(
         &self,
         chain: &ChainState,
@@ -111,17 +119,25 @@ impl Watcher {
         why: Why,
         keys: &[PaymentKey],
         calls_max: usize,
-    ) -> Result<(), StoreError> {
-        let keys = keys.iter().copied();
-        let keys = keys.filter(|key| !turns.seen.contains(key));
-        let keys: Vec<PaymentKey> = keys.take(calls_max).collect();
-        let calls_max = turns.calls.saturating_add(calls_max);
-        let payments = self.store.load(&keys)?;
+    ) -> Result<bool, StoreError> {
+        let is_left = |key: &PaymentKey| !turns.seen.contains(key);
+        let left: Vec<PaymentKey> = keys.iter().copied().filter(is_left).collect();
+        let (left, others) = left.split_at(left.len().min(calls_max));
+        let payments = self.store.load(left)?;
         let by_key: HashMap<PaymentKey, &Payment> = payments
             .iter()
             .map(|payment| (payment.key, payment))
             .collect();
-        for key in keys {
+        let calls_max = turns.calls.saturating_add(calls_max);
+        for key in keys.iter().copied() {
+            if turns.seen.contains(&key) {
+                // It has its turn already, for another reason.
+                turns.asked.push((key, why));
+                continue;
+            }
+            if others.first() == Some(&key) {
+                return Ok(false);
+            }
             let Some(payment) = by_key.get(&key).filter(|_| turns.seen.insert(key)) else {
                 continue;
             };
@@ -133,7 +149,7 @@ impl Watcher {
             let calls = 1_usize.saturating_add(usize::from(base.is_some()));
             if turns.calls.saturating_add(calls) > calls_max {
                 turns.seen.remove(&key);
-                break;
+                return Ok(false);
             }
             turns.calls = turns.calls.saturating_add(calls);
             turns.asked.push((key, why));
@@ -143,7 +159,7 @@ impl Watcher {
                 of.push(payment.destination);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Those whose look left the chain, and those about whom a request waits.
@@ -186,10 +202,11 @@ impl Looked {
         for (key, why) in turns.asked {
             self.last.insert(key, head);
             match why {
-                Why::New => self.newest = Some(key),
+                Why::New => self.newest = self.newest.max(Some(key)),
                 Why::Round => self.round = Some(key),
                 Why::Again | Why::Due => {}
             }
         }
+        self.newest = self.newest.max(turns.newest);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
         facts::OutPoint,
     },
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 use tracing::{debug, warn};
 
 /// How many asks wait here; further ones wait in the channel, and the watcher tries again later.
@@ -94,6 +94,14 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             }
         }
         self.work_on_backfill().await
+    }
+
+    /// How long a scan of the past rests until it looks again for what contracts moved; nothing while none rests.
+    #[must_use]
+    pub fn next_look(&self) -> Option<Duration> {
+        let now_ms = self.clock.now().monotonic_ms;
+        let at_ms = self.asks.scans.next_look_ms()?;
+        Some(Duration::from_millis(at_ms.saturating_sub(now_ms)))
     }
 
     async fn answer(&mut self, ask: &Ask) -> Result<(), Halt> {

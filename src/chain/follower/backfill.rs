@@ -17,8 +17,7 @@ use crate::{
         payment::ScanFrom,
     },
 };
-use std::{collections::VecDeque, time::Duration};
-use tokio::time::sleep;
+use std::collections::VecDeque;
 use tracing::warn;
 
 /// A scan that fails this often in a row, while the tip is followed, is given back as refused:
@@ -43,8 +42,8 @@ pub(super) struct Backfill {
     pub(super) traces: bool,
     /// The first of them, whose traces are still looked for.
     fetched: Fetched,
-    /// Until when nothing new is looked for, on the monotonic clock.
-    rests_until_ms: u64,
+    /// When the next look is, on the monotonic clock, where it waits for one.
+    pub(super) next_look_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,13 +80,13 @@ impl Backfill {
             blocks: VecDeque::new(),
             traces,
             fetched: Fetched::default(),
-            rests_until_ms: 0,
+            next_look_ms: None,
         }
     }
 
     /// Whether there is nothing to do for it yet.
-    pub(super) const fn rests(&self, now_ms: u64) -> bool {
-        now_ms < self.rests_until_ms
+    pub(super) fn rests(&self, now_ms: u64) -> bool {
+        self.next_look_ms.is_some_and(|at_ms| now_ms < at_ms)
     }
 
     /// Blocks above `fork` are no longer ours: they are not scanned as the past any more, since
@@ -145,7 +144,7 @@ impl Backfill {
 }
 
 impl<S: ChainSource, K: Sink> Follower<S, K> {
-    /// Does one request's worth of a scan of the past, if there is one; whether more is left.
+    /// Does one request's worth of a scan of the past, if there is one; whether more is left that need not wait.
     pub(super) async fn work_on_backfill(&mut self) -> Result<bool, Halt> {
         let Some(tip) = self.window.tip() else {
             return Ok(false);
@@ -156,8 +155,10 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             return Ok(false);
         };
         if job.rests(now_ms) {
-            sleep(Duration::from_millis(TRACES_PAUSE_MS)).await;
+            self.asks.scans.put(job);
+            return Ok(false);
         }
+        job.next_look_ms = None;
         job.to = job.to.min(tip.id.height);
         let batch = job.batch;
         match self.work(&mut job).await {
@@ -254,7 +255,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             let now_ms = self.clock.now().monotonic_ms;
             if fetched.awaits_traces() && !fetched.is_overdue(now_ms) {
                 let pause_ms = if is_news { 0 } else { TRACES_PAUSE_MS };
-                job.rests_until_ms = now_ms.saturating_add(pause_ms);
+                job.next_look_ms = Some(now_ms.saturating_add(pause_ms));
                 job.fetched = fetched;
                 return Ok(Progress::Waiting);
             }

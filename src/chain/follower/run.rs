@@ -57,6 +57,16 @@ enum Rest {
     Backoff(Duration),
 }
 
+/// What answering left to do before the next poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// Something that need not wait.
+    More,
+    /// A scan of the past looks again then for what contracts moved.
+    Look(Instant),
+}
+
 /// What was last said of a failing source.
 #[derive(Debug)]
 struct Complaint {
@@ -182,7 +192,7 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
         self.follower.sink.deliver(failed).await
     }
 
-    async fn serve_once(&mut self, signals: &mut Signals) -> Result<bool, Gone> {
+    async fn serve_once(&mut self, signals: &mut Signals) -> Result<Left, Gone> {
         while self.follower.asks.has_room() {
             let Ok(ask) = signals.asks.try_recv() else {
                 break;
@@ -190,11 +200,15 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
             self.follower.ask(ask);
         }
         match self.follower.serve().await {
-            Ok(more) => Ok(more),
+            Ok(more) if more => Ok(Left::More),
+            Ok(_) => {
+                let look = self.follower.next_look();
+                Ok(look.map_or(Left::Nothing, |after| Left::Look(Instant::now() + after)))
+            }
             Err(Halt::Gone(gone)) => Err(gone),
             Err(Halt::Source(error)) => {
                 debug!(chain = %self.follower.options.chain, %error, "an ask must wait");
-                Ok(false)
+                Ok(Left::Nothing)
             }
         }
     }
@@ -249,8 +263,12 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
             }
         }
         loop {
-            let more = self.serve_once(signals).await?;
+            let left = self.serve_once(signals).await?;
             let look_at = self.look_at.unwrap_or(until);
+            let scan_at = match left {
+                Left::Look(at) => at,
+                Left::Nothing | Left::More => until,
+            };
             select! {
                 biased;
                 () = sleep_until(until) => return Ok(()),
@@ -265,7 +283,8 @@ impl<S: ChainSource, K: Sink> Loop<S, K> {
                     self.read_named(&signals.bell).await?;
                 }
                 () = sleep_until(look_at), if self.look_at.is_some() => self.look().await?,
-                () = ready(()), if more => {}
+                () = ready(()), if left == Left::More => {}
+                () = sleep_until(scan_at), if scan_at < until => {}
                 Some(ask) = signals.asks.recv(), if self.follower.asks.has_room() => {
                     self.follower.ask(ask);
                 }

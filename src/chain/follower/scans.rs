@@ -49,6 +49,11 @@ impl Scans {
         self.plain.is_some() || self.traced.is_some()
     }
 
+    /// When one that rests goes on, on the monotonic clock.
+    pub(super) fn next_look_ms(&self) -> Option<u64> {
+        self.traced.as_ref().and_then(|scan| scan.next_look_ms)
+    }
+
     /// Blocks above `fork` are no longer ours.
     pub(super) fn disconnected(&mut self, fork: Height) {
         self.walked.rewind(fork);

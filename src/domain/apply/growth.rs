@@ -34,6 +34,13 @@ pub(super) fn explain(payment: &mut Payment, before: &[bool], rests_on: &mut Res
     if planted(Bug::GrowthTwice) {
         return;
     }
+    let all = payment.transfers.iter().enumerate();
+    let grown: Vec<usize> = all
+        .filter_map(|(row, growth)| grown_at(growth).map(|_| row))
+        .collect();
+    if grown.is_empty() {
+        return;
+    }
     for row in 0..payment.transfers.len() {
         let found = payment.transfers.get(row).cloned();
         let is_new = |found: &Transfer| {
@@ -46,7 +53,7 @@ pub(super) fn explain(payment: &mut Payment, before: &[bool], rests_on: &mut Res
             continue;
         };
         let mut left = found.amount;
-        for growth in grown_with(payment, row, anchor.block.id.height) {
+        for growth in grown_with(payment, &grown, row, anchor.block.id.height) {
             if left.is_zero() {
                 break;
             }
@@ -55,16 +62,16 @@ pub(super) fn explain(payment: &mut Payment, before: &[bool], rests_on: &mut Res
     }
 }
 
-/// The rows of growth that hold money of a block, recorded before the row that tells of it; the lowest first.
-fn grown_with(payment: &Payment, row: usize, height: Height) -> Vec<usize> {
+/// Those of the rows of growth that hold money of a block, recorded before the row that tells of it; the lowest first.
+fn grown_with(payment: &Payment, grown: &[usize], row: usize, height: Height) -> Vec<usize> {
     let holds = |growth: &Transfer| {
         let at = grown_at(growth)?;
         let since = payment.history.grown.get(&at).copied().unwrap_or_default();
         (at >= height && since < height).then_some(at)
     };
-    let rows = payment.transfers.iter().take(row).enumerate();
-    let mut holding: Vec<(Height, usize)> = rows
-        .filter_map(|(index, growth)| Some((holds(growth)?, index)))
+    let earlier = grown.iter().copied().take_while(|growth| *growth < row);
+    let mut holding: Vec<(Height, usize)> = earlier
+        .filter_map(|index| Some((holds(payment.transfers.get(index)?)?, index)))
         .collect();
     holding.sort_unstable();
     holding.into_iter().map(|(_, index)| index).collect()

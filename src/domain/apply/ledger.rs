@@ -22,6 +22,8 @@ type Kind = (TxId, AssetCode);
 pub(super) struct Ledger<'a> {
     payment: &'a mut Payment,
     rows: BTreeMap<TxId, BTreeMap<Position, usize>>,
+    /// The rows of further dust.
+    dust: BTreeMap<AssetCode, usize>,
     spenders: BTreeMap<OutPoint, BTreeSet<TxId>>,
     /// Sums of rows and of what the facts bring beside them.
     sums: BTreeMap<Kind, Amount>,
@@ -37,6 +39,7 @@ impl<'a> Ledger<'a> {
         let mut ledger = Self {
             payment,
             rows: BTreeMap::new(),
+            dust: BTreeMap::new(),
             spenders: BTreeMap::new(),
             sums: BTreeMap::new(),
             coming: BTreeMap::new(),
@@ -119,6 +122,9 @@ impl<'a> Ledger<'a> {
         let place = self.payment.transfers.len();
         let of_tx = self.rows.entry(row.txid).or_default();
         of_tx.insert(row.position.clone(), place);
+        if row.position == Position::Dust {
+            self.dust.entry(row.asset.clone()).or_insert(place);
+        }
         for input in &row.inputs {
             self.spenders.entry(*input).or_default().insert(row.txid);
         }
@@ -181,8 +187,8 @@ impl<'a> Ledger<'a> {
     }
 
     fn further_dust(&mut self, asset: &AssetCode) -> Option<&mut Transfer> {
-        let holds = |t: &&mut Transfer| t.position == Position::Dust && t.asset == *asset;
-        self.payment.transfers.iter_mut().find(holds)
+        let row = *self.dust.get(asset)?;
+        self.payment.transfers.get_mut(row)
     }
 }
 

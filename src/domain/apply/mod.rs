@@ -9,6 +9,7 @@ mod growth;
 mod inherit;
 mod journal;
 mod ledger;
+mod pairs;
 mod places;
 mod renumber;
 mod small;

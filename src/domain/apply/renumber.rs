@@ -5,37 +5,45 @@
 //! may be told again under other numbers. They are matched here as a whole, by who paid how much, before
 //! anything else looks at a name: money that is recorded is never recorded again.
 
+use super::pairs;
 use crate::bugs::{Bug, planted};
 use crate::domain::{
+    amount::Amount,
+    asset::AssetCode,
     block::{BlockHash, TxId},
     facts::{Credit, Fact},
     payment::Payment,
-    transfer::{Position, Transfer},
+    transfer::Position,
 };
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, collections::BTreeMap};
+
+/// Who moved how much of what.
+type Moved<'a> = (&'a AssetCode, Amount, Option<&'a str>);
+
+/// A move by its name.
+type Named<'a> = (&'a Position, Moved<'a>);
 
 /// The facts with the moves of contracts under the names that their rows have.
 pub(super) fn as_recorded<'a>(payment: &Payment, facts: &'a [Fact]) -> Cow<'a, [Fact]> {
-    let mut told: BTreeMap<(TxId, BlockHash), Vec<&Credit>> = BTreeMap::new();
+    let mut told: BTreeMap<(TxId, BlockHash), Vec<Named<'_>>> = BTreeMap::new();
     for (credit, block) in facts.iter().filter_map(moved) {
+        let money = (&credit.asset, credit.amount, credit.from_address.as_deref());
         let of_tx = told.entry((credit.txid, block)).or_default();
-        if of_tx.iter().all(|known| known.position != credit.position) {
-            of_tx.push(credit);
+        of_tx.push((&credit.position, money));
+    }
+    let mut rows: BTreeMap<TxId, Vec<Named<'_>>> = BTreeMap::new();
+    for row in payment.transfers.iter().filter(|_| !told.is_empty()) {
+        if is_trace(&row.position) {
+            let money = (&row.asset, row.amount, row.from_address.as_deref());
+            let of_tx = rows.entry(row.txid).or_default();
+            of_tx.push((&row.position, money));
         }
     }
     let mut names: BTreeMap<(TxId, BlockHash, Position), Position> = BTreeMap::new();
     for ((txid, block), credits) in told {
-        let rows = payment.transfers.iter();
-        let rows = rows.filter(|row| row.txid == txid && is_trace(&row.position));
-        let rows: Vec<&Transfer> = rows.collect();
-        if rows.is_empty() {
-            continue;
-        }
-        let renamed = renamed(&credits, &rows).into_iter();
-        names.extend(renamed.map(|(told, name)| ((txid, block, told), name)));
+        let rows = rows.get(&txid).map_or(&[][..], Vec::as_slice);
+        let renamed = pairs::names(&credits, rows).into_iter();
+        names.extend(renamed.map(|(told, name)| ((txid, block, told.clone()), name.clone())));
     }
     if names.is_empty() || planted(Bug::RenumberedTwice) {
         return Cow::Borrowed(facts);
@@ -52,44 +60,6 @@ fn rename(fact: &Fact, names: &BTreeMap<(TxId, BlockHash, Position), Position>) 
         }
     }
     fact
-}
-
-/// What contracts moved in one transaction, each with another name than it was told under.
-fn renamed(credits: &[&Credit], rows: &[&Transfer]) -> BTreeMap<Position, Position> {
-    // By the name of the row, which move it holds.
-    let mut holds: BTreeMap<&Position, &Position> = BTreeMap::new();
-    let mut known: BTreeSet<&Position> = BTreeSet::new();
-    // Those under their own names first.
-    for is_exact in [true, false] {
-        for credit in credits {
-            let is_free = |row: &&&Transfer| !holds.contains_key(&row.position);
-            let fits = |row: &Transfer| !is_exact || row.position == credit.position;
-            let mut free = rows.iter().filter(is_free);
-            let row = free.find(|row| fits(row) && is_same_money(credit, row));
-            if let Some(row) = row.filter(|_| !known.contains(&credit.position)) {
-                holds.insert(&row.position, &credit.position);
-                known.insert(&credit.position);
-            }
-        }
-    }
-    let mut names: BTreeMap<Position, Position> = holds
-        .iter()
-        .map(|(row, told)| ((*told).clone(), (*row).clone()))
-        .collect();
-    for credit in credits.iter().filter(|c| !known.contains(&c.position)) {
-        // Its own name, or that of the move which has taken it, and so on to one that nobody has.
-        let taken = |name: &&Position| holds.get(*name).copied();
-        let last = std::iter::successors(Some(&credit.position), taken).last();
-        names.extend(last.map(|name| (credit.position.clone(), name.clone())));
-    }
-    names.retain(|told, name| told != name);
-    names
-}
-
-fn is_same_money(credit: &Credit, row: &Transfer) -> bool {
-    row.asset == credit.asset
-        && row.amount == credit.amount
-        && row.from_address == credit.from_address
 }
 
 const fn is_trace(position: &Position) -> bool {

@@ -9,6 +9,7 @@
 mod amounts;
 mod balance;
 mod bounds;
+mod claims;
 mod depth;
 mod evidence;
 mod first;

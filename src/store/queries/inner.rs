@@ -23,6 +23,15 @@ pub(super) const OPEN_AFTER: &str = "SELECT key FROM payment INDEXED BY payment_
     AND key > ?2
   ORDER BY key LIMIT ?3";
 
+pub(super) const UNLOOKED_AFTER: &str = "SELECT key FROM payment INDEXED BY payment_open_round
+  WHERE asset = ?1 AND (status = 'new' OR status = 'pending' OR status = 'confirming')
+    AND key > ?2 AND looked_height IS NULL
+  ORDER BY key LIMIT ?3";
+
+pub(super) const LAST_OPEN: &str = "SELECT key FROM payment INDEXED BY payment_open_round
+  WHERE asset = ?1 AND (status = 'new' OR status = 'pending' OR status = 'confirming')
+  ORDER BY key DESC LIMIT 1";
+
 pub(super) const LOOKED_ABOVE: &str = "SELECT key FROM payment
   WHERE chain_key = (SELECT key FROM chain WHERE name = ?1) AND looked_height > ?2";
 
@@ -82,9 +91,41 @@ impl Store {
         after: Option<PaymentKey>,
         limit: usize,
     ) -> Result<Vec<PaymentKey>, StoreError> {
+        self.after(OPEN_AFTER, asset, after, limit)
+    }
+
+    /// The same of those of whose balance nothing is known yet.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn unlooked_after(
+        &self,
+        asset: &AssetCode,
+        after: Option<PaymentKey>,
+        limit: usize,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
+        self.after(UNLOOKED_AFTER, asset, after, limit)
+    }
+
+    /// The newest of all that are open.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn last_open(&self, asset: &AssetCode) -> Result<Option<PaymentKey>, StoreError> {
+        let last = self.in_order(LAST_OPEN, params![asset.as_str()])?;
+        Ok(last.first().copied())
+    }
+
+    fn after(
+        &self,
+        sql: &str,
+        asset: &AssetCode,
+        after: Option<PaymentKey>,
+        limit: usize,
+    ) -> Result<Vec<PaymentKey>, StoreError> {
         let after = after.map_or(i64::MIN, |key| key.0);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.in_order(OPEN_AFTER, params![asset.as_str(), after, limit])
+        self.in_order(sql, params![asset.as_str(), after, limit])
     }
 
     fn in_order(&self, sql: &str, params: impl Params) -> Result<Vec<PaymentKey>, StoreError> {

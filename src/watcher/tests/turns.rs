@@ -117,6 +117,68 @@ fn whose_deadline_is_passed_is_looked_at_first() {
     assert_eq!(world.status_of("p0").as_str(), "new");
 }
 
+/// A daemon that was restarted, and where only balances tell.
+fn restarted(world: World) -> World {
+    let mut world = world.restart();
+    world.give(ChainInput::TracedBy(TracedBy::Balance));
+    world
+}
+
+// shows: T10
+#[test]
+fn after_a_restart_who_is_new_does_not_wait_for_those_who_are_known() {
+    let mut world = world_with(600);
+    for _ in 0..15 {
+        look(&mut world);
+    }
+    register(&mut world, 600, 1, "");
+    let mut world = restarted(world);
+    register(&mut world, 601, 1, "");
+    let (asked, _) = look(&mut world);
+    assert!(asked.contains(&destination(600)) && asked.contains(&destination(601)));
+    // Nor does who comes then.
+    register(&mut world, 602, 1, "");
+    let (asked, _) = look(&mut world);
+    assert!(asked.contains(&destination(602)));
+}
+
+/// Those whose deadline is passed are asked about for that reason, and are new ones too as long as nobody answers.
+#[test]
+fn who_is_new_does_not_wait_for_those_who_are_asked_about_for_another_reason() {
+    const LATE: usize = 70;
+    let mut world = World::with_ether();
+    world.give(ChainInput::TracedBy(TracedBy::Balance));
+    let soon = world.now().plus(SpanMs::from_secs(60)).0;
+    register(&mut world, 0, LATE, &format!("\"expires_at\":{soon},"));
+    register(&mut world, LATE, 600, "");
+    let is_late: BTreeSet<Destination> = (0..LATE).map(destination).collect();
+    // Everybody is answered for but those.
+    let look = |world: &mut World| {
+        let head = world.mine(&[]);
+        world.poll();
+        let mut asked = BTreeSet::new();
+        for (_, ask) in world.asks() {
+            if let Ask::Balances(block, of) = ask {
+                let told = of.iter().filter(|to| !is_late.contains(to));
+                let told = told.map(|to| (*to, vec![Amount::ZERO])).collect();
+                tell(world, block, told);
+                asked.extend(of.into_iter().filter(|_| block.id == head.id));
+            }
+        }
+        asked
+    };
+    for _ in 0..20 {
+        look(&mut world);
+    }
+    world.wait(SpanMs::from_secs(4 * 60));
+    let mut world = restarted(world);
+    register(&mut world, 670, 1, "");
+    let asked: Vec<BTreeSet<Destination>> = (0..3).map(|_| look(&mut world)).collect();
+    assert!(asked[0].contains(&destination(0)), "they are due");
+    let first = asked.iter().position(|of| of.contains(&destination(670)));
+    assert!(first.is_some(), "not within three blocks");
+}
+
 #[test]
 fn about_whom_a_request_waits_is_looked_at_first() {
     let mut world = world_with(600);

@@ -5,11 +5,17 @@ use crate::{
     chain::{
         Ask, ChainInput,
         follower::{
-            Options, Standing, Start,
+            Bell, Follower, Options, Signals, Standing, Start,
             testing::{Bench, Call, FakeNode, options},
         },
     },
-    domain::{block::Height, payment::ScanFrom},
+    clock::{Clock, Now},
+    domain::{block::Height, payment::ScanFrom, time::UnixMs},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep},
 };
 
 fn ask(bench: &mut Bench, batch: u64, traces: bool, from: u32, to: u32) {
@@ -197,5 +203,76 @@ async fn scans_that_take_turns_do_not_walk_the_same_way_again() {
     assert!(
         walked > 10 && again <= 2,
         "{again} more for what {walked} brought"
+    );
+}
+
+/// Time as the runtime tells it, which a test moves on.
+#[derive(Debug)]
+struct RuntimeClock(Instant);
+
+impl Clock for RuntimeClock {
+    fn now(&self) -> Now {
+        let passed = self.0.elapsed().as_millis();
+        Now {
+            wall: UnixMs(i64::try_from(passed).unwrap()),
+            monotonic_ms: u64::try_from(passed).unwrap(),
+        }
+    }
+}
+
+async fn after(millis: u64) {
+    sleep(Duration::from_millis(millis)).await;
+}
+
+// shows: T12
+#[tokio::test(start_paused = true)]
+async fn while_a_scan_waits_for_its_traces_rings_are_heard_at_once() {
+    let Bench { node, watcher, .. } = Bench::new(FakeNode::with_height(300));
+    let (source, clock) = (node.source(), Arc::new(RuntimeClock(Instant::now())));
+    let follower = Follower::new(source, watcher.clone(), clock, options(), Start::default());
+    let (asks, asked) = mpsc::channel(8);
+    let (_running, shutdown) = watch::channel(false);
+    let bell = Arc::new(Bell::default());
+    let signals = Signals {
+        asks: asked,
+        bell: Arc::clone(&bell),
+        shutdown,
+    };
+    tokio::spawn(follower.run(signals));
+    after(100).await;
+    node.state().traced = true;
+    let hash = node.at(290).id.hash;
+    node.state().untraced.insert(hash, None);
+    let scan = Ask::Backfill {
+        batch: 1,
+        from: ScanFrom::Height(Height(290)),
+        to: Height(300),
+        traces: true,
+    };
+    asks.send(scan).await.unwrap();
+    after(1_000).await;
+    for gap in 0..40 {
+        let polls = node.count(Call::Status);
+        bell.ring();
+        after(15).await;
+        assert!(node.count(Call::Status) > polls, "heard after {gap} rings");
+        after(10 + gap * 7).await;
+    }
+    // Neither do rings make it look more often, nor does it look less often without.
+    for rings in [0, 50] {
+        let looks = node.count(Call::Traces);
+        for _ in 0..rings {
+            bell.ring();
+            after(100).await;
+        }
+        after(5_000 - rings * 100).await;
+        let looks = node.count(Call::Traces) - looks;
+        assert!((18..=21).contains(&looks), "{looks} looks in five seconds");
+    }
+    after(120_000).await;
+    let told = watcher.told();
+    assert!(
+        told.iter().any(|told| told.contains("not all traced")),
+        "{told:?}"
     );
 }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::store::{
-    queries::inner::{CLAIMED, CLAIMED_AT, LOOKED_ABOVE, OPEN, OPEN_AFTER, OPEN_UNTIL},
+    queries::inner::{
+        CLAIMED, CLAIMED_AT, LAST_OPEN, LOOKED_ABOVE, OPEN, OPEN_AFTER, OPEN_UNTIL, UNLOOKED_AFTER,
+    },
     scans::{MOVED, SCAN_REFUSED, SCANNING, past::PAST},
     token_events::{CHAIN_WIDE, OPEN_COUNT, OPEN_KEYS},
     watches::{OWNER, WATCH_ENDED, WATCHED},
@@ -56,6 +58,11 @@ const PLANS: &[(&str, &str)] = &[
         "SEARCH payment USING INDEX payment_open (asset=? AND expires_at<?)",
     ),
     (OPEN_AFTER, "INDEX payment_open_round (asset=? AND rowid>?)"),
+    (
+        UNLOOKED_AFTER,
+        "INDEX payment_open_round (asset=? AND rowid>?)",
+    ),
+    (LAST_OPEN, "INDEX payment_open_round (asset=?)"),
     (
         DUE_AT,
         "SEARCH payment USING INDEX payment_due_at (chain_key=? AND due_at<?)",
