@@ -61,15 +61,21 @@ const OTHER_CHAIN: &str = "chain id: expected 31337, found 1";
 const OTHER_GENESIS: &str = "genesis: expected";
 
 /// Names of chains, whom they ask, what must come of it, and what is said.
-const CASES: [Case; 21] = [
-    ("final-beyond", Nobody, Refused(BEYOND), |truth| {
+const CASES: [Case; 23] = [
+    ("final-next", Nobody, Nothing, |truth| {
         truth.tag("finalized", &truth.forged(truth.tip + 1))
     }),
+    ("safe-next", Nobody, Nothing, |truth| {
+        truth.tag("safe", &truth.forged(truth.tip + 16))
+    }),
+    ("final-beyond", Nobody, Refused(BEYOND), |truth| {
+        truth.tag("finalized", &truth.forged(truth.tip + 17))
+    }),
     ("safe-beyond", Nobody, Refused(BEYOND), |truth| {
-        truth.tag("safe", &truth.forged(truth.tip + 1))
+        truth.tag("safe", &truth.forged(truth.tip + 17))
     }),
     ("final-beyond-2", Another, Replaced(BEYOND), |truth| {
-        truth.tag("finalized", &truth.forged(truth.tip + 9))
+        truth.tag("finalized", &truth.forged(truth.tip + 99))
     }),
     ("final-other", Nobody, Frozen, |truth| {
         truth.tag("finalized", &truth.forged(truth.paid_at))
