@@ -27,7 +27,7 @@ pub(super) const OTHER: &str = "other";
 /// What is heard of a node that pushes; any other text is `other`.
 pub(super) const PUSH_EVENTS: &[&str] = &["notification", "gap", "silence", OTHER];
 
-/// How an endpoint may stand; a test of `chain::ethereum::pool` holds its own names against these.
+/// How an endpoint may stand; a test of `chain::ethereum::endpoints::pool` holds its own names against these.
 pub(crate) const ENDPOINT_STATES: &[&str] = &[
     "untried",
     "alive",

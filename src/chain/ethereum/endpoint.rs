@@ -15,8 +15,7 @@ use ahead::Ahead;
 use super::{
     network::Network,
     scan::{self, Block},
-    told,
-    unproven::Reading,
+    told::{self, Reading},
     verify::{self, VerifyError},
     wire,
 };

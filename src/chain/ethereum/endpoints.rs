@@ -1,6 +1,8 @@
-//! A chain's endpoints: connects them, asks whom [`super::pool`] says, and tells how each stands. What
+//! A chain's endpoints: connects them, asks whom `pool` says, and tells how each stands. What
 //! is asked and what the answers mean is not known in here.
 
+mod failures;
+mod pool;
 mod race;
 mod together;
 
@@ -8,10 +10,8 @@ pub(super) use race::Race;
 pub(super) use together::STRAGGLERS;
 
 use super::{
-    doubts::all_failed,
     endpoint::{Endpoint, Tracer},
     network::Network,
-    pool::{Failure, Pool, Standing},
 };
 use crate::{
     chain::{
@@ -20,6 +20,8 @@ use crate::{
     },
     clock::Clock,
 };
+use failures::all_failed;
+use pool::{Failure, Pool, Standing};
 use race::{Link, UnderWay};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;

@@ -1,12 +1,14 @@
 //! What a source tells of ether that contracts moved, and what vouches for it.
 
-use super::{
-    endpoint::Endpoint,
-    quorum,
-    scan::Block,
-    source::EthereumSource,
-    witnesses::{Heard, Outline, Verdict, Witness},
-};
+mod able;
+mod rests;
+mod tracers;
+mod witnesses;
+
+pub(super) use able::Able;
+pub(super) use witnesses::Tracing;
+
+use super::{endpoint::Endpoint, quorum, scan::Block, source::EthereumSource, trace::Outline};
 use crate::{
     bugs::{Bug, planted},
     chain::{Moves, SourceError, TracedBlock, rpc::Transport, witnesses},
@@ -23,6 +25,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::timeout;
+use witnesses::{Heard, Verdict, Witness};
 
 /// How long balances are waited for.
 const BALANCES_PATIENCE: Duration = Duration::from_secs(4);

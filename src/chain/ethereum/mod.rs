@@ -1,16 +1,12 @@
 //! Ethereum: blocks, verified down to every transaction and log.
 //!
 //! `wire` reads JSON, [`verify`] checks it against the block's hash, `told` reads what no hash can prove,
-//! [`scan`] finds credits and, with `token_events`, what tokens' administrations did, `pool` says which [`endpoint`] to ask, `quorum` counts what they hold: all pure.
-//! `endpoints` asks them, `proven` takes blocks from whoever proves them, `agreement` and `unproven` compare what
-//! all say, and [`source`] is what a follower sees; [`heads`] says when to ask. Nothing here knows who is watched.
+//! [`scan`] finds credits and, with `token_events`, what tokens' administrations did, `trace` what contracts moved, `quorum` counts what
+//! endpoints hold: all pure. `endpoints` asks one [`endpoint`] or all of them, [`source`] is what a follower sees, with `inner` for what contracts
+//! moved; [`heads`] says when to ask. Nothing here knows who is watched.
 
-mod able;
 pub mod address;
-mod agreement;
 mod bloom;
-mod comparison;
-mod doubts;
 pub mod endpoint;
 mod endpoints;
 #[cfg(test)]
@@ -20,10 +16,7 @@ pub(super) mod fixture;
 pub mod heads;
 mod inner;
 pub mod network;
-mod pool;
-mod proven;
 mod quorum;
-mod rests;
 pub mod scan;
 pub mod sender;
 pub mod source;
@@ -31,12 +24,8 @@ pub mod token;
 mod token_events;
 mod told;
 mod trace;
-mod tracers;
-mod unproven;
 pub mod verify;
-mod width;
 mod wire;
-mod witnesses;
 
 pub use address::{AddressError, parse as parse_address};
 pub use endpoints::StandingObserver;

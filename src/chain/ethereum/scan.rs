@@ -5,10 +5,10 @@
 
 use super::{
     sender, token_events,
+    trace::Outline,
     trace::Root,
     verify::{self, VerifiedTx, VerifyError},
     wire::Envelope,
-    witnesses::Outline,
 };
 use crate::bugs::{Bug, planted};
 use crate::domain::{

@@ -1,19 +1,22 @@
 //! Ethereum as a follower sees it: verified blocks, tags and no mempool, from one of its endpoints.
 //!
-//! Whoever fails, another is asked the same. How far several hold the same chain is asked next door
-//! (`agreement`). Nothing here knows who is watched.
+//! Whoever fails, another is asked the same. Below: blocks from whoever proves them (`proven`), or as they are told (`unproven`), how far several
+//! hold the same chain (`agreement`), and whether who leads should (`comparison`). Nothing here knows who is watched.
+
+mod agreement;
+mod comparison;
+mod doubts;
+mod proven;
+mod unproven;
+mod width;
 
 use super::{
-    able::Able,
-    comparison::Comparison,
-    doubts::Doubts,
     endpoint::{Endpoint, Tracer},
     endpoints::{Endpoints, StandingObserver},
     heads::Announced,
+    inner::{Able, Tracing},
     network::Network,
     token::{self, TokenSpec},
-    width::Width,
-    witnesses::Tracing,
 };
 use crate::{
     chain::{
@@ -29,7 +32,10 @@ use crate::{
         view::TracedBy,
     },
 };
+use comparison::Comparison;
+use doubts::Doubts;
 use std::{future::ready, sync::Arc, time::Duration};
+use width::Width;
 
 /// A block that is announced is so many blocks from the tip at most: reorganisations announce lower ones.
 const NEAR: u32 = 16;
@@ -41,10 +47,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct EthereumSource<T> {
     pub(super) endpoints: Endpoints<T>,
     tokens: Arc<[TokenSpec]>,
-    pub(super) contracts: Arc<[[u8; 20]]>,
-    pub(super) doubts: Doubts,
+    contracts: Arc<[[u8; 20]]>,
+    doubts: Doubts,
     /// What becomes of a block that nobody can verify.
-    pub(super) on_unverifiable: OnUnverifiable,
+    on_unverifiable: OnUnverifiable,
     /// Who runs each endpoint.
     pub(super) operators: Vec<String>,
     /// How many operators must hold a block.
@@ -52,13 +58,13 @@ pub struct EthereumSource<T> {
     /// Whether a quorum holds the tip of the last status.
     has_agreed_tip: bool,
     /// Who has blocks well beyond it, in words.
-    pub(super) beyond: Vec<String>,
+    beyond: Vec<String>,
     /// Who told its tip then.
-    pub(super) answered: Vec<usize>,
+    answered: Vec<usize>,
     /// That two quorums contradict each other, in words.
-    pub(super) split: Option<String>,
+    split: Option<String>,
     /// Whether they did when somebody was last asked who could tell.
-    pub(super) was_split: bool,
+    was_split: bool,
     /// The block that an endpoint announced last.
     announced: Arc<Announced>,
     /// The tip of the last status.
@@ -69,7 +75,7 @@ pub struct EthereumSource<T> {
     /// How many blocks are fetched at a time.
     width: Width,
     /// Of the leader with others, where no quorum is asked.
-    pub(super) comparison: Comparison,
+    comparison: Comparison,
 }
 
 impl EthereumSource<HttpTransport> {

@@ -11,7 +11,7 @@
 use super::{
     bloom,
     scan::{self, Block, Tx},
-    verify::{self, VerifyError, gas_since},
+    verify::{self, FailedCheck, VerifyError, gas_since},
     wire::{self, Envelope, MAX_LOGS, MAX_TRANSACTIONS, UpTo, WireError},
 };
 use crate::domain::{
@@ -24,6 +24,22 @@ use alloy_primitives::{Address, B256, Bloom, Bytes, Log, U64, U256};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::collections::HashSet;
+
+/// What one endpoint's answer is worth.
+#[derive(Debug, Clone)]
+pub(super) enum Reading {
+    /// The block's hash proves it.
+    Proven(Block),
+    /// It does not.
+    Told {
+        /// Why not.
+        error: VerifyError,
+        /// The check that failed.
+        check: FailedCheck,
+        /// What it tells instead, or how that contradicts itself.
+        told: Result<Block, String>,
+    },
+}
 
 #[derive(Deserialize)]
 struct Body<'a> {

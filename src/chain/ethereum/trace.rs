@@ -24,6 +24,16 @@ use crate::domain::{
 };
 use alloy_primitives::{Address, U256};
 use moves::{Move, Trace, Traced};
+use std::sync::Arc;
+
+/// What a trace of a block is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outline {
+    pub transactions: Arc<[TxId]>,
+    pub roots: Arc<[Root]>,
+    /// Whether the block's hash binds it.
+    pub is_proven: bool,
+}
 
 /// How a node tells what calls there were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

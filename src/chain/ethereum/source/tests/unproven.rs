@@ -4,7 +4,7 @@ use super::{
     endpoints::{asked, down, source_told},
     *,
 };
-use crate::chain::ethereum::doubts::FORGOTTEN_AFTER;
+use crate::chain::ethereum::source::doubts::FORGOTTEN_AFTER;
 use crate::domain::{evidence::Evidence, facts::Payer};
 use alloy_primitives::{Log, keccak256};
 

@@ -4,11 +4,12 @@
 //! version does not know, or a lie that all tell; nothing here can tell these apart. So it is done only where an
 //! operator wants it, and everything credited by such a block says that its hash did not prove it.
 
-use super::{
+use crate::chain::ethereum::{
     endpoint::{BlockError, Endpoint},
     quorum,
     scan::Block,
     source::EthereumSource,
+    told::Reading,
     verify::{FailedCheck, Fault, VerifyError},
 };
 use crate::{
@@ -29,22 +30,6 @@ use tokio::task::JoinSet;
 
 /// How long each endpoint's blocks are waited for, which may be large.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What one endpoint's answer is worth.
-#[derive(Debug, Clone)]
-pub(super) enum Reading {
-    /// The block's hash proves it.
-    Proven(Block),
-    /// It does not.
-    Told {
-        /// Why not.
-        error: VerifyError,
-        /// The check that failed.
-        check: FailedCheck,
-        /// What it tells instead, or how that contradicts itself.
-        told: Result<Block, String>,
-    },
-}
 
 /// What one endpoint says of each block that it was asked about.
 type Readings = BTreeMap<BlockHash, Result<Reading, BlockError>>;

@@ -8,17 +8,17 @@
 
 mod asking;
 
-use super::{
+use super::rests::Rests;
+use crate::chain::ethereum::{
     endpoint::Endpoint,
-    rests::Rests,
-    trace::{Format, Root},
+    trace::{Format, Outline, Root},
 };
 use crate::{
     bugs::{Bug, planted},
     chain::{SourceError, WITNESSES, rpc::Transport},
     domain::{
         amount::Amount,
-        block::{BlockHash, BlockRef, TxId},
+        block::{BlockHash, BlockRef},
         evidence::Evidence,
         facts::{Candidate, Destination, Payer},
     },
@@ -49,18 +49,9 @@ const KEPT_MAX: usize = 4 * RUNNING_MAX;
 /// After so long nobody asks any more what came of a block.
 const ABANDONED: Duration = Duration::from_mins(2);
 
-/// What a trace of a block is compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Outline {
-    pub transactions: Arc<[TxId]>,
-    pub roots: Arc<[Root]>,
-    /// Whether the block's hash binds it.
-    pub is_proven: bool,
-}
-
 /// Traces that are under way, and what they are compared with.
 #[derive(Default)]
-pub(super) struct Tracing {
+pub(in crate::chain::ethereum) struct Tracing {
     outlines: BTreeMap<BlockHash, Outline>,
     /// In the order in which they came.
     order: VecDeque<BlockHash>,

@@ -1,7 +1,7 @@
 //! All endpoints of a chain asked together: which tip a quorum holds, who may lead to it, and how far
 //! others hold our chain.
 
-use super::{
+use crate::chain::ethereum::{
     endpoint::Endpoint,
     endpoints::{Endpoints, STRAGGLERS},
     quorum::{self, Vote},

@@ -2,12 +2,14 @@
 //! seemed to offer, and now and then where another way would be better.
 
 use super::{
+    tracers::Tracers,
+    witnesses::{Said, Task, Word},
+};
+use crate::chain::ethereum::{
     endpoint::{Endpoint, Probed, Tracer},
     endpoints::{Race, STRAGGLERS},
     source::EthereumSource,
     trace::Format,
-    tracers::Tracers,
-    witnesses::{Said, Task, Word},
 };
 use crate::{
     chain::{STATE_BLOCKS, SourceError, rpc::Transport},
@@ -33,9 +35,9 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(8);
 const FRESH_BLOCKS: u32 = STATE_BLOCKS / 2;
 
 /// What is known of who can tell it, and who is being asked.
-pub(super) struct Able {
+pub(in crate::chain::ethereum) struct Able {
     /// Whether it matters what contracts moved: nobody can be paid in ether otherwise.
-    pub(super) is_wanted: bool,
+    pub(in crate::chain::ethereum) is_wanted: bool,
     /// How it was known last, in an earlier run at first.
     traced_before: Option<TracedBy>,
     /// Whether an earlier run knew somebody who traces.
@@ -68,7 +70,7 @@ impl Default for Able {
 
 impl Able {
     /// It matters, and an earlier run knew it in this way.
-    pub(super) fn wanted(before: Option<TracedBy>) -> Self {
+    pub(in crate::chain::ethereum) fn wanted(before: Option<TracedBy>) -> Self {
         Self {
             is_wanted: true,
             traced_before: before,
@@ -93,7 +95,7 @@ impl Able {
 
 impl<T: Transport> EthereumSource<T> {
     /// Finds out what is not known yet, or not any more, of what endpoints tell.
-    pub(super) async fn meet_witnesses(&mut self) {
+    pub(in crate::chain::ethereum) async fn meet_witnesses(&mut self) {
         if !self.able.is_wanted {
             return;
         }
@@ -243,7 +245,7 @@ impl<T: Transport> EthereumSource<T> {
     }
 
     /// By the best that enough endpoints offer; nothing while that is not known.
-    pub(super) fn method(&self) -> Option<TracedBy> {
+    pub(in crate::chain::ethereum) fn method(&self) -> Option<TracedBy> {
         let tracers = || self.endpoints.all().map(|(_, endpoint)| endpoint.tracer());
         let any = |tracer: Tracer| tracers().any(|known| known == tracer);
         let some_tell = tracers().any(|known| known.format().is_some());

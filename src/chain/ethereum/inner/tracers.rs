@@ -8,7 +8,7 @@
 //! none of them for a while, is to tell it in another way. A node that is only busy may be among those, and an
 //! operator may switch tracing on: whoever could tell it better is tried now and then, on a real block.
 
-use super::endpoint::Tracer;
+use crate::chain::ethereum::endpoint::Tracer;
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 

@@ -1,6 +1,6 @@
 //! Blocks from whichever endpoint has them and whose answer is proved; what it means that none is.
 
-use super::{
+use crate::chain::ethereum::{
     endpoint::{BlockError, Endpoint},
     scan::Block,
     source::EthereumSource,
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl<T: Transport> EthereumSource<T> {
     /// A few blocks from whoever has them. One that does not verify is asked of another endpoint,
     /// and never skipped.
-    pub(super) async fn part(
+    pub(in crate::chain::ethereum) async fn part(
         &mut self,
         blocks: &[BlockRef],
     ) -> Result<Vec<BlockFacts>, SourceError> {
