@@ -105,6 +105,7 @@ fn view() -> ChainView {
         traced: Some(Height(1)),
         traced_at: None,
         untraced_at: None,
+        untraced_height: None,
         traced_by: None,
         frozen: None,
         healthy: true,

@@ -213,16 +213,6 @@ impl Payment {
         starts.any(|scan| scan.begins_before(block, self.kind))
     }
 
-    /// No block of before this time is looked at for the payment but by a scan of its past. The time of a block that
-    /// only a height names is not known: whoever waited for the daemon began no earlier than requests may.
-    #[must_use]
-    pub fn earliest_block_at(&self) -> UnixMs {
-        match self.registered_scan_from() {
-            ScanFrom::Time(from) => from.minus(register::slack(self.kind)),
-            ScanFrom::Height(_) => self.created_at.minus(register::MAX_WAITED),
-        }
-    }
-
     /// Whether money that came at this time still belongs to the payment. A `new` payment is
     /// watched until it is judged, however long its source was away.
     #[must_use]

@@ -67,6 +67,8 @@ pub struct ChainView {
     pub traced_at: Option<UnixMs>,
     /// The time of the last block whose inner credits nobody could tell, and nobody will.
     pub untraced_at: Option<UnixMs>,
+    /// The height of the highest of them.
+    pub untraced_height: Option<Height>,
     /// How it is known what contracts move; `None` where that does not matter, or nobody was asked yet.
     pub traced_by: Option<TracedBy>,
     /// Set while no payment may rise.

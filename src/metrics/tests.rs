@@ -68,6 +68,7 @@ fn view() -> ChainView {
         traced: None,
         traced_at: None,
         untraced_at: None,
+        untraced_height: None,
         traced_by: None,
         frozen: None,
         healthy: true,

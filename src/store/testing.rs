@@ -244,6 +244,7 @@ pub(super) fn view(cursor: BlockRef) -> ChainView {
         traced: Some(cursor.id.height),
         traced_at: None,
         untraced_at: None,
+        untraced_height: None,
         traced_by: None,
         frozen: None,
         healthy: true,

@@ -161,6 +161,7 @@ fn nothing_known(spec: &ChainSpec) -> ChainView {
         traced: None,
         traced_at: None,
         untraced_at: None,
+        untraced_height: None,
         traced_by: None,
         frozen: None,
         healthy: false,

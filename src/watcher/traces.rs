@@ -77,6 +77,8 @@ impl Watcher {
             .untraced_at
             .is_none_or(|known| given_up_at.is_some_and(|at| at > known.plus(GAP_TOLD)));
         view.untraced_at = view.untraced_at.max(given_up_at);
+        let given_up = told.given_up.iter().map(|block| block.id.height).max();
+        view.untraced_height = view.untraced_height.max(given_up);
         Self::settle_view(chain, &mut view, now);
         self.touch_due(&view, &mut touched, &mut plan)?;
         self.judge(&view, touched, &mut plan)?;

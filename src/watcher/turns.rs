@@ -100,18 +100,18 @@ impl Watcher {
         if all && fresh.len() < NEW_MAX {
             turns.newest = self.store.last_open(asset)?;
         }
-        let mut round = self
-            .store
-            .open_after(asset, chain.looked.round, CALLS_MAX)?;
-        if round.len() < CALLS_MAX {
-            round.extend(self.store.open_after(asset, None, CALLS_MAX)?);
+        let last = chain.looked.round;
+        let mut round = self.store.open_after(asset, last, CALLS_MAX)?;
+        if let Some(last) = last.filter(|_| round.len() < CALLS_MAX) {
+            let first = self.store.open_after(asset, None, CALLS_MAX)?;
+            round.extend(first.into_iter().take_while(|key| *key <= last));
         }
         let left = CALLS_MAX.saturating_sub(turns.calls);
         self.take_turns(chain, &mut turns, Why::Round, &round, left)?;
         Ok(turns)
     }
 
-    /// Gives these their turns, in order, as far as so many calls suffice; whether all had theirs.
+    /// Gives these, each there once, their turns in order, as far as so many calls suffice; whether all had theirs.
     fn take_turns(
         &self,
         chain: &ChainState,
@@ -171,7 +171,8 @@ impl Watcher {
         if chain.looked.at.is_some_and(|at| !is_ours(chain, at)) {
             let last = chain.looked.last.iter();
             let gone = last.filter(|(_, block)| !is_ours(chain, **block));
-            let mut gone: Vec<PaymentKey> = gone.map(|(key, _)| *key).collect();
+            let gone = gone.map(|(key, _)| *key).filter(|key| !again.contains(key));
+            let mut gone: Vec<PaymentKey> = gone.collect();
             gone.sort_unstable();
             again.extend(gone);
         }

@@ -19,6 +19,7 @@ use crate::{
         rpc::{Client, Transport},
     },
     clock::Clock,
+    domain::{block::BlockRef, time::SpanMs},
 };
 use failures::all_failed;
 use pool::{Failure, Pool, Standing};
@@ -203,6 +204,7 @@ impl<T: Transport> Endpoints<T> {
         if self.unserved >= UNSERVED_MAX && self.pool.len() > 1 {
             self.unserved = 0;
             let leader = self.pool.leader();
+            self.pool.misled(leader);
             self.pool
                 .failed(leader, Failure::Unreachable, self.now_ms());
             self.tell(leader, "the blocks that it names do not come");
@@ -302,6 +304,11 @@ impl<T: Transport> Endpoints<T> {
     /// Whether another answers much sooner than this one.
     pub(super) fn is_slow(&self, at: usize) -> bool {
         self.pool.is_slow(at, self.now_ms())
+    }
+
+    /// Whether it never told what is not so. Others lead only where nobody else can.
+    pub(super) fn is_trusted(&self, at: usize) -> bool {
+        self.pool.is_trusted(at)
     }
 
     /// Those that are not left alone now.
@@ -414,6 +421,11 @@ impl<T: Transport> Endpoints<T> {
             let (endpoint, of) = (last.endpoint.name(), self.seats.len());
             tracing::warn!(endpoint, of, "it is the last endpoint that is left");
         }
+    }
+
+    /// How old a block is by the wall clock.
+    pub(super) fn age_of(&self, block: &BlockRef) -> SpanMs {
+        SpanMs(self.clock.now().wall.0.saturating_sub(block.time.0))
     }
 
     /// The monotonic clock.

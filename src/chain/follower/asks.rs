@@ -3,12 +3,16 @@
 use super::{Follower, Halt, Sink, backfill::Backfill, scans::Scans};
 use crate::{
     chain::{Ask, ChainInput, ChainSource, MempoolNews, STATE_BLOCKS, SourceError},
+    clock::Now,
     domain::{
-        block::{BlockRef, Height, TxId},
+        block::{BlockHash, BlockRef, Height, TxId},
         facts::OutPoint,
     },
 };
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 use tracing::{debug, warn};
 
 /// How many asks wait here; further ones wait in the channel, and the watcher tries again later.
@@ -25,9 +29,36 @@ const fn is_slow(ask: &Ask) -> bool {
     }
 }
 
+/// Blocks of which nobody told what balances grew by, and since when: a node that is asked too much, or away, tells
+/// it later.
+#[derive(Debug, Default)]
+struct Untold(BTreeMap<BlockHash, u64>);
+
+impl Untold {
+    /// For so long nobody must tell it, unless all say that they cannot.
+    const LONG_MS: u64 = 3_600_000;
+    /// More are not remembered: then all begin anew.
+    const MAX: usize = 1_024;
+
+    /// Whether nobody will tell it any more.
+    fn is_over(&mut self, block: BlockRef, error: &SourceError, now: Now) -> bool {
+        if self.0.len() >= Self::MAX {
+            self.0.clear();
+        }
+        let since_ms = *self.0.entry(block.id.hash).or_insert(now.monotonic_ms);
+        let is_long = now.monotonic_ms.saturating_sub(since_ms) >= Self::LONG_MS;
+        let is_over = is_long || matches!(error, SourceError::Permanent(_));
+        if is_over {
+            self.0.remove(&block.id.hash);
+        }
+        is_over
+    }
+}
+
 /// The asks that are not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Asks {
+    untold: Untold,
     /// Asks that a request or a few answer, in the order in which they came.
     quick: VecDeque<Ask>,
     pub(super) scans: Scans,
@@ -123,12 +154,17 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
             }
             Ask::Growth(block, destinations) => {
                 let told = match self.source.growth(*block, destinations).await {
-                    Ok(told) => told,
+                    Ok(told) => {
+                        self.asks.untold.0.remove(&block.id.hash);
+                        told
+                    }
                     Err(error) => {
                         debug!(%error, "what balances grew by is not known");
                         // What nobody can tell now is asked again after the next poll; that nobody will
                         // tell it any more is an answer, too.
-                        if !self.is_beyond_state(*block) {
+                        let is_over = self.is_beyond_state(*block)
+                            && self.asks.untold.is_over(*block, &error, self.clock.now());
+                        if !is_over {
                             return Ok(());
                         }
                         vec![Vec::new(); destinations.len()]

@@ -70,6 +70,13 @@ pub(crate) fn facts_of(block: BlockRef) -> BlockFacts {
 #[derive(Debug, Default)]
 pub(crate) struct SteppingClock(AtomicI64);
 
+impl SteppingClock {
+    /// So many minutes go by.
+    pub(crate) fn forward(&self, minutes: i64) {
+        self.0.fetch_add(minutes * 60, Ordering::Relaxed);
+    }
+}
+
 impl Clock for SteppingClock {
     fn now(&self) -> Now {
         let secs = self.0.fetch_add(1, Ordering::Relaxed);
@@ -99,6 +106,7 @@ pub(crate) struct Bench {
     pub(crate) watcher: Recorder,
     pub(crate) follower: Follower<FakeSource, Recorder>,
     pub(crate) options: Options,
+    pub(crate) clock: Arc<SteppingClock>,
 }
 
 impl Bench {
@@ -110,8 +118,10 @@ impl Bench {
         let watcher = Recorder::default();
         watcher.resume(&start.recent);
         let (source, clock) = (node.source(), Arc::new(SteppingClock::default()));
-        let follower = Follower::new(source, watcher.clone(), clock, options.clone(), start);
+        let as_clock = Arc::<SteppingClock>::clone(&clock);
+        let follower = Follower::new(source, watcher.clone(), as_clock, options.clone(), start);
         Self {
+            clock,
             node,
             watcher,
             follower,

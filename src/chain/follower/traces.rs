@@ -196,8 +196,8 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                     // One alone tells it, where others should have.
                     let sole = Some(block).filter(|_| facts.awaits_trace);
                     outcome.given_up.extend(sole);
-                    // What is disputed may be more.
-                    facts.awaits_trace |= dispute.is_some();
+                    // What is disputed may be more; a sole word that was taken is all that will come.
+                    facts.awaits_trace = dispute.is_some();
                     outcome.traced.push(facts);
                     dispute
                 }

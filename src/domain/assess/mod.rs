@@ -25,7 +25,8 @@ use self::{
 use super::{
     block::BlockRef,
     flags::Flag,
-    payment::{Closed, History, Judgement, Payment},
+    payment::{Closed, History, Judgement, Payment, ScanFrom},
+    register::slack,
     status::{Reason, Status},
     time::{SpanMs, UnixMs},
     transfer::Disposition,
@@ -128,8 +129,14 @@ fn remember(payment: &Payment, ruling: &Ruling, view: &ChainView, now: UnixMs) -
 /// Whether nobody can tell what contracts moved in a block that may hold the payment's money. When it was registered says
 /// nothing of that: blocks have times of their own, and after an outage old ones come after the requests.
 fn may_lack_traces(payment: &Payment, view: &ChainView) -> bool {
-    let since = payment.earliest_block_at();
-    payment.history.needs_traces && view.untraced_at.is_some_and(|at| at >= since)
+    let is_in_it = match payment.registered_scan_from() {
+        ScanFrom::Time(from) => {
+            let since = from.minus(slack(payment.kind));
+            view.untraced_at.is_some_and(|at| at >= since)
+        }
+        ScanFrom::Height(from) => view.untraced_height.is_some_and(|height| height >= from),
+    };
+    payment.history.needs_traces && is_in_it
 }
 
 /// Whether a step withdraws a `paid`; a refund does not.

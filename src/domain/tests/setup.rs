@@ -123,6 +123,7 @@ pub fn view(kind: ChainKind, cursor: BlockRef, now: UnixMs) -> ChainView {
         traced: Some(height),
         traced_at: None,
         untraced_at: None,
+        untraced_height: None,
         traced_by: None,
         frozen: None,
         healthy: true,

@@ -215,7 +215,10 @@ impl Story {
                 self.follow();
             }
             "balances" => self.view.traced_by = Some(TracedBy::Balance),
-            "gap" => self.view.untraced_at = Some(self.tip().time),
+            "gap" => {
+                self.view.untraced_at = Some(self.tip().time);
+                self.view.untraced_height = Some(self.tip().id.height);
+            }
             "finalize" => self.view.finalized = Some(self.tip().id.height),
             "safe" => self.view.safe = Some(Height(rest[0].parse().unwrap())),
             "final" => self.view.finalized = Some(Height(rest[0].parse().unwrap())),

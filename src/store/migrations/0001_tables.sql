@@ -50,6 +50,7 @@ CREATE TABLE chain (
   traced_at        INTEGER,
   -- The time of the last block that could not be traced and never will be.
   untraced_at      INTEGER,
+  untraced_height  INTEGER,
   -- How it is known what contracts move.
   tracing          TEXT CHECK (
                      tracing = 'callTracer' OR tracing = 'trace_block' OR

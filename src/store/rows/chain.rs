@@ -15,7 +15,7 @@ use crate::{
 use rusqlite::{Row, types::Value};
 use std::sync::LazyLock;
 
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "tip_height",
     "tip_hash",
     "tip_parent",
@@ -35,6 +35,7 @@ const COLUMNS: [&str; 24] = [
     "traced_height",
     "traced_at",
     "untraced_at",
+    "untraced_height",
     "tracing",
     "frozen",
     "healthy",
@@ -82,6 +83,7 @@ pub(in crate::store) fn update(view: &ChainView, error: Option<&str>) -> Vec<Val
     values.push(height_opt(view.traced));
     values.push(at_opt(view.traced_at));
     values.push(at_opt(view.untraced_at));
+    values.push(height_opt(view.untraced_height));
     values.push(text_opt(view.traced_by.map(TracedBy::as_str)));
     values.push(text_opt(view.frozen.map(FreezeReason::as_str)));
     values.push(view.healthy.into());
@@ -106,6 +108,7 @@ pub(in crate::store) fn read(row: &Row<'_>) -> Result<StoredChain, Fault> {
         traced: f.height_opt()?,
         traced_at: f.at_opt()?,
         untraced_at: f.at_opt()?,
+        untraced_height: f.height_opt()?,
         traced_by: f.parse_opt(TracedBy::parse)?,
         frozen: f.parse_opt(FreezeReason::parse)?,
         healthy: f.next()?,

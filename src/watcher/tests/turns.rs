@@ -268,3 +268,19 @@ fn who_tells_no_balances_is_told_of() {
     world.give(ChainInput::TracedBy(TracedBy::CallTracer));
     assert_eq!(remark(&world), None, "nobody needs them any more");
 }
+
+/// So few that a block has calls for all of them.
+#[test]
+fn after_a_restart_the_first_block_goes_round_all_who_are_few() {
+    for open in [1, 101, 199, 200] {
+        let mut world = world_with(open);
+        for _ in 0..6 {
+            look(&mut world);
+        }
+        let mut world = restarted(world);
+        for n in 0..4 {
+            let (asked, _) = look(&mut world);
+            assert_eq!(asked.len(), open, "{open} {n}");
+        }
+    }
+}

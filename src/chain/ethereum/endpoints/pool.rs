@@ -99,6 +99,8 @@ struct Member {
     lies: u32,
     /// How long it takes to answer what all are asked, once that is known.
     took_ms: Option<u64>,
+    /// Whether it named blocks that nobody has.
+    misled: bool,
 }
 
 impl Member {
@@ -108,6 +110,7 @@ impl Member {
         failures: 0,
         lies: 0,
         took_ms: None,
+        misled: false,
     };
 }
 
@@ -162,6 +165,19 @@ impl Pool {
         took(at).zip(quickest).is_some_and(|(took, quickest)| {
             took > quickest.saturating_mul(2) && took > quickest.saturating_add(SLOW_MS)
         })
+    }
+
+    /// It named blocks that nobody has.
+    pub(super) fn misled(&mut self, at: usize) {
+        if let Some(member) = self.members.get_mut(at) {
+            member.misled = true;
+        }
+    }
+
+    /// Whether it was never disproved, and named no blocks that nobody has.
+    pub(super) fn is_trusted(&self, at: usize) -> bool {
+        let member = self.members.get(at);
+        member.is_some_and(|member| member.lies == 0 && !member.misled)
     }
 
     /// How many there are.

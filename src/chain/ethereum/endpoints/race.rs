@@ -73,6 +73,8 @@ pub(in crate::chain::ethereum) struct Race<R> {
     pending: Vec<usize>,
     /// Who is asked next, one after the other.
     waiting: VecDeque<usize>,
+    /// When the first was asked.
+    since: Option<Instant>,
     /// Who was left alone or failed: asked once more when that is over, while somebody else is waited for.
     failed: BTreeSet<usize>,
     /// What says how the endpoint is.
@@ -92,6 +94,7 @@ impl<R> Race<R> {
             answers,
             pending: Vec::new(),
             waiting: whom.into(),
+            since: None,
             failed: BTreeSet::new(),
             tells: |_| true,
             is_aside: false,
@@ -217,6 +220,7 @@ impl<T: Transport> Endpoints<T> {
         R: Send + 'static,
         F: Future<Output = Result<R, SourceError>> + Send + 'static,
     {
+        let since = *race.since.get_or_insert_with(Instant::now);
         loop {
             let next = race.waiting.pop_front().or_else(|| self.returned(race));
             let is_last = race.waiting.is_empty();
@@ -224,7 +228,9 @@ impl<T: Transport> Endpoints<T> {
             if let Some(at) = next {
                 self.begin(race, at, patience, question.clone());
             }
-            if is_last && race.pending.is_empty() {
+            // Each question ends by itself, and nothing waits for ever for one that does not.
+            let is_over = since.elapsed() > LAST_PATIENCE.saturating_mul(2);
+            if is_last && (race.pending.is_empty() || is_over) {
                 return None;
             }
             if let Some((at, answer)) = self.next(race, Instant::now() + HEDGE).await {

@@ -184,9 +184,14 @@ impl<T: Transport> EthereumSource<T> {
         }
         let reach = names.iter().filter(|(_, _, named)| named.height >= height);
         let whom: Vec<usize> = reach.map(|(at, _, _)| *at).collect();
-        let answers = ask_for_blocks(&mut self.endpoints, &whom, vec![height], |_| false).await;
-        let held = quorum::held(&chains(&self.operators, &answers), needed);
-        held.map(|block| block.id).max(alike)
+        let operators = self.operators.clone();
+        let held = |answers: &[Answer<Vec<BlockRef>>]| {
+            let held = quorum::held(&chains(&operators, answers), needed);
+            held.map(|block| block.id)
+        };
+        let suffices = |answers: &[Answer<Vec<BlockRef>>]| held(answers).is_some();
+        let answers = ask_for_blocks(&mut self.endpoints, &whom, vec![height], suffices).await;
+        held(&answers).max(alike)
     }
 
     /// Who leads to a tip that these hold: who leads already, unless another is much quicker, else the first that

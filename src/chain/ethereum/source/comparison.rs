@@ -3,7 +3,13 @@
 
 use super::agreement::{Answer, BEHIND_BLOCKS, ask_for_blocks, who};
 use crate::chain::ethereum::source::EthereumSource;
-use crate::{chain::rpc::Transport, domain::block::BlockRef};
+use crate::{
+    chain::rpc::Transport,
+    domain::{block::BlockRef, time::SpanMs},
+};
+
+/// A tip that is younger may be the network's.
+const OLD: SpanMs = SpanMs::from_secs(60);
 
 /// When the leader was compared with others last.
 #[derive(Debug, Default)]
@@ -49,14 +55,20 @@ impl<T: Transport> EthereumSource<T> {
         let far = who(&answers, |blocks| {
             blocks.iter().any(|block| block.id.height == ahead)
         });
-        let is_behind = !far.contains(&leader) && on_chain.iter().any(|at| far.contains(at));
         if !on_chain.contains(&leader) {
             return;
         }
-        let is_as_good = |at: &&usize| far.contains(*at) || (!is_behind && !far.contains(&leader));
+        // Whoever is in step with its network has a young tip: nobody takes its place by a tale of later blocks.
+        let is_old = self.endpoints.age_of(&tip) > OLD;
+        let are_ahead = !far.contains(&leader) && on_chain.iter().any(|at| far.contains(at));
+        let is_behind = are_ahead && is_old;
+        let may_lead = |at: &&usize| {
+            let is_as_good = far.contains(*at) || !(is_behind || far.contains(&leader));
+            is_as_good && (**at == leader || self.endpoints.is_trusted(**at))
+        };
         let best = on_chain
             .iter()
-            .filter(is_as_good)
+            .filter(may_lead)
             .min_by_key(|at| (self.endpoints.is_slow(**at), **at));
         let Some(best) = best.copied().filter(|best| *best != leader) else {
             return;

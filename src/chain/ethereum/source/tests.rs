@@ -25,7 +25,11 @@ use crate::{
         rpc::{MemoryTransport, silent},
     },
     clock::{Now, SystemClock},
-    domain::{asset::AssetCode, block::BlockHash},
+    domain::{
+        asset::AssetCode,
+        block::BlockHash,
+        time::{SpanMs, UnixMs},
+    },
 };
 use alloy_primitives::{Address, U256, address};
 use serde_json::{Value, json};
@@ -59,22 +63,26 @@ fn source_over<'a, T: Transport>(
     EthereumSource::over(clients, FAKE, Vec::new(), Arc::clone(clock))
 }
 
-/// The clock of a runtime whose time is paused.
+/// The clock of a runtime whose time is paused, and what the wall clock says at first.
 #[derive(Debug)]
-struct Paused(tokio::time::Instant);
+struct Paused(tokio::time::Instant, UnixMs);
 
 impl Paused {
     fn clock() -> Arc<dyn Clock> {
-        Arc::new(Self(tokio::time::Instant::now()))
+        Self::at(SystemClock::new().now().wall)
+    }
+
+    fn at(wall: UnixMs) -> Arc<dyn Clock> {
+        Arc::new(Self(tokio::time::Instant::now(), wall))
     }
 }
 
 impl Clock for Paused {
     fn now(&self) -> Now {
-        let monotonic_ms = u64::try_from(self.0.elapsed().as_millis()).unwrap();
+        let elapsed_ms = self.0.elapsed().as_millis();
         Now {
-            monotonic_ms,
-            ..SystemClock::new().now()
+            monotonic_ms: u64::try_from(elapsed_ms).unwrap(),
+            wall: self.1.plus(SpanMs(i64::try_from(elapsed_ms).unwrap())),
         }
     }
 }

@@ -323,15 +323,21 @@ async fn what_balances_grew_by_is_asked_and_told() {
 async fn that_nobody_tells_growth_is_an_answer_once_no_node_has_the_state() {
     let mut bench = following(600).await;
     let destination = Destination::new(&[7; 20]).unwrap();
-    for (height, told) in [(344, None), (343, Some("grown 1 in 343"))] {
-        for error in [transient(), permanent()] {
-            let block = bench.node.at(height);
-            bench.node.fail(Call::Growth, 1, error);
-            bench.follower.ask(Ask::Growth(block, vec![destination]));
-            bench.follower.serve().await.unwrap();
-            let said = bench.watcher.told();
-            assert_eq!(said.iter().map(String::as_str).next(), told, "{height}");
-        }
+    let mut said = async |minutes, height, error: SourceError| {
+        bench.clock.forward(minutes);
+        let block = bench.node.at(height);
+        bench.node.fail(Call::Growth, 1, error);
+        bench.follower.ask(Ask::Growth(block, vec![destination]));
+        bench.follower.serve().await.unwrap();
+        bench.watcher.told().pop()
+    };
+    let over = || Some("grown 1 in 343".to_owned());
+    let not_yet = said(0, 344, permanent()).await;
+    assert_eq!(not_yet, None, "somebody may have it");
+    assert_eq!(said(0, 343, permanent()).await, over(), "everybody says no");
+    // Who is away or asked too much tells it later.
+    for (minutes, told) in [(0, None), (59, None), (2, over()), (0, None)] {
+        assert_eq!(said(minutes, 343, transient()).await, told, "{minutes}");
     }
 }
 

@@ -146,6 +146,7 @@ fn view(cursor: u32) -> ChainView {
         traced: None,
         traced_at: None,
         untraced_at: None,
+        untraced_height: None,
         traced_by: None,
         frozen: None,
         healthy: true,

@@ -40,6 +40,7 @@ fn view(name: &str, tip: u32) -> ChainView {
         traced: None,
         traced_at: None,
         untraced_at: None,
+        untraced_height: None,
         traced_by: None,
         frozen: None,
         healthy: true,

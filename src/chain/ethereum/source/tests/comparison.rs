@@ -11,11 +11,16 @@ struct World {
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 impl World {
-    /// Three endpoints with the same six blocks, one poll after they were met.
+    /// Three endpoints with the same six blocks, long ago, one poll after they were met.
     async fn new() -> Self {
+        Self::at(SystemClock::new().now().wall).await
+    }
+
+    /// The same at this time.
+    async fn at(now: UnixMs) -> Self {
         let nodes = [(); 3].map(|()| Distant::new(FakeNode::new()));
         let named = NAMES.into_iter().zip(nodes.iter().cloned());
-        let mut source = source_over(named, &Paused::clock());
+        let mut source = source_over(named, &Paused::at(now));
         for amount in 1..=6 {
             for node in &nodes {
                 node.node.mine(paying(amount));
@@ -82,6 +87,44 @@ async fn a_leader_that_falls_behind_is_left_whether_its_tip_moves_or_not() {
     let mut world = World::new().await;
     world.minutes(3, &[1, 2]).await;
     assert_eq!(world.leader(), "b", "one that stands still");
+}
+
+/// Headers are made up for nothing.
+// shows: P1
+#[tokio::test(start_paused = true)]
+async fn a_leader_with_a_young_tip_is_not_left_for_a_tale_of_later_blocks() {
+    // The sixth block is of this time.
+    let young = UnixMs::from_secs(1_700_000_000 + 6 * 12);
+    for (now, leader) in [(young, "a"), (young.plus(SpanMs::from_secs(3600)), "b")] {
+        let mut world = World::at(now).await;
+        for second in 0..180_u64 {
+            if second.is_multiple_of(12) {
+                world.nodes[0].node.mine(paying(second));
+            }
+            let chain = world.nodes[0].node.state().chain.clone();
+            world.nodes[1].node.state().chain = chain;
+            world.nodes[1].node.mine_empty(5, "forged");
+            world.source.status().await.unwrap();
+            if world.leader() == "b" {
+                break;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(world.leader(), leader);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_told_what_is_not_so_is_not_gone_back_to() {
+    let mut world = World::new().await;
+    let block = reference(&world.nodes[0].node.state().chain[6].clone());
+    world.nodes[0].node.fault("eth_getBlockReceipts", json!([]));
+    world.source.blocks(&[block]).await.unwrap();
+    world.source.status().await.unwrap();
+    assert_eq!(world.leader(), "b");
+    world.nodes[0].node.heal();
+    world.minutes(5, &[0, 1, 2]).await;
+    assert_eq!(world.leader(), "b");
 }
 
 #[tokio::test(start_paused = true)]
