@@ -121,11 +121,11 @@ impl Bench {
         let as_clock = Arc::<SteppingClock>::clone(&clock);
         let follower = Follower::new(source, watcher.clone(), as_clock, options.clone(), start);
         Self {
-            clock,
             node,
             watcher,
             follower,
             options,
+            clock,
         }
     }
 
