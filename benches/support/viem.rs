@@ -22,11 +22,12 @@ pub struct Viem {
 }
 
 impl Viem {
-    /// Watches these payments' accounts, for ether and for a token.
-    pub fn start(url: &str, token: &str, watched: impl Iterator<Item = u64>) -> Self {
+    /// Watches these payments' accounts: for ether and for a token by "blocks" with their transactions, or for the token
+    /// alone by its "logs".
+    pub fn start(url: &str, token: &str, how: &str, watched: impl Iterator<Item = u64>) -> Self {
         let mut child = Command::new("node")
             .arg(folder().join("watch.js"))
-            .args([&url.replace("http://", "ws://"), token])
+            .args([&url.replace("http://", "ws://"), token, how])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
