@@ -290,6 +290,8 @@ pub enum ChainInput {
         block: BlockRef,
         /// For each destination, what each operator who could tell says.
         growth: Vec<(Destination, Vec<Amount>)>,
+        /// Whether it is deep, and has been asked about for so long that nobody will tell more.
+        is_last: bool,
     },
     /// How it is known from now on what contracts move.
     TracedBy(TracedBy),

@@ -251,7 +251,18 @@ impl Watcher {
                 };
                 self.plan_traced(at, told, now)
             }
-            ChainInput::Grown { block, growth } => self.plan_grown(at, *block, growth, now),
+            ChainInput::Grown {
+                block,
+                growth,
+                is_last,
+            } => {
+                let told = traces::Growth {
+                    block: *block,
+                    of: growth,
+                    is_last: *is_last,
+                };
+                self.plan_grown(at, told, now)
+            }
             ChainInput::TracedBy(tracing) => self.plan_tracing(at, *tracing, now),
             ChainInput::Balances { block, told, .. } => self.plan_balances(at, *block, told, now),
             ChainInput::Backfill {

@@ -45,6 +45,17 @@ pub(super) struct Told<'a> {
     pub given_up: &'a [BlockRef],
 }
 
+/// What a follower told of balances.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Growth<'a> {
+    /// By how much they grew in which block.
+    pub block: BlockRef,
+    /// For each destination, what each operator who could tell says.
+    pub of: &'a [(Destination, Vec<Amount>)],
+    /// Whether nobody will tell more.
+    pub is_last: bool,
+}
+
 impl Watcher {
     /// Takes over what contracts moved, and judges what waited for it.
     pub(super) fn plan_traced(
@@ -98,23 +109,25 @@ impl Watcher {
     pub(super) fn plan_grown(
         &self,
         at: usize,
-        block: BlockRef,
-        growth: &[(Destination, Vec<Amount>)],
+        growth: Growth<'_>,
         now: Now,
     ) -> Result<Plan, StoreError> {
         let chain = self.chain(at);
+        let block = growth.block;
         let mut plan = Plan::new(now.wall);
         let native = chain.spec.asset(CreditAsset::Native);
         let Some(native) = native.map(|asset| &asset.code) else {
             return Ok(plan);
         };
-        let scale = Scale::of(chain, block);
+        let scale = Scale::of(chain, block, growth.is_last);
         let mut touched = Touched::default();
         let keys = self.store.claimed_at(&chain.spec.name, block.id.height)?;
         let payments = self.store.load(&keys)?;
         for payment in &payments {
             let claimed = claimed_in(payment, block.id, native);
-            let told = growth.iter().find(|(to, _)| *to == payment.destination);
+            let told = growth.of.iter();
+            let mut told = told.filter(|(to, _)| *to == payment.destination);
+            let told = told.next();
             let weighed = claimed.zip(told);
             let weighed = weighed.and_then(|(claimed, (_, told))| scale.weigh(claimed, told));
             if let Some(evidence) = weighed {
@@ -205,12 +218,12 @@ struct Scale {
 
 impl Scale {
     /// For claims in a block. While the chain is in trouble, more may be told later.
-    fn of(chain: &ChainState, block: BlockRef) -> Self {
+    fn of(chain: &ChainState, block: BlockRef, is_last: bool) -> Self {
         let is_well = chain.view.healthy && chain.view.frozen.is_none();
         Self {
             witnesses: chain.spec.witnesses(),
             takes_one: !chain.spec.asks_others() || planted(Bug::WeighedByOne),
-            is_last: is_well && chain.depth_of(block) > STATE_BLOCKS,
+            is_last: is_last && is_well && chain.depth_of(block) > STATE_BLOCKS,
         }
     }
 

@@ -4,9 +4,11 @@
 mod failures;
 mod pool;
 mod race;
+mod telling;
 mod together;
 
 pub(super) use race::Race;
+pub use telling::StandingObserver;
 pub(super) use together::STRAGGLERS;
 
 use super::{
@@ -36,9 +38,6 @@ const LEADER_PATIENCE: Duration = Duration::from_secs(10);
 /// So often in a row an endpoint may have another block than a quorum: two honest ones may be on two
 /// branches for some blocks.
 const DISSENTS_MAX: u32 = 10;
-
-/// Is told of an endpoint by its name, in a word how it stands now, and why it is left alone, if it is.
-pub type StandingObserver = Arc<dyn Fn(&str, &'static str, &str) + Send + Sync>;
 
 /// One or more endpoints of the same chain.
 pub(super) struct Endpoints<T> {
@@ -123,14 +122,6 @@ impl<T: Transport> Endpoints<T> {
         }
     }
 
-    /// Somebody is told how each endpoint stands.
-    pub(super) fn observe(&mut self, observer: StandingObserver) {
-        for seat in &self.seats {
-            observer(seat.endpoint.name(), seat.standing.as_str(), "");
-        }
-        self.observer = observer;
-    }
-
     /// The one that is asked first.
     pub(super) fn leader(&self) -> Option<&Endpoint<T>> {
         self.named(self.pool.leader())
@@ -152,12 +143,6 @@ impl<T: Transport> Endpoints<T> {
         let mut order = self.pool.order(self.now_ms());
         order.sort_by_key(|at| self.seats.get(*at).is_some_and(|seat| seat.owes > 0));
         order
-    }
-
-    /// Why one was left alone when it was asked last.
-    pub(super) fn why(&self, at: usize) -> Option<&str> {
-        let seat = self.seats.get(at).filter(|seat| !seat.why.is_empty());
-        seat.map(|seat| seat.why.as_str())
     }
 
     /// What one of them is called in errors.
@@ -374,53 +359,6 @@ impl<T: Transport> Endpoints<T> {
         }
         self.pool.failed(at, failure, self.now_ms());
         self.tell(at, &error.to_string());
-    }
-
-    /// Tells once how an endpoint stands, and why.
-    fn tell(&mut self, at: usize, why: &str) {
-        let standing = self.pool.standing(at);
-        let Some(seat) = self.seats.get_mut(at) else {
-            return;
-        };
-        let says = standing == Standing::Alive || !why.is_empty();
-        if says && seat.why != why {
-            why.clone_into(&mut seat.why);
-        }
-        if seat.standing == standing {
-            return;
-        }
-        let (endpoint, was) = (seat.endpoint.name(), seat.standing.as_str());
-        let now = standing.as_str();
-        (self.observer)(endpoint, now, why);
-        match standing {
-            Standing::Untried => {}
-            Standing::Alive if seat.standing == Standing::Untried => {
-                tracing::debug!(endpoint, "an endpoint answers");
-            }
-            Standing::Alive => tracing::info!(endpoint, was, "an endpoint answers again"),
-            Standing::RateLimited
-            | Standing::Behind
-            | Standing::Unreachable
-            | Standing::Unfit
-            | Standing::Lying => {
-                tracing::warn!(endpoint, now, why, "an endpoint is left alone");
-            }
-        }
-        seat.standing = standing;
-        self.tell_last(standing);
-    }
-
-    /// Warns once when one is left of several.
-    fn tell_last(&self, changed: Standing) {
-        let mut left = self
-            .seats
-            .iter()
-            .filter(|seat| !seat.standing.is_left_alone());
-        let last = left.next().filter(|_| self.seats.len() > 1);
-        if let Some(last) = last.filter(|_| changed.is_left_alone() && left.next().is_none()) {
-            let (endpoint, of) = (last.endpoint.name(), self.seats.len());
-            tracing::warn!(endpoint, of, "it is the last endpoint that is left");
-        }
     }
 
     /// How old a block is by the wall clock.

@@ -3,7 +3,6 @@
 use super::{Follower, Halt, Sink, backfill::Backfill, scans::Scans};
 use crate::{
     chain::{Ask, ChainInput, ChainSource, MempoolNews, STATE_BLOCKS, SourceError},
-    clock::Now,
     domain::{
         block::{BlockHash, BlockRef, Height, TxId},
         facts::OutPoint,
@@ -29,29 +28,29 @@ const fn is_slow(ask: &Ask) -> bool {
     }
 }
 
-/// Blocks of which nobody told what balances grew by, and since when: a node that is asked too much, or away, tells
-/// it later.
+/// Since when deep blocks are asked about: who is away, or asked too much, may tell it later.
 #[derive(Debug, Default)]
 struct Untold(BTreeMap<BlockHash, u64>);
 
 impl Untold {
-    /// For so long nobody must tell it, unless all say that they cannot.
+    /// For so long everybody has the time to tell it.
     const LONG_MS: u64 = 3_600_000;
-    /// More are not remembered: then all begin anew.
-    const MAX: usize = 1_024;
+    /// So many are remembered at once; others begin when there is room.
+    const MAX: usize = 4_096;
 
-    /// Whether nobody will tell it any more.
-    fn is_over(&mut self, block: BlockRef, error: &SourceError, now: Now) -> bool {
-        if self.0.len() >= Self::MAX {
-            self.0.clear();
+    /// Whether nobody will tell more.
+    fn is_over(&mut self, block: BlockRef, now_ms: u64) -> bool {
+        let is_full = self.0.len() >= Self::MAX;
+        if is_full && !self.0.contains_key(&block.id.hash) {
+            // Whoever was answered long ago is asked about no more.
+            let is_young = |since_ms: u64| now_ms.saturating_sub(since_ms) < 2 * Self::LONG_MS;
+            self.0.retain(|_, since_ms| is_young(*since_ms));
+            if self.0.len() >= Self::MAX {
+                return false;
+            }
         }
-        let since_ms = *self.0.entry(block.id.hash).or_insert(now.monotonic_ms);
-        let is_long = now.monotonic_ms.saturating_sub(since_ms) >= Self::LONG_MS;
-        let is_over = is_long || matches!(error, SourceError::Permanent(_));
-        if is_over {
-            self.0.remove(&block.id.hash);
-        }
-        is_over
+        let since_ms = *self.0.entry(block.id.hash).or_insert(now_ms);
+        now_ms.saturating_sub(since_ms) >= Self::LONG_MS
     }
 }
 
@@ -153,18 +152,14 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                 })
             }
             Ask::Growth(block, destinations) => {
+                let is_last = self.is_asked_for_long(*block);
                 let told = match self.source.growth(*block, destinations).await {
-                    Ok(told) => {
-                        self.asks.untold.0.remove(&block.id.hash);
-                        told
-                    }
+                    Ok(told) => told,
                     Err(error) => {
                         debug!(%error, "what balances grew by is not known");
                         // What nobody can tell now is asked again after the next poll; that nobody will
                         // tell it any more is an answer, too.
-                        let is_over = self.is_beyond_state(*block)
-                            && self.asks.untold.is_over(*block, &error, self.clock.now());
-                        if !is_over {
+                        if !is_last {
                             return Ok(());
                         }
                         vec![Vec::new(); destinations.len()]
@@ -173,6 +168,7 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
                 Ok(ChainInput::Grown {
                     block: *block,
                     growth: destinations.iter().copied().zip(told).collect(),
+                    is_last,
                 })
             }
             Ask::Balances(block, destinations) => {
@@ -204,11 +200,12 @@ impl<S: ChainSource, K: Sink> Follower<S, K> {
         }
     }
 
-    /// Whether a block lies so deep that no node is expected to have its state, however long it takes to ask.
-    fn is_beyond_state(&self, block: BlockRef) -> bool {
+    /// Whether a block lies so deep that no node need have its state, and has been asked about for long since.
+    fn is_asked_for_long(&mut self, block: BlockRef) -> bool {
         let tip = self.window.tip().map(|tip| tip.id.height);
         let depth = tip.unwrap_or_default().minus(block.id.height.0).0;
-        depth > STATE_BLOCKS.saturating_mul(2)
+        let now_ms = self.clock.now().monotonic_ms;
+        depth > STATE_BLOCKS && self.asks.untold.is_over(block, now_ms)
     }
 
     /// Who spends what these transactions spent. One that spends its own inputs is back in the

@@ -23,6 +23,7 @@ pub(super) fn grown(world: &mut World, block: BlockRef, growth: &[u64]) {
     world.give(ChainInput::Grown {
         block,
         growth: vec![(destination(KIND, 0), growth)],
+        is_last: true,
     });
 }
 

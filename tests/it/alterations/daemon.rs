@@ -137,6 +137,19 @@ impl World {
         anvil.mine(3);
     }
 
+    /// No provider answers, nor has half answered.
+    fn hold(&self) {
+        for provider in &self.providers {
+            provider.middle.hold();
+        }
+    }
+
+    fn release(&self) {
+        for provider in &self.providers {
+            provider.middle.release();
+        }
+    }
+
     /// Every provider lies from now on.
     fn lie(&self, alterable: &Alterable<'_>) -> Vec<Lied> {
         let mut lies = Vec::new();
@@ -277,6 +290,7 @@ async fn a_provider_that_alters_answers_is_caught_and_moves_no_payment() {
     let world = World::new();
     let mut confirmd = world.start();
     confirmd.signal(Signal::SIGSTOP); // until the lies are prepared
+    world.hold();
     let paid_at = world.height() + 1;
     world.pay();
     let Ethereum { anvil, tokens } = &world.ethereum;
@@ -285,6 +299,7 @@ async fn a_provider_that_alters_answers_is_caught_and_moves_no_payment() {
     let watched = orders().map(|order| order.receiver);
     let alterable = Alterable::new(&answers, &watched, [tokens.usdt, tokens.usdc]);
     let lies = world.lie(&alterable);
+    world.release();
     confirmd.signal(Signal::SIGCONT);
 
     for (provider, lie) in world.providers.iter().zip(&lies) {

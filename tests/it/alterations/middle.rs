@@ -4,7 +4,7 @@
 use std::io::{self, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use confirmd::chain::rpc::Verb;
@@ -27,6 +27,15 @@ struct Provider {
     twist: Mutex<Option<Twist>>,
     refused: Mutex<&'static [&'static str]>,
     told: AtomicUsize,
+    gate: Mutex<Gate>,
+    moved: Condvar,
+}
+
+/// Whether requests wait, and how many are being answered.
+#[derive(Default)]
+struct Gate {
+    is_held: bool,
+    answering: usize,
 }
 
 /// The answers to one method, and what is made of them; nothing is said where it gives nothing.
@@ -49,6 +58,8 @@ impl Middle {
             twist: Mutex::default(),
             refused: Mutex::default(),
             told: AtomicUsize::new(0),
+            gate: Mutex::default(),
+            moved: Condvar::new(),
         });
         let serving = Arc::clone(&provider);
         thread::spawn(move || {
@@ -88,6 +99,22 @@ impl Middle {
         *self.provider.twist.lock().expect("no panic") = None;
     }
 
+    /// Answers nothing from now on, and nothing of what it was asked before: no answer is half of one moment and half
+    /// of another.
+    pub fn hold(&self) {
+        let mut gate = self.provider.gate.lock().expect("no panic");
+        gate.is_held = true;
+        let is_busy = |gate: &mut Gate| gate.answering > 0;
+        let idle = self.provider.moved.wait_while(gate, is_busy);
+        drop(idle.expect("no panic"));
+    }
+
+    /// Answers again.
+    pub fn release(&self) {
+        self.provider.gate.lock().expect("no panic").is_held = false;
+        self.provider.moved.notify_all();
+    }
+
     /// How many answers of its own it has given.
     pub fn told(&self) -> usize {
         self.provider.told.load(Ordering::SeqCst)
@@ -101,10 +128,27 @@ impl Provider {
             let Verb::Post(body) = &request.exchange.verb else {
                 return Err(io::ErrorKind::InvalidInput.into());
             };
-            let answer = self.answer(&serde_json::from_slice(body)?)?;
+            let asked = serde_json::from_slice(body)?;
+            self.enter();
+            let answer = self.answer(&asked);
+            self.leave();
+            let answer = answer?;
             send(&mut stream, 200, "", answer.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// Waits at the gate.
+    fn enter(&self) {
+        let gate = self.gate.lock().expect("no panic");
+        let is_held = |gate: &mut Gate| gate.is_held;
+        let mut gate = self.moved.wait_while(gate, is_held).expect("no panic");
+        gate.answering += 1;
+    }
+
+    fn leave(&self) {
+        self.gate.lock().expect("no panic").answering -= 1;
+        self.moved.notify_all();
     }
 
     fn answer(&self, asked: &Value) -> io::Result<String> {

@@ -124,13 +124,16 @@ impl Pool {
     }
 
     /// Whom to ask, one after the other until one answers: the leader, then the others, those that are
-    /// slow last. Those that failed a moment ago are left out; when that leaves nobody, all are asked, first the one
+    /// slow after those that are not, and last whoever ever told what was not so. Those that failed a moment ago are left out; when that leaves nobody, all are asked, first the one
     /// that is soonest to be asked again.
     pub(super) fn order(&self, now_ms: u64) -> Vec<usize> {
         let count = self.members.len();
         let aside_until = |at: usize| self.members.get(at).map(|member| member.aside_until_ms);
         let mut all: Vec<usize> = (self.leader..count).chain(0..self.leader).collect();
-        all.sort_by_key(|at| *at != self.leader && self.is_slow(*at, now_ms));
+        all.sort_by_key(|at| {
+            let is_slow = self.is_slow(*at, now_ms);
+            (*at != self.leader).then(|| (!self.is_trusted(*at), is_slow))
+        });
         let is_back = |at: &usize| self.is_back(*at, now_ms);
         if all.iter().any(is_back) {
             all.retain(is_back);

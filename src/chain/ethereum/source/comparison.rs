@@ -64,12 +64,13 @@ impl<T: Transport> EthereumSource<T> {
         let is_behind = are_ahead && is_old;
         let may_lead = |at: &&usize| {
             let is_as_good = far.contains(*at) || !(is_behind || far.contains(&leader));
-            is_as_good && (**at == leader || self.endpoints.is_trusted(**at))
+            // One that told what was not so is better than one that is left behind, and not better than others.
+            is_as_good && (is_behind || **at == leader || self.endpoints.is_trusted(**at))
         };
-        let best = on_chain
-            .iter()
-            .filter(may_lead)
-            .min_by_key(|at| (self.endpoints.is_slow(**at), **at));
+        let best = on_chain.iter().filter(may_lead).min_by_key(|at| {
+            let is_trusted = self.endpoints.is_trusted(**at);
+            (!is_trusted, self.endpoints.is_slow(**at), **at)
+        });
         let Some(best) = best.copied().filter(|best| *best != leader) else {
             return;
         };

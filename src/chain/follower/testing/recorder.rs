@@ -230,8 +230,13 @@ fn in_words(input: &ChainInput) -> Option<String> {
             let problem = problem.as_ref().map_or("", |_| ", problem");
             format!("balances {} after {}{problem}", told.len(), block.id.height)
         }
-        ChainInput::Grown { block, growth } => {
-            format!("grown {} in {}", growth.len(), block.id.height)
+        ChainInput::Grown {
+            block,
+            growth,
+            is_last,
+        } => {
+            let last = if *is_last { ", for the last time" } else { "" };
+            format!("grown {} in {}{last}", growth.len(), block.id.height)
         }
         ChainInput::Backfill {
             batch,

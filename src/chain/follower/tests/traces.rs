@@ -318,27 +318,33 @@ async fn what_balances_grew_by_is_asked_and_told() {
     assert_eq!(bench.watcher.told(), ["grown 1 in 200"]);
 }
 
-/// Nobody waits for ever for what nobody will tell.
+/// Nobody waits for ever for what nobody will tell, and who is away or asked too much has the time to tell it.
 #[tokio::test]
-async fn that_nobody_tells_growth_is_an_answer_once_no_node_has_the_state() {
+async fn growth_is_told_for_the_last_time_when_a_deep_block_was_asked_about_for_an_hour() {
     let mut bench = following(600).await;
     let destination = Destination::new(&[7; 20]).unwrap();
-    let mut said = async |minutes, height, error: SourceError| {
+    let mut said = async |minutes, height, error: Option<SourceError>| {
         bench.clock.forward(minutes);
         let block = bench.node.at(height);
-        bench.node.fail(Call::Growth, 1, error);
+        if let Some(error) = error {
+            bench.node.fail(Call::Growth, 1, error);
+        }
         bench.follower.ask(Ask::Growth(block, vec![destination]));
         bench.follower.serve().await.unwrap();
-        bench.watcher.told().pop()
+        bench.watcher.told().pop().unwrap_or_default()
     };
-    let over = || Some("grown 1 in 343".to_owned());
-    let not_yet = said(0, 344, permanent()).await;
-    assert_eq!(not_yet, None, "somebody may have it");
-    assert_eq!(said(0, 343, permanent()).await, over(), "everybody says no");
-    // Who is away or asked too much tells it later.
-    for (minutes, told) in [(0, None), (59, None), (2, over()), (0, None)] {
-        assert_eq!(said(minutes, 343, transient()).await, told, "{minutes}");
-    }
+    let last = "grown 1 in 471, for the last time";
+    assert_eq!(said(0, 471, None).await, "grown 1 in 471");
+    assert_eq!(
+        said(59, 471, Some(permanent())).await,
+        "",
+        "it may be mended"
+    );
+    assert_eq!(said(0, 471, Some(transient())).await, "");
+    assert_eq!(said(2, 471, Some(transient())).await, last);
+    assert_eq!(said(0, 471, None).await, last, "until it is heard");
+    assert_eq!(said(0, 472, None).await, "grown 1 in 472", "nodes have it");
+    assert_eq!(said(90, 472, None).await, "grown 1 in 472");
 }
 
 /// A slow node takes seconds for each, and blocks come meanwhile.

@@ -125,6 +125,15 @@ async fn who_told_what_is_not_so_is_not_gone_back_to() {
     world.nodes[0].node.heal();
     world.minutes(5, &[0, 1, 2]).await;
     assert_eq!(world.leader(), "b");
+    // Who fails then is not followed by it while there is another.
+    world.takes(1, 60_000);
+    world.minutes(1, &[0, 1, 2]).await;
+    assert_eq!(world.leader(), "c");
+    // It is better than none, and than one that stands still.
+    world.takes(1, 0);
+    world.takes(2, 60_000);
+    world.minutes(5, &[0]).await;
+    assert_eq!(world.leader(), "a");
 }
 
 #[tokio::test(start_paused = true)]
