@@ -296,6 +296,11 @@ impl<T: Transport> Endpoints<T> {
         self.pool.is_trusted(at)
     }
 
+    /// Whether it has not failed for a while.
+    pub(super) fn is_steady(&self, at: usize) -> bool {
+        self.pool.is_steady(at, self.now_ms())
+    }
+
     /// Those that are not left alone now.
     pub(super) fn back(&self) -> Vec<usize> {
         let now_ms = self.now_ms();

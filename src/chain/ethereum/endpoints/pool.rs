@@ -17,6 +17,9 @@ const UNFIT_PAUSE_MS: u64 = 60_000;
 /// One that fell behind catches up, or does not.
 const BEHIND_PAUSE_MS: u64 = 30_000;
 
+/// So long without a failure is a while.
+const STEADY_MS: u64 = 600_000;
+
 /// Whoever takes this much longer than the quickest, and twice as long, is slow.
 const SLOW_MS: u64 = 100;
 /// A single slow answer says little: of what is remembered, each one changes a fourth.
@@ -101,6 +104,8 @@ struct Member {
     took_ms: Option<u64>,
     /// Whether it named blocks that nobody has.
     misled: bool,
+    /// When it failed last.
+    failed_at_ms: Option<u64>,
 }
 
 impl Member {
@@ -111,6 +116,7 @@ impl Member {
         lies: 0,
         took_ms: None,
         misled: false,
+        failed_at_ms: None,
     };
 }
 
@@ -183,6 +189,12 @@ impl Pool {
         member.is_some_and(|member| member.lies == 0 && !member.misled)
     }
 
+    /// Whether it has not failed for a while: what answers small questions may fail at others again and again.
+    pub(super) fn is_steady(&self, at: usize, now_ms: u64) -> bool {
+        let failed = self.members.get(at).and_then(|member| member.failed_at_ms);
+        failed.is_none_or(|failed_ms| now_ms.saturating_sub(failed_ms) >= STEADY_MS)
+    }
+
     /// How many there are.
     pub(super) const fn len(&self) -> usize {
         self.members.len()
@@ -249,6 +261,7 @@ impl Pool {
             }
         };
         member.standing = standing;
+        member.failed_at_ms = Some(now_ms);
         member.aside_until_ms = now_ms.saturating_add(pause_ms);
     }
 }

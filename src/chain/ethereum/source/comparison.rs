@@ -64,8 +64,9 @@ impl<T: Transport> EthereumSource<T> {
         let is_behind = are_ahead && is_old;
         let may_lead = |at: &&usize| {
             let is_as_good = far.contains(*at) || !(is_behind || far.contains(&leader));
-            // One that told what was not so is better than one that is left behind, and not better than others.
-            is_as_good && (is_behind || **at == leader || self.endpoints.is_trusted(**at))
+            let is_sound = self.endpoints.is_trusted(**at) && self.endpoints.is_steady(**at);
+            // Whoever told what was not so, or failed, is better than one that is left behind, and than no other.
+            is_as_good && (is_behind || **at == leader || is_sound)
         };
         let best = on_chain.iter().filter(may_lead).min_by_key(|at| {
             let is_trusted = self.endpoints.is_trusted(**at);
@@ -78,10 +79,15 @@ impl<T: Transport> EthereumSource<T> {
         if is_behind {
             let why = format!("it is {BEHIND_BLOCKS} blocks or more behind others, at {height}");
             self.endpoints.is_behind(leader, &why);
-        } else if self.endpoints.is_slow(leader) {
-            tracing::info!(%was, %now, "another endpoint answers much sooner and is asked first");
         } else {
-            tracing::info!(%was, %now, "an endpoint that is configured before the other is asked first again");
+            let why = if !self.endpoints.is_trusted(leader) {
+                "the other has told what is not so"
+            } else if self.endpoints.is_slow(leader) {
+                "it answers much sooner"
+            } else {
+                "it is configured before the other"
+            };
+            tracing::info!(%was, %now, why, "another endpoint is asked first");
         }
         self.endpoints.lead(best);
     }

@@ -169,8 +169,11 @@ async fn after_a_failure_the_first_configured_leads_again() {
     world.source.status().await.unwrap();
     assert_eq!(world.leader(), "b");
     world.nodes[0].node.heal();
-    world.minutes(3, &[0, 1, 2]).await;
-    assert_eq!(world.leader(), "a");
+    // Not at once: who answers small questions may fail at others.
+    for (minutes, leader) in [(9, "b"), (3, "a")] {
+        world.minutes(minutes, &[0, 1, 2]).await;
+        assert_eq!(world.leader(), leader);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,7 +209,7 @@ async fn one_that_is_asked_too_often_is_not_asked_who_it_is_again() {
     // As the follower does after a failure.
     world.source.connect().await.unwrap();
     world.nodes[0].node.heal();
-    world.minutes(3, &[0, 1, 2]).await;
+    world.minutes(13, &[0, 1, 2]).await;
     assert_eq!(world.leader(), "a");
     assert_eq!(world.source.endpoints.connection(0), connections);
     let log = world.nodes[0].node.state().log[before..].to_vec();
