@@ -32,6 +32,12 @@ pub(crate) fn witnesses(quorum: usize) -> usize {
     WITNESSES.max(quorum)
 }
 
+/// How many operators must be able to tell what contracts moved: under a quorum, what one leaves out another must
+/// show.
+pub(crate) fn tracers(quorum: usize) -> usize {
+    if quorum > 1 { witnesses(quorum) } else { 1 }
+}
+
 /// A height and some below it: 1, 2, 4 … lower.
 pub(crate) fn ever_lower(top: Height) -> impl Iterator<Item = Height> {
     let below = (0..STEPS).map_while(move |step| top.0.checked_sub(1 << step));

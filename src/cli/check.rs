@@ -14,6 +14,7 @@ use crate::{
         bitcoin::{BitcoinSource, Capabilities},
         ethereum::{EthereumSource, heads},
         rpc::silent,
+        tracers,
     },
     clock::{Clock, SystemClock},
     config::{BitcoinNode, Chain, Config, EthereumNode, Node},
@@ -144,8 +145,8 @@ fn warn_of_tracers(config: &Config, chain: &Chain, node: &EthereumNode, findings
     let telling = telling.filter(|(_, finding)| tells(finding));
     let operators: BTreeSet<&str> = telling.map(|(endpoint, _)| endpoint.operator()).collect();
     let (count, quorum) = (operators.len(), node.quorum);
-    let needed = usize::try_from(quorum).unwrap_or(usize::MAX).max(2);
-    let is_short = quorum > 1 && takes_native(config, chain) && (1..needed).contains(&count);
+    let needed = tracers(usize::try_from(quorum).unwrap_or(usize::MAX));
+    let is_short = takes_native(config, chain) && (1..needed).contains(&count);
     if let Some(last) = findings.last_mut().filter(|_| is_short) {
         last.warn(format!(
             "chains.{}: quorum = {quorum}, but only {count} of the {needed} operators that must tell the same \

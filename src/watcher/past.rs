@@ -163,7 +163,7 @@ impl Past {
     }
 
     /// Adds whom contracts credited in a block that is remembered without. It may be told again: as long as it is
-    /// disputed, or one alone tells it, others may be added, and nobody is known to be missing.
+    /// disputed, others may be added, and nobody is known to be missing.
     fn complete(&mut self, inner: &BlockFacts) {
         let Some(credited) = self.blocks.get_mut(&inner.block.id.height) else {
             return;

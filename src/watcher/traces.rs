@@ -125,9 +125,8 @@ impl Watcher {
         let payments = self.store.load(&keys)?;
         for payment in &payments {
             let claimed = claimed_in(payment, block.id, native);
-            let told = growth.of.iter();
-            let mut told = told.filter(|(to, _)| *to == payment.destination);
-            let told = told.next();
+            let mut told = growth.of.iter();
+            let told = told.find(|(to, _)| *to == payment.destination);
             let weighed = claimed.zip(told);
             let weighed = weighed.and_then(|(claimed, (_, told))| scale.weigh(claimed, told));
             if let Some(evidence) = weighed {

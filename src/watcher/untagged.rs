@@ -70,12 +70,13 @@ impl Watcher {
         {
             chain.untagged.stands = Some((finalized, now.monotonic_ms));
         }
-        match (chain.untagged_remark(now), chain.untagged.is_standing_told) {
+        let remark = chain.untagged_remark(now);
+        match (&remark, chain.untagged.is_standing_told) {
             (Some(words), false) => warn!(chain = %name, "{words}"),
             (None, true) => info!(chain = %name, "blocks are called final again"),
             (Some(_), true) | (None, false) => {}
         }
-        chain.untagged.is_standing_told = chain.untagged_remark(now).is_some();
+        chain.untagged.is_standing_told = remark.is_some();
         let Some(assets) = chain.waiting_for_tags() else {
             return;
         };

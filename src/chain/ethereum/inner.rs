@@ -11,7 +11,7 @@ pub(super) use witnesses::Tracing;
 use super::{endpoint::Endpoint, quorum, scan::Block, source::EthereumSource, trace::Outline};
 use crate::{
     bugs::{Bug, planted},
-    chain::{Moves, SourceError, TracedBlock, rpc::Transport, witnesses},
+    chain::{Moves, SourceError, TracedBlock, rpc::Transport, tracers, witnesses},
     domain::{
         amount::Amount,
         block::BlockRef,
@@ -44,8 +44,7 @@ impl<T: Transport> EthereumSource<T> {
         facts
     }
 
-    /// Whether as many operators can tell what contracts move as must: under a quorum, what one leaves out another
-    /// must show. One that was not reached yet counts where an earlier run knew one that can.
+    /// Whether as many operators can tell what contracts move as must. One that was not reached yet counts where an earlier run knew one that can.
     pub(super) fn may_trace(&self) -> bool {
         self.able.is_wanted && self.has_tellers(|endpoint| self.may_tell(endpoint))
     }
@@ -54,12 +53,8 @@ impl<T: Transport> EthereumSource<T> {
     pub(super) fn has_tellers(&self, is_so: impl Fn(&Endpoint<T>) -> bool) -> bool {
         let so = self.endpoints.all().filter(|(_, endpoint)| is_so(endpoint));
         let operators: BTreeSet<String> = so.map(|(at, _)| self.operator(at)).collect();
-        let needed = if self.quorum > 1 && !planted(Bug::SoleTracerTrusted) {
-            witnesses(self.quorum)
-        } else {
-            1
-        };
-        operators.len() >= needed
+        let needed = Some(tracers(self.quorum)).filter(|_| !planted(Bug::SoleTracerTrusted));
+        operators.len() >= needed.unwrap_or(1)
     }
 
     /// Begins to trace those that are not, and tells what has come.

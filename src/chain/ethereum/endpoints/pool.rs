@@ -130,8 +130,9 @@ impl Pool {
     }
 
     /// Whom to ask, one after the other until one answers: the leader, then the others, those that are
-    /// slow after those that are not, and last whoever ever told what was not so. Those that failed a moment ago are left out; when that leaves nobody, all are asked, first the one
-    /// that is soonest to be asked again.
+    /// slow after those that are not, and last whoever ever told what was not so. Those that failed a
+    /// moment ago are left out; when that leaves nobody, all are asked, first the one that is soonest
+    /// to be asked again.
     pub(super) fn order(&self, now_ms: u64) -> Vec<usize> {
         let count = self.members.len();
         let aside_until = |at: usize| self.members.get(at).map(|member| member.aside_until_ms);

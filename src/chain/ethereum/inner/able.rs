@@ -248,10 +248,10 @@ impl<T: Transport> EthereumSource<T> {
     pub(in crate::chain::ethereum) fn method(&self) -> Option<TracedBy> {
         let tracers = || self.endpoints.all().map(|(_, endpoint)| endpoint.tracer());
         let any = |tracer: Tracer| tracers().any(|known| known == tracer);
-        let some_tell = tracers().any(|known| known.format().is_some());
+        let tells = |endpoint: &Endpoint<T>| endpoint.tracer().format().is_some();
         if !self.able.is_wanted {
             None
-        } else if self.has_tellers(|endpoint| endpoint.tracer().format().is_some()) {
+        } else if self.has_tellers(tells) {
             Some(if any(Tracer::Tells(Format::Calls)) {
                 TracedBy::CallTracer
             } else {
@@ -259,7 +259,7 @@ impl<T: Transport> EthereumSource<T> {
             })
         } else if self.may_trace() || tracers().all(|known| known == Tracer::Unknown) {
             None
-        } else if some_tell || any(Tracer::Balances) {
+        } else if self.endpoints.all().any(|(_, known)| tells(known)) || any(Tracer::Balances) {
             Some(TracedBy::Balance)
         } else {
             Some(TracedBy::Nothing)

@@ -1,11 +1,11 @@
 //! All endpoints of a chain asked together: which tip a quorum holds, who may lead to it, and how far
 //! others hold our chain.
 
+use super::EthereumSource;
 use crate::chain::ethereum::{
     endpoint::Endpoint,
     endpoints::{Endpoints, STRAGGLERS},
     quorum::{self, Vote},
-    source::EthereumSource,
 };
 use crate::{
     chain::{Agreement, NodeStatus, SourceError, ever_lower, rpc::Transport},

@@ -1,8 +1,10 @@
 //! Where no quorum is asked, one endpoint leads alone: now and then it is compared with the others, and left for one
 //! that is far ahead of it on the same chain, or much quicker.
 
-use super::agreement::{Answer, BEHIND_BLOCKS, ask_for_blocks, who};
-use crate::chain::ethereum::source::EthereumSource;
+use super::{
+    EthereumSource,
+    agreement::{Answer, BEHIND_BLOCKS, ask_for_blocks, who},
+};
 use crate::{
     chain::rpc::Transport,
     domain::{block::BlockRef, time::SpanMs},

@@ -1,9 +1,9 @@
 //! Blocks from whichever endpoint has them and whose answer is proved; what it means that none is.
 
+use super::EthereumSource;
 use crate::chain::ethereum::{
     endpoint::{BlockError, Endpoint},
     scan::Block,
-    source::EthereumSource,
 };
 use crate::{
     chain::{SourceError, rpc::Transport},

@@ -4,11 +4,11 @@
 //! version does not know, or a lie that all tell; nothing here can tell these apart. So it is done only where an
 //! operator wants it, and everything credited by such a block says that its hash did not prove it.
 
+use super::EthereumSource;
 use crate::chain::ethereum::{
     endpoint::{BlockError, Endpoint},
     quorum,
     scan::Block,
-    source::EthereumSource,
     told::Reading,
     verify::{FailedCheck, Fault, VerifyError},
 };
